@@ -1,0 +1,366 @@
+/* build: -lm */
+/* How many nanoseconds does an allocate+free pair take, against the allocators people use?
+   Every figure is a process of its own (pairs_<form>), so that no allocator inherits another's heap; rounds
+   are interleaved row by row, so that a slow minute hits everyone. Peers answer plain malloc and free through
+   LD_PRELOAD, as in a real program. A peer that is not there is named as missing.
+     bench_pairs [-r rounds] [-m milliseconds] [-s const|var] [-n row,row] [-p name=path.so,...] [-o file.csv]
+   The file's first line says command, machine, versions and commit; the table goes to standard output. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_PEERS = 32, MAX_ROWS = 16, MAX_ROUNDS = 101, CELL = 21 };
+
+static const char *const row_names[] = {"hot",   "batch",     "lifo",  "random",   "churn10k",
+                                        "mixed", "churn100k", "cross", "alternate"};
+enum { ROWS = sizeof row_names / sizeof row_names[0], ROW_CROSS = 7, ROW_ALTERNATE = 8, ROWS_COMPARED = 8 };
+
+typedef struct contestant {
+    char name[32], program[512], preload[512], version[96];
+    int ours, missing;
+    double ns[ROWS][MAX_ROUNDS];
+    int got[ROWS];
+} contestant;
+
+typedef struct spread {
+    double median, best, low, high; /* low, high: 5 and 95 % */
+} spread;
+
+static contestant all[MAX_PEERS];
+static int count;
+static int chosen[ROWS];
+static struct {
+    int rounds;
+    double ms;
+    const char *sizes, *out;
+    char dir[400];
+} opt = {9, 60, "const", NULL, "."};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_pairs: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* Runs a program with its preload and returns its first line of output in `line`; 0 if it failed. */
+static int run(const contestant *c, char *const argv[], char *line, size_t cap)
+{
+    int fd[2], status = 0;
+    if (pipe(fd)) die("pipe");
+    pid_t pid = fork();
+    if (pid < 0) die("fork");
+    if (pid == 0) {
+        dup2(fd[1], 1);
+        close(fd[0]);
+        if (!strcmp(argv[1], "--who"))
+            close(2); /* the loader's word about a missing peer: the table says it */
+        if (c->preload[0]) setenv("LD_PRELOAD", c->preload, 1);
+        execv(c->program, argv);
+        _exit(127);
+    }
+    close(fd[1]);
+    FILE *in = fdopen(fd[0], "r");
+    if (!in) die("fdopen");
+    int ok = fgets(line, (int)cap, in) != NULL;
+    fclose(in);
+    waitpid(pid, &status, 0);
+    line[ok ? strcspn(line, "\n") : 0] = 0;
+    return ok && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void add(const char *name, const char *form, const char *preload)
+{
+    if (count == MAX_PEERS) return;
+    contestant *c = &all[count++];
+    snprintf(c->name, sizeof c->name, "%s", name);
+    snprintf(c->program, sizeof c->program, "%s/pairs_%s", opt.dir, form);
+    snprintf(c->preload, sizeof c->preload, "%s", preload);
+    c->ours = strcmp(form, "malloc") != 0;
+    char *argv[] = {c->program, (char *)"--who", NULL}, line[600];
+    if (!run(c, argv, line, sizeof line)) {
+        c->missing = 1;
+        return;
+    }
+    char *space = strrchr(line, ' ');
+    snprintf(c->version, sizeof c->version, "%.90s", space ? space + 1 : "");
+    if (space) *space = 0;
+    /* The loader leaves out what it cannot find and goes on with libc: then the name answers falsely. */
+    if (preload[0] && (strstr(line, "/libc.so") || strstr(line, "/libc-"))) c->missing = 1;
+}
+
+static void add_all(char *peers)
+{
+    add("static", "static", "");
+    add("inline", "inline", "");
+    add("called", "called", "");
+    add("glibc", "malloc", "");
+    add("mimalloc", "malloc", "libmimalloc.so.2");
+    add("jemalloc", "malloc", "libjemalloc.so.2");
+    add("tcmalloc", "malloc", "libtcmalloc_minimal.so.4");
+    for (char *p = strtok(peers, ","); p; p = strtok(NULL, ",")) {
+        char *path = strchr(p, '=');
+        if (!path) {
+            fprintf(stderr, "bench_pairs: a peer is name=path.so, not '%s'\n", p);
+            exit(2);
+        }
+        *path++ = 0;
+        add(p, "malloc", path);
+    }
+}
+
+static void measure(contestant *c, int row)
+{
+    char ms[32], line[64];
+    snprintf(ms, sizeof ms, "%g", opt.ms);
+    char *argv[] = {c->program, (char *)row_names[row], ms, (char *)opt.sizes, NULL};
+    if (run(c, argv, line, sizeof line))
+        c->ns[row][c->got[row]++] = atof(line);
+    else
+        fprintf(stderr, "bench_pairs: %s failed on row %s\n", c->name, row_names[row]);
+}
+
+static int ascending(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+static double quantile(const double *sorted, int n, double q)
+{
+    double at = q * (n - 1);
+    int i = (int)at;
+    return i + 1 < n ? sorted[i] + (sorted[i + 1] - sorted[i]) * (at - i) : sorted[i];
+}
+
+static spread spread_of(const double *values, int n)
+{
+    double v[MAX_ROUNDS];
+    memcpy(v, values, (size_t)n * sizeof *v);
+    qsort(v, (size_t)n, sizeof *v, ascending);
+    return (spread){quantile(v, n, 0.5), v[0], quantile(v, n, 0.05), quantile(v, n, 0.95)};
+}
+
+static int measured(const contestant *c, int row)
+{
+    return !c->missing && chosen[row] && c->got[row] == opt.rounds;
+}
+
+static void first_line_of(const char *command, char *text, size_t cap)
+{
+    FILE *p = popen(command, "r");
+    text[0] = 0;
+    if (p && !fgets(text, (int)cap, p)) text[0] = 0;
+    if (p) pclose(p);
+    text[strcspn(text, "\n")] = 0;
+}
+
+/* command, machine, versions, commit: one line */
+static void provenance(FILE *f, int argc, char **argv)
+{
+    struct utsname u;
+    char cpu[200], commit[64], dirty[64], thp[100];
+    uname(&u);
+    first_line_of("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null", cpu, sizeof cpu);
+    first_line_of("git rev-parse --short HEAD 2>/dev/null", commit, sizeof commit);
+    first_line_of("git status --porcelain --untracked-files=no 2>/dev/null", dirty, sizeof dirty);
+    first_line_of("cat /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null", thp, sizeof thp);
+    fputs("# command: bench_pairs", f);
+    for (int i = 1; i < argc; i++) { /* a path is named by its last part: where it lay says nothing */
+        const char *slash = strchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i];
+        fprintf(f, " %s", strchr(argv[i], '=') ? "<peers>" : slash);
+    }
+    fprintf(f, "; machine: %s, %ld cpus, %s %s, huge pages %s; compiler: %s; commit: %s%s;",
+            cpu[0] ? cpu : u.machine, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, thp, __VERSION__,
+            commit[0] ? commit : "none", dirty[0] ? "+changes" : "");
+    for (int c = 0; c < count; c++) {
+        const char *version = all[c].missing      ? "missing"
+                              : all[c].version[0] ? all[c].version
+                                                  : "(no version)";
+        fprintf(f, " %s %s%s", all[c].name, version, c + 1 < count ? "," : "\n");
+    }
+}
+
+static void write_csv(FILE *f, int argc, char **argv)
+{
+    provenance(f, argc, argv);
+    fputs("row,allocator,sizes,rounds,median_ns,best_ns,p5_ns,p95_ns,each_round_ns\n", f);
+    for (int r = 0; r < ROWS; r++) {
+        for (int c = 0; c < count; c++) {
+            if (!measured(&all[c], r)) continue;
+            spread s = spread_of(all[c].ns[r], opt.rounds);
+            fprintf(f, "%s,%s,%s,%d,%.3f,%.3f,%.3f,%.3f,", row_names[r], all[c].name, opt.sizes, opt.rounds,
+                    s.median, s.best, s.low, s.high);
+            for (int i = 0; i < opt.rounds; i++) fprintf(f, "%s%.3f", i ? " " : "", all[c].ns[r][i]);
+            fputs("\n", f);
+        }
+    }
+}
+
+static void table_of_times(void)
+{
+    printf("\nns per allocate+free pair, median of %d interleaved rounds (5 to 95 %%)\n%-10s", opt.rounds,
+           "");
+    for (int c = 0; c < count; c++) {
+        if (!all[c].missing) printf(" %*s", CELL, all[c].name);
+    }
+    for (int r = 0; r < ROWS; r++) {
+        if (!chosen[r]) continue;
+        printf("\n%-10s", row_names[r]);
+        for (int c = 0; c < count; c++) {
+            if (all[c].missing) continue;
+            if (!measured(&all[c], r)) {
+                printf(" %*s", CELL, "-");
+                continue;
+            }
+            char cell[64];
+            spread s = spread_of(all[c].ns[r], opt.rounds);
+            snprintf(cell, sizeof cell, "%.2f (%.2f-%.2f)", s.median, s.low, s.high);
+            printf(" %*s", CELL, cell);
+        }
+    }
+    puts("");
+}
+
+/* One of ours against the best single peer of each row; the ratio's interval is over the rounds. */
+static void table_of_ratios(void)
+{
+    for (int c = 0; c < count; c++) {
+        if (!all[c].ours || all[c].missing) continue;
+        printf("\n%s: against the best peer of each row\n", all[c].name);
+        for (int r = 0; r < ROWS_COMPARED; r++) {
+            int best = -1;
+            double least = 0;
+            if (!measured(&all[c], r)) continue;
+            for (int p = 0; p < count; p++) {
+                if (all[p].ours || !measured(&all[p], r)) continue;
+                double m = spread_of(all[p].ns[r], opt.rounds).median;
+                if (best < 0 || m < least) best = p, least = m;
+            }
+            if (best < 0) continue;
+            double ratio[MAX_ROUNDS];
+            for (int i = 0; i < opt.rounds; i++) ratio[i] = all[c].ns[r][i] / all[best].ns[r][i];
+            spread q = spread_of(ratio, opt.rounds), mine = spread_of(all[c].ns[r], opt.rounds);
+            spread theirs = spread_of(all[best].ns[r], opt.rounds);
+            const char *verdict = mine.high < theirs.low   ? "ahead"
+                                  : theirs.high < mine.low ? "BEHIND"
+                                                           : "tie";
+            printf("  %-10s %.2f of %s (%.2f-%.2f)  %s\n", row_names[r], q.median, all[best].name, q.low,
+                   q.high, verdict);
+        }
+    }
+}
+
+/* exp(mean(log(ours / theirs))) over the rows both have. */
+static double geometric_mean(const contestant *ours, const contestant *theirs, int without_cross)
+{
+    double sum = 0;
+    int n = 0;
+    for (int r = 0; r < ROWS_COMPARED; r++) {
+        if (!measured(ours, r) || !measured(theirs, r) || (without_cross && r == ROW_CROSS)) continue;
+        sum += log(spread_of(ours->ns[r], opt.rounds).median / spread_of(theirs->ns[r], opt.rounds).median);
+        n++;
+    }
+    return n ? exp(sum / n) : NAN;
+}
+
+static void table_of_means(void)
+{
+    puts("\ngeometric mean of the ratios against each single peer: all rows (without cross)");
+    for (int p = 0; p < count; p++) {
+        if (all[p].ours || all[p].missing) continue;
+        printf("  %-12s", all[p].name);
+        for (int c = 0; c < count; c++) {
+            if (!all[c].ours || all[c].missing) continue;
+            printf("  %s %.3f (%.3f)", all[c].name, geometric_mean(&all[c], &all[p], 0),
+                   geometric_mean(&all[c], &all[p], 1));
+        }
+        puts("");
+    }
+    for (int c = 0; c < count; c++) {
+        if (!measured(&all[c], ROW_ALTERNATE) || !measured(&all[c], 0)) continue;
+        printf("%s: alternating between two allocators costs %+.2f ns a pair\n", all[c].name,
+               spread_of(all[c].ns[ROW_ALTERNATE], opt.rounds).median -
+                   spread_of(all[c].ns[0], opt.rounds).median);
+    }
+    for (int c = 0; c < count; c++) {
+        const contestant *m = &all[c];
+        if (m->missing) printf("missing: %s (%s)\n", m->name, m->preload[0] ? m->preload : m->program);
+    }
+}
+
+static void choose_rows(char *names)
+{
+    for (char *p = strtok(names, ","); p; p = strtok(NULL, ",")) {
+        int found = 0;
+        for (int r = 0; r < ROWS; r++) {
+            if (!strcmp(p, row_names[r])) found = chosen[r] = 1;
+        }
+        if (!found) {
+            fprintf(stderr, "bench_pairs: no row '%s'\n", p);
+            exit(2);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    char *peers = NULL, *names = NULL, self[400];
+    int o;
+    while ((o = getopt(argc, argv, "r:m:s:n:p:o:")) != -1) {
+        switch (o) {
+        case 'r': opt.rounds = atoi(optarg); break;
+        case 'm': opt.ms = atof(optarg); break;
+        case 's': opt.sizes = optarg; break;
+        case 'n': names = strdup(optarg); break;
+        case 'p': peers = strdup(optarg); break;
+        case 'o': opt.out = optarg; break;
+        default: return 2;
+        }
+    }
+    if (opt.rounds < 1 || opt.rounds > MAX_ROUNDS || !(opt.ms > 0) ||
+        (strcmp(opt.sizes, "const") && strcmp(opt.sizes, "var"))) {
+        fprintf(stderr, "bench_pairs: rounds 1 to %d, milliseconds above 0, sizes const or var\n",
+                MAX_ROUNDS);
+        return 2;
+    }
+    for (int r = 0; r < ROWS; r++) chosen[r] = names == NULL;
+    if (names) choose_rows(names);
+    snprintf(self, sizeof self, "%s", argv[0]);
+    snprintf(opt.dir, sizeof opt.dir, "%s", dirname(self));
+    add_all(peers ? peers : (char[]){""});
+    for (int round = 0; round < opt.rounds; round++) {
+        for (int r = 0; r < ROWS; r++) {
+            for (int i = 0; chosen[r] && i < count; i++) {
+                contestant *c = &all[(i + round) % count]; /* nobody is always first */
+                if (!c->missing && (c->ours || r != ROW_ALTERNATE)) measure(c, r);
+            }
+        }
+        if (isatty(2)) fprintf(stderr, "\rround %d of %d ", round + 1, opt.rounds);
+    }
+    if (isatty(2)) fputs("\r                 \r", stderr);
+    if (opt.out) {
+        FILE *f = fopen(opt.out, "w");
+        if (!f) die(opt.out);
+        write_csv(f, argc, argv);
+        if (fclose(f)) die(opt.out);
+    }
+    provenance(stdout, argc, argv);
+    table_of_times();
+    table_of_ratios();
+    table_of_means();
+    int complete = 1; /* everyone present has every row */
+    for (int c = 0; c < count; c++) {
+        for (int r = 0; r < ROWS; r++) {
+            if (all[c].missing || !chosen[r] || (r == ROW_ALTERNATE && !all[c].ours)) continue;
+            complete &= measured(&all[c], r);
+        }
+    }
+    return !complete;
+}

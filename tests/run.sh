@@ -1,0 +1,73 @@
+#!/bin/sh
+# Runs tests one by one (or two at a time), shows the output of those that fail, ends with the count.
+#   tests/run.sh [-j jobs] [-l logdir] [-r 'prefix command'] item...
+#   item    a program, or build:CELL (one cell of tests/build.sh)
+# A test's source may say, each in a comment on a line of its own among the first ten:
+#   /* timeout: 300 */     seconds it may take (default 120)
+#   /* expect: TEXT */     its last line of output must be TEXT
+# Exit 0 passes, 77 skips (its last line says why), anything else fails.
+set -u
+here=$(dirname "$0")
+
+option() # source, name: the value of a leading comment
+{
+    sed -n "1,10s|^/\* $2: \(.*[^ ]\) *\*/.*|\1|p" "$1" 2>/dev/null | head -n 1
+}
+
+run_one()
+{
+    item=$1
+    case $item in
+    build:*) name=$(echo "$item" | tr ': /' '___') source= command="$here/build.sh ${item#build:}" ;;
+    *) name=$(basename "$item") source=$here/$name.c command="$RUN_PREFIX $item" ;;
+    esac
+    [ -n "$source" ] && [ ! -f "$source" ] && source=${item}.c
+    limit=$(option "$source" timeout) expect=$(option "$source" expect) log=$RUN_LOGS/$name.log
+    begin=$(date +%s) status=ok
+    # shellcheck disable=SC2086  # the command is words
+    timeout -k 5 "${limit:-120}" $command >"$log" 2>&1 </dev/null
+    rc=$?
+    last=$(tail -n 1 "$log")
+    case $rc in
+    0) [ -n "$expect" ] && [ "$last" != "$expect" ] && status=FAIL reason="last line is not '$expect'" ;;
+    77) status=skip reason=$last ;;
+    124 | 137) status=FAIL reason="no end after ${limit:-120} s" ;;
+    *) status=FAIL reason="exit status $rc" ;;
+    esac
+    echo $status >"$RUN_LOGS/$name.status"
+    printf '%-4s %s (%s s)%s\n' $status "$name" $(($(date +%s) - begin)) "${reason:+: $reason}"
+    if [ $status = FAIL ]; then tail -n 60 "$log" | sed 's/^/     | /'; fi
+}
+
+if [ "${1:-}" = --one ]; then
+    run_one "$2"
+    exit 0
+fi
+
+jobs=1 RUN_LOGS=build/log RUN_PREFIX=
+while getopts j:l:r: o; do
+    case $o in
+    j) jobs=$OPTARG ;;
+    l) RUN_LOGS=$OPTARG ;;
+    r) RUN_PREFIX=$OPTARG ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+export RUN_LOGS RUN_PREFIX
+mkdir -p "$RUN_LOGS" && rm -f "$RUN_LOGS"/*.status
+if [ $# -gt 0 ]; then printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" --one; fi
+
+passed=0 failed=0 skipped=0
+for s in "$RUN_LOGS"/*.status; do
+    case $(cat "$s" 2>/dev/null) in
+    ok) passed=$((passed + 1)) ;;
+    skip) skipped=$((skipped + 1)) ;;
+    FAIL) failed=$((failed + 1)) ;;
+    esac
+done
+missing=$(($# - passed - failed - skipped)) # an item without a verdict is a failure
+failed=$((failed + missing))
+if [ $skipped -gt 0 ]; then echo "$skipped skipped"; fi
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
