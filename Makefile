@@ -17,13 +17,14 @@ extra   = $$(sed -n '1,10s|^/\* build: \(.*[^ ]\) *\*/.*|\1|p' $<)
 pick    = $(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f)))
 
 TESTS    = $(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c))))
+RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
 CELLS    = $(addprefix build:,$(call pick,$(shell tests/build.sh list)))
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev
-PACKAGES_ALL = valgrind libc6-dbg gcc-multilib g++-multilib
+PACKAGES_ALL = valgrind libc6-dbg gcc-multilib g++-multilib $(shell cat tests/zns/packages.txt 2>/dev/null)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'
@@ -56,6 +57,7 @@ endef
 ASAN = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 TSAN = -O1 -fno-omit-frame-pointer -fsanitize=thread
 $(eval $(call flavour,tests,))
+$(eval $(call flavour,race,))
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
@@ -72,6 +74,12 @@ asan: $(TESTS:%=build/asan/%) ## the tests under AddressSanitizer and UBSan
 
 tsan: $(TESTS:%=build/tsan/%) ## the tests under ThreadSanitizer
 	@tests/run.sh -j $(JOBS) -l build/log/tsan -r 'setarch -R' $^
+
+race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a bound, then at random
+	@tests/run.sh -j $(JOBS) -l build/log/race $^
+
+test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
+	@CC="$(CC)" tests/zns/run.sh build/zns
 
 build/examples/%: examples/%.c $(HEADERS) $(wildcard examples/*.h) Makefile
 	@mkdir -p $(@D)
@@ -116,7 +124,7 @@ asm: ## the inlined fast paths, disassembled
 	@for f in fast_malloc_64 fast_malloc fast_free; do \
 	    objdump -d --no-show-raw-insn --disassemble=$$f build/bench/fast_paths.o | sed '1,5d'; done
 
-install: ## copy the headers to $(PREFIX)/include
+install: ## copy the headers to PREFIX/include
 	install -d "$(DESTDIR)$(PREFIX)/include"
 	install -m 644 $(HEADERS) "$(DESTDIR)$(PREFIX)/include"
 
@@ -124,4 +132,4 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo test test-notls asan tsan examples bench bench-quick lint map asm install clean
+.PHONY: help deps deps-all demo test test-notls race test-zns asan tsan examples bench bench-quick lint map asm install clean

@@ -295,6 +295,115 @@ static void table_of_means(void)
     }
 }
 
+/* ---- the plot: a line per row, a dot per allocator, on a logarithmic axis ---- */
+
+enum { PLOT_W = 900, PLOT_L = 96, PLOT_R = 24, PLOT_T = 106, PLOT_ROW = 40 };
+
+static const char *const plot_color[] = {"#0b6e99", "#1f9d8f", "#7a5cc4", "#8c8c8c", "#d1602b",
+                                         "#b8323f", "#c9971c", "#5d7a35", "#a0522d", "#c2568f",
+                                         "#444444", "#6b8fb3", "#9a9a3c"};
+enum { PLOT_COLORS = sizeof plot_color / sizeof plot_color[0] };
+
+static double plot_x(double ns, double from, double to)
+{
+    return PLOT_L + (log(ns) - log(from)) / (log(to) - log(from)) * (PLOT_W - PLOT_L - PLOT_R);
+}
+
+static void plot_axis(FILE *f, double from, double to, int bottom)
+{
+    static const double ticks[] = {1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000};
+    for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
+        if (ticks[i] < from || ticks[i] > to) continue;
+        double x = plot_x(ticks[i], from, to);
+        fprintf(f, "<path d='M%.1f %dV%d' stroke='#e6e6e6'/>", x, PLOT_T - 12, bottom);
+        fprintf(f, "<text x='%.1f' y='%d' text-anchor='middle' class='t'>%g</text>\n", x, bottom + 18,
+                ticks[i]);
+    }
+    fprintf(f, "<text x='%d' y='%d' class='t' text-anchor='end'>ns per pair, logarithmic</text>\n",
+            PLOT_W - PLOT_R, bottom + 36);
+}
+
+static void plot_legend(FILE *f)
+{
+    int x = 22, y = 68;
+    for (int c = 0; c < count; c++) {
+        if (all[c].missing) continue;
+        char label[160];
+        snprintf(label, sizeof label, "%s%.31s", all[c].ours ? "zslab " : "", all[c].name);
+        int width = 24 + (int)strlen(label) * 8;
+        if (x + width > PLOT_W) x = 22, y += 18;
+        fprintf(f, "<circle cx='%d' cy='%d' r='5' fill='%s'/>", x, y - 4, plot_color[c % PLOT_COLORS]);
+        fprintf(f, "<text x='%d' y='%d' class='t'>%s</text>\n", x + 9, y, label);
+        x += width;
+    }
+}
+
+static void write_plot(FILE *f)
+{
+    double from = 1e9, to = 0;
+    int lines = 0, y = PLOT_T;
+    for (int r = 0; r < ROWS_COMPARED; r++) {
+        int any = 0;
+        for (int c = 0; c < count; c++) {
+            if (!measured(&all[c], r)) continue;
+            spread s = spread_of(all[c].ns[r], opt.rounds);
+            if (s.low < from) from = s.low;
+            if (s.high > to) to = s.high;
+            any = 1;
+        }
+        lines += any;
+    }
+    from *= 0.85, to *= 1.15;
+    fprintf(
+        f,
+        "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d'><style>text{font-family:system-ui,"
+        "sans-serif}.t{font-size:12px;fill:#444}.n{font-size:13px;fill:#222}</style>"
+        "<rect width='100%%' height='100%%' fill='white'/>"
+        "<text x='16' y='26' font-size='16' font-weight='600' fill='#222'>allocate + free, median of %d "
+        "rounds; "
+        "bars: 5 to 95 %%</text>\n",
+        PLOT_W, PLOT_T + lines * PLOT_ROW + 44, opt.rounds);
+    char cpu[200], commit[64];
+    first_line_of("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null", cpu, sizeof cpu);
+    first_line_of("git rev-parse --short HEAD 2>/dev/null", commit, sizeof commit);
+    fprintf(f, "<text x='16' y='46' class='t'>%s, %ld cpus; zslab at %s, every free checked</text>\n", cpu,
+            sysconf(_SC_NPROCESSORS_ONLN), commit);
+    plot_legend(f);
+    plot_axis(f, from, to, PLOT_T + lines * PLOT_ROW);
+    for (int r = 0; r < ROWS_COMPARED && to > 0; r++) {
+        int any = 0;
+        for (int c = count - 1; c >= 0; c--) { /* ours on top */
+            if (!measured(&all[c], r)) continue;
+            spread s = spread_of(all[c].ns[r], opt.rounds);
+            double up = y + PLOT_ROW / 2.0 - (all[c].ours ? 9 : -3); /* ours above the line, peers below */
+            const char *color = plot_color[c % PLOT_COLORS];
+            fprintf(f, "<path d='M%.1f %.1fH%.1f' stroke='%s' stroke-width='2' opacity='.5'/>",
+                    plot_x(s.low, from, to), up, plot_x(s.high, from, to), color);
+            fprintf(f, "<circle cx='%.1f' cy='%.1f' r='5' fill='%s' stroke='white'/>\n",
+                    plot_x(s.median, from, to), up, color);
+            any = 1;
+        }
+        if (any) fprintf(f, "<text x='16' y='%d' class='n'>%s</text>\n", y + PLOT_ROW / 2 + 2, row_names[r]);
+        y += any * PLOT_ROW;
+    }
+    fputs("</svg>\n", f);
+}
+
+/* name.csv and beside it name.svg */
+static void write_files(int argc, char **argv)
+{
+    char svg[512];
+    size_t stem = strlen(opt.out);
+    if (stem > 4 && !strcmp(opt.out + stem - 4, ".csv")) stem -= 4;
+    snprintf(svg, sizeof svg, "%.*s.svg", (int)stem, opt.out);
+    FILE *f = fopen(opt.out, "w");
+    if (!f) die(opt.out);
+    write_csv(f, argc, argv);
+    if (fclose(f) || !(f = fopen(svg, "w"))) die(svg);
+    write_plot(f);
+    if (fclose(f)) die(svg);
+}
+
 static void choose_rows(char *names)
 {
     for (char *p = strtok(names, ","); p; p = strtok(NULL, ",")) {
@@ -345,12 +454,7 @@ int main(int argc, char **argv)
         if (isatty(2)) fprintf(stderr, "\rround %d of %d ", round + 1, opt.rounds);
     }
     if (isatty(2)) fputs("\r                 \r", stderr);
-    if (opt.out) {
-        FILE *f = fopen(opt.out, "w");
-        if (!f) die(opt.out);
-        write_csv(f, argc, argv);
-        if (fclose(f)) die(opt.out);
-    }
+    if (opt.out) write_files(argc, argv);
     provenance(stdout, argc, argv);
     table_of_times();
     table_of_ratios();
