@@ -89,13 +89,16 @@ examples: $(EXAMPLES:%=build/examples/%) ## build and run every example
 	@tests/run.sh -j 1 -l build/log/examples $(filter-out build/examples/demo%,$^)
 
 # A bench is bench/bench_<question>.c; bench_pairs drives the pairs_* programs, one process per figure.
-PAIRS = $(addprefix build/bench/,bench_pairs pairs_malloc pairs_static pairs_inline pairs_called)
+PAIRS = $(addprefix build/bench/,bench_pairs pairs_malloc pairs_bump pairs_static pairs_inline pairs_called)
 build/bench/%: bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $(extra)
 build/bench/pairs_malloc: bench/pairs.c bench/pairs.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) -fno-builtin-malloc -fno-builtin-free -DPAIRS_LIBC=1 $< -o $@
+build/bench/pairs_bump: bench/pairs.c bench/pairs.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) -DPAIRS_BUMP=1 $< -o $@
 build/bench/pairs_static: bench/pairs.c bench/pairs.h zslab.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) -DZSLAB_STATIC=1 -DZSLAB_IMPLEMENTATION $< -o $@

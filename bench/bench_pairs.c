@@ -2,7 +2,9 @@
 /* How many nanoseconds does an allocate+free pair take, against the allocators people use?
    Every figure is a process of its own (pairs_<form>), so that no allocator inherits another's heap; rounds
    are interleaved row by row, so that a slow minute hits everyone. Peers answer plain malloc and free through
-   LD_PRELOAD, as in a real program. A peer that is not there is named as missing.
+   LD_PRELOAD, as in a real program; on row epoch mimalloc destroys a heap, jemalloc resets an arena, the
+   others free one by one, and "bump" is the floor: a pointer that moves up. A peer that is not there is named
+   as missing.
      bench_pairs [-r rounds] [-m milliseconds] [-s const|var] [-n row,row] [-p name=path.so,...] [-o file.csv]
    The file's first line says command, machine, versions and commit; the table goes to standard output. */
 #define _GNU_SOURCE
@@ -18,13 +20,20 @@
 
 enum { MAX_PEERS = 32, MAX_ROWS = 16, MAX_ROUNDS = 101, CELL = 21 };
 
-static const char *const row_names[] = {"hot",   "batch",     "lifo",  "random",   "churn10k",
-                                        "mixed", "churn100k", "cross", "alternate"};
-enum { ROWS = sizeof row_names / sizeof row_names[0], ROW_CROSS = 7, ROW_ALTERNATE = 8, ROWS_COMPARED = 8 };
+static const char *const row_names[] = {"hot",       "batch", "lifo",  "random",  "churn10k", "mixed",
+                                        "churn100k", "cross", "epoch", "request", "alternate"};
+enum {
+    ROWS = sizeof row_names / sizeof row_names[0],
+    ROW_CROSS = 7,
+    ROW_EPOCH = 8,
+    ROW_ALTERNATE = 10,
+    ROWS_PAIRS = 8,    /* in the means: what every allocator does alike */
+    ROWS_COMPARED = 10 /* alternate is ours alone */
+};
 
 typedef struct contestant {
     char name[32], program[512], preload[512], version[96];
-    int ours, missing;
+    int ours, floor, missing;
     double ns[ROWS][MAX_ROUNDS];
     int got[ROWS];
 } contestant;
@@ -82,7 +91,8 @@ static void add(const char *name, const char *form, const char *preload)
     snprintf(c->name, sizeof c->name, "%s", name);
     snprintf(c->program, sizeof c->program, "%s/pairs_%s", opt.dir, form);
     snprintf(c->preload, sizeof c->preload, "%s", preload);
-    c->ours = strcmp(form, "malloc") != 0;
+    c->floor = !strcmp(form, "bump");
+    c->ours = !c->floor && strcmp(form, "malloc") != 0;
     char *argv[] = {c->program, (char *)"--who", NULL}, line[600];
     if (!run(c, argv, line, sizeof line)) {
         c->missing = 1;
@@ -100,6 +110,7 @@ static void add_all(char *peers)
     add("static", "static", "");
     add("inline", "inline", "");
     add("called", "called", "");
+    add("bump", "bump", "");
     add("glibc", "malloc", "");
     add("mimalloc", "malloc", "libmimalloc.so.2");
     add("jemalloc", "malloc", "libjemalloc.so.2");
@@ -147,9 +158,16 @@ static spread spread_of(const double *values, int n)
     return (spread){quantile(v, n, 0.5), v[0], quantile(v, n, 0.05), quantile(v, n, 0.95)};
 }
 
+/* The floor drops groups and nothing else; alternating wants two of our allocators. */
+static int takes_part(const contestant *c, int row)
+{
+    if (c->missing || !chosen[row]) return 0;
+    return c->floor ? row == ROW_EPOCH : c->ours || row != ROW_ALTERNATE;
+}
+
 static int measured(const contestant *c, int row)
 {
-    return !c->missing && chosen[row] && c->got[row] == opt.rounds;
+    return takes_part(c, row) && c->got[row] == opt.rounds;
 }
 
 static void first_line_of(const char *command, char *text, size_t cap)
@@ -239,7 +257,7 @@ static void table_of_ratios(void)
             double least = 0;
             if (!measured(&all[c], r)) continue;
             for (int p = 0; p < count; p++) {
-                if (all[p].ours || !measured(&all[p], r)) continue;
+                if (all[p].ours || all[p].floor || !measured(&all[p], r)) continue;
                 double m = spread_of(all[p].ns[r], opt.rounds).median;
                 if (best < 0 || m < least) best = p, least = m;
             }
@@ -262,7 +280,7 @@ static double geometric_mean(const contestant *ours, const contestant *theirs, i
 {
     double sum = 0;
     int n = 0;
-    for (int r = 0; r < ROWS_COMPARED; r++) {
+    for (int r = 0; r < ROWS_PAIRS; r++) {
         if (!measured(ours, r) || !measured(theirs, r) || (without_cross && r == ROW_CROSS)) continue;
         sum += log(spread_of(ours->ns[r], opt.rounds).median / spread_of(theirs->ns[r], opt.rounds).median);
         n++;
@@ -272,9 +290,9 @@ static double geometric_mean(const contestant *ours, const contestant *theirs, i
 
 static void table_of_means(void)
 {
-    puts("\ngeometric mean of the ratios against each single peer: all rows (without cross)");
+    puts("\ngeometric mean of the ratios against each single peer: first eight rows (without cross)");
     for (int p = 0; p < count; p++) {
-        if (all[p].ours || all[p].missing) continue;
+        if (all[p].ours || all[p].floor || all[p].missing) continue;
         printf("  %-12s", all[p].name);
         for (int c = 0; c < count; c++) {
             if (!all[c].ours || all[c].missing) continue;
@@ -288,6 +306,14 @@ static void table_of_means(void)
         printf("%s: alternating between two allocators costs %+.2f ns a pair\n", all[c].name,
                spread_of(all[c].ns[ROW_ALTERNATE], opt.rounds).median -
                    spread_of(all[c].ns[0], opt.rounds).median);
+    }
+    for (int c = 0; c < count; c++) {
+        for (int p = 0; p < count && all[c].ours; p++) {
+            if (!all[p].floor || !measured(&all[p], ROW_EPOCH) || !measured(&all[c], ROW_EPOCH)) continue;
+            printf("%s: an epoch's objects cost %.2f of a bump arena\n", all[c].name,
+                   spread_of(all[c].ns[ROW_EPOCH], opt.rounds).median /
+                       spread_of(all[p].ns[ROW_EPOCH], opt.rounds).median);
+        }
     }
     for (int c = 0; c < count; c++) {
         const contestant *m = &all[c];
@@ -448,7 +474,7 @@ int main(int argc, char **argv)
         for (int r = 0; r < ROWS; r++) {
             for (int i = 0; chosen[r] && i < count; i++) {
                 contestant *c = &all[(i + round) % count]; /* nobody is always first */
-                if (!c->missing && (c->ours || r != ROW_ALTERNATE)) measure(c, r);
+                if (takes_part(c, r)) measure(c, r);
             }
         }
         if (isatty(2)) fprintf(stderr, "\rround %d of %d ", round + 1, opt.rounds);
@@ -462,8 +488,7 @@ int main(int argc, char **argv)
     int complete = 1; /* everyone present has every row */
     for (int c = 0; c < count; c++) {
         for (int r = 0; r < ROWS; r++) {
-            if (all[c].missing || !chosen[r] || (r == ROW_ALTERNATE && !all[c].ours)) continue;
-            complete &= measured(&all[c], r);
+            if (takes_part(&all[c], r)) complete &= measured(&all[c], r);
         }
     }
     return !complete;

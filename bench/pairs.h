@@ -2,7 +2,11 @@
    it has said what an allocator is:
        a_state            what a caller holds (a pointer to the allocator)
        A_MALLOC(a, n)     allocate      A_FREE(a, p)   give back
-       A_THREAD_END(a)    the calling thread will not allocate again
+       a_group, A_GROUP_OPEN(a, g), A_GROUP_MALLOC(a, g, n), A_GROUP_CLOSE(a, g)
+                          objects that go together; a_group has the fields count and object[], into which
+                          the row writes them when A_GROUP_ONE_BY_ONE(g): then closing frees each
+       A_SCOPE_OPEN(a, g), A_SCOPE_MALLOC(a, g, n), A_SCOPE_CLOSE(a, g)
+                          the same for the thirty objects of a request
    A row does `pairs` allocate+free pairs, writes the first word of each object and reads it back before
    the free. `size` is a constant in one instance of each row and unknown to the compiler in another. */
 #ifndef PAIRS_H
@@ -19,7 +23,15 @@
 /* The compiler must believe that p leaves and may come back as anything: no pair can be folded away. */
 #define PIN(p) __asm__ volatile("" : "+r"(p))
 
-enum { BATCH = 1000, LIVE_MAX = 100000, SIZE_COUNT = 8192, RING = 4096, RING_STEP = 32 };
+enum {
+    BATCH = 1000,
+    LIVE_MAX = 100000,
+    GROUP = 100000,
+    REQUEST = 30,
+    SIZE_COUNT = 8192,
+    RING = 4096,
+    RING_STEP = 32
+};
 
 static void *pairs_live[LIVE_MAX];
 static uint16_t pairs_order[BATCH];
@@ -32,14 +44,17 @@ static inline uint32_t pairs_random(uint32_t bound)
     return (uint32_t)(((pairs_seed >> 32) * bound) >> 32);
 }
 
+static inline void pairs_out_of_memory(void)
+{
+    fputs("out of memory\n", stderr);
+    exit(1);
+}
+
 static inline void *pairs_make(a_state *a, size_t size, uint64_t word)
 {
     uint64_t *p = (uint64_t *)A_MALLOC(a, size);
     PIN(p);
-    if (!p) {
-        fputs("out of memory\n", stderr);
-        exit(1);
-    }
+    if (!p) pairs_out_of_memory();
     *p = word;
     return p;
 }
@@ -113,6 +128,49 @@ ROW row_mixed(a_state *a, size_t size, size_t pairs)
     return sum;
 }
 
+/* GROUP objects with one lifetime: made, then dropped together by whatever the allocator has for it. */
+ROW row_epoch(a_state *a, size_t size, size_t pairs)
+{
+    static a_group g;
+    uint64_t sum = 0;
+    for (size_t done = 0; done < pairs; done += GROUP) {
+        A_GROUP_OPEN(a, &g);
+        for (size_t i = 0; i < GROUP; i++) {
+            uint64_t *p = (uint64_t *)A_GROUP_MALLOC(a, &g, size);
+            PIN(p);
+            if (!p) pairs_out_of_memory();
+            *p = i;
+            if (A_GROUP_ONE_BY_ONE(&g)) g.object[i] = p;
+        }
+        g.count = GROUP;
+        sum += g.count;
+        A_GROUP_CLOSE(a, &g);
+    }
+    return sum;
+}
+
+/* A request: REQUEST objects of mixed sizes, all dropped at its end. */
+ROW row_request(a_state *a, size_t size, size_t pairs)
+{
+    static a_group g;
+    uint64_t sum = size;
+    size_t at = 0;
+    for (size_t done = 0; done < pairs; done += REQUEST) {
+        A_SCOPE_OPEN(a, &g);
+        for (size_t i = 0; i < REQUEST; i++) {
+            uint64_t *p = (uint64_t *)A_SCOPE_MALLOC(a, &g, pairs_sizes[at++ % SIZE_COUNT]);
+            PIN(p);
+            if (!p) pairs_out_of_memory();
+            *p = i;
+            if (A_SCOPE_ONE_BY_ONE(&g)) g.object[i] = p;
+        }
+        g.count = REQUEST;
+        sum += g.count;
+        A_SCOPE_CLOSE(a, &g);
+    }
+    return sum;
+}
+
 /* One thread allocates, another frees; between them a bounded ring, published RING_STEP at a time. */
 static struct {
     _Alignas(128) size_t head; /* written by the producer */
@@ -155,7 +213,6 @@ static void *pairs_consumer(void *unused)
         /* release: the slots are read; pairs with the acquire in row_cross. */
         __atomic_store_n(&pairs_ring.tail, tail, __ATOMIC_RELEASE);
     }
-    A_THREAD_END(a);
     return (void *)(uintptr_t)sum;
 }
 
