@@ -114,6 +114,18 @@ bench: $(PAIRS) ## allocate+free pairs against every allocator present (minutes)
 bench-quick: $(PAIRS) ## the same, 3 short rounds
 	build/bench/bench_pairs -r 3 -m 15 -p "$(PEERS)" -o build/bench/pairs-quick.csv $(ARGS)
 
+bench-tails: $(PAIRS) ## p50 to p99.99 of allocate and of free, against the same allocators
+	build/bench/bench_pairs -t -r $(ROUNDS) -p "$(PEERS)" $(ARGS)
+
+bench-epochs: build/bench/bench_epochs ## what it costs to drop all objects of an epoch; against a bump arena
+	build/bench/bench_epochs -o build/bench/epochs.csv $(ARGS)
+
+churn: build/bench/churn ## 100 million cycles over rotating epochs; memory must stay flat
+	build/bench/churn -o build/bench/churn.csv $(ARGS)
+
+soak: build/bench/soak ## everything at once for a minute (ARGS="-s 36000": ten hours), invariants checked
+	build/bench/soak -o build/bench/soak.csv $(ARGS)
+
 lint: ## layout, names, room map, doc comments, line lengths
 	@tests/lint.sh
 
@@ -135,4 +147,5 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo test test-notls race test-zns asan tsan examples bench bench-quick lint map asm install clean
+.PHONY: help deps deps-all demo test test-notls race test-zns asan tsan examples bench bench-quick bench-tails \
+        bench-epochs churn soak lint map asm install clean

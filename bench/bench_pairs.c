@@ -6,17 +6,14 @@
    others free one by one, and "bump" is the floor: a pointer that moves up. A peer that is not there is named
    as missing.
      bench_pairs [-r rounds] [-m milliseconds] [-s const|var] [-n row,row] [-p name=path.so,...] [-o file.csv]
+     bench_pairs -t [-r rounds] [-p ...]      tails instead: row mixed with each call timed
    The file's first line says command, machine, versions and commit; the table goes to standard output. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <libgen.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bench/measure.h"
 
 enum { MAX_PEERS = 32, MAX_ROWS = 16, MAX_ROUNDS = 101, CELL = 21 };
 
@@ -38,10 +35,6 @@ typedef struct contestant {
     int got[ROWS];
 } contestant;
 
-typedef struct spread {
-    double median, best, low, high; /* low, high: 5 and 95 % */
-} spread;
-
 static contestant all[MAX_PEERS];
 static int count;
 static int chosen[ROWS];
@@ -49,14 +42,9 @@ static struct {
     int rounds;
     double ms;
     const char *sizes, *out;
+    int tails;
     char dir[400];
-} opt = {9, 60, "const", NULL, "."};
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_pairs: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
+} opt = {9, 60, "const", NULL, 0, "."};
 
 /* Runs a program with its preload and returns its first line of output in `line`; 0 if it failed. */
 static int run(const contestant *c, char *const argv[], char *line, size_t cap)
@@ -137,27 +125,6 @@ static void measure(contestant *c, int row)
         fprintf(stderr, "bench_pairs: %s failed on row %s\n", c->name, row_names[row]);
 }
 
-static int ascending(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
-static double quantile(const double *sorted, int n, double q)
-{
-    double at = q * (n - 1);
-    int i = (int)at;
-    return i + 1 < n ? sorted[i] + (sorted[i + 1] - sorted[i]) * (at - i) : sorted[i];
-}
-
-static spread spread_of(const double *values, int n)
-{
-    double v[MAX_ROUNDS];
-    memcpy(v, values, (size_t)n * sizeof *v);
-    qsort(v, (size_t)n, sizeof *v, ascending);
-    return (spread){quantile(v, n, 0.5), v[0], quantile(v, n, 0.05), quantile(v, n, 0.95)};
-}
-
 /* The floor drops groups and nothing else; alternating wants two of our allocators. */
 static int takes_part(const contestant *c, int row)
 {
@@ -170,44 +137,21 @@ static int measured(const contestant *c, int row)
     return takes_part(c, row) && c->got[row] == opt.rounds;
 }
 
-static void first_line_of(const char *command, char *text, size_t cap)
+static void where_from(FILE *f, int argc, char **argv)
 {
-    FILE *p = popen(command, "r");
-    text[0] = 0;
-    if (p && !fgets(text, (int)cap, p)) text[0] = 0;
-    if (p) pclose(p);
-    text[strcspn(text, "\n")] = 0;
-}
-
-/* command, machine, versions, commit: one line */
-static void provenance(FILE *f, int argc, char **argv)
-{
-    struct utsname u;
-    char cpu[200], commit[64], dirty[64], thp[100];
-    uname(&u);
-    first_line_of("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null", cpu, sizeof cpu);
-    first_line_of("git rev-parse --short HEAD 2>/dev/null", commit, sizeof commit);
-    first_line_of("git status --porcelain --untracked-files=no 2>/dev/null", dirty, sizeof dirty);
-    first_line_of("cat /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null", thp, sizeof thp);
-    fputs("# command: bench_pairs", f);
-    for (int i = 1; i < argc; i++) { /* a path is named by its last part: where it lay says nothing */
-        const char *slash = strchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i];
-        fprintf(f, " %s", strchr(argv[i], '=') ? "<peers>" : slash);
-    }
-    fprintf(f, "; machine: %s, %ld cpus, %s %s, huge pages %s; compiler: %s; commit: %s%s;",
-            cpu[0] ? cpu : u.machine, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, thp, __VERSION__,
-            commit[0] ? commit : "none", dirty[0] ? "+changes" : "");
+    provenance(f, argc, argv);
     for (int c = 0; c < count; c++) {
         const char *version = all[c].missing      ? "missing"
                               : all[c].version[0] ? all[c].version
                                                   : "(no version)";
-        fprintf(f, " %s %s%s", all[c].name, version, c + 1 < count ? "," : "\n");
+        fprintf(f, "%s %s %s", c ? "," : ";", all[c].name, version);
     }
+    fputs("\n", f);
 }
 
 static void write_csv(FILE *f, int argc, char **argv)
 {
-    provenance(f, argc, argv);
+    where_from(f, argc, argv);
     fputs("row,allocator,sizes,rounds,median_ns,best_ns,p5_ns,p95_ns,each_round_ns\n", f);
     for (int r = 0; r < ROWS; r++) {
         for (int c = 0; c < count; c++) {
@@ -430,6 +374,40 @@ static void write_files(int argc, char **argv)
     if (fclose(f)) die(svg);
 }
 
+/* ---- tails ---- */
+
+enum { TAILS = 8 }; /* p50, p99, p99.9, p99.99 of allocate, then of free */
+
+static void table_of_tails(int argc, char **argv)
+{
+    static double tail[MAX_PEERS][TAILS][MAX_ROUNDS];
+    int got[MAX_PEERS] = {0};
+    for (int i = 0; i < opt.rounds * count; i++) {
+        int c = i % count;
+        char *of[] = {all[c].program, (char *)"tails", (char *)"2", NULL}, line[256];
+        if (all[c].missing || all[c].floor || !run(&all[c], of, line, sizeof line)) continue;
+        char *next = line;
+        for (int t = 0; t < TAILS; t++) tail[c][t][got[c]] = strtod(next, &next);
+        got[c]++;
+    }
+    where_from(stdout, argc, argv);
+    printf("\nns, timer subtracted; median of %d rounds  allocate p50   p99  p99.9 p99.99      free p50   "
+           "p99  p99.9 p99.99",
+           opt.rounds);
+    for (int c = 0; c < count; c++) {
+        if (!got[c]) continue;
+        printf("\n%-45s", all[c].name);
+        for (int t = 0; t < TAILS; t++) {
+            printf("%s%6.0f",
+                   t == 4   ? "         "
+                   : t == 0 ? "     "
+                            : " ",
+                   spread_of(tail[c][t], got[c]).median);
+        }
+    }
+    puts("");
+}
+
 static void choose_rows(char *names)
 {
     for (char *p = strtok(names, ","); p; p = strtok(NULL, ",")) {
@@ -448,7 +426,7 @@ int main(int argc, char **argv)
 {
     char *peers = NULL, *names = NULL, self[400];
     int o;
-    while ((o = getopt(argc, argv, "r:m:s:n:p:o:")) != -1) {
+    while ((o = getopt(argc, argv, "r:m:s:n:p:o:t")) != -1) {
         switch (o) {
         case 'r': opt.rounds = atoi(optarg); break;
         case 'm': opt.ms = atof(optarg); break;
@@ -456,6 +434,7 @@ int main(int argc, char **argv)
         case 'n': names = strdup(optarg); break;
         case 'p': peers = strdup(optarg); break;
         case 'o': opt.out = optarg; break;
+        case 't': opt.tails = 1; break;
         default: return 2;
         }
     }
@@ -470,6 +449,10 @@ int main(int argc, char **argv)
     snprintf(self, sizeof self, "%s", argv[0]);
     snprintf(opt.dir, sizeof opt.dir, "%s", dirname(self));
     add_all(peers ? peers : (char[]){""});
+    if (opt.tails) {
+        table_of_tails(argc, argv);
+        return 0;
+    }
     for (int round = 0; round < opt.rounds; round++) {
         for (int r = 0; r < ROWS; r++) {
             for (int i = 0; chosen[r] && i < count; i++) {
@@ -481,7 +464,7 @@ int main(int argc, char **argv)
     }
     if (isatty(2)) fputs("\r                 \r", stderr);
     if (opt.out) write_files(argc, argv);
-    provenance(stdout, argc, argv);
+    where_from(stdout, argc, argv);
     table_of_times();
     table_of_ratios();
     table_of_means();

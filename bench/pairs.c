@@ -1,5 +1,6 @@
 /* One figure of bench_pairs.
      pairs_<form> <row> <milliseconds> <const|var>   prints ns per allocate+free pair
+     pairs_<form> tails <million pairs>     prints p50 p99 p99.9 p99.99 of allocate and of free
      pairs_<form> --who                              prints which allocator answers and its version
    The form is how it was built:
      PAIRS_LIBC        plain malloc and free, whoever provides them (LD_PRELOAD decides)
@@ -104,10 +105,21 @@ typedef struct a_group {
 #define A_GROUP_MALLOC(a, g, n) zslab_malloc_epoch(a, n, (g)->epoch)
 #define A_GROUP_CLOSE(a, g)     (void)zslab_epoch_release(a, (g)->epoch)
 #define A_SCOPE_ONE_BY_ONE(g)   0
-#define A_SCOPE_OPEN(a, g)      ((g)->domain = zslab_domain_create(a), (void)zslab_domain_enter((g)->domain))
 #define A_SCOPE_MALLOC(a, g, n) zslab_malloc(a, n)
-#define A_SCOPE_CLOSE(a, g)     ((void)zslab_domain_exit((g)->domain), (void)zslab_domain_destroy((g)->domain))
+#define A_SCOPE_OPEN(a, g)      scope_open(a, g)
+#define A_SCOPE_CLOSE(a, g)     scope_close(a, g)
 #define PAIRS_ZSLAB             1
+static inline void scope_open(zslab *z, a_group *g)
+{
+    g->domain = zslab_domain_create(z);
+    if (zslab_domain_enter(g->domain) != ZSLAB_OK) exit(1);
+}
+static inline void scope_close(zslab *z, a_group *g)
+{
+    (void)z;
+    (void)zslab_domain_exit(g->domain); /* the last exit releases the epoch */
+    (void)zslab_domain_destroy(g->domain);
+}
 #endif
 #include "bench/pairs.h"
 
@@ -215,6 +227,90 @@ static double measure(a_state *a, size_t row, int variable, double ms)
     return (ns[PIECES / 2 - 1] + ns[PIECES / 2]) / 2;
 }
 
+/* ---- tails: row mixed, each call timed, the timer's own time subtracted ---- */
+
+static uint32_t tail_allocate[1 << 20],
+    tail_free[1 << 20]; /* calls by ticks; the last place holds all longer ones */
+
+static inline uint64_t ticks_begin(void)
+{
+#if defined(__x86_64__)
+    uint64_t t;
+    __asm__ volatile("lfence\n\trdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence"
+                     : "=a"(t)
+                     :
+                     : "rdx", "memory");
+    return t;
+#else
+    return (uint64_t)now(2);
+#endif
+}
+
+static inline uint64_t ticks_end(void)
+{
+#if defined(__x86_64__)
+    uint64_t t;
+    __asm__ volatile("rdtscp\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence"
+                     : "=a"(t)
+                     :
+                     : "rcx", "rdx", "memory");
+    return t;
+#else
+    return (uint64_t)now(2);
+#endif
+}
+
+static void tail_note(uint32_t *table, uint64_t ticks, uint64_t own)
+{
+    uint64_t t = ticks > own ? ticks - own : 0;
+    table[t < (1 << 20) - 1 ? t : (1 << 20) - 1]++;
+}
+
+static double tail_quantile(const uint32_t *table, double total, double q)
+{
+    double sum = 0;
+    size_t t = 0;
+    while (t < (1 << 20) - 1 && (sum += table[t]) <= total * q) t++;
+    return (double)t;
+}
+
+static void tails(a_state *a, double millions)
+{
+    static const double q[] = {0.5, 0.99, 0.999, 0.9999};
+    size_t pairs = (size_t)(millions * 1e6);
+    uint64_t own = ~(uint64_t)0;
+    pairs_fill(a, 0, 1, 10000);
+    sink += row_mixed_const(a, 0, 1000000); /* warm */
+    double begin = now(2);
+    uint64_t first = ticks_begin();
+    for (int i = 0; i < 100000; i++) {
+        uint64_t t = ticks_begin(), u = ticks_end();
+        if (u - t < own) own = u - t;
+    }
+    for (size_t i = 0; i < pairs; i++) {
+        uint32_t at = pairs_random(10000);
+        void *p = pairs_live[at];
+        uint64_t t = ticks_begin();
+        A_FREE(a, p);
+        uint64_t u = ticks_end();
+        tail_note(tail_free, u - t, own);
+        size_t size = pairs_sizes[i % SIZE_COUNT];
+        t = ticks_begin();
+        p = A_MALLOC(a, size);
+        PIN(p);
+        u = ticks_end();
+        tail_note(tail_allocate, u - t, own);
+        if (!p) pairs_out_of_memory();
+        *(uint64_t *)p = i;
+        pairs_live[at] = p;
+    }
+    double ns = (now(2) - begin) / (double)(ticks_end() - first);
+    for (int i = 0; i < 8; i++) {
+        printf("%.1f ", tail_quantile(i < 4 ? tail_allocate : tail_free, (double)pairs, q[i % 4]) * ns);
+    }
+    puts("");
+}
+
 #if PAIRS_LIBC
 static void find(const char *name, void *function) /* writes a function pointer, NULL when there is none */
 {
@@ -297,21 +393,25 @@ int main(int argc, char **argv)
         who();
         return 0;
     }
+    pairs_tables();
+#if PAIRS_LIBC
+    a_state *a = NULL;
+#elif PAIRS_BUMP
+    a_state floor, *a = &floor;
+    if (!(floor.base = floor.next = malloc(64 << 20))) return 1;
+#else
+    a_state *a = zslab_create(NULL);
+    if (!a || !(pairs_second = zslab_create(NULL))) {
+        fprintf(stderr, "zslab_create: %s\n", zslab_result_name(zslab_last_error()));
+        return 1;
+    }
+#endif
+    if (argc == 3 && !strcmp(argv[1], "tails")) {
+        tails(a, atof(argv[2]));
+        return 0;
+    }
     for (size_t i = 0; argc == 4 && i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(argv[1], rows[i].name)) continue;
-        pairs_tables();
-#if PAIRS_LIBC
-        a_state *a = NULL;
-#elif PAIRS_BUMP
-        a_state floor, *a = &floor;
-        if (!(floor.base = floor.next = malloc(64 << 20))) return 1;
-#else
-        a_state *a = zslab_create(NULL);
-        if (!a || !(pairs_second = zslab_create(NULL))) {
-            fprintf(stderr, "zslab_create: %s\n", zslab_result_name(zslab_last_error()));
-            return 1;
-        }
-#endif
         printf("%.4f\n", measure(a, i, !strcmp(argv[3], "var"), atof(argv[2])));
         return 0;
     }
