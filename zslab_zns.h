@@ -1,0 +1,5095 @@
+/* zslab_zns.h -- an object store on a zoned device, grouped by lifetime.
+
+   QUICKSTART (one .c file defines both implementation macros before the includes)
+
+       #define ZSLAB_IMPLEMENTATION
+       #include "zslab.h"
+       #define ZSLAB_ZNS_IMPLEMENTATION
+       #include "zslab_zns.h"
+
+       int main(void)
+       {
+           zslab_zns *store = zslab_zns_open_file("store.zns", NULL, NULL);
+           zslab_zns_epoch day = zslab_zns_epoch_begin(store, NULL);
+           zslab_handle h = 0;
+           char back[8];
+           size_t bytes = 0;
+           zslab_zns_append(store, day, "hello", 6, &h);
+           zslab_zns_sync(store, day);                         from here on it survives a power cut
+           zslab_zns_read(store, h, back, sizeof back, &bytes);
+           zslab_zns_epoch_release(store, day);                all of the day's objects, gone at once
+           return (int)zslab_zns_close(store);
+       }
+
+   WHAT YOU GET
+     - Objects of any size, appended to epochs. An epoch is dropped whole: its zones are reset.
+       Nothing is ever relocated, so there is no garbage collection, in the host or in the device.
+     - Every object carries a crc32c that every read checks: a damaged object is an answer
+       (ZSLAB_E_CORRUPT), never wrong bytes.
+     - After a crash the store is found again from the zones: what was synced is there, nothing of
+       a released epoch comes back. zslab_zns_recovery tells what was met.
+     - The device is a zoned NVMe drive, a caller's driver, or a regular file that behaves like a
+       zoned drive, limits and failures included.
+
+   WHAT AN APPEND PROMISES
+     ZSLAB_OK             the object is readable through its handle
+     frame written        (buffer full, sync, seal) it survives the process being killed
+     sync of its epoch    it survives a power cut
+
+   THREADS
+     open, close                              one thread; nobody uses the store meanwhile
+     append, read, sync, iterate, epoch_*     any thread. The append path takes no lock: space in
+                                              the packing buffer and in the zone is reserved by one
+                                              compare-and-swap each, the device assigns the place
+     epoch_release                            any thread; waits for appends, reads and iterations of
+                                              that epoch that are under way
+     stats, stats_json, zone_at, epoch_next   any thread
+
+   OPTIONS (define before the include)
+     ZSLAB_ZNS_IMPLEMENTATION     this file holds the code; the same file holds ZSLAB_IMPLEMENTATION
+     ZSLAB_ZNS_USE_LIBZBD    0    1: zslab_zns_open_device, for zoned block devices; link -lzbd
+                                  (libzbd is LGPL-3.0-or-later; link it, it is not part of zslab)
+     ZSLAB_ZNS_USE_URING     0    1: packed frames are written behind the caller through io_uring
+                                  on devices that offer it; link -luring
+     ZSLAB_ZNS_LANES         4    packing buffers an epoch may have under way, 2 to 64
+
+   LIMITS
+     2^26 frames and 4,096 objects a frame live at once; frames are at most 4 MiB; 2^20 live epochs, and as
+     many as a snapshot in half a zone holds (about 25,000 with zones of 4 MiB). The generation in a
+     handle has 24 bits and moves with every begin, release, zone and open: a handle of a released
+     epoch could be taken for a new one only after 16,777,216 of these.
+     A program may crash; two programs may not share a store: the second is ZSLAB_E_BUSY.
+
+   ON THE DEVICE (little-endian; a block is the device's logical block; crc is crc32c)
+     Zone header, the first block of every zone in use, written alone and waited for:
+         0  8  "ZSLBZONE"          40  8  zone sequence, store-wide, never reused
+         8  4  format version: 1   48  8  epoch that owns the zone alone, or 0
+        12  4  kind: 1 metadata,   56  4  lifetime class
+               2 objects           60  4  zone count
+        16 16  store id, random    64  8  zone bytes
+        32  4  zone index          72  8  zone capacity in bytes
+        36  4  block bytes        124  4  crc of bytes 0-123
+     Frame, one append: header block(s), then the payload.
+         0  8  "ZSLBFRAM"          64  4  frame id (26 bits)
+         8  4  format version      68  4  entries (kind 1) or inline bytes (kinds 2 and 3)
+        12  4  kind: 1 objects,    72  8  generation: the store sequence when the id was taken
+               2 metadata, 3 index 80  8  all frames up to this frame sequence were synced
+        16 16  store id            88  4  header blocks
+        32  4  zone index          92  4  payload bytes (without padding)
+        36  4  blocks in all       96  4  first pieces: objects that begin here
+                                  124  4  crc of bytes 0-123 and of the entries or inline bytes
+        40  8  zone sequence      128     entries, 16 bytes each, or inline bytes
+        48  8  epoch
+        56  8  frame sequence
+     Entry of an object or of a piece of one: two 64-bit words
+         word 0  bits 0-26 bytes, 27 first piece (names the object), 28 more pieces follow,
+                 32-63 crc of the bytes: so one object can be checked without reading the frame
+         word 1  bits 0-23 place in the payload in units of 8 bytes,
+                 24-35 entry and 36-61 frame of the piece that follows
+     An object larger than a frame is written from its end to its beginning, so its first piece,
+     which names it, is written last. A frame does not contain its own address.
+     Metadata: a log of records {u16 type, u16 bytes incl. these 4, body} padded to 8, in frames of
+     kind 2, in one zone at a time. A full zone is followed by a fresh one that begins with a
+     snapshot; the old one is reset once the snapshot is flushed.
+         1 snapshot   u32 part, parts, then u64 frame sequence
+         2 epoch      u32 class, u64 id, expected bytes, u32 state, 32 bytes label    (begin)
+         3 seal       u32 0, u64 id
+         4 release    u32 0, u64 id
+         5 reserve    u32 n, u64 store sequence persisted ahead, n x u32 zones about to be opened
+         6 clean      u32 0, u64 frame sequence: the store was closed in order
+         7 index      u32 zone, u64 zone sequence, u32 block, blocks: the zone ends in an index
+     Index frame: for each frame of the zone the header bytes 36-99, then u32 block in the zone.
+
+   THE MAP (grep -n -e '-- >>' zslab_zns.h)
+     >>front >>config >>types >>api-device >>api-store >>api-epoch >>api-recover
+     >>base >>seam >>seam-file >>seam-nvme >>layout >>format >>map >>meta >>zone >>append >>read
+     >>reclaim >>recover >>public >>licence                                                  */
+
+/* ---- >>front ---------------------------------------------------------------
+   The text above. From here to >>base stands all that a user reads.               */
+#ifndef ZSLAB_ZNS_H
+#define ZSLAB_ZNS_H
+
+#ifndef ZSLAB_H
+#error "zslab_zns.h needs zslab.h: put #include \"zslab.h\" above #include \"zslab_zns.h\""
+#endif
+
+/* ---- >>config --------------------------------------------------------------
+   Every switch with its default and its allowed values.                           */
+#ifndef ZSLAB_ZNS_USE_LIBZBD
+#define ZSLAB_ZNS_USE_LIBZBD 0
+#endif
+#ifndef ZSLAB_ZNS_USE_URING
+#define ZSLAB_ZNS_USE_URING 0
+#endif
+#ifndef ZSLAB_ZNS_LANES
+#define ZSLAB_ZNS_LANES 4
+#endif
+#if ZSLAB_ZNS_LANES < 2 || ZSLAB_ZNS_LANES > 64
+#error "ZSLAB_ZNS_LANES must be 2 to 64: packing buffers an epoch may have under way"
+#endif
+#define ZSLAB_ZNS_STATS_VERSION  1
+#define ZSLAB_ZNS_FORMAT_VERSION 1
+
+/* The file device needs POSIX; elsewhere zslab_zns_open_file answers ZSLAB_E_INVALID. */
+#if !defined(_WIN32)
+#define ZSLAB_ZNS_HAS_FILE 1
+#else
+#define ZSLAB_ZNS_HAS_FILE 0
+#endif
+
+/* ---- >>types ---------------------------------------------------------------
+   Ids, configurations and the structs a program may look into.                    */
+typedef struct zslab_zns zslab_zns; /* a store: one device, its zones, its epochs */
+typedef uint64_t zslab_zns_epoch;   /* persistent, never reused; 0 is none */
+#define ZSLAB_ZNS_EPOCH_NONE ((zslab_zns_epoch)0)
+
+/* zslab_zns_config.flags */
+#define ZSLAB_ZNS_FLAG_FORCE     1u  /* format over foreign or damaged data: everything on the device goes */
+#define ZSLAB_ZNS_FLAG_READ_ONLY 2u  /* write nothing, not even to finish interrupted releases */
+#define ZSLAB_ZNS_FLAG_NO_FORMAT 4u  /* an empty device is ZSLAB_E_FOREIGN instead of being formatted */
+#define ZSLAB_ZNS_FLAG_VERIFY    8u  /* recovery reads every frame, also where an index spares it */
+#define ZSLAB_ZNS_FLAG_NO_APPEND 16u /* zoned device: pwrite at the write pointer instead of zone append */
+#define ZSLAB_ZNS_FLAG_VOLATILE_CACHE                                                                        \
+    32u /* file device: unflushed blocks live in memory, as in a drive's cache */
+#define ZSLAB_ZNS_FLAG_GENERIC_STATUS                                                                        \
+    64u /* file device: every failed write answers ZSLAB_E_IO, as some drives do */
+
+/* Conditions of a zone, as the device reports them. */
+#define ZSLAB_ZNS_EMPTY      0u
+#define ZSLAB_ZNS_OPEN       1u /* holds an active slot and an open slot */
+#define ZSLAB_ZNS_CLOSED     2u /* holds an active slot */
+#define ZSLAB_ZNS_FULL       3u
+#define ZSLAB_ZNS_READ_ONLY  4u
+#define ZSLAB_ZNS_OFFLINE    5u
+#define ZSLAB_ZNS_NO_POINTER 6u /* conventional zone: never used */
+
+/* What the zones are like. Zero in a field means its default. */
+typedef struct zslab_zns_geometry {
+    uint64_t zone_bytes;          /* distance of zone starts, a multiple of the block: 4 MiB */
+    uint64_t zone_capacity_bytes; /* writable part of a zone: zone_bytes */
+    uint32_t zone_count;          /* at least 4: 64 */
+    uint32_t block_bytes;         /* 512 to 65,536, a power of two: 4096 */
+    uint32_t max_open;            /* 0: no limit */
+    uint32_t max_active;          /* 0: no limit, else at least 2 */
+    uint32_t max_append_bytes;    /* at least 2 blocks: 128 KiB */
+    uint8_t fill;                 /* what reads beyond the write pointer give (file device): 0 */
+} zslab_zns_geometry;
+
+/* One thing that goes wrong in the file device (for tests). */
+#define ZSLAB_ZNS_FAULT_ERROR     1u /* write fails, write pointer unchanged; other operations just fail */
+#define ZSLAB_ZNS_FAULT_HOLE      2u /* write fails and the write pointer has moved over it */
+#define ZSLAB_ZNS_FAULT_READ_ONLY 3u /* the zone becomes read-only */
+#define ZSLAB_ZNS_FAULT_OFFLINE   4u /* the zone goes offline */
+#define ZSLAB_ZNS_FAULT_LIMIT     5u /* the device says it has no active slot left */
+#define ZSLAB_ZNS_FAULT_REORDER   6u /* the operation completes late, by seed */
+#define ZSLAB_ZNS_FAULT_GONE      7u /* the device is removed: all later operations fail */
+#define ZSLAB_ZNS_FAULT_CRASH     8u /* power cut: unflushed blocks dropped by seed, then GONE */
+#define ZSLAB_ZNS_OP_APPEND       1u
+#define ZSLAB_ZNS_OP_READ         2u
+#define ZSLAB_ZNS_OP_RESET        4u
+#define ZSLAB_ZNS_OP_FINISH       8u
+#define ZSLAB_ZNS_OP_FLUSH        16u
+#define ZSLAB_ZNS_OP_REPORT       32u
+typedef struct zslab_zns_fault {
+    uint32_t kind;  /* ZSLAB_ZNS_FAULT_* */
+    uint32_t ops;   /* mask of ZSLAB_ZNS_OP_* that count: 0 = all */
+    uint64_t at;    /* strikes the at-th such operation, counted from 1; 0: the first */
+    uint64_t count; /* and this many in all: 1 */
+    uint64_t seed;
+    uint32_t zone; /* with only_zone: counts operations on this zone only */
+    uint32_t only_zone;
+} zslab_zns_fault;
+
+/* A store's configuration; zero in a field means its default. */
+typedef struct zslab_zns_config {
+    uint32_t flags;                /* ZSLAB_ZNS_FLAG_* */
+    uint32_t max_active;           /* use at most this many active zones: the device's limit */
+    uint64_t wait_timeout_ns;      /* longest wait for an active slot: 1 s */
+    size_t buffer_bytes;           /* packing buffer of an epoch: one append, as large as the device takes */
+    const zslab_zns_fault *faults; /* file device only */
+    size_t fault_count;
+} zslab_zns_config;
+
+typedef struct zslab_zns_epoch_config {
+    const char *label;       /* copied, 31 bytes */
+    uint32_t lifetime_class; /* 0 to 15, shorter lives first: 0 */
+    uint64_t expected_bytes; /* half a zone or more: the epoch gets zones of its own if slots allow */
+} zslab_zns_epoch_config;
+
+/* A zone, as the device reports it; offsets in bytes from the start of the device. */
+typedef struct zslab_zns_zone {
+    uint64_t start, capacity, write_pointer; /* write_pointer counts when OPEN, CLOSED or EMPTY */
+    uint32_t condition;                      /* ZSLAB_ZNS_EMPTY ... */
+} zslab_zns_zone;
+
+typedef struct zslab_zns_iov {
+    const void *base;
+    size_t bytes;
+} zslab_zns_iov;
+
+/* A device in seven operations, for callers with a driver of their own. Each returns 0 or a negated
+   zslab_result. All may be called by several threads at once. */
+typedef struct zslab_zns_ops {
+    int (*report)(void *user, uint32_t first_zone, uint32_t count, zslab_zns_zone *out);
+    int (*append)(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
+                  uint64_t *out_offset);
+    int (*read)(void *user, uint64_t offset, void *buffer,
+                size_t bytes); /* whole blocks, buffer 4096-aligned */
+    int (*reset)(void *user, uint32_t zone);
+    int (*finish)(void *user, uint32_t zone);
+    int (*flush)(void *user);
+    void (*close)(void *user);
+    zslab_zns_geometry geometry; /* zone_bytes, block_bytes, zone_count are required */
+} zslab_zns_ops;
+
+typedef struct zslab_zns_visit {
+    zslab_handle handle;
+    zslab_zns_epoch epoch;
+    const void *data;
+    size_t bytes;
+} zslab_zns_visit;
+typedef int zslab_zns_visit_fn(void *user, const zslab_zns_visit *object); /* non-zero stops the walk */
+
+typedef struct zslab_zns_store_stats {
+    uint32_t version, zones, zones_empty, zones_active, zones_full, zones_read_only, zones_offline;
+    uint32_t uses_append;     /* 1: the device assigns the place; 0: pwrite at the write pointer */
+    uint64_t epochs, objects; /* live */
+    uint64_t user_bytes;      /* appended since open, as far as written out */
+    uint64_t device_bytes;    /* moved write pointers since open: headers, metadata and holes included */
+    uint64_t live_bytes;      /* in frames of live epochs */
+    uint64_t dead_bytes;      /* written, of released epochs, in zones that live epochs pin */
+    uint64_t appends, syncs, resets, finishes, retries;
+    uint64_t lost_objects;      /* acknowledged objects that recovery or a read found damaged */
+    double write_amplification; /* device_bytes / user_bytes */
+    double space_amplification; /* capacity of all zones in use / live bytes */
+} zslab_zns_store_stats;
+
+typedef struct zslab_zns_recovery_report {
+    uint32_t zones_scanned, zones_foreign, zones_skipped;
+    uint64_t objects;                 /* found */
+    uint64_t unacknowledged_possible; /* of these, written after the last sync that is known of */
+    uint64_t lost;                    /* objects damaged although a sync had covered them */
+    uint64_t torn;                    /* frames or unreadable places from after the last sync */
+    uint64_t epochs;
+    uint64_t releases_finished; /* zones of released epochs that were reset now */
+    uint64_t bytes_read, duration_ns;
+} zslab_zns_recovery_report;
+
+/* An epoch, as zslab_zns_epoch_next shows it. */
+typedef struct zslab_zns_epoch_stats {
+    zslab_zns_epoch epoch;
+    char label[32];
+    uint32_t lifetime_class, sealed, zones, exclusive;
+    uint64_t objects, user_bytes, device_bytes;
+    uint64_t pinned_bytes; /* capacity of the zones it keeps from being reset, shared ones counted whole */
+} zslab_zns_epoch_stats;
+
+/* A zone with the store's knowledge of it, as zslab_zns_zone_at shows it. */
+typedef struct zslab_zns_zone_stats {
+    zslab_zns_zone device;
+    uint32_t kind; /* 0 unused, 1 metadata, 2 objects, 3 foreign, 4 out of use */
+    uint32_t lifetime_class;
+    zslab_zns_epoch owner;       /* the epoch that has the zone alone, or 0 */
+    zslab_zns_epoch first_epoch; /* one live epoch in it, or 0 */
+    uint32_t epochs;             /* live epochs with frames in it */
+    uint64_t sequence, live_bytes, dead_bytes;
+} zslab_zns_zone_stats;
+
+/* ---- >>api-device ----------------------------------------------------------
+   Opening a store on each kind of device.                                         */
+
+/* zslab_zns_open_file -- open or create a store in a regular file that acts as a zoned device.
+   in       path      created and preallocated when missing or empty
+            geometry  for a new file; NULL: defaults. An existing file keeps its own; fields set to
+                      something else are ZSLAB_E_GEOMETRY
+            config    NULL: defaults
+   returns  the store, or NULL with the reason in zslab_last_error: ZSLAB_E_BUSY (somebody has it open),
+            ZSLAB_E_FOREIGN (other data), ZSLAB_E_GEOMETRY (also: a newer format), ZSLAB_E_NO_SPACE,
+            ZSLAB_E_PERMISSION, ZSLAB_E_CORRUPT (metadata lost), ZSLAB_E_IO, ZSLAB_E_INVALID, ZSLAB_E_NOMEM
+   cost     reads what an index does not spare: see zslab_zns_recovery
+   source   >>seam-file, >>recover                                                  */
+ZSLAB_API zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geometry,
+                                         const zslab_zns_config *config);
+
+#if ZSLAB_ZNS_USE_LIBZBD
+/* zslab_zns_open_device -- open or format a store on a zoned block device.
+   in       path      the block node (/dev/nvme0n1); opened O_EXCL: a second opener is ZSLAB_E_BUSY
+   returns  as zslab_zns_open_file; ZSLAB_E_GEOMETRY also for a device that is not zoned, that has
+            metadata bytes in its blocks, or too few active zones
+   note     zone append where the kernel permits it, else pwrite at the write pointer: stats.uses_append
+   source   >>seam-nvme                                                             */
+ZSLAB_API zslab_zns *zslab_zns_open_device(const char *path, const zslab_zns_config *config);
+#endif
+
+/* zslab_zns_open_ops -- open or format a store on a caller's driver.
+   in       ops       all seven operations; copied. close is called once, also when opening fails
+   returns  as zslab_zns_open_file
+   source   >>seam                                                                  */
+ZSLAB_API zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, const zslab_zns_config *config);
+
+/* ---- >>api-store -----------------------------------------------------------
+   Objects in, objects out, looking inside.                                        */
+
+/* zslab_zns_close -- sync everything, note the orderly end, free the store.
+   returns  ZSLAB_OK, or what the sync said; the store is freed in any case
+   threads  one; nobody uses the store meanwhile                                    */
+ZSLAB_API zslab_result zslab_zns_close(zslab_zns *store);
+
+/* zslab_zns_append -- add an object to an epoch.
+   in       data, bytes   copied; any size from 1 up
+   out      out_handle    valid until the epoch is released, across restarts once written; 0 on failure
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (size 0), ZSLAB_E_CLOSED (sealed, released or unknown epoch),
+            ZSLAB_E_NO_SPACE, ZSLAB_E_NO_ACTIVE_ZONE, ZSLAB_E_READ_ONLY, ZSLAB_E_GONE, ZSLAB_E_IO,
+            ZSLAB_E_LIMIT (2^26 frames), ZSLAB_E_NOMEM
+   threads  any; no lock
+   cost     a copy and a crc; a device append when a frame is full
+   source   >>append; invariants [BUF-1] [ZONE-1]                                   */
+ZSLAB_API zslab_result zslab_zns_append(zslab_zns *store, zslab_zns_epoch e, const void *data, size_t bytes,
+                                        zslab_handle *out_handle);
+
+/* zslab_zns_read -- copy an object out, its crc checked.
+   in       buffer, capacity   too small: ZSLAB_E_INVALID with out_bytes set; (NULL, 0) asks for the size
+   out      out_bytes          the object's size; may be NULL
+   returns  ZSLAB_OK, ZSLAB_E_STALE (epoch released), ZSLAB_E_INVALID (malformed handle),
+            ZSLAB_E_CORRUPT (crc), ZSLAB_E_OFFLINE, ZSLAB_E_GONE, ZSLAB_E_IO
+   threads  any; holds off the release of its epoch while it runs
+   source   >>read                                                                  */
+ZSLAB_API zslab_result zslab_zns_read(zslab_zns *store, zslab_handle h, void *buffer, size_t capacity,
+                                      size_t *out_bytes);
+
+/* zslab_zns_sync -- make durable what was appended before the call.
+   in       e   0: all epochs
+   returns  ZSLAB_OK: it survives a power cut; else what kept it from that. Nothing is lost by a failed
+            sync: buffered objects stay readable and the next sync tries again
+   threads  any; simultaneous syncs share one device flush
+   source   >>append                                                                */
+ZSLAB_API zslab_result zslab_zns_sync(zslab_zns *store, zslab_zns_epoch e);
+
+/* zslab_zns_iterate -- visit the objects of an epoch, in the order their frames were written.
+   in       e      0: all epochs, oldest first
+            visit  non-zero stops the walk; may append and read, may not release the epoch it is shown
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED, ZSLAB_E_CORRUPT (objects were damaged; the others were visited), ...
+   source   >>read                                                                  */
+ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit,
+                                         void *user);
+
+/* zslab_zns_stats -- counters and amplification, a snapshot. */
+ZSLAB_API void zslab_zns_stats(zslab_zns *store, zslab_zns_store_stats *out);
+
+/* zslab_zns_stats_json -- the same with all epochs, as JSON.
+   returns  bytes needed without the end mark, like snprintf                        */
+ZSLAB_API size_t zslab_zns_stats_json(zslab_zns *store, char *buf, size_t cap);
+
+/* zslab_zns_zone_at -- one zone, from the device and from the store.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such zone), what the device's report said */
+ZSLAB_API zslab_result zslab_zns_zone_at(zslab_zns *store, uint32_t zone_idx, zslab_zns_zone_stats *out);
+
+/* ---- >>api-epoch -----------------------------------------------------------
+   Lifetimes.                                                                      */
+
+/* zslab_zns_epoch_begin -- a new epoch.
+   in       config   NULL: no label, class 0, size unknown
+   returns  its id, or 0: ZSLAB_E_INVALID (class above 15), ZSLAB_E_LIMIT (live epochs),
+            ZSLAB_E_READ_ONLY, ZSLAB_E_GONE, ZSLAB_E_IO, ZSLAB_E_NO_SPACE
+   cost     one metadata append; durable with the epoch's first sync
+   source   >>meta, >>public                                                        */
+ZSLAB_API zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *store, const zslab_zns_epoch_config *config);
+
+/* zslab_zns_epoch_seal -- no more appends; stays readable. Twice is ZSLAB_OK.
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED (released or unknown), what writing the rest said */
+ZSLAB_API zslab_result zslab_zns_epoch_seal(zslab_zns *store, zslab_zns_epoch e);
+
+/* zslab_zns_epoch_release -- drop all objects of an epoch: drain, record durably, reset its zones.
+   returns  ZSLAB_OK: none of its objects will come back, not after a power cut either;
+            ZSLAB_E_CLOSED (released or unknown); else the epoch is unchanged
+   threads  any; waits for operations of that epoch that are under way
+   cost     one metadata append, one flush, one reset for each zone that no other epoch uses
+   source   >>reclaim; invariants [REL-1] [REL-2]                                   */
+ZSLAB_API zslab_result zslab_zns_epoch_release(zslab_zns *store, zslab_zns_epoch e);
+
+/* zslab_zns_epoch_next -- walk the live epochs by id; how a program finds its epochs after a restart.
+   in       after   0 to begin, else the last one seen
+   returns  the next epoch's id with its figures in out, or 0 at the end            */
+ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch after,
+                                               zslab_zns_epoch_stats *out);
+
+/* ---- >>api-recover ---------------------------------------------------------
+   What opening the store met.                                                     */
+
+/* zslab_zns_recovery -- the report of the recovery that open made; all zero for a fresh store. */
+ZSLAB_API void zslab_zns_recovery(zslab_zns *store, zslab_zns_recovery_report *out);
+
+#endif /* ZSLAB_ZNS_H */
+
+/* ======== the private half begins: nothing below is for users to read or name ======== */
+#if defined(ZSLAB_ZNS_IMPLEMENTATION) && !defined(ZS__ZNS_IMPLEMENTED)
+#define ZS__ZNS_IMPLEMENTED
+#ifndef ZSLAB_IMPLEMENTATION
+#error "define ZSLAB_IMPLEMENTATION before zslab.h where ZSLAB_ZNS_IMPLEMENTATION is: one file holds both"
+#endif
+#if ZSLAB_NO_OS
+#error "zslab_zns.h needs an operating system (memory, time, yield): build without ZSLAB_NO_OS"
+#endif
+
+/* ---- >>base ----------------------------------------------------------------
+   Little-endian words, crc32c, a small random generator, waiting, memory. Atomics and locks are those
+   of zslab.h.                                                                      */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if ZSLAB_ZNS_HAS_FILE
+#include <errno.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+/* Strict -std=c11 hides these; C may declare them again. */
+#if defined(__linux__) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
+extern ssize_t pread(int fd, void *buffer, size_t bytes, off_t at);
+extern ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t at);
+extern int ftruncate(int fd, off_t bytes);
+extern int fdatasync(int fd);
+extern int posix_fallocate(int fd, off_t at, off_t bytes);
+extern ssize_t readlink(const char *path, char *out, size_t bytes);
+extern int nanosleep(const struct timespec *wanted, struct timespec *left);
+#endif
+#ifdef O_CLOEXEC
+#define ZS__ZNS_CLOEXEC O_CLOEXEC
+#else
+#define ZS__ZNS_CLOEXEC 0
+#endif
+#endif
+
+#define ZS__ZNS_NONE 0xffffffffu
+
+static inline void zs__zns_put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+static inline void zs__zns_put32(uint8_t *p, uint32_t v)
+{
+    zs__zns_put16(p, v);
+    zs__zns_put16(p + 2, v >> 16);
+}
+static inline void zs__zns_put64(uint8_t *p, uint64_t v)
+{
+    zs__zns_put32(p, (uint32_t)v);
+    zs__zns_put32(p + 4, (uint32_t)(v >> 32));
+}
+static inline uint32_t zs__zns_get16(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+static inline uint32_t zs__zns_get32(const uint8_t *p)
+{
+    return zs__zns_get16(p) | zs__zns_get16(p + 2) << 16;
+}
+static inline uint64_t zs__zns_get64(const uint8_t *p)
+{
+    return (uint64_t)zs__zns_get32(p) | (uint64_t)zs__zns_get32(p + 4) << 32;
+}
+
+static inline uint64_t zs__zns_mix(uint64_t *state) /* splitmix64 */
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* crc32c, reflected polynomial 0x82f63b78; crc of nothing is 0 and calls chain. */
+#if defined(__GNUC__) && defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
+{
+    uint64_t c = (uint32_t)~crc;
+    for (; n >= 8; n -= 8, p += 8) {
+        uint64_t v;
+        memcpy(&v, p, 8);
+        c = __builtin_ia32_crc32di(c, v);
+    }
+    for (; n; n--) c = __builtin_ia32_crc32qi((uint32_t)c, *p++);
+    return ~(uint32_t)c;
+}
+static int zs__zns_crc_has_hw(void)
+{
+    return __builtin_cpu_supports("sse4.2") != 0;
+}
+#elif defined(__GNUC__) && defined(__ARM_FEATURE_CRC32)
+static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
+{
+    uint32_t c = ~crc;
+    for (; n >= 8; n -= 8, p += 8) c = __builtin_arm_crc32cd(c, zs__zns_get64(p));
+    for (; n; n--) c = __builtin_arm_crc32cb(c, *p++);
+    return ~c;
+}
+static int zs__zns_crc_has_hw(void)
+{
+    return 1;
+}
+#else
+static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
+{
+    (void)p, (void)n;
+    return crc;
+}
+static int zs__zns_crc_has_hw(void)
+{
+    return 0;
+}
+#endif
+
+/* One byte a step; zs__zns_crc takes eight through the tables derived from it. */
+static uint32_t zs__zns_crc_table[8][256];
+static uint32_t zs__zns_crc_ready; /* 0 no, 1 being made, 2 yes */
+
+static void zs__zns_crc_make(void)
+{
+    uint32_t was = 0, i, k;
+    if (zs__cas_u32(&zs__zns_crc_ready, &was, 1)) {
+        for (i = 0; i < 256; i++) {
+            uint32_t c = i;
+            for (k = 0; k < 8; k++) c = c >> 1 ^ (c & 1 ? 0x82f63b78u : 0);
+            zs__zns_crc_table[0][i] = c;
+        }
+        for (i = 0; i < 256; i++)
+            for (k = 1; k < 8; k++)
+                zs__zns_crc_table[k][i] = zs__zns_crc_table[k - 1][i] >> 8 ^
+                                          zs__zns_crc_table[0][zs__zns_crc_table[k - 1][i] & 255];
+        zs__store_rel_u32(&zs__zns_crc_ready, 2); /* release: the tables. Pairs with the loads here */
+    }
+    while (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: the tables of the thread that made them */
+        zs__os_yield();
+}
+
+static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
+{
+    uint32_t c = ~crc;
+    if (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: pairs with the store in zs__zns_crc_make */
+        zs__zns_crc_make();
+    for (; n >= 8; n -= 8, p += 8) {
+        uint32_t a = c ^ zs__zns_get32(p), b = zs__zns_get32(p + 4);
+        c = zs__zns_crc_table[7][a & 255] ^ zs__zns_crc_table[6][a >> 8 & 255] ^
+            zs__zns_crc_table[5][a >> 16 & 255] ^ zs__zns_crc_table[4][a >> 24] ^
+            zs__zns_crc_table[3][b & 255] ^ zs__zns_crc_table[2][b >> 8 & 255] ^
+            zs__zns_crc_table[1][b >> 16 & 255] ^ zs__zns_crc_table[0][b >> 24];
+    }
+    for (; n; n--) c = c >> 8 ^ zs__zns_crc_table[0][(c ^ *p++) & 255];
+    return ~c;
+}
+
+static uint32_t zs__zns_crc(uint32_t crc, const void *p, size_t n)
+{
+    const uint8_t *bytes = (const uint8_t *)p;
+    return zs__zns_crc_has_hw() ? zs__zns_crc_hw(crc, bytes, n) : zs__zns_crc_soft(crc, bytes, n);
+}
+
+/* Wait a little: the first times by yielding, then 50 us at a time. */
+static void zs__zns_nap(uint32_t tries)
+{
+#if ZSLAB_ZNS_HAS_FILE
+    struct timespec t;
+    if (tries >= 200) {
+        t.tv_sec = 0;
+        t.tv_nsec = 50000;
+        nanosleep(&t, NULL);
+        return;
+    }
+#else
+    (void)tries;
+#endif
+    zs__os_yield();
+}
+
+/* Memory for device buffers: 4096-aligned, the allocation's start kept in front. */
+static void *zs__zns_pages(size_t bytes)
+{
+    uint8_t *raw = (uint8_t *)malloc(bytes + 4096 + sizeof(void *)), *p;
+    if (!raw) return NULL;
+    p = raw + sizeof(void *);
+    p += zs__round_up((size_t)p, 4096) - (size_t)p;
+    memcpy(p - sizeof(void *), &raw, sizeof(void *));
+    return p;
+}
+static void zs__zns_pages_free(void *p)
+{
+    void *raw;
+    if (!p) return;
+    memcpy(&raw, (uint8_t *)p - sizeof(void *), sizeof(void *));
+    free(raw);
+}
+
+/* ---- >>seam ----------------------------------------------------------------
+   A device is zslab_zns_ops plus what only our own devices have. Above it there are results and byte
+   offsets; below it errno, sectors and NVMe status are translated once.             */
+typedef struct zs__zns_dev {
+    zslab_zns_ops ops;
+    void *user;
+    uint32_t uses_append;
+    int (*reset_range)(void *user, uint32_t first, uint32_t count); /* NULL: zone by zone */
+} zs__zns_dev;
+
+static int zs__zns_errno(int e)
+{
+    switch (e) {
+    case 0: return 0;
+    case ENOSPC: return -(int)ZSLAB_E_NO_SPACE;
+    case EACCES:
+    case EPERM: return -(int)ZSLAB_E_PERMISSION;
+    case EROFS: return -(int)ZSLAB_E_READ_ONLY;
+    case EBUSY: return -(int)ZSLAB_E_BUSY;
+    case ENOMEM: return -(int)ZSLAB_E_NOMEM;
+#ifdef ENXIO
+    case ENXIO:
+#endif
+    case ENODEV: return -(int)ZSLAB_E_GONE;
+#ifdef EOVERFLOW
+    case EOVERFLOW: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+#endif
+#ifdef ETOOMANYREFS
+    case ETOOMANYREFS: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+#endif
+    default: return -(int)ZSLAB_E_IO;
+    }
+}
+
+/* Fills defaults and says whether the result makes sense. */
+static zslab_result zs__zns_geometry_check(zslab_zns_geometry *g)
+{
+    if (!g->block_bytes) g->block_bytes = 4096;
+    if (!g->zone_bytes) g->zone_bytes = (uint64_t)4 << 20;
+    if (!g->zone_capacity_bytes) g->zone_capacity_bytes = g->zone_bytes;
+    if (!g->zone_count) g->zone_count = 64;
+    if (!g->max_append_bytes) g->max_append_bytes = 128u << 10;
+    if (g->block_bytes < 512 || g->block_bytes > 65536 || !zs__is_pow2(g->block_bytes) ||
+        g->zone_bytes % g->block_bytes || g->zone_capacity_bytes % g->block_bytes ||
+        g->zone_capacity_bytes > g->zone_bytes || g->zone_capacity_bytes / g->block_bytes < 16 ||
+        g->zone_capacity_bytes / g->block_bytes >= (uint64_t)1 << 32 || g->zone_count < 4 ||
+        g->zone_count >= 1u << 24 || g->max_append_bytes < 2 * g->block_bytes || g->max_active == 1 ||
+        g->max_open == 1 || g->zone_bytes > UINT64_MAX / 2 / g->zone_count)
+        return ZSLAB_E_GEOMETRY;
+    return ZSLAB_OK;
+}
+
+static size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t count)
+{
+    size_t i, sum = 0;
+    for (i = 0; i < count; i++) sum += iov[i].bytes;
+    return sum;
+}
+
+/* ---- >>seam-file -----------------------------------------------------------
+   A regular file that behaves like a zoned drive: superblock, zone table, data. The zone table is a
+   shared mapping, one 64-bit word a zone: blocks written << 8 | condition, moved by compare-and-swap,
+   so it survives the process being killed and an append that meets a reset lands where a drive's would.
+   [FILE-1] An append owns the blocks between the old and the new write pointer: nobody else writes them.
+   [FILE-2] active_count and open_count are changed with the lock held, when a condition changes.
+   Faults strike by operation count. The volatile cache keeps unflushed blocks in memory; a crash keeps
+   or drops each by seed and pulls write pointers back to somewhere between flushed and written.     */
+#if ZSLAB_ZNS_HAS_FILE
+
+#define ZS__ZNS_FILE_MAGIC "ZSLBFILE"
+#define ZS__ZNS_FILE_ENTRY 32u /* bytes a zone: u64 word, u32 resets, rest zero */
+#define ZS__ZNS_FILE_ORDER 0x01020304u
+
+typedef struct zs__zns_cache { /* the volatile cache of one zone */
+    uint8_t **block;           /* capacity_blocks entries, NULL where flushed */
+    uint64_t flushed;          /* blocks below this are durable */
+    uint64_t undone;           /* the word before an unflushed reset, or 0 */
+} zs__zns_cache;
+
+typedef struct zs__zns_file {
+    zslab_zns_geometry geometry;
+    uint64_t capacity_blocks, data_at;
+    uint8_t *map;
+    size_t map_bytes;
+    int fd, writable, generic;
+    zs__lock lock;                     /* conditions' counts; all of the cache */
+    uint32_t active_count, open_count; /* [FILE-2] */
+    uint64_t op_count;                 /* operations so far */
+    zslab_zns_fault *faults;
+    uint64_t *struck; /* matching operations so far, one for each fault */
+    size_t fault_count;
+    uint32_t dead;        /* removed or crashed: a zslab_result */
+    zs__zns_cache *cache; /* one a zone; NULL: no volatile cache */
+} zs__zns_file;
+
+static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone)
+{
+    return (uint64_t *)(void *)(f->map + 4096 + (size_t)zone * ZS__ZNS_FILE_ENTRY);
+}
+
+static int zs__zns_file_is_open(uint32_t condition)
+{
+    return condition == ZSLAB_ZNS_OPEN;
+}
+static int zs__zns_file_is_active(uint32_t condition)
+{
+    return condition == ZSLAB_ZNS_OPEN || condition == ZSLAB_ZNS_CLOSED;
+}
+
+/* Lock held. Sets a zone's word and keeps the counts. */
+static void zs__zns_file_set(zs__zns_file *f, uint32_t zone, uint64_t was, uint64_t now)
+{
+    uint32_t a = (uint32_t)(was & 255), b = (uint32_t)(now & 255);
+    f->active_count += (uint32_t)zs__zns_file_is_active(b) - (uint32_t)zs__zns_file_is_active(a);
+    f->open_count += (uint32_t)zs__zns_file_is_open(b) - (uint32_t)zs__zns_file_is_open(a);
+    zs__store_rel_u64(zs__zns_file_word(f, zone), now); /* release: pairs with the loads of words */
+}
+
+/* Lock held. Lets the condition change to `condition`, whatever the write pointer does meanwhile. */
+static void zs__zns_file_turn(zs__zns_file *f, uint32_t zone, uint32_t condition)
+{
+    uint64_t *word = zs__zns_file_word(f, zone), was = zs__load_acq_u64(word), now;
+    do /* acquire above and in the CAS: pairs with stores of words by other threads */
+        now = (was & ~(uint64_t)255) | condition;
+    while (!zs__cas_u64(word, &was, now));
+    f->active_count +=
+        (uint32_t)zs__zns_file_is_active(condition) - (uint32_t)zs__zns_file_is_active((uint32_t)(was & 255));
+    f->open_count +=
+        (uint32_t)zs__zns_file_is_open(condition) - (uint32_t)zs__zns_file_is_open((uint32_t)(was & 255));
+}
+
+static int zs__zns_file_pwrite(zs__zns_file *f, const void *p, size_t n, uint64_t at)
+{
+    const uint8_t *bytes = (const uint8_t *)p;
+    while (n) {
+        ssize_t did = pwrite(f->fd, bytes, n, (off_t)at);
+        if (did < 0 && errno == EINTR) continue;
+        if (did <= 0) return did ? zs__zns_errno(errno) : -(int)ZSLAB_E_IO;
+        bytes += did;
+        n -= (size_t)did;
+        at += (uint64_t)did;
+    }
+    return 0;
+}
+
+static int zs__zns_file_pread(zs__zns_file *f, void *p, size_t n, uint64_t at)
+{
+    uint8_t *bytes = (uint8_t *)p;
+    while (n) {
+        ssize_t did = pread(f->fd, bytes, n, (off_t)at);
+        if (did < 0 && errno == EINTR) continue;
+        if (did <= 0) /* 0: the file was cut short */
+            return did ? zs__zns_errno(errno) : -(int)ZSLAB_E_IO;
+        bytes += did;
+        n -= (size_t)did;
+        at += (uint64_t)did;
+    }
+    return 0;
+}
+
+static uint64_t zs__zns_file_place(const zs__zns_file *f, uint32_t zone, uint64_t block)
+{
+    return f->data_at + zone * f->geometry.zone_capacity_bytes + block * f->geometry.block_bytes;
+}
+
+/* Lock held, volatile cache. Writes a zone's cached blocks out, or drops each by a coin. */
+static int zs__zns_file_settle(zs__zns_file *f, uint32_t zone, uint64_t *coin)
+{
+    zs__zns_cache *c = &f->cache[zone];
+    uint64_t i;
+    int rc = 0, r;
+    for (i = 0; c->block && i < f->capacity_blocks; i++) {
+        if (!c->block[i]) continue;
+        if (!coin || (zs__zns_mix(coin) & 1)) {
+            r = zs__zns_file_pwrite(f, c->block[i], f->geometry.block_bytes, zs__zns_file_place(f, zone, i));
+            rc = rc ? rc : r;
+        }
+        free(c->block[i]);
+        c->block[i] = NULL;
+    }
+    c->flushed = zs__load_acq_u64(zs__zns_file_word(f, zone)) >> 8; /* acquire: its append's pointer */
+    c->undone = 0;
+    return rc;
+}
+
+/* Lock held. The power goes: unflushed blocks stay or go by seed, pointers fall back, the device is dead. */
+static void zs__zns_file_crash(zs__zns_file *f, uint64_t seed)
+{
+    uint32_t zone;
+    uint64_t coin = seed;
+    for (zone = 0; f->cache && zone < f->geometry.zone_count; zone++) {
+        uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)), wp = word >> 8,
+                 flushed = f->cache[zone].flushed;
+        uint64_t undone = f->cache[zone].undone;
+        uint32_t condition = (uint32_t)(word & 255); /* acquire above: the pointer of a finished append */
+        zs__zns_file_settle(f, zone, &coin);
+        if (undone && condition == ZSLAB_ZNS_EMPTY && (zs__zns_mix(&coin) & 1)) {
+            zs__zns_file_set(f, zone, word, undone);
+        } else if (wp > flushed && condition != ZSLAB_ZNS_READ_ONLY && condition != ZSLAB_ZNS_OFFLINE) {
+            uint64_t roll = zs__zns_mix(&coin) % 4, kept = wp;
+            if (roll) kept = roll == 1 ? flushed : flushed + zs__zns_mix(&coin) % (wp - flushed + 1);
+            if (kept != wp) condition = kept ? ZSLAB_ZNS_CLOSED : ZSLAB_ZNS_EMPTY;
+            zs__zns_file_set(f, zone, word, kept << 8 | condition);
+        }
+    }
+    zs__store_rel_u32(&f->dead,
+                      (uint32_t)ZSLAB_E_GONE); /* release: what the crash wrote. Pairs with _strike */
+}
+
+/* What goes wrong with this operation: the fault, or NULL. Counts operations. */
+static const zslab_zns_fault *zs__zns_file_strike(zs__zns_file *f, uint32_t op, uint32_t zone)
+{
+    const zslab_zns_fault *hit = NULL;
+    size_t i;
+    zs__add_u64(&f->op_count, 1);
+    for (i = 0; i < f->fault_count; i++) {
+        const zslab_zns_fault *t = &f->faults[i];
+        uint64_t n, at = t->at ? t->at : 1, count = t->count ? t->count : 1;
+        if ((t->ops && !(t->ops & op)) || (t->only_zone && t->zone != zone)) continue;
+        n = zs__add_u64(&f->struck[i], 1) + 1;
+        if (n >= at && n - at < count && !hit) hit = t;
+    }
+    if (hit && hit->kind == ZSLAB_ZNS_FAULT_REORDER) {
+        uint64_t s = hit->seed ^ zs__load_u64(&f->op_count),
+                 n = zs__zns_mix(&s) % 16; /* relaxed: any value serves */
+        while (n--) zs__os_yield();
+        hit = NULL;
+    }
+    if (hit && hit->kind == ZSLAB_ZNS_FAULT_GONE)
+        zs__store_rel_u32(&f->dead, (uint32_t)ZSLAB_E_GONE); /* release: pairs with the loads of dead */
+    return hit;
+}
+
+static int zs__zns_file_dead(zs__zns_file *f)
+{
+    return -(int)zs__load_acq_u32(&f->dead); /* acquire: pairs with the stores in _crash and _strike */
+}
+
+/* A fault that needs no more than a condition and an answer; the others are the caller's. */
+static int zs__zns_file_suffer(zs__zns_file *f, const zslab_zns_fault *t, uint32_t zone)
+{
+    int rc = -(int)ZSLAB_E_IO;
+    switch (t->kind) {
+    case ZSLAB_ZNS_FAULT_READ_ONLY:
+    case ZSLAB_ZNS_FAULT_OFFLINE:
+        zs__lock_take(&f->lock);
+        if (zone < f->geometry.zone_count)
+            zs__zns_file_turn(f, zone,
+                              t->kind == ZSLAB_ZNS_FAULT_OFFLINE ? ZSLAB_ZNS_OFFLINE : ZSLAB_ZNS_READ_ONLY);
+        zs__lock_drop(&f->lock);
+        rc = -(int)(t->kind == ZSLAB_ZNS_FAULT_OFFLINE ? ZSLAB_E_OFFLINE : ZSLAB_E_READ_ONLY);
+        break;
+    case ZSLAB_ZNS_FAULT_LIMIT: rc = -(int)ZSLAB_E_NO_ACTIVE_ZONE; break;
+    case ZSLAB_ZNS_FAULT_GONE: return -(int)ZSLAB_E_GONE;
+    case ZSLAB_ZNS_FAULT_CRASH:
+        zs__lock_take(&f->lock);
+        zs__zns_file_crash(f, t->seed);
+        zs__lock_drop(&f->lock);
+        return -(int)ZSLAB_E_GONE;
+    default: break;
+    }
+    return f->generic ? -(int)ZSLAB_E_IO : rc;
+}
+
+static int zs__zns_file_report(void *user, uint32_t first, uint32_t count, zslab_zns_zone *out)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_REPORT, first);
+    uint32_t i;
+    if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
+    if (hit) return zs__zns_file_suffer(f, hit, first);
+    for (i = 0; i < count; i++) {
+        uint64_t word =
+            zs__load_acq_u64(zs__zns_file_word(f, first + i)); /* acquire: pairs with _set, CASes */
+        out[i].start = (first + i) * f->geometry.zone_bytes;
+        out[i].capacity = f->geometry.zone_capacity_bytes;
+        out[i].write_pointer = out[i].start + (word >> 8) * f->geometry.block_bytes;
+        out[i].condition = (uint32_t)(word & 255);
+    }
+    return 0;
+}
+
+/* Makes a zone writable: EMPTY and CLOSED become OPEN if the limits allow; another zone is closed for it. */
+static int zs__zns_file_activate(zs__zns_file *f, uint32_t zone)
+{
+    const zslab_zns_geometry *g = &f->geometry;
+    uint32_t condition, i;
+    int rc = 0;
+    zs__lock_take(&f->lock);
+    condition = (uint32_t)(zs__load_acq_u64(zs__zns_file_word(f, zone)) & 255); /* acquire: pairs with _set */
+    if (condition == ZSLAB_ZNS_EMPTY && g->max_active && f->active_count >= g->max_active)
+        rc = -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    else if (condition == ZSLAB_ZNS_EMPTY || condition == ZSLAB_ZNS_CLOSED) {
+        for (i = 0; g->max_open && f->open_count >= g->max_open && i < g->zone_count; i++)
+            if (i != zone && (zs__load_acq_u64(zs__zns_file_word(f, i)) & 255) == ZSLAB_ZNS_OPEN)
+                zs__zns_file_turn(f, i, ZSLAB_ZNS_CLOSED); /* acquire above: pairs with _set */
+        zs__zns_file_turn(f, zone, ZSLAB_ZNS_OPEN);
+    }
+    zs__lock_drop(&f->lock);
+    return rc;
+}
+
+/* Moves the write pointer by n blocks; *out is where it stood. [FILE-1] */
+static int zs__zns_file_reserve(zs__zns_file *f, uint32_t zone, uint64_t n, uint64_t *out)
+{
+    uint64_t *word = zs__zns_file_word(f, zone), was = zs__load_acq_u64(word), now;
+    for (;;) { /* acquire above and in the CAS: pairs with other appends, resets and turns */
+        uint32_t condition = (uint32_t)(was & 255);
+        int rc = condition == ZSLAB_ZNS_READ_ONLY ? -(int)ZSLAB_E_READ_ONLY
+                 : condition == ZSLAB_ZNS_OFFLINE ? -(int)ZSLAB_E_OFFLINE
+                 : condition == ZSLAB_ZNS_FULL || (was >> 8) + n > f->capacity_blocks ? -(int)ZSLAB_E_NO_SPACE
+                                                                                      : 0;
+        if (rc) return rc;
+        if (condition != ZSLAB_ZNS_OPEN) {
+            rc = zs__zns_file_activate(f, zone);
+            if (rc) return rc;
+            was = zs__load_acq_u64(word); /* acquire: as above */
+            continue;
+        }
+        now = was + (n << 8);
+        if (zs__cas_u64(word, &was, now)) break;
+    }
+    *out = was >> 8;
+    if (now >> 8 == f->capacity_blocks) {
+        zs__lock_take(&f->lock);
+        if (zs__load_acq_u64(word) == now) /* acquire: a reset may have come between */
+            zs__zns_file_turn(f, zone, ZSLAB_ZNS_FULL);
+        zs__lock_drop(&f->lock);
+    }
+    return 0;
+}
+
+/* Volatile cache: keeps the blocks in memory. */
+static int zs__zns_file_keep(zs__zns_file *f, uint32_t zone, uint64_t block, const zslab_zns_iov *iov,
+                             size_t count)
+{
+    zs__zns_cache *c = &f->cache[zone];
+    size_t i, done, size = f->geometry.block_bytes, filled = 0;
+    int rc = 0;
+    zs__lock_take(&f->lock);
+    if (!c->block) c->block = (uint8_t **)calloc((size_t)f->capacity_blocks, sizeof *c->block);
+    c->undone = 0;
+    for (i = 0; i < count && c->block && !rc; i++)
+        for (done = 0; done < iov[i].bytes && !rc;) {
+            size_t part = size - filled < iov[i].bytes - done ? size - filled : iov[i].bytes - done;
+            if (!c->block[block] && !(c->block[block] = (uint8_t *)calloc(1, size)))
+                rc = -(int)ZSLAB_E_NOMEM;
+            else
+                memcpy(c->block[block] + filled, (const uint8_t *)iov[i].base + done, part);
+            done += part;
+            filled += part;
+            if (filled == size) {
+                filled = 0;
+                block++;
+            }
+        }
+    rc = c->block ? rc : -(int)ZSLAB_E_NOMEM;
+    zs__lock_drop(&f->lock);
+    return rc;
+}
+
+static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
+                               uint64_t *out_offset)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_APPEND, zone);
+    uint32_t kind = hit ? hit->kind : 0;
+    size_t bytes = zs__zns_iov_bytes(iov, iov_count), i;
+    uint64_t block = 0, at;
+    int rc;
+    if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
+    if (!bytes || bytes % f->geometry.block_bytes || bytes > f->geometry.max_append_bytes ||
+        zone >= f->geometry.zone_count)
+        return -(int)ZSLAB_E_INVALID;
+    if (!f->writable) return -(int)ZSLAB_E_READ_ONLY;
+    if (hit && kind != ZSLAB_ZNS_FAULT_HOLE && kind != ZSLAB_ZNS_FAULT_CRASH)
+        return zs__zns_file_suffer(f, hit, zone);
+    rc = zs__zns_file_reserve(f, zone, bytes / f->geometry.block_bytes, &block);
+    if (!rc && kind == ZSLAB_ZNS_FAULT_HOLE) rc = -(int)ZSLAB_E_IO;
+    if (rc) return f->generic ? -(int)ZSLAB_E_IO : rc;
+    if (f->cache) {
+        rc = zs__zns_file_keep(f, zone, block, iov, iov_count);
+    } else {
+        at = zs__zns_file_place(f, zone, block);
+        for (i = 0; i < iov_count && !rc; at += iov[i].bytes, i++)
+            rc = zs__zns_file_pwrite(f, iov[i].base, iov[i].bytes, at);
+    }
+    if (kind == ZSLAB_ZNS_FAULT_CRASH) return zs__zns_file_suffer(f, hit, zone);
+    *out_offset = zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
+    return rc;
+}
+
+/* One piece inside one zone. Beyond the write pointer a drive gives its fill byte. */
+static int zs__zns_file_read_zone(zs__zns_file *f, uint32_t zone, uint64_t from, uint8_t *to, size_t bytes)
+{
+    uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with appends' CAS */
+    uint64_t end = (word >> 8) * f->geometry.block_bytes, i;
+    size_t have = from >= end ? 0 : (size_t)(end - from < bytes ? end - from : bytes),
+           size = f->geometry.block_bytes;
+    int rc = 0;
+    if ((word & 255) == ZSLAB_ZNS_OFFLINE) return -(int)ZSLAB_E_OFFLINE;
+    memset(to + have, f->geometry.fill, bytes - have);
+    if (!have) return 0;
+    rc = zs__zns_file_pread(f, to, have, zs__zns_file_place(f, zone, 0) + from);
+    if (rc || !f->cache) return rc;
+    zs__lock_take(&f->lock);
+    for (i = from / size; f->cache[zone].block && i * size < from + have; i++)
+        if (f->cache[zone].block[i]) memcpy(to + (i * size - from), f->cache[zone].block[i], size);
+    zs__lock_drop(&f->lock);
+    return 0;
+}
+
+static int zs__zns_file_read(void *user, uint64_t offset, void *buffer, size_t bytes)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_geometry *g = &f->geometry;
+    uint8_t *to = (uint8_t *)buffer;
+    const zslab_zns_fault *hit =
+        zs__zns_file_strike(f, ZSLAB_ZNS_OP_READ, (uint32_t)(offset / g->zone_bytes));
+    if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
+    if (offset % g->block_bytes || bytes % g->block_bytes || offset + bytes > g->zone_bytes * g->zone_count)
+        return -(int)ZSLAB_E_INVALID;
+    if (hit) return zs__zns_file_suffer(f, hit, (uint32_t)(offset / g->zone_bytes));
+    while (bytes) {
+        uint32_t zone = (uint32_t)(offset / g->zone_bytes);
+        uint64_t from = offset % g->zone_bytes;
+        size_t part = (size_t)(g->zone_bytes - from < bytes ? g->zone_bytes - from : bytes);
+        int rc = zs__zns_file_read_zone(f, zone, from, to, part);
+        if (rc) return rc;
+        offset += part;
+        to += part;
+        bytes -= part;
+    }
+    return 0;
+}
+
+static int zs__zns_file_manage(zs__zns_file *f, uint32_t zone, uint32_t op)
+{
+    const zslab_zns_fault *hit = zs__zns_file_strike(f, op, zone);
+    uint64_t was;
+    uint32_t condition;
+    int rc = 0;
+    if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
+    if (zone >= f->geometry.zone_count || !f->writable)
+        return -(int)(f->writable ? ZSLAB_E_INVALID : ZSLAB_E_READ_ONLY);
+    if (hit && !(hit->kind == ZSLAB_ZNS_FAULT_CRASH && (hit->seed & 1)))
+        return zs__zns_file_suffer(f, hit, zone);
+    zs__lock_take(&f->lock);
+    was = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with appends' CAS */
+    condition = (uint32_t)(was & 255);
+    if (condition == ZSLAB_ZNS_READ_ONLY || condition == ZSLAB_ZNS_OFFLINE) {
+        rc = -(int)(condition == ZSLAB_ZNS_OFFLINE ? ZSLAB_E_OFFLINE : ZSLAB_E_READ_ONLY);
+    } else if (op == ZSLAB_ZNS_OP_FINISH) {
+        while (!zs__cas_u64(zs__zns_file_word(f, zone), &was, f->capacity_blocks << 8 | (was & 255)))
+            ;
+        zs__zns_file_turn(f, zone, ZSLAB_ZNS_FULL);
+    } else if (condition != ZSLAB_ZNS_EMPTY) {
+        if (f->cache) {
+            zs__zns_cache *c = &f->cache[zone];
+            uint64_t i;
+            for (i = 0; c->block && i < f->capacity_blocks; i++) {
+                free(c->block[i]);
+                c->block[i] = NULL;
+            }
+            c->undone = c->flushed ? c->flushed << 8 | (c->flushed == f->capacity_blocks ? ZSLAB_ZNS_FULL
+                                                                                         : ZSLAB_ZNS_CLOSED)
+                                   : 0;
+            c->flushed = 0;
+        }
+        while (!zs__cas_u64(zs__zns_file_word(f, zone), &was, was & 255))
+            ;
+        zs__zns_file_turn(f, zone, ZSLAB_ZNS_EMPTY);
+    }
+    zs__lock_drop(&f->lock);
+    if (hit) return zs__zns_file_suffer(f, hit, zone);
+    return rc && f->generic ? -(int)ZSLAB_E_IO : rc;
+}
+
+static int zs__zns_file_reset(void *user, uint32_t zone)
+{
+    return zs__zns_file_manage((zs__zns_file *)user, zone, ZSLAB_ZNS_OP_RESET);
+}
+static int zs__zns_file_finish(void *user, uint32_t zone)
+{
+    return zs__zns_file_manage((zs__zns_file *)user, zone, ZSLAB_ZNS_OP_FINISH);
+}
+
+static int zs__zns_file_flush(void *user)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_FLUSH, ZS__ZNS_NONE);
+    uint32_t zone;
+    int rc = 0, r;
+    if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
+    if (hit) return zs__zns_file_suffer(f, hit, ZS__ZNS_NONE);
+    if (f->cache) { /* the model's durable state is the file itself: no fsync, so that tests stay fast */
+        zs__lock_take(&f->lock);
+        for (zone = 0; zone < f->geometry.zone_count; zone++) {
+            r = zs__zns_file_settle(f, zone, NULL);
+            rc = rc ? rc : r;
+        }
+        zs__lock_drop(&f->lock);
+        return rc;
+    }
+    if (!f->writable) return 0;
+    if (msync(f->map, f->map_bytes, MS_SYNC)) return zs__zns_errno(errno);
+#if defined(__APPLE__)
+    return fsync(f->fd) ? zs__zns_errno(errno) : 0;
+#else
+    return fdatasync(f->fd) ? zs__zns_errno(errno) : 0;
+#endif
+}
+
+/* A clean close of the model loses nothing: the cache is written out unless the device died. */
+static void zs__zns_file_close(void *user)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    uint32_t zone;
+    for (zone = 0; f->cache && zone < f->geometry.zone_count; zone++) {
+        zs__zns_file_settle(f, zone, NULL);
+        free(f->cache[zone].block);
+    }
+    if (f->map) munmap(f->map, f->map_bytes);
+    if (f->fd >= 0) close(f->fd); /* drops the flock */
+    free(f->cache);
+    free(f->faults);
+    free(f->struck);
+    free(f);
+}
+
+/* Superblock: 0 magic, 8 version, 12 byte order, 16 zone bytes, 24 capacity, 32 zones, 36 block, 40 max open,
+   44 max active, 48 max append, 52 fill, 60 crc of 0-59. The table follows at 4096, the data on the next
+   multiple of 4096. Table words are in host order: the byte-order field refuses a file from elsewhere. */
+static void zs__zns_file_super(const zslab_zns_geometry *g, uint8_t *p)
+{
+    uint32_t order = ZS__ZNS_FILE_ORDER;
+    memcpy(p, ZS__ZNS_FILE_MAGIC, 8);
+    zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
+    memcpy(p + 12, &order, 4);
+    zs__zns_put64(p + 16, g->zone_bytes);
+    zs__zns_put64(p + 24, g->zone_capacity_bytes);
+    zs__zns_put32(p + 32, g->zone_count);
+    zs__zns_put32(p + 36, g->block_bytes);
+    zs__zns_put32(p + 40, g->max_open);
+    zs__zns_put32(p + 44, g->max_active);
+    zs__zns_put32(p + 48, g->max_append_bytes);
+    zs__zns_put32(p + 52, g->fill);
+    zs__zns_put32(p + 60, zs__zns_crc(0, p, 60));
+}
+
+static zslab_result zs__zns_file_super_read(const uint8_t *p, zslab_zns_geometry *g)
+{
+    uint32_t order;
+    memcpy(&order, p + 12, 4);
+    if (memcmp(p, ZS__ZNS_FILE_MAGIC, 8)) return ZSLAB_E_FOREIGN;
+    if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || order != ZS__ZNS_FILE_ORDER)
+        return ZSLAB_E_GEOMETRY;
+    if (zs__zns_get32(p + 60) != zs__zns_crc(0, p, 60)) return ZSLAB_E_CORRUPT;
+    memset(g, 0, sizeof *g);
+    g->zone_bytes = zs__zns_get64(p + 16);
+    g->zone_capacity_bytes = zs__zns_get64(p + 24);
+    g->zone_count = zs__zns_get32(p + 32);
+    g->block_bytes = zs__zns_get32(p + 36);
+    g->max_open = zs__zns_get32(p + 40);
+    g->max_active = zs__zns_get32(p + 44);
+    g->max_append_bytes = zs__zns_get32(p + 48);
+    g->fill = p[52];
+    return zs__zns_geometry_check(g);
+}
+
+static int zs__zns_geometry_differs(const zslab_zns_geometry *have, const zslab_zns_geometry *want)
+{
+    return (want->zone_bytes && want->zone_bytes != have->zone_bytes) ||
+           (want->zone_capacity_bytes && want->zone_capacity_bytes != have->zone_capacity_bytes) ||
+           (want->zone_count && want->zone_count != have->zone_count) ||
+           (want->block_bytes && want->block_bytes != have->block_bytes) ||
+           (want->max_open && want->max_open != have->max_open) ||
+           (want->max_active && want->max_active != have->max_active) ||
+           (want->max_append_bytes && want->max_append_bytes != have->max_append_bytes) ||
+           (want->fill && want->fill != have->fill);
+}
+
+static void zs__zns_file_shape(zs__zns_file *f)
+{
+    f->capacity_blocks = f->geometry.zone_capacity_bytes / f->geometry.block_bytes;
+    f->map_bytes = zs__round_up(4096 + (size_t)f->geometry.zone_count * ZS__ZNS_FILE_ENTRY, 4096);
+    f->data_at = f->map_bytes;
+}
+
+/* A new file: everything preallocated, so that a full host disk is met here and not as a signal later. */
+static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry)
+{
+    uint8_t super[64];
+    uint64_t bytes;
+    int rc;
+    zslab_result r;
+    if (geometry) f->geometry = *geometry;
+    r = zs__zns_geometry_check(&f->geometry);
+    if (r != ZSLAB_OK) return r;
+    zs__zns_file_shape(f);
+    bytes = f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count;
+    if (ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
+    rc = posix_fallocate(f->fd, 0, (off_t)bytes);
+    if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
+    if (rc) {
+        if (ftruncate(f->fd, 0)) return ZSLAB_E_IO;
+        return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
+    }
+    memset(super, 0, sizeof super);
+    zs__zns_file_super(&f->geometry, super);
+    return (zslab_result)-zs__zns_file_pwrite(f, super, sizeof super, 0);
+}
+
+/* Reads or makes the superblock, maps the table. */
+static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometry *geometry, uint32_t flags)
+{
+    uint8_t super[64];
+    struct stat info;
+    zslab_result r = ZSLAB_E_FOREIGN;
+    void *map;
+    uint32_t i;
+    if (fstat(f->fd, &info)) return (zslab_result)-zs__zns_errno(errno);
+    if (info.st_size >= (off_t)sizeof super) {
+        if (zs__zns_file_pread(f, super, sizeof super, 0)) return ZSLAB_E_IO;
+        r = zs__zns_file_super_read(super, &f->geometry);
+        if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry))
+            return ZSLAB_E_GEOMETRY;
+    }
+    if (r == ZSLAB_OK) {
+        zs__zns_file_shape(f);
+        if ((uint64_t)info.st_size < f->data_at) r = ZSLAB_E_CORRUPT;
+    }
+    if (r != ZSLAB_OK && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT) &&
+        (!info.st_size || (flags & ZSLAB_ZNS_FLAG_FORCE)))
+        r = zs__zns_file_create(f, geometry);
+    if (r != ZSLAB_OK) return r;
+    map = mmap(NULL, f->map_bytes, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
+    if (map == MAP_FAILED) return ZSLAB_E_NOMEM;
+    f->map = (uint8_t *)map;
+    for (i = 0; i < f->geometry.zone_count; i++) {
+        uint64_t word = *zs__zns_file_word(f, i);
+        uint32_t condition = (uint32_t)(word & 255);
+        if (condition > ZSLAB_ZNS_OFFLINE || word >> 8 > f->capacity_blocks) return ZSLAB_E_CORRUPT;
+        f->active_count += (uint32_t)zs__zns_file_is_active(condition);
+        f->open_count += (uint32_t)zs__zns_file_is_open(condition);
+    }
+    return ZSLAB_OK;
+}
+
+static zslab_result zs__zns_file_faults(zs__zns_file *f, const zslab_zns_config *config)
+{
+    uint32_t i;
+    f->generic = (config->flags & ZSLAB_ZNS_FLAG_GENERIC_STATUS) != 0;
+    if (config->fault_count) {
+        f->faults = (zslab_zns_fault *)calloc(config->fault_count, sizeof *f->faults);
+        f->struck = (uint64_t *)calloc(config->fault_count, sizeof *f->struck);
+        if (!f->faults || !f->struck) return ZSLAB_E_NOMEM;
+        memcpy(f->faults, config->faults, config->fault_count * sizeof *f->faults);
+        f->fault_count = config->fault_count;
+    }
+    if (config->flags & ZSLAB_ZNS_FLAG_VOLATILE_CACHE) {
+        f->cache = (zs__zns_cache *)calloc(f->geometry.zone_count, sizeof *f->cache);
+        if (!f->cache) return ZSLAB_E_NOMEM;
+        for (i = 0; i < f->geometry.zone_count; i++) f->cache[i].flushed = *zs__zns_file_word(f, i) >> 8;
+    }
+    return ZSLAB_OK;
+}
+
+static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry *geometry,
+                                      const zslab_zns_config *config, zs__zns_dev *out)
+{
+    int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
+    int flags = read_only ? O_RDONLY : config->flags & ZSLAB_ZNS_FLAG_NO_FORMAT ? O_RDWR : O_RDWR | O_CREAT;
+    zs__zns_file *f = (zs__zns_file *)calloc(1, sizeof *f);
+    zslab_result r = ZSLAB_OK;
+    if (!f) return ZSLAB_E_NOMEM;
+    f->writable = !read_only;
+    f->fd = open(path, flags | ZS__ZNS_CLOEXEC, 0644);
+    if (f->fd < 0)
+        r = errno == ENOENT ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
+    else if (flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
+        r = errno == EWOULDBLOCK ? ZSLAB_E_BUSY : (zslab_result)-zs__zns_errno(errno);
+    if (r == ZSLAB_OK) r = zs__zns_file_attach(f, geometry, config->flags);
+    if (r == ZSLAB_OK) r = zs__zns_file_faults(f, config);
+    if (r != ZSLAB_OK) {
+        zs__zns_file_close(f);
+        return r;
+    }
+    memset(out, 0, sizeof *out);
+    out->user = f;
+    out->uses_append = 1;
+    out->ops.report = zs__zns_file_report;
+    out->ops.append = zs__zns_file_append;
+    out->ops.read = zs__zns_file_read;
+    out->ops.reset = zs__zns_file_reset;
+    out->ops.finish = zs__zns_file_finish;
+    out->ops.flush = zs__zns_file_flush;
+    out->ops.close = zs__zns_file_close;
+    out->ops.geometry = f->geometry;
+    return ZSLAB_OK;
+}
+#endif /* ZSLAB_ZNS_HAS_FILE */
+
+/* ---- >>seam-nvme -----------------------------------------------------------
+   A zoned block device: libzbd for reports, resets and finishes, NVMe Zone Append by ioctl for writing, and
+   pwrite at the write pointer where the kernel does not permit that. The device is read and written past the
+   page cache: an append that goes round it would leave stale pages there.
+   Status codes are not portable: what matters after a failure is the zone's condition, asked for again.   */
+#if ZSLAB_ZNS_USE_LIBZBD
+#ifndef __linux__
+#error "ZSLAB_ZNS_USE_LIBZBD needs Linux: leave it 0 elsewhere and use zslab_zns_open_ops"
+#endif
+#include <sys/ioctl.h>
+#include <linux/nvme_ioctl.h>
+#include <libzbd/zbd.h>
+
+#define ZS__ZNS_O_DIRECT 040000 /* O_DIRECT, which strict C hides */
+#if defined(O_DIRECT)
+#undef ZS__ZNS_O_DIRECT
+#define ZS__ZNS_O_DIRECT O_DIRECT
+#elif defined(__aarch64__) || defined(__arm__)
+#undef ZS__ZNS_O_DIRECT
+#define ZS__ZNS_O_DIRECT 0200000
+#elif defined(__powerpc__)
+#undef ZS__ZNS_O_DIRECT
+#define ZS__ZNS_O_DIRECT 0400000
+#endif
+#define ZS__ZNS_ZBD_FD_MAX 1024 /* libzbd keeps an unchecked table of this many descriptors */
+
+typedef struct zs__zns_nvme {
+    zslab_zns_geometry geometry;
+    int fd, opened;
+    uint32_t nsid, append; /* append: 1 zone append works here */
+    zs__lock *zone;        /* pwrite path: one lock a zone, so that the write pointer is known */
+    uint64_t *pointer;     /* pwrite path: byte offset, UINT64_MAX: to be asked for */
+} zs__zns_nvme;
+
+/* NVMe status of a write, low 11 bits; names after the specification. */
+static int zs__zns_nvme_status(int status)
+{
+    switch (status & 0x7ff) {
+    case 0x000: return 0;
+    case 0x1b8:                                /* zone boundary: larger than what is left */
+    case 0x1b9: return -(int)ZSLAB_E_NO_SPACE; /* full */
+    case 0x1ba: return -(int)ZSLAB_E_READ_ONLY;
+    case 0x1bb: return -(int)ZSLAB_E_OFFLINE;
+    case 0x1bd:
+    case 0x1be: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    default: return -(int)ZSLAB_E_IO;
+    }
+}
+
+static int zs__zns_nvme_report(void *user, uint32_t first, uint32_t count, zslab_zns_zone *out)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    struct zbd_zone *zone = (struct zbd_zone *)calloc(count ? count : 1, sizeof *zone);
+    unsigned int n = count, i;
+    int rc;
+    if (!zone || !count) {
+        free(zone);
+        return -(int)(count ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID);
+    }
+    errno = 0;
+    rc = zbd_report_zones(d->fd, (off_t)(first * d->geometry.zone_bytes),
+                          (off_t)(count * d->geometry.zone_bytes), ZBD_RO_ALL, zone, &n);
+    rc = rc ? zs__zns_errno(rc < -1 ? -rc : errno ? errno : EIO) : n == count ? 0 : -(int)ZSLAB_E_IO;
+    for (i = 0; !rc && i < count; i++) {
+        out[i].start = zone[i].start;
+        out[i].capacity = zone[i].capacity;
+        out[i].write_pointer = zone[i].wp;
+        switch (zone[i].cond) {
+        case ZBD_ZONE_COND_EMPTY: out[i].condition = ZSLAB_ZNS_EMPTY; break;
+        case ZBD_ZONE_COND_IMP_OPEN:
+        case ZBD_ZONE_COND_EXP_OPEN: out[i].condition = ZSLAB_ZNS_OPEN; break;
+        case ZBD_ZONE_COND_CLOSED: out[i].condition = ZSLAB_ZNS_CLOSED; break;
+        case ZBD_ZONE_COND_FULL: out[i].condition = ZSLAB_ZNS_FULL; break;
+        case ZBD_ZONE_COND_READONLY: out[i].condition = ZSLAB_ZNS_READ_ONLY; break;
+        case ZBD_ZONE_COND_OFFLINE: out[i].condition = ZSLAB_ZNS_OFFLINE; break;
+        default: out[i].condition = ZSLAB_ZNS_NO_POINTER; break;
+        }
+    }
+    free(zone);
+    return rc;
+}
+
+/* Zone Append, opcode 0x7d. Both lengths come from `bytes`: the kernel does not compare them. */
+static int zs__zns_nvme_append_io(zs__zns_nvme *d, uint32_t zone, const void *data, size_t bytes,
+                                  uint64_t *out_offset)
+{
+    struct nvme_passthru_cmd64 c;
+    uint64_t start = zone * d->geometry.zone_bytes / d->geometry.block_bytes;
+    int rc;
+    memset(&c, 0, sizeof c);
+    c.opcode = 0x7d;
+    c.nsid = d->nsid;
+    c.addr = (uint64_t)(uintptr_t)data;
+    c.data_len = (uint32_t)bytes;
+    c.cdw10 = (uint32_t)start;
+    c.cdw11 = (uint32_t)(start >> 32);
+    c.cdw12 = (uint32_t)(bytes / d->geometry.block_bytes) - 1;
+    rc = ioctl(d->fd, NVME_IOCTL_IO64_CMD, &c);
+    if (rc) return rc < 0 ? zs__zns_errno(errno) : zs__zns_nvme_status(rc);
+    *out_offset = c.result * d->geometry.block_bytes;
+    return 0;
+}
+
+/* pwrite at the write pointer, one writer a zone. */
+static int zs__zns_nvme_append_write(zs__zns_nvme *d, uint32_t zone, const uint8_t *data, size_t bytes,
+                                     uint64_t *out_offset)
+{
+    zslab_zns_zone r;
+    size_t done = 0;
+    int rc = 0;
+    zs__lock_take(&d->zone[zone]);
+    if (d->pointer[zone] == UINT64_MAX) {
+        rc = zs__zns_nvme_report(d, zone, 1, &r);
+        rc = rc                                   ? rc
+             : r.condition == ZSLAB_ZNS_FULL      ? -(int)ZSLAB_E_NO_SPACE
+             : r.condition == ZSLAB_ZNS_READ_ONLY ? -(int)ZSLAB_E_READ_ONLY
+             : r.condition == ZSLAB_ZNS_OFFLINE   ? -(int)ZSLAB_E_OFFLINE
+                                                  : 0;
+        if (!rc) d->pointer[zone] = r.write_pointer;
+    }
+    if (!rc && d->pointer[zone] + bytes > zone * d->geometry.zone_bytes + d->geometry.zone_capacity_bytes)
+        rc = -(int)ZSLAB_E_NO_SPACE;
+    while (!rc && done < bytes) {
+        ssize_t did = pwrite(d->fd, data + done, bytes - done, (off_t)(d->pointer[zone] + done));
+        if (did < 0 && errno == EINTR) continue;
+        if (did <= 0 || (size_t)did % d->geometry.block_bytes)
+            rc = did < 0 ? zs__zns_errno(errno) : -(int)ZSLAB_E_IO;
+        else
+            done += (size_t)did;
+    }
+    *out_offset = d->pointer[zone];
+    d->pointer[zone] = rc ? UINT64_MAX : d->pointer[zone] + bytes;
+    zs__lock_drop(&d->zone[zone]);
+    return rc;
+}
+
+/* Header and payload in one piece; the pwrite path also wants an aligned address. */
+static int zs__zns_nvme_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
+                               uint64_t *out_offset)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    size_t bytes = zs__zns_iov_bytes(iov, iov_count), i, at = 0;
+    const void *data = iov[0].base;
+    uint8_t *copy = NULL;
+    int rc;
+    if (!bytes || bytes % d->geometry.block_bytes || bytes > d->geometry.max_append_bytes ||
+        zone >= d->geometry.zone_count)
+        return -(int)ZSLAB_E_INVALID;
+    if (iov_count > 1 || (!d->append && (uintptr_t)data % 4096)) {
+        copy = (uint8_t *)zs__zns_pages(bytes);
+        if (!copy) return -(int)ZSLAB_E_NOMEM;
+        for (i = 0; i < iov_count; at += iov[i].bytes, i++) memcpy(copy + at, iov[i].base, iov[i].bytes);
+        data = copy;
+    }
+    rc = d->append ? zs__zns_nvme_append_io(d, zone, data, bytes, out_offset)
+                   : zs__zns_nvme_append_write(d, zone, (const uint8_t *)data, bytes, out_offset);
+    zs__zns_pages_free(copy);
+    return rc;
+}
+
+static int zs__zns_nvme_read(void *user, uint64_t offset, void *buffer, size_t bytes)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    uint8_t *to = (uint8_t *)buffer;
+    while (bytes) {
+        ssize_t did = pread(d->fd, to, bytes, (off_t)offset);
+        if (did < 0 && errno == EINTR) continue;
+        if (did <= 0) return did < 0 ? zs__zns_errno(errno) : -(int)ZSLAB_E_IO;
+        to += did;
+        offset += (uint64_t)did;
+        bytes -= (size_t)did;
+    }
+    return 0;
+}
+
+/* libzbd rounds ranges outward silently and takes length 0 for the whole device: both are exact here. */
+static int zs__zns_nvme_manage(zs__zns_nvme *d, enum zbd_zone_op op, uint32_t first, uint32_t count)
+{
+    uint64_t zone_bytes = d->geometry.zone_bytes;
+    uint32_t i;
+    int rc;
+    if (!count || first >= d->geometry.zone_count || count > d->geometry.zone_count - first)
+        return -(int)ZSLAB_E_INVALID;
+    for (i = first; i < first + count && !d->append; i++) zs__lock_take(&d->zone[i]);
+    errno = 0;
+    rc = zbd_zones_operation(d->fd, op, (off_t)(first * zone_bytes), (off_t)(count * zone_bytes));
+    if (rc) rc = zs__zns_errno(rc < -1 ? -rc : errno ? errno : EIO);
+    for (i = first; i < first + count && !d->append; i++) {
+        d->pointer[i] = UINT64_MAX;
+        zs__lock_drop(&d->zone[i]);
+    }
+    return rc;
+}
+
+static int zs__zns_nvme_reset(void *user, uint32_t zone)
+{
+    return zs__zns_nvme_manage((zs__zns_nvme *)user, ZBD_OP_RESET, zone, 1);
+}
+static int zs__zns_nvme_reset_range(void *user, uint32_t first, uint32_t count)
+{
+    return zs__zns_nvme_manage((zs__zns_nvme *)user, ZBD_OP_RESET, first, count);
+}
+static int zs__zns_nvme_finish(void *user, uint32_t zone)
+{
+    return zs__zns_nvme_manage((zs__zns_nvme *)user, ZBD_OP_FINISH, zone, 1);
+}
+
+/* fsync of the node sends NVMe Flush. */
+static int zs__zns_nvme_flush(void *user)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    return fdatasync(d->fd) ? zs__zns_errno(errno) : 0;
+}
+
+static void zs__zns_nvme_close(void *user)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    if (d->opened) zbd_close(d->fd);
+    free(d->zone);
+    free(d->pointer);
+    free(d);
+}
+
+/* Identify, admin opcode 0x06. 0: done. */
+static int zs__zns_nvme_identify(zs__zns_nvme *d, uint32_t cns, uint32_t csi, void *out4096)
+{
+    struct nvme_passthru_cmd c;
+    memset(&c, 0, sizeof c);
+    c.opcode = 0x06;
+    c.nsid = cns == 0x06 || cns == 0x01 ? 0 : d->nsid;
+    c.addr = (uint64_t)(uintptr_t)out4096;
+    c.data_len = 4096;
+    c.cdw10 = cns;
+    c.cdw11 = csi << 24;
+    return ioctl(d->fd, NVME_IOCTL_ADMIN_CMD, &c);
+}
+
+/* A number from the block device's queue directory in sysfs; 0: not there. */
+static uint64_t zs__zns_nvme_sysfs(const char *path, const char *what)
+{
+    char real[512], name[700], text[32];
+    const char *base;
+    uint64_t n = 0;
+    size_t i, got;
+    FILE *f;
+    ssize_t len = readlink(path, real, sizeof real - 1); /* /dev/disk/by-... and friends */
+    if (len > 0) real[len] = 0;
+    base = strrchr(len > 0 ? real : path, '/');
+    base = base ? base + 1 : path;
+    snprintf(name, sizeof name, "/sys/class/block/%s/queue/%s", base, what);
+    f = fopen(name, "r");
+    if (!f) return 0;
+    got = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    for (i = 0; i < got && text[i] >= '0' && text[i] <= '9'; i++) n = n * 10 + (uint64_t)(text[i] - '0');
+    return n;
+}
+
+/* Limits of the namespace where Identify is permitted: sysfs and libzbd may say 0 on a multipath head. */
+static zslab_result zs__zns_nvme_limits(zs__zns_nvme *d, const char *path)
+{
+    uint8_t *p = (uint8_t *)zs__zns_pages(4096);
+    uint64_t append = zs__zns_nvme_sysfs(path, "zone_append_max_bytes");
+    uint64_t hw = zs__zns_nvme_sysfs(path, "max_hw_sectors_kb") * 1024;
+    uint32_t mar, mor, flbas, ms;
+    zslab_result r = ZSLAB_OK;
+    if (!p) return ZSLAB_E_NOMEM;
+    if (!zs__zns_nvme_identify(d, 0x05, 2,
+                               p)) { /* zoned namespace: MAR at 4, MOR at 8; 0's based, all ones: none */
+        mar = zs__zns_get32(p + 4);
+        mor = zs__zns_get32(p + 8);
+        if (mar != UINT32_MAX && (!d->geometry.max_active || mar + 1 < d->geometry.max_active))
+            d->geometry.max_active = mar + 1;
+        if (mor != UINT32_MAX && (!d->geometry.max_open || mor + 1 < d->geometry.max_open))
+            d->geometry.max_open = mor + 1;
+    }
+    if (!zs__zns_nvme_identify(d, 0x00, 0,
+                               p)) { /* namespace: FLBAS at 26, formats of 4 bytes from 128: ms first */
+        flbas = (uint32_t)(p[26] & 15) | (uint32_t)(p[26] >> 1 & 0x30);
+        ms = zs__zns_get16(p + 128 + 4 * (size_t)flbas);
+        if (ms) r = ZSLAB_E_GEOMETRY; /* metadata bytes in each block: the lengths would not agree */
+    }
+    if (!append && !zs__zns_nvme_identify(d, 0x06, 2, p) && p[0] && p[0] < 20)
+        append = (uint64_t)4096 << p[0];
+    if (!append) append = 128u << 10;
+    if (hw && append > hw) append = hw;
+    append -= append % d->geometry.block_bytes;
+    d->geometry.max_append_bytes = append < (64u << 20) ? (uint32_t)append : 64u << 20;
+    zs__zns_pages_free(p);
+    return r;
+}
+
+static zslab_result zs__zns_nvme_shape(zs__zns_nvme *d, const struct zbd_info *info, const char *path,
+                                       uint32_t flags)
+{
+    zslab_zns_zone r;
+    zslab_result answer = ZSLAB_OK;
+    int nsid, rc;
+    uint32_t i;
+    d->geometry.zone_bytes = info->zone_size;
+    d->geometry.zone_count = info->nr_zones;
+    d->geometry.block_bytes = info->lblock_size;
+    d->geometry.max_open = info->max_nr_open_zones == UINT32_MAX ? 0 : info->max_nr_open_zones;
+    d->geometry.max_active = info->max_nr_active_zones == UINT32_MAX ? 0 : info->max_nr_active_zones;
+    d->geometry.zone_capacity_bytes = d->geometry.zone_bytes;
+    if (info->nr_sectors * 512 % info->zone_size)
+        d->geometry.zone_count--; /* a short last zone is left alone */
+    for (i = 0; i < d->geometry.zone_count; i++) {
+        rc = zs__zns_nvme_report(d, i, 1, &r);
+        if (rc) return (zslab_result)-rc;
+        if (r.condition != ZSLAB_ZNS_NO_POINTER && r.condition != ZSLAB_ZNS_OFFLINE) {
+            d->geometry.zone_capacity_bytes = r.capacity;
+            break;
+        }
+    }
+    nsid = ioctl(d->fd, NVME_IOCTL_ID);
+    d->nsid = nsid > 0 ? (uint32_t)nsid : 0;
+    answer = zs__zns_nvme_limits(d, path);
+    d->append = nsid > 0 && !(flags & (ZSLAB_ZNS_FLAG_NO_APPEND | ZSLAB_ZNS_FLAG_READ_ONLY));
+    return answer;
+}
+
+/* Does the kernel let this process append? Asked with an append that cannot succeed: to a zone start that is
+   not one, so that no data moves. Refused permission answers with errno, everything else with a status. */
+static int zs__zns_nvme_may_append(zs__zns_nvme *d)
+{
+    struct nvme_passthru_cmd64 c;
+    uint8_t *p = (uint8_t *)zs__zns_pages(d->geometry.block_bytes);
+    int rc;
+    if (!p) return 0;
+    memset(&c, 0, sizeof c);
+    memset(p, 0, d->geometry.block_bytes);
+    c.opcode = 0x7d;
+    c.nsid = d->nsid;
+    c.addr = (uint64_t)(uintptr_t)p;
+    c.data_len = d->geometry.block_bytes;
+    c.cdw10 = 1; /* one block behind the start of zone 0 */
+    rc = ioctl(d->fd, NVME_IOCTL_IO64_CMD, &c);
+    zs__zns_pages_free(p);
+    return rc > 0;
+}
+
+static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *config, zs__zns_dev *out)
+{
+    struct zbd_info info;
+    int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
+    zs__zns_nvme *d = (zs__zns_nvme *)calloc(1, sizeof *d);
+    zslab_result r = ZSLAB_OK;
+    uint32_t i;
+    if (!d) return ZSLAB_E_NOMEM;
+    memset(&info, 0, sizeof info);
+    errno = 0;
+    /* O_EXCL on a block node: refused while anybody else holds it that way, or has it mounted */
+    d->fd =
+        zbd_open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | ZS__ZNS_CLOEXEC | ZS__ZNS_O_DIRECT, &info);
+    if (d->fd < 0) {
+        int e = d->fd < -1 ? -d->fd : errno;
+        r = e == ENOENT ? ZSLAB_E_INVALID
+            : e == ENXIO || e == ENOTTY || e == ENOTBLK || e == EINVAL || e == ENODEV
+                ? ZSLAB_E_GEOMETRY
+                : (zslab_result)-zs__zns_errno(e ? e : EIO); /* not a zoned device */
+    } else {
+        d->opened = 1;
+        if (d->fd >= ZS__ZNS_ZBD_FD_MAX)
+            r = ZSLAB_E_LIMIT;
+        else if (flock(d->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
+            r = ZSLAB_E_BUSY;
+    }
+    if (r == ZSLAB_OK) r = zs__zns_nvme_shape(d, &info, path, config->flags);
+    if (r == ZSLAB_OK && d->append) d->append = (uint32_t)zs__zns_nvme_may_append(d);
+    if (r == ZSLAB_OK && !d->append) {
+        d->zone = (zs__lock *)calloc(d->geometry.zone_count, sizeof *d->zone);
+        d->pointer = (uint64_t *)calloc(d->geometry.zone_count, sizeof *d->pointer);
+        for (i = 0; d->pointer && i < d->geometry.zone_count; i++) d->pointer[i] = UINT64_MAX;
+        if (!d->zone || !d->pointer) r = ZSLAB_E_NOMEM;
+    }
+    if (r != ZSLAB_OK) {
+        zs__zns_nvme_close(d);
+        return r;
+    }
+    memset(out, 0, sizeof *out);
+    out->user = d;
+    out->uses_append = d->append;
+    out->reset_range = zs__zns_nvme_reset_range;
+    out->ops.report = zs__zns_nvme_report;
+    out->ops.append = zs__zns_nvme_append;
+    out->ops.read = zs__zns_nvme_read;
+    out->ops.reset = zs__zns_nvme_reset;
+    out->ops.finish = zs__zns_nvme_finish;
+    out->ops.flush = zs__zns_nvme_flush;
+    out->ops.close = zs__zns_nvme_close;
+    out->ops.geometry = d->geometry;
+    return ZSLAB_OK;
+}
+#endif /* ZSLAB_ZNS_USE_LIBZBD */
+
+/* ---- >>layout --------------------------------------------------------------
+   Every private struct and its invariants.
+   [ZONE-1] word = blocks reserved | closed | appends under way. Space is taken and the append counted in
+            one CAS, so a zone that is closed with none under way gets no append any more: only then is it
+            indexed, finished or reset.
+   [ZONE-2] refs counts the live epochs that may have frames in the zone; an epoch takes its ref between
+            reservation and append, so after the drain of ZONE-1 refs is the truth.
+   [ZONE-3] state changes with zone_lock held, except EMPTY -> META, which is a CAS by whoever takes it.
+   [BUF-1]  word = payload bytes | entries | sealed | round. A reservation is one CAS; the buffer is written
+            out by the one who set sealed, after done equals the entries reserved.
+   [BUF-2]  a buffer is reused only when retired and without readers.
+   [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
+            other: whoever counted in while the state allowed it is waited for.
+   [EP-2]   epoch records, frames and buffers of a released epoch are freed only after EP-1's wait; records
+            and frames are never given back to the heap before close, so a late look at one is harmless.
+   [GEN-1]  a frame's generation is the store sequence at the time its id was taken. The sequence is
+            persisted ahead of use and moves at every release and open: no id meets a generation twice.
+   [META-1] metadata state (listed, sealed, sequence, window) changes with meta_lock held, together with
+            its record.
+   Lock order: epoch lock, zone_lock, meta_lock. flush_lock is taken alone.               */
+#define ZS__ZNS_HEAD_BYTES  128u
+#define ZS__ZNS_ENTRY_BYTES 16u
+#define ZS__ZNS_ENTRIES_MAX 4096u
+#define ZS__ZNS_FRAME_MAX   (4u << 20)
+#define ZS__ZNS_FRAMES_MAX  (1u << 26)
+#define ZS__ZNS_FRAME_PAGE  2048u
+#define ZS__ZNS_EPOCHS_MAX  (1u << 20)
+#define ZS__ZNS_EPOCH_PAGE  64u
+#define ZS__ZNS_CLASSES     16u
+#define ZS__ZNS_WINDOW      16u
+#define ZS__ZNS_ITEM_BYTES  68u /* a frame in an index */
+
+#define ZS__ZNS_KIND_META     1u /* of a zone */
+#define ZS__ZNS_KIND_OBJECTS  2u
+#define ZS__ZNS_FRAME_OBJECTS 1u
+#define ZS__ZNS_FRAME_META    2u
+#define ZS__ZNS_FRAME_INDEX   3u
+
+#define ZS__ZNS_FIRST 1u /* entry flags */
+#define ZS__ZNS_MORE  2u
+
+#define ZS__ZNS_Z_EMPTY     0u /* zone states */
+#define ZS__ZNS_Z_OPENING   1u
+#define ZS__ZNS_Z_OPEN      2u
+#define ZS__ZNS_Z_FULL      3u
+#define ZS__ZNS_Z_META      4u
+#define ZS__ZNS_Z_SPARE     5u /* empty, kept for the metadata's next zone */
+#define ZS__ZNS_Z_READ_ONLY 6u
+#define ZS__ZNS_Z_OFFLINE   7u
+#define ZS__ZNS_Z_FOREIGN   8u
+#define ZS__ZNS_Z_RETIRED   9u /* a reset failed; tried again at the next open */
+
+#define ZS__ZNS_CLOSED_BIT     ((uint64_t)1 << 32)
+#define ZS__ZNS_UNDERWAY       ((uint64_t)1 << 33)
+#define ZS__ZNS_RESERVED(word) ((uint32_t)(word))
+
+typedef struct zs__zns_zone {
+    uint64_t word;  /* [ZONE-1] */
+    uint64_t start; /* byte offset */
+    uint64_t seq;
+    uint64_t owner; /* epoch that has it alone, or 0 */
+    uint64_t live_blocks;
+    uint32_t capacity; /* blocks */
+    uint32_t limit;    /* blocks for frames: capacity less the room for an index */
+    uint32_t state, refs, lifetime, users, errors, failed;
+    uint32_t index_block, index_blocks, index_noted;
+    uint32_t *frame; /* ids of its frames for the index, limit / 2 of them; NULL: none kept */
+    uint32_t frame_count;
+} zs__zns_zone;
+
+typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go */
+    uint32_t cur, next;         /* zones; changed with zone_lock held, cur read without */
+    uint32_t preparing, lifetime;
+    uint64_t owner;
+} zs__zns_stream;
+
+#define ZS__ZNS_B_FREE          0u /* buffer states */
+#define ZS__ZNS_B_OPEN          1u
+#define ZS__ZNS_B_FLUSHING      2u
+#define ZS__ZNS_B_FAILED        3u
+#define ZS__ZNS_B_COUNT         ((uint64_t)1 << 28)
+#define ZS__ZNS_B_SEALED        ((uint64_t)1 << 41)
+#define ZS__ZNS_B_ROUND         ((uint64_t)1 << 42)
+#define ZS__ZNS_B_RETIRED       ((uint64_t)1 << 63)
+#define ZS__ZNS_B_BYTES(word)   ((uint32_t)((word) & (ZS__ZNS_B_COUNT - 1)))
+#define ZS__ZNS_B_ENTRIES(word) ((uint32_t)((word) >> 28 & 8191))
+
+typedef struct zs__zns_buffer {
+    uint64_t word, done;                 /* [BUF-1] */
+    uint64_t pin;                        /* retired | readers [BUF-2] */
+    uint32_t state, frame, limit, dirty; /* limit: blocks; dirty: entries to clear before reuse */
+    uint64_t *entry;                     /* pairs of words */
+    uint8_t *pages, *payload;            /* room for the header lies right before the payload */
+} zs__zns_buffer;
+
+#define ZS__ZNS_E_FREE        0u /* epoch states */
+#define ZS__ZNS_E_OPEN        1u
+#define ZS__ZNS_E_SEALED      2u
+#define ZS__ZNS_E_RELEASING   3u
+#define ZS__ZNS_E_STATE(word) ((uint32_t)((word) >> 56))
+#define ZS__ZNS_E_WRITER      ((uint64_t)1 << 28)
+#define ZS__ZNS_E_PINS        (((uint64_t)1 << 56) - 1)
+
+typedef struct zs__zns_ep {
+    uint64_t word; /* [EP-1] */
+    uint64_t id, expected;
+    zs__zns_stream own, *stream;
+    uintptr_t cur; /* the buffer that takes objects now */
+    zs__zns_buffer *lane[ZSLAB_ZNS_LANES];
+    zs__lock lock; /* lanes, zones */
+    uint32_t *zone;
+    uint32_t zone_count, zone_room, last_zone;
+    uint32_t frames; /* newest frame id + 1: its list */
+    uint64_t objects, user_bytes, device_blocks;
+    uint32_t slot, lifetime, listed, sealed; /* [META-1] */
+    char label[32];
+} zs__zns_ep;
+
+#define ZS__ZNS_F_NONE   0u /* frame states */
+#define ZS__ZNS_F_STORED 1u
+
+typedef struct zs__zns_frame {
+    uint64_t gen; /* 0: free [GEN-1] */
+    uint64_t zone_seq, frame_seq;
+    uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
+    uint32_t zone, block, blocks, header_blocks, payload_bytes, count, heads, state;
+    uint32_t next, next_free; /* ids + 1 */
+} zs__zns_frame;
+
+struct zslab_zns {
+    zs__zns_dev dev;
+    zslab_zns_config config;
+    uint8_t uuid[16];
+    uint32_t block_bytes, zone_count, frame_blocks, pack_blocks, owned, read_only;
+    uint32_t slots; /* active zones for objects, 0: no limit */
+    uint32_t fatal; /* a zslab_result that ends all writing */
+    zs__zns_zone *zone;
+    zs__zns_stream stream[ZS__ZNS_CLASSES];
+    zs__lock zone_lock; /* zone states, streams, exclusive, cursor */
+    uint32_t exclusive, cursor;
+    uintptr_t frame_page[ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE];
+    uint64_t frame_free; /* tag << 32 | id + 1 */
+    uint32_t frame_top;
+    zs__lock page_lock; /* making pages of frames and epochs */
+    uintptr_t epoch_page[ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE];
+    uint32_t epoch_top, epoch_limit, epoch_count; /* slots ever used; [META-1] */
+    zs__lock meta_lock;
+    uint32_t meta_zone, meta_used, meta_spare, window_count;
+    uint32_t window[ZS__ZNS_WINDOW + 1]; /* zones that may be opened without a further record */
+    uint64_t seq, seq_limit;             /* next sequence; persisted ahead */
+    uint8_t *meta_pages;
+    size_t meta_room, meta_have;
+    uint64_t frame_seq, underway, synced; /* frames begun, being written, covered by a flush */
+    zs__lock flush_lock;
+    uint64_t flush_begun, flush_done;
+    uint64_t objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
+    zslab_zns_recovery_report recovery;
+};
+
+/* ---- >>format --------------------------------------------------------------
+   Headers of zones and frames, entries and handles, to and from bytes: >>front says what they mean.  */
+typedef struct zs__zns_head {
+    uint32_t kind, zone, blocks, id, entries, header_blocks, payload_bytes, heads;
+    uint64_t zone_seq, epoch, frame_seq, gen, synced;
+} zs__zns_head;
+
+static const uint8_t *zs__zns_magic(int frame)
+{
+    return (const uint8_t *)(frame ? "ZSLBFRAM" : "ZSLBZONE");
+}
+
+static uint32_t zs__zns_blocks(const zslab_zns *s, size_t bytes)
+{
+    return (uint32_t)((bytes + s->block_bytes - 1) / s->block_bytes);
+}
+static uint32_t zs__zns_header_blocks(const zslab_zns *s, uint32_t entries)
+{
+    return zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)entries * ZS__ZNS_ENTRY_BYTES);
+}
+
+static void zs__zns_zone_header(const zslab_zns *s, uint8_t *p, uint32_t zone, uint32_t kind)
+{
+    const zs__zns_zone *z = &s->zone[zone];
+    memset(p, 0, s->block_bytes);
+    memcpy(p, zs__zns_magic(0), 8);
+    zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
+    zs__zns_put32(p + 12, kind);
+    memcpy(p + 16, s->uuid, 16);
+    zs__zns_put32(p + 32, zone);
+    zs__zns_put32(p + 36, s->block_bytes);
+    zs__zns_put64(p + 40, z->seq);
+    zs__zns_put64(p + 48, z->owner);
+    zs__zns_put32(p + 56, z->lifetime);
+    zs__zns_put32(p + 60, s->zone_count);
+    zs__zns_put64(p + 64, s->dev.ops.geometry.zone_bytes);
+    zs__zns_put64(p + 72, (uint64_t)z->capacity * s->block_bytes);
+    zs__zns_put32(p + 124, zs__zns_crc(0, p, 124));
+}
+
+/* Writes the fixed part and the crc; `inline_bytes` after it are in place. */
+static void zs__zns_head_write(const zslab_zns *s, uint8_t *p, const zs__zns_head *h)
+{
+    size_t inline_bytes =
+        h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
+    memset(p, 0, ZS__ZNS_HEAD_BYTES);
+    memcpy(p, zs__zns_magic(1), 8);
+    zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
+    zs__zns_put32(p + 12, h->kind);
+    memcpy(p + 16, s->uuid, 16);
+    zs__zns_put32(p + 32, h->zone);
+    zs__zns_put32(p + 36, h->blocks);
+    zs__zns_put64(p + 40, h->zone_seq);
+    zs__zns_put64(p + 48, h->epoch);
+    zs__zns_put64(p + 56, h->frame_seq);
+    zs__zns_put32(p + 64, h->id);
+    zs__zns_put32(p + 68, h->entries);
+    zs__zns_put64(p + 72, h->gen);
+    zs__zns_put64(p + 80, h->synced);
+    zs__zns_put32(p + 88, h->header_blocks);
+    zs__zns_put32(p + 92, h->payload_bytes);
+    zs__zns_put32(p + 96, h->heads);
+    zs__zns_put32(p + 124, zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes));
+}
+
+/* Reads the part from byte 36 to 100: an index holds the same bytes. */
+static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h)
+{
+    const uint8_t *p = from36 - 36;
+    h->blocks = zs__zns_get32(p + 36);
+    h->zone_seq = zs__zns_get64(p + 40);
+    h->epoch = zs__zns_get64(p + 48);
+    h->frame_seq = zs__zns_get64(p + 56);
+    h->id = zs__zns_get32(p + 64);
+    h->entries = zs__zns_get32(p + 68);
+    h->gen = zs__zns_get64(p + 72);
+    h->synced = zs__zns_get64(p + 80);
+    h->header_blocks = zs__zns_get32(p + 88);
+    h->payload_bytes = zs__zns_get32(p + 92);
+    h->heads = zs__zns_get32(p + 96);
+}
+
+/* Do the lengths agree with each other and with `room` blocks? */
+static int zs__zns_head_sane(const zslab_zns *s, const zs__zns_head *h, uint32_t room)
+{
+    size_t inline_bytes = h->entries;
+    if (h->kind == ZS__ZNS_FRAME_OBJECTS) {
+        if (!h->entries || h->entries > ZS__ZNS_ENTRIES_MAX || h->id >= ZS__ZNS_FRAMES_MAX || !h->gen)
+            return 0;
+        inline_bytes *= ZS__ZNS_ENTRY_BYTES;
+    }
+    return h->kind >= ZS__ZNS_FRAME_OBJECTS && h->kind <= ZS__ZNS_FRAME_INDEX && h->blocks &&
+           h->blocks <= room && h->header_blocks == zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + inline_bytes) &&
+           h->header_blocks <= h->blocks &&
+           h->payload_bytes <= (uint64_t)(h->blocks - h->header_blocks) * s->block_bytes;
+}
+
+/* The fixed part of what may be a frame of this zone; the crc is checked by _head_proven. */
+static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone, uint32_t room,
+                             zs__zns_head *h)
+{
+    if (memcmp(p, zs__zns_magic(1), 8) || memcmp(p + 16, s->uuid, 16) ||
+        zs__zns_get32(p + 8) != ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 32) != zone)
+        return 0;
+    h->kind = zs__zns_get32(p + 12);
+    h->zone = zone;
+    zs__zns_head_fields(p + 36, h);
+    return h->zone_seq == s->zone[zone].seq && zs__zns_head_sane(s, h, room);
+}
+static int zs__zns_head_proven(const uint8_t *p, const zs__zns_head *h)
+{
+    size_t inline_bytes =
+        h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
+    return zs__zns_get32(p + 124) ==
+           zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes);
+}
+
+static uint64_t zs__zns_entry0(size_t bytes, uint32_t flags, uint32_t crc)
+{
+    return (uint64_t)bytes | (uint64_t)flags << 27 | (uint64_t)crc << 32;
+}
+static uint32_t zs__zns_entry_bytes(uint64_t w0)
+{
+    return (uint32_t)(w0 & 0x7ffffff);
+}
+static uint32_t zs__zns_entry_flags(uint64_t w0)
+{
+    return (uint32_t)(w0 >> 27 & 31);
+}
+static uint32_t zs__zns_entry_crc(uint64_t w0)
+{
+    return (uint32_t)(w0 >> 32);
+}
+static uint64_t zs__zns_entry1(size_t offset, uint32_t next_frame, uint32_t next_idx)
+{
+    return (uint64_t)offset / 8 | (uint64_t)next_idx << 24 | (uint64_t)next_frame << 36;
+}
+static size_t zs__zns_entry_offset(uint64_t w1)
+{
+    return (size_t)(w1 & 0xffffff) * 8;
+}
+
+/* [63:38] frame [37:26] entry [25:2] generation [1:0] version 10 */
+static zslab_handle zs__zns_handle(uint32_t frame, uint32_t idx, uint64_t gen)
+{
+    return (uint64_t)frame << 38 | (uint64_t)idx << 26 | (gen & 0xffffff) << 2 | 2;
+}
+
+/* ---- >>map -----------------------------------------------------------------
+   From ids to frames and epochs, without a lock: two-level tables whose pages never move; free frame ids
+   on a stack; and who is inside an epoch. [EP-1] [EP-2] [GEN-1]                        */
+static zs__zns_frame *zs__zns_frame_at(zslab_zns *s, uint32_t id)
+{
+    uintptr_t page; /* acquire: the page's contents. Pairs with the store in zs__zns_frame_page */
+    if (id >= ZS__ZNS_FRAMES_MAX) return NULL;
+    page = zs__load_acq_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE]);
+    return page ? (zs__zns_frame *)page + id % ZS__ZNS_FRAME_PAGE : NULL;
+}
+
+/* The frame of an id that was handed out. */
+static zs__zns_frame *zs__zns_frame_of(zslab_zns *s, uint32_t id)
+{ /* acquire: as in zs__zns_frame_at */
+    return (zs__zns_frame *)zs__load_acq_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE]) +
+           id % ZS__ZNS_FRAME_PAGE;
+}
+
+static zs__zns_frame *zs__zns_frame_page(zslab_zns *s, uint32_t id)
+{
+    zs__zns_frame *f = zs__zns_frame_at(s, id), *page;
+    if (f) return f;
+    zs__lock_take(&s->page_lock);
+    if (!zs__zns_frame_at(s, id)) {
+        page = (zs__zns_frame *)calloc(ZS__ZNS_FRAME_PAGE, sizeof *page);
+        if (page) /* release: zeroed contents. Pairs with the load in zs__zns_frame_at */
+            zs__store_rel_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE], (uintptr_t)page);
+    }
+    zs__lock_drop(&s->page_lock);
+    return zs__zns_frame_at(s, id);
+}
+
+/* Pushes an id on the free stack. The tag in the upper half rises with every change, so a pop that slept
+   meets another word (ABA). */
+static void zs__zns_frame_push(zslab_zns *s, uint32_t id)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    uint64_t head = zs__load_acq_u64(&s->frame_free), now; /* acquire: as in the pop */
+    do {
+        zs__store_u32(&f->next_free, (uint32_t)head); /* relaxed: the CAS publishes it */
+        now = ((head >> 32) + 1) << 32 | (id + 1);
+    } while (!zs__cas_u64(&s->frame_free, &head, now)); /* release: next_free. Pairs with the pop's loads */
+}
+
+/* A fresh id for a frame of e, already in e's list; ZS__ZNS_NONE when all are in use or memory is out. */
+static uint32_t zs__zns_frame_take(zslab_zns *s, zs__zns_ep *e)
+{
+    uint64_t head = zs__load_acq_u64(&s->frame_free), now; /* acquire: next_free of what was pushed */
+    uint32_t id = ZS__ZNS_NONE, newest;
+    zs__zns_frame *f;
+    while ((uint32_t)head) {
+        f = zs__zns_frame_of(s, (uint32_t)head - 1);
+        now = ((head >> 32) + 1) << 32 | zs__load_u32(&f->next_free); /* relaxed: a stale one fails the CAS */
+        if (zs__cas_u64(&s->frame_free, &head, now)) {
+            id = (uint32_t)head - 1;
+            break;
+        }
+    }
+    if (id == ZS__ZNS_NONE) {
+        id = zs__add_u32(&s->frame_top, 1);
+        if (id >= ZS__ZNS_FRAMES_MAX || !zs__zns_frame_page(s, id)) {
+            zs__sub_u32(&s->frame_top, 1);
+            return ZS__ZNS_NONE;
+        }
+    }
+    f = zs__zns_frame_of(s, id);
+    zs__store_u32(&f->state, ZS__ZNS_F_NONE);
+    f->frame_seq = UINT64_MAX;
+    zs__store_ptr(&f->epoch, (uintptr_t)e);
+    /* release: epoch and the cleared state. Pairs with zs__zns_pin_handle; acquire of seq: [GEN-1] */
+    zs__store_rel_u64(&f->gen, zs__load_acq_u64(&s->seq));
+    newest = zs__load_u32(&e->frames); /* relaxed: the CAS decides */
+    do zs__store_u32(&f->next, newest);
+    while (!zs__cas_u32(&e->frames, &newest, id + 1)); /* release: next. Pairs with the walks' acquire */
+    return id;
+}
+
+/* Nobody uses the frame any more. [EP-2] */
+static void zs__zns_frame_drop(zslab_zns *s, uint32_t id)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    zs__store_rel_u64(&f->gen, 0); /* release: late readers that see a later owner see this too */
+    zs__store_ptr(&f->epoch, 0);
+    free((void *)zs__exchange_ptr(&f->dir, 0));
+    zs__store_ptr(&f->buffer, 0);
+    zs__zns_frame_push(s, id);
+}
+
+static zs__zns_ep *zs__zns_ep_at(zslab_zns *s, uint32_t slot)
+{
+    uintptr_t page; /* acquire: pairs with the store in zs__zns_ep_page */
+    if (slot >= ZS__ZNS_EPOCHS_MAX) return NULL;
+    page = zs__load_acq_ptr(&s->epoch_page[slot / ZS__ZNS_EPOCH_PAGE]);
+    return page ? (zs__zns_ep *)page + slot % ZS__ZNS_EPOCH_PAGE : NULL;
+}
+
+static zs__zns_ep *zs__zns_ep_page(zslab_zns *s, uint32_t slot)
+{
+    zs__zns_ep *page;
+    uint32_t i;
+    zs__lock_take(&s->page_lock);
+    if (!zs__zns_ep_at(s, slot)) {
+        page = (zs__zns_ep *)calloc(ZS__ZNS_EPOCH_PAGE, sizeof *page);
+        for (i = 0; page && i < ZS__ZNS_EPOCH_PAGE; i++) page[i].slot = slot - slot % ZS__ZNS_EPOCH_PAGE + i;
+        if (page) /* release: pairs with zs__zns_ep_at */
+            zs__store_rel_ptr(&s->epoch_page[slot / ZS__ZNS_EPOCH_PAGE], (uintptr_t)page);
+    }
+    zs__lock_drop(&s->page_lock);
+    return zs__zns_ep_at(s, slot);
+}
+
+/* Counts this thread in as a reader or writer of an epoch. 1: counted in. [EP-1] */
+static int zs__zns_pin(zs__zns_ep *e, int writer)
+{
+    uint64_t one = writer ? ZS__ZNS_E_WRITER : 1, was = zs__add_u64(&e->word, one);
+    uint32_t state = ZS__ZNS_E_STATE(was); /* acq_rel above: pairs with the CAS in zs__zns_ep_turn */
+    if (state == ZS__ZNS_E_OPEN || (state == ZS__ZNS_E_SEALED && !writer)) return 1;
+    zs__sub_u64(&e->word, one);
+    return 0;
+}
+static void zs__zns_unpin(zs__zns_ep *e, int writer)
+{
+    zs__sub_u64(&e->word, writer ? ZS__ZNS_E_WRITER : 1); /* release: pairs with zs__zns_ep_wait */
+}
+
+/* The epoch by id, pinned, or NULL. */
+static zs__zns_ep *zs__zns_pin_id(zslab_zns *s, zslab_zns_epoch id, int writer)
+{
+    zs__zns_ep *e = id ? zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX)) : NULL;
+    if (!e || zs__load_acq_u64(&e->id) != id || !zs__zns_pin(e, writer)) /* acquire: pairs with _begin */
+        return NULL;
+    if (zs__load_acq_u64(&e->id) == id) /* still: the pin holds it now */
+        return e;
+    zs__zns_unpin(e, writer);
+    return NULL;
+}
+
+/* state `from` (or `from2`) -> `to`; the state that was, or 0 when it was another. */
+static uint32_t zs__zns_ep_turn(zs__zns_ep *e, uint32_t from, uint32_t from2, uint32_t to)
+{
+    uint64_t was = zs__load_acq_u64(&e->word); /* acquire here and in the CAS: pairs with pins and turns */
+    do
+        if (ZS__ZNS_E_STATE(was) != from && ZS__ZNS_E_STATE(was) != from2) return 0;
+    while (!zs__cas_u64(&e->word, &was, (was & ZS__ZNS_E_PINS) | (uint64_t)to << 56));
+    return ZS__ZNS_E_STATE(was);
+}
+
+/* Until nobody that `mask` counts is inside. */
+static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
+{
+    uint32_t tries = 0;
+    while (zs__load_acq_u64(&e->word) & mask) /* acquire: what they did. Pairs with zs__zns_unpin */
+        zs__zns_nap(tries++);
+}
+
+/* ---- >>meta ----------------------------------------------------------------
+   The metadata log. meta_lock is held by every function here that is not called _locked by others; the
+   zone it writes to is its own, so it needs no zone_lock. [META-1]                   */
+#define ZS__ZNS_R_SNAPSHOT  1u
+#define ZS__ZNS_R_EPOCH     2u
+#define ZS__ZNS_R_SEAL      3u
+#define ZS__ZNS_R_RELEASE   4u
+#define ZS__ZNS_R_RESERVE   5u
+#define ZS__ZNS_R_CLEAN     6u
+#define ZS__ZNS_R_INDEX     7u
+#define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
+#define ZS__ZNS_SEQ_STEP    4096u
+#define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
+
+static void zs__zns_set_fatal(zslab_zns *s, int rc)
+{
+    if (-rc == (int)ZSLAB_E_GONE) /* release: pairs with zs__zns_fatal */
+        zs__store_rel_u32(&s->fatal, (uint32_t)ZSLAB_E_GONE);
+}
+static zslab_result zs__zns_fatal(zslab_zns *s)
+{
+    if (s->read_only) return ZSLAB_E_READ_ONLY;
+    return (zslab_result)zs__load_acq_u32(&s->fatal); /* acquire: pairs with zs__zns_set_fatal */
+}
+
+static int zs__zns_report_one(zslab_zns *s, uint32_t zone, zslab_zns_zone *out)
+{
+    int rc = s->dev.ops.report(s->dev.user, zone, 1, out);
+    zs__zns_set_fatal(s, rc);
+    return rc;
+}
+
+static void zs__zns_zone_state(zslab_zns *s, uint32_t zone, uint32_t state)
+{
+    zs__store_rel_u32(&s->zone[zone].state, state); /* release: the zone's fields. Pairs with zs__zns_state */
+}
+static uint32_t zs__zns_state(zslab_zns *s, uint32_t zone)
+{
+    return zs__load_acq_u32(&s->zone[zone].state); /* acquire: pairs with zs__zns_zone_state and the CASes */
+}
+
+/* After a failure: what the device says the zone is now. 1: it will take nothing any more. */
+static int zs__zns_zone_dead(zslab_zns *s, uint32_t zone)
+{
+    zslab_zns_zone r;
+    if (zs__zns_report_one(s, zone, &r)) return 0;
+    if (r.condition == ZSLAB_ZNS_READ_ONLY)
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
+    else if (r.condition == ZSLAB_ZNS_OFFLINE)
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OFFLINE);
+    else
+        return 0;
+    return 1;
+}
+
+/* What was known of a zone's contents goes. */
+static void zs__zns_zone_forget(zslab_zns *s, uint32_t zone, uint32_t state)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    zs__store_rel_u64(&z->word, ZS__ZNS_CLOSED_BIT); /* release: pairs with zs__zns_zone_reserve */
+    zs__store_u32(&z->refs, 0);
+    zs__store_u64(&z->live_blocks, 0);
+    zs__store_u32(&z->frame_count, 0);
+    zs__store_u32(&z->failed, 0);
+    zs__store_u32(&z->index_noted, 0);
+    z->index_blocks = 0;
+    z->owner = 0;
+    zs__zns_zone_state(s, zone, state);
+}
+
+/* Resets a zone nobody uses, to `state`; failing that it is out of use, as the device says. */
+static int zs__zns_zone_reset(zslab_zns *s, uint32_t zone, uint32_t state)
+{
+    int rc = s->dev.ops.reset(s->dev.user, zone);
+    zs__zns_set_fatal(s, rc);
+    if (!rc) {
+        zs__add_u64(&s->resets, 1);
+        zs__zns_zone_forget(s, zone, state);
+    } else if (!zs__zns_zone_dead(s, zone)) {
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
+    }
+    return rc;
+}
+
+/* Writes a zone header, alone and waited for; the zone's fields are set. It counts only at the zone's start:
+   an append still under way from before a reset may have come first. */
+static int zs__zns_zone_begin(zslab_zns *s, uint32_t zone, uint32_t kind)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    uint8_t *p = (uint8_t *)zs__zns_pages(s->block_bytes);
+    uint64_t at = 0;
+    zslab_zns_iov iov;
+    int rc = -(int)ZSLAB_E_NOMEM, tries;
+    if (!p) return rc;
+    zs__zns_zone_header(s, p, zone, kind);
+    iov.base = p;
+    iov.bytes = s->block_bytes;
+    for (tries = 0; tries < 4; tries++) {
+        rc = s->dev.ops.append(s->dev.user, zone, &iov, 1, &at);
+        zs__zns_set_fatal(s, rc);
+        if (!rc) zs__add_u64(&s->device_blocks, 1);
+        if (rc || at == z->start) break;
+        rc = s->dev.ops.reset(s->dev.user, zone);
+        if (rc) break;
+        rc = -(int)ZSLAB_E_IO;
+    }
+    zs__zns_pages_free(p);
+    return rc;
+}
+
+/* Where the next record goes in meta_pages, `bytes` long; NULL: it does not fit any more. */
+static uint8_t *zs__zns_record(zslab_zns *s, uint32_t type, size_t bytes)
+{
+    uint8_t *p = s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have;
+    bytes = zs__round_up(bytes, 8);
+    if (ZS__ZNS_HEAD_BYTES + s->meta_have + bytes > s->meta_room) return NULL;
+    memset(p, 0, bytes);
+    zs__zns_put16(p, type);
+    zs__zns_put16(p + 2, (uint32_t)bytes);
+    s->meta_have += bytes;
+    return p;
+}
+
+/* Writes the records gathered in meta_pages as one frame of the metadata zone. */
+static int zs__zns_meta_emit(zslab_zns *s)
+{
+    zs__zns_zone *z = &s->zone[s->meta_zone];
+    zs__zns_head h;
+    zslab_zns_iov iov;
+    uint64_t at = 0;
+    int rc;
+    memset(&h, 0, sizeof h);
+    h.kind = ZS__ZNS_FRAME_META;
+    h.zone = s->meta_zone;
+    h.zone_seq = z->seq;
+    h.entries = (uint32_t)s->meta_have;
+    h.blocks = h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + s->meta_have);
+    h.frame_seq = zs__add_u64(&s->frame_seq, 1);
+    h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
+    if (s->meta_used + h.blocks > z->capacity) return -(int)ZSLAB_E_NO_SPACE;
+    memset(s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have, 0,
+           (size_t)h.blocks * s->block_bytes - ZS__ZNS_HEAD_BYTES - s->meta_have);
+    zs__zns_head_write(s, s->meta_pages, &h);
+    iov.base = s->meta_pages;
+    iov.bytes = (size_t)h.blocks * s->block_bytes;
+    rc = s->dev.ops.append(s->dev.user, s->meta_zone, &iov, 1, &at);
+    zs__zns_set_fatal(s, rc);
+    s->meta_used += h.blocks; /* also on failure: the write pointer may have moved over a hole */
+    zs__add_u64(&s->device_blocks, h.blocks);
+    return rc;
+}
+
+/* The zones that may be opened next without a further record: the spare and the next empty ones. */
+static void zs__zns_window_fill(zslab_zns *s)
+{
+    uint32_t i, n = 0, from = zs__load_u32(&s->cursor); /* relaxed: a hint where to begin */
+    if (s->meta_spare != ZS__ZNS_NONE) s->window[n++] = s->meta_spare;
+    for (i = 0; i < s->zone_count && n <= ZS__ZNS_WINDOW; i++) {
+        uint32_t zone = (from + i) % s->zone_count;
+        uint32_t state = zs__zns_state(s, zone);
+        if (state == ZS__ZNS_Z_EMPTY || state == ZS__ZNS_Z_OPENING) s->window[n++] = zone;
+    }
+    s->window_count = n;
+}
+
+static void zs__zns_record_reserve(zslab_zns *s)
+{
+    uint32_t i;
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_RESERVE, 16 + 4 * (size_t)s->window_count);
+    zs__zns_put32(p + 4, s->window_count);
+    zs__zns_put64(p + 8, s->seq_limit);
+    for (i = 0; i < s->window_count; i++) zs__zns_put32(p + 16 + 4 * i, s->window[i]);
+}
+
+static int zs__zns_record_epoch(zslab_zns *s, const zs__zns_ep *e)
+{
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_EPOCH, 60);
+    if (!p) return 0;
+    zs__zns_put32(p + 4, e->lifetime);
+    zs__zns_put64(p + 8, e->id);
+    zs__zns_put64(p + 16, e->expected);
+    zs__zns_put32(p + 24, e->sealed);
+    memcpy(p + 28, e->label, 32);
+    return 1;
+}
+
+static int zs__zns_record_index(zslab_zns *s, zs__zns_zone *z)
+{
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_INDEX, 24);
+    if (!p) return 0;
+    zs__zns_put32(p + 4, (uint32_t)(z - s->zone));
+    zs__zns_put64(p + 8, z->seq);
+    zs__zns_put32(p + 16, z->index_block);
+    zs__zns_put32(p + 20, z->index_blocks);
+    return 1;
+}
+
+/* A snapshot in parts, each a frame; the last part says how many there are. */
+typedef struct zs__zns_snapshot {
+    uint8_t *head;
+    uint32_t part;
+    int rc;
+} zs__zns_snapshot;
+
+static void zs__zns_snapshot_part(zslab_zns *s, zs__zns_snapshot *w)
+{
+    s->meta_have = 0;
+    w->head = zs__zns_record(s, ZS__ZNS_R_SNAPSHOT, 20);
+    zs__zns_put32(w->head + 4, w->part++);
+    zs__zns_put64(w->head + 12, zs__load_acq_u64(&s->synced)); /* acquire: pairs with zs__zns_flush */
+}
+static void zs__zns_snapshot_emit(zslab_zns *s, zs__zns_snapshot *w)
+{
+    int tries = 0;
+    do /* a failed append leaves a hole; the same part again */
+        w->rc = w->rc ? w->rc : zs__zns_meta_emit(s);
+    while (w->rc == -(int)ZSLAB_E_IO && ++tries < 3 && !(w->rc = 0));
+}
+
+static int zs__zns_snapshot_write(zslab_zns *s)
+{
+    zs__zns_snapshot w;
+    uint32_t i;
+    memset(&w, 0, sizeof w);
+    zs__zns_snapshot_part(s, &w);
+    zs__zns_record_reserve(s);
+    for (i = 0; i < s->epoch_top && !w.rc; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        while (!w.rc && e && e->listed && !zs__zns_record_epoch(s, e)) {
+            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_part(s, &w);
+        }
+    }
+    for (i = 0; i < s->zone_count && !w.rc; i++)
+        while (!w.rc &&
+               zs__load_acq_u32(&s->zone[i].index_noted) && /* acquire: pairs with zs__zns_zone_index */
+               !zs__zns_record_index(s, &s->zone[i])) {
+            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_part(s, &w);
+        }
+    zs__zns_put32(w.head + 8, w.part);
+    zs__zns_snapshot_emit(s, &w);
+    return w.rc;
+}
+
+/* Takes a zone for the metadata and writes header and snapshot. */
+static int zs__zns_meta_try(zslab_zns *s, uint32_t zone)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    int rc;
+    zs__zns_zone_state(s, zone, ZS__ZNS_Z_META);
+    z->seq = zs__load_u64(&s->seq);         /* relaxed: meta_lock guards changes */
+    zs__store_rel_u64(&s->seq, z->seq + 1); /* release: [GEN-1] pairs with zs__zns_frame_take */
+    z->owner = 0;
+    z->lifetime = 0;
+    rc = zs__zns_zone_begin(s, zone, ZS__ZNS_KIND_META);
+    s->meta_zone = zone;
+    s->meta_used = 1;
+    rc = rc ? rc : zs__zns_snapshot_write(s);
+    rc = rc ? rc : s->dev.ops.flush(s->dev.user);
+    zs__zns_set_fatal(s, rc);
+    return rc;
+}
+
+/* An empty zone for the metadata: the spare, else any. */
+static uint32_t zs__zns_meta_candidate(zslab_zns *s)
+{
+    uint32_t zone = s->meta_spare, i;
+    s->meta_spare = ZS__ZNS_NONE;
+    if (zone != ZS__ZNS_NONE) return zone;
+    for (i = 0; i < s->zone_count; i++) {
+        uint32_t was = ZS__ZNS_Z_EMPTY;
+        if (zs__cas_u32(&s->zone[i].state, &was, ZS__ZNS_Z_META)) /* [ZONE-3] pairs with zs__zns_zone_open */
+            return i;
+    }
+    return ZS__ZNS_NONE;
+}
+
+static void zs__zns_meta_pick_spare(zslab_zns *s)
+{
+    uint32_t zone = s->meta_spare == ZS__ZNS_NONE ? zs__zns_meta_candidate(s) : ZS__ZNS_NONE;
+    if (zone == ZS__ZNS_NONE) return;
+    zs__zns_zone_state(s, zone, ZS__ZNS_Z_SPARE);
+    s->meta_spare = zone;
+}
+
+/* A fresh metadata zone with a snapshot of the present state; the old one is reset after the flush. */
+static int zs__zns_meta_roll(zslab_zns *s)
+{
+    uint32_t old = s->meta_zone, used = s->meta_used, zone;
+    int rc = -(int)ZSLAB_E_NO_SPACE;
+    if (old != ZS__ZNS_NONE && used < s->zone[old].capacity && !s->dev.ops.finish(s->dev.user, old))
+        zs__add_u64(&s->finishes, 1); /* frees its active slot; a zone that cannot be finished is no loss */
+    s->seq_limit += ZS__ZNS_SEQ_STEP;
+    zs__zns_window_fill(s);
+    while (zs__zns_fatal(s) == ZSLAB_OK && (zone = zs__zns_meta_candidate(s)) != ZS__ZNS_NONE) {
+        rc = zs__zns_meta_try(s, zone);
+        if (!rc) break;
+        if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK)
+            zs__zns_zone_reset(s, zone, ZS__ZNS_Z_RETIRED);
+    }
+    if (rc) { /* the old one still holds the truth */
+        s->meta_zone = old;
+        s->meta_used = old == ZS__ZNS_NONE ? 0 : s->zone[old].capacity;
+        return rc;
+    }
+    if (old != ZS__ZNS_NONE && !zs__zns_zone_dead(s, old) && !zs__zns_zone_reset(s, old, ZS__ZNS_Z_EMPTY) &&
+        s->meta_spare == ZS__ZNS_NONE) {
+        zs__zns_zone_state(s, old, ZS__ZNS_Z_SPARE);
+        s->meta_spare = old;
+    }
+    zs__zns_meta_pick_spare(s);
+    return 0;
+}
+
+/* Begins a record that goes out with zs__zns_meta_write. */
+static uint8_t *zs__zns_meta_record(zslab_zns *s, uint32_t type, uint64_t id)
+{
+    uint8_t *p;
+    s->meta_have = 0;
+    p = zs__zns_record(s, type, 16);
+    zs__zns_put64(p + 8, id);
+    return p;
+}
+
+/* Writes the gathered record, and as many notes of new indexes as share its block. A failed append is
+   repeated behind the hole, then in a fresh zone. It is kept aside: a snapshot uses its pages. */
+static int zs__zns_meta_write(zslab_zns *s)
+{
+    uint8_t keep[256];
+    size_t bytes = s->meta_have;
+    uint32_t i, tries;
+    int rc = -(int)ZSLAB_E_IO;
+    memcpy(keep, s->meta_pages + ZS__ZNS_HEAD_BYTES, bytes);
+    for (tries = 0; tries < 4 && rc; tries++) {
+        zslab_result fatal = zs__zns_fatal(s);
+        if (fatal != ZSLAB_OK) return -(int)fatal;
+        if (tries > 1 || rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY ||
+            rc == -(int)ZSLAB_E_OFFLINE) {
+            rc = zs__zns_meta_roll(s);
+            if (rc) return rc;
+        }
+        memcpy(s->meta_pages + ZS__ZNS_HEAD_BYTES, keep, bytes);
+        s->meta_have = bytes;
+        for (i = 0; i < s->zone_count; i++) {
+            uint32_t fresh =
+                1; /* noted: 1 to be written, 2 written; acquire: pairs with zs__zns_zone_index */
+            if (zs__load_acq_u32(&s->zone[i].index_noted) != 1 ||
+                ZS__ZNS_HEAD_BYTES + s->meta_have + 24 > s->block_bytes)
+                continue;
+            zs__zns_record_index(s, &s->zone[i]);
+            zs__cas_u32(&s->zone[i].index_noted, &fresh, 2);
+        }
+        rc = zs__zns_meta_emit(s);
+        if (rc) zs__add_u64(&s->retries, 1);
+    }
+    return rc;
+}
+
+/* Persists the sequence ahead of use and the zones about to be opened; durable on return. */
+static int zs__zns_reserve_ahead(zslab_zns *s)
+{
+    int rc;
+    uint64_t limit = s->seq_limit;
+    s->seq_limit = zs__load_u64(&s->seq) + ZS__ZNS_SEQ_STEP; /* relaxed: meta_lock guards changes */
+    if (s->seq_limit < limit) s->seq_limit = limit;
+    zs__zns_window_fill(s);
+    s->meta_have = 0;
+    zs__zns_record_reserve(s);
+    rc = zs__zns_meta_write(s);
+    rc = rc ? rc : s->dev.ops.flush(s->dev.user);
+    if (rc) {
+        zs__zns_set_fatal(s, rc);
+        s->window_count = 0;
+        s->seq_limit = limit;
+    }
+    return rc;
+}
+
+/* meta_lock held: the next store sequence, never met before and never again. */
+static int zs__zns_seq_next(zslab_zns *s, uint64_t *out)
+{
+    uint64_t seq = zs__load_u64(&s->seq); /* relaxed: meta_lock guards changes */
+    int rc = seq + ZS__ZNS_SEQ_SLACK >= s->seq_limit ? zs__zns_reserve_ahead(s) : 0;
+    if (rc) return rc;
+    seq = zs__load_u64(&s->seq);
+    *out = seq;
+    zs__store_rel_u64(&s->seq, seq + 1); /* release: [GEN-1] pairs with zs__zns_frame_take */
+    return 0;
+}
+
+/* ---- >>zone ----------------------------------------------------------------
+   Which zones are open, for whom, and how one ends. zone_lock is held in every function here but
+   zs__zns_zone_reserve, _unreserve and _place.                                       */
+
+/* Takes between min and max blocks of a zone and counts an append in; 0: no room, or closed. [ZONE-1] */
+static uint32_t zs__zns_zone_reserve(zs__zns_zone *z, uint32_t min, uint32_t max)
+{
+    uint64_t was = zs__load_acq_u64(&z->word); /* acquire: the zone's fields. Pairs with zs__zns_zone_open */
+    for (;;) {
+        uint32_t used = ZS__ZNS_RESERVED(was), left = used < z->limit ? z->limit - used : 0,
+                 take = left < max ? left : max;
+        if ((was & ZS__ZNS_CLOSED_BIT) || take < min) return 0;
+        if (zs__cas_u64(&z->word, &was, was + take + ZS__ZNS_UNDERWAY)) return take;
+    }
+}
+
+/* Sets the closed bit. 1: nothing is under way, the caller ends the zone. */
+static int zs__zns_zone_shut(zs__zns_zone *z)
+{
+    uint64_t was =
+        zs__or_u64(&z->word, ZS__ZNS_CLOSED_BIT); /* acq_rel: what finished appends wrote [ZONE-1] */
+    return was < ZS__ZNS_UNDERWAY;
+}
+
+/* An index of the zone's frames at its end, when there is room and it is worth it. */
+static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    uint32_t used = ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)), count, i,
+             n = 0; /* acquire: drained [ZONE-1] */
+    uint32_t left = z->capacity - used;
+    uint64_t at = 0;
+    size_t bytes;
+    uint8_t *p;
+    zs__zns_head h;
+    zslab_zns_iov iov;
+    int rc;
+    count = zs__load_acq_u32(&z->frame_count); /* acquire: the ids. Pairs with zs__zns_frame_stored */
+    bytes = ZS__ZNS_HEAD_BYTES + (size_t)count * ZS__ZNS_ITEM_BYTES;
+    if (!z->frame || z->failed || !count || count > z->limit / 2 || zs__zns_blocks(s, bytes) > left ||
+        zs__zns_blocks(s, bytes) > s->frame_blocks)
+        return 0;
+    memset(&h, 0, sizeof h);
+    h.blocks = left <= s->frame_blocks ? left : zs__zns_blocks(s, bytes); /* to the end where it is near */
+    p = (uint8_t *)zs__zns_pages((size_t)h.blocks * s->block_bytes);
+    if (!p) return 0;
+    memset(p, 0, (size_t)h.blocks * s->block_bytes);
+    for (i = 0; i < count; i++) {
+        zs__zns_frame *f = zs__zns_frame_of(s, z->frame[i]);
+        uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)n * ZS__ZNS_ITEM_BYTES;
+        zs__zns_ep *e =
+            (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: pairs with zs__zns_frame_take */
+        uint64_t gen = zs__load_acq_u64(&f->gen);      /* acquire: as above */
+        if (!gen || !e || zs__load_acq_u32(&f->state) != ZS__ZNS_F_STORED || f->zone != zone ||
+            f->zone_seq != z->seq)
+            continue; /* its epoch was released */
+        zs__zns_put32(item, f->blocks);
+        zs__zns_put64(item + 4, f->zone_seq);
+        zs__zns_put64(item + 12, zs__load_acq_u64(&e->id)); /* acquire: pairs with _begin */
+        zs__zns_put64(item + 20, f->frame_seq);
+        zs__zns_put32(item + 28, z->frame[i]);
+        zs__zns_put32(item + 32, f->count);
+        zs__zns_put64(item + 36, gen);
+        zs__zns_put32(item + 52, f->header_blocks);
+        zs__zns_put32(item + 56, f->payload_bytes);
+        zs__zns_put32(item + 60, f->heads);
+        zs__zns_put32(item + 64, f->block);
+        n++;
+    }
+    h.kind = ZS__ZNS_FRAME_INDEX;
+    h.zone = zone;
+    h.zone_seq = z->seq;
+    h.entries = n * ZS__ZNS_ITEM_BYTES;
+    h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + h.entries);
+    h.frame_seq = zs__add_u64(&s->frame_seq, 1);
+    h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
+    zs__zns_head_write(s, p, &h);
+    iov.base = p;
+    iov.bytes = (size_t)h.blocks * s->block_bytes;
+    rc = s->dev.ops.append(s->dev.user, zone, &iov, 1, &at);
+    zs__zns_set_fatal(s, rc);
+    zs__zns_pages_free(p);
+    zs__add_u64(&s->device_blocks, h.blocks);
+    zs__add_u64(&z->word, h.blocks);
+    if (rc) {
+        z->failed = 1;
+        return rc;
+    }
+    z->index_block = (uint32_t)((at - z->start) / s->block_bytes);
+    z->index_blocks = h.header_blocks;
+    zs__store_rel_u32(&z->index_noted, 1); /* release: place and length. Pairs with zs__zns_meta_write */
+    return 0;
+}
+
+/* A zone that failed an append: the device says what it is. 1: it goes on taking appends. */
+static int zs__zns_zone_resume(zslab_zns *s, uint32_t zone)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    zslab_zns_zone r;
+    uint32_t used;
+    if (zs__zns_report_one(s, zone, &r)) return 0;
+    used = (uint32_t)((r.write_pointer - z->start) / s->block_bytes);
+    if (r.condition == ZSLAB_ZNS_READ_ONLY)
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
+    else if (r.condition == ZSLAB_ZNS_OFFLINE)
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OFFLINE);
+    else if (r.condition == ZSLAB_ZNS_FULL)
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
+    else if (r.condition == ZSLAB_ZNS_EMPTY) /* somebody else reset it */
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
+    else if (z->errors < 4 && used < z->limit && z->limit - used > z->capacity / 8) {
+        z->failed = 0;
+        zs__store_rel_u64(&z->word, used); /* release: open again. Pairs with zs__zns_zone_reserve */
+        return 1;
+    }
+    return 0;
+}
+
+/* Closed and drained: reset it if nobody needs it, else complete it and free its active slot. */
+static void zs__zns_zone_end(zslab_zns *s, uint32_t zone)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    int rc;
+    if (zs__zns_state(s, zone) != ZS__ZNS_Z_OPEN || zs__zns_fatal(s) != ZSLAB_OK) return;
+    if (!zs__load_acq_u32(&z->refs)) { /* acquire: pairs with zs__zns_zone_ref; drained, so final [ZONE-2] */
+        zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
+        return;
+    }
+    if (z->failed && (zs__zns_zone_resume(s, zone) || zs__zns_state(s, zone) != ZS__ZNS_Z_OPEN)) return;
+    zs__zns_zone_index(s, zone);
+    if (ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)) < z->capacity || z->failed) { /* acquire: drained */
+        rc = s->dev.ops.finish(s->dev.user, zone);
+        zs__zns_set_fatal(s, rc);
+        if (!rc)
+            zs__add_u64(&s->finishes, 1);
+        else if (zs__zns_zone_dead(s, zone))
+            return;
+    }
+    zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
+}
+
+/* One append is over. The last one out of a closed zone ends it. */
+static void zs__zns_zone_unreserve(zslab_zns *s, uint32_t zone, int failed)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    uint64_t was;
+    if (failed) {
+        zs__add_u32(&z->errors, 1);
+        zs__store_u32(&z->failed, 1); /* relaxed: read after the drain, which the next line's RMW orders */
+        zs__or_u64(&z->word, ZS__ZNS_CLOSED_BIT);
+    }
+    was = zs__sub_u64(&z->word, ZS__ZNS_UNDERWAY); /* acq_rel: this append before the end. [ZONE-1] */
+    if ((was & ZS__ZNS_CLOSED_BIT) && was < 2 * ZS__ZNS_UNDERWAY) {
+        zs__lock_take(&s->zone_lock);
+        was = zs__load_acq_u64(&z->word); /* acquire: it may have been reopened meanwhile */
+        if ((was & ZS__ZNS_CLOSED_BIT) && was < ZS__ZNS_UNDERWAY) zs__zns_zone_end(s, zone);
+        zs__lock_drop(&s->zone_lock);
+    }
+}
+
+/* The epoch may have frames in this zone from now on. [ZONE-2] Locks only when it meets a new zone. */
+static int zs__zns_zone_ref(zslab_zns *s, zs__zns_ep *e, uint32_t zone)
+{
+    uint32_t i, *more, found = 0;
+    if (zs__load_acq_u32(&e->last_zone) == zone) /* acquire: pairs with the store below */
+        return 0;
+    zs__lock_take(&e->lock);
+    for (i = 0; i < e->zone_count; i++) found |= e->zone[i] == zone;
+    if (!found && e->zone_count == e->zone_room) {
+        more = (uint32_t *)realloc(e->zone, (e->zone_room * 2 + 8) * sizeof *more);
+        if (!more) {
+            zs__lock_drop(&e->lock);
+            return -(int)ZSLAB_E_NOMEM;
+        }
+        e->zone = more;
+        e->zone_room = e->zone_room * 2 + 8;
+    }
+    if (!found) {
+        e->zone[e->zone_count++] = zone;
+        zs__add_u32(&s->zone[zone].refs, 1); /* release: pairs with zs__zns_zone_end */
+    }
+    zs__store_rel_u32(&e->last_zone,
+                      zone); /* release: the ref before the shortcut. Pairs with the load above */
+    zs__lock_drop(&e->lock);
+    return 0;
+}
+
+static uint32_t zs__zns_zone_left(zslab_zns *s, uint32_t zone)
+{
+    uint64_t word = zs__load_acq_u64(&s->zone[zone].word); /* acquire: pairs with zs__zns_zone_open */
+    uint32_t used = ZS__ZNS_RESERVED(word);
+    return (word & ZS__ZNS_CLOSED_BIT) || used >= s->zone[zone].limit ? 0 : s->zone[zone].limit - used;
+}
+
+static uint32_t zs__zns_zones_in(zslab_zns *s, uint32_t state)
+{
+    uint32_t i, n = 0;
+    for (i = 0; i < s->zone_count; i++) n += zs__zns_state(s, i) == state;
+    return n;
+}
+
+static int zs__zns_slot_free(zslab_zns *s)
+{
+    return !s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) < s->slots;
+}
+
+/* meta_lock is taken inside: the zone must be in the persisted window before its first block is written. */
+static int zs__zns_zone_intend(zslab_zns *s, uint32_t zone, uint64_t *seq)
+{
+    uint32_t i, known = 0;
+    int rc = 0;
+    zs__lock_take(&s->meta_lock);
+    for (i = 0; i < s->window_count; i++) known |= s->window[i] == zone;
+    if (!known) rc = zs__zns_reserve_ahead(s);
+    rc = rc ? rc : zs__zns_seq_next(s, seq);
+    zs__lock_drop(&s->meta_lock);
+    return rc;
+}
+
+/* Opens an empty zone for a class or an epoch. */
+static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zone)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    uint32_t was = ZS__ZNS_Z_EMPTY;
+    uint64_t seq = 0;
+    int rc;
+    if (!zs__cas_u32(&z->state, &was, ZS__ZNS_Z_OPENING)) /* [ZONE-3] pairs with zs__zns_meta_candidate */
+        return -(int)ZSLAB_E_BUSY;
+    zs__store_u32(&s->cursor, (zone + 1) % s->zone_count); /* relaxed: a hint */
+    rc = zs__zns_zone_intend(s, zone, &seq);
+    if (rc) {
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_EMPTY);
+        return rc;
+    }
+    z->seq = seq;
+    z->owner = st->owner;
+    z->lifetime = st->lifetime;
+    zs__store_u32(&z->index_noted, 0);
+    zs__store_u32(&z->frame_count, 0);
+    z->index_blocks = 0;
+    zs__store_u32(&z->failed, 0);
+    if (z->limit < z->capacity && !z->frame) /* NULL: no index, a recovery scans the zone */
+        z->frame = (uint32_t *)calloc(z->limit / 2, sizeof *z->frame);
+    rc = zs__zns_zone_begin(s, zone, ZS__ZNS_KIND_OBJECTS);
+    if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) {
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_EMPTY);
+    } else if (rc) {
+        if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK)
+            zs__zns_zone_reset(s, zone, zs__add_u32(&z->errors, 1) < 3 ? ZS__ZNS_Z_EMPTY : ZS__ZNS_Z_RETIRED);
+    } else {
+        zs__store_u32(&z->errors, 0);
+        zs__store_rel_u64(&z->word, 1); /* release: the fields. Pairs with zs__zns_zone_reserve */
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OPEN);
+    }
+    return rc;
+}
+
+/* The best zone that is open already: `idle` asks for one no stream uses, `own` for this class and owner. */
+static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32_t min, int idle, int own)
+{
+    uint32_t i, best = ZS__ZNS_NONE, best_far = UINT32_MAX;
+    for (i = 0; i < s->zone_count; i++) {
+        zs__zns_zone *z = &s->zone[i];
+        uint32_t far = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
+        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (idle && z->users) ||
+            (own && (far || z->owner != st->owner)))
+            continue;
+        far = far * 2 + (z->owner != st->owner);
+        if (far < best_far) {
+            best = i;
+            best_far = far;
+        }
+    }
+    return best;
+}
+
+/* Completes the fullest zone that no stream uses. 1: there was one. */
+static int zs__zns_zone_finish_fullest(zslab_zns *s)
+{
+    uint32_t i, best = ZS__ZNS_NONE, least = UINT32_MAX;
+    for (i = 0; i < s->zone_count; i++)
+        if (zs__zns_state(s, i) == ZS__ZNS_Z_OPEN && !s->zone[i].users && zs__zns_zone_left(s, i) < least &&
+            !(zs__load_acq_u64(&s->zone[i].word) >> 33)) { /* acquire: nothing under way [ZONE-1] */
+            best = i;
+            least = zs__zns_zone_left(s, i);
+        }
+    if (best == ZS__ZNS_NONE || !zs__zns_zone_shut(&s->zone[best])) return 0;
+    zs__zns_zone_end(s, best);
+    return zs__zns_state(s, best) != ZS__ZNS_Z_OPEN;
+}
+
+/* Opens the next empty zone; E_BUSY: there is none to spare. */
+static int zs__zns_zone_fresh(zslab_zns *s, const zs__zns_stream *st, uint32_t *out)
+{
+    uint32_t i, from = zs__load_u32(&s->cursor); /* relaxed: a hint */
+    int rc = -(int)ZSLAB_E_BUSY;
+    for (i = 0; i < s->zone_count && zs__zns_fatal(s) == ZSLAB_OK; i++) {
+        uint32_t zone = (from + i) % s->zone_count;
+        if (zs__zns_state(s, zone) != ZS__ZNS_Z_EMPTY) continue;
+        rc = zs__zns_zone_open(s, st, zone);
+        if (!rc) {
+            *out = zone;
+            return 0;
+        }
+        if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM)
+            return rc;
+    }
+    return zs__zns_fatal(s) != ZSLAB_OK ? -(int)zs__zns_fatal(s) : rc;
+}
+
+/* One try at a zone with `min` blocks for a stream: its own idle one, a fresh one, a shared one, and a fresh
+   one again after finishing the fullest idle one. */
+static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min, uint32_t *out)
+{
+    int rc = -(int)ZSLAB_E_BUSY, limited = 0;
+    *out = zs__zns_zone_find(s, st, min, 1, 1);
+    if (*out != ZS__ZNS_NONE) return 0;
+    if (zs__zns_slot_free(s))
+        rc = zs__zns_zone_fresh(s, st, out);
+    else
+        limited = 1;
+    limited |= rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    if (!rc ||
+        (!limited && rc != -(int)ZSLAB_E_BUSY && rc != -(int)ZSLAB_E_IO && rc != -(int)ZSLAB_E_NO_SPACE))
+        return rc;
+    *out = zs__zns_zone_find(s, st, min, 0, 0);
+    if (*out != ZS__ZNS_NONE) return 0;
+    if (limited && zs__zns_zone_finish_fullest(s)) {
+        rc = zs__zns_zone_fresh(s, st, out);
+        if (!rc) return 0;
+    }
+    if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
+    return limited && rc != -(int)ZSLAB_E_BUSY               ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
+           : limited && zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY) ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
+                                                             : -(int)ZSLAB_E_NO_SPACE;
+}
+
+static void zs__zns_stream_leave(zslab_zns *s, zs__zns_stream *st, int shut)
+{
+    uint32_t cur = zs__load_u32(&st->cur); /* relaxed: zone_lock guards changes */
+    if (cur != ZS__ZNS_NONE) {
+        s->zone[cur].users--;
+        if (shut && zs__zns_zone_shut(&s->zone[cur])) zs__zns_zone_end(s, cur);
+    }
+    zs__store_rel_u32(&st->cur, ZS__ZNS_NONE); /* release: pairs with zs__zns_place */
+}
+
+static void zs__zns_stream_drop_next(zslab_zns *s, zs__zns_stream *st)
+{
+    if (st->next != ZS__ZNS_NONE) s->zone[st->next].users--;
+    st->next = ZS__ZNS_NONE;
+}
+
+/* zone_lock not held. Moves a stream off zone `old` to one with room; waits for a slot up to the timeout. */
+static int zs__zns_stream_roll(zslab_zns *s, zs__zns_stream *st, uint32_t old, uint32_t min)
+{
+    uint64_t began = zs__os_now_ns();
+    uint32_t tries = 0, zone = ZS__ZNS_NONE;
+    int rc = 0;
+    for (;;) {
+        zs__lock_take(&s->zone_lock);
+        if (zs__load_u32(&st->cur) == old) { /* relaxed: zone_lock guards changes */
+            zs__zns_stream_leave(s, st, 1);
+            old = ZS__ZNS_NONE;
+        }
+        if (zs__load_u32(&st->cur) != old) { /* another thread rolled */
+            zs__lock_drop(&s->zone_lock);
+            return 0;
+        }
+        if (st->next != ZS__ZNS_NONE && zs__zns_zone_left(s, st->next) >= min) {
+            zone = st->next;
+            st->next = ZS__ZNS_NONE;
+        } else {
+            zs__zns_stream_drop_next(s, st);
+            rc = zs__zns_zone_get(s, st, min, &zone);
+            if (!rc) s->zone[zone].users++;
+        }
+        if (!rc) {
+            zs__store_u32(&st->preparing, 0);
+            zs__store_rel_u32(&st->cur, zone); /* release: the zone's fields. Pairs with zs__zns_place */
+        }
+        zs__lock_drop(&s->zone_lock);
+        if (rc != -(int)ZSLAB_E_NO_ACTIVE_ZONE || zs__os_now_ns() - began >= s->config.wait_timeout_ns)
+            return rc;
+        zs__zns_nap(200 + tries++);
+    }
+}
+
+/* Opens the zone after this one ahead of time, while the others go on appending. */
+static void zs__zns_stream_prepare(zslab_zns *s, zs__zns_stream *st)
+{
+    uint32_t no = 0, zone;
+    if (!zs__cas_u32(&st->preparing, &no, 1) || !zs__lock_try(&s->zone_lock)) return;
+    if (st->next == ZS__ZNS_NONE && zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY) > 2 &&
+        (!s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) + 1 < s->slots) &&
+        !zs__zns_zone_fresh(s, st, &zone)) {
+        st->next = zone;
+        s->zone[zone].users++;
+    }
+    zs__lock_drop(&s->zone_lock);
+}
+
+/* Room for a frame of e, counted in: the zone and how many blocks. */
+static int zs__zns_place(zslab_zns *s, zs__zns_ep *e, uint32_t min, uint32_t max, uint32_t *out_zone,
+                         uint32_t *out_blocks)
+{
+    zs__zns_stream *st = e->stream;
+    for (;;) {
+        uint32_t zone = zs__load_acq_u32(&st->cur); /* acquire: pairs with zs__zns_stream_roll */
+        int rc;
+        *out_blocks = zone == ZS__ZNS_NONE ? 0 : zs__zns_zone_reserve(&s->zone[zone], min, max);
+        if (*out_blocks) {
+            *out_zone = zone;
+            rc = zs__zns_zone_ref(s, e, zone);
+            if (rc)
+                zs__zns_zone_unreserve(s, zone, 0);
+            else if (zs__zns_zone_left(s, zone) < s->zone[zone].limit / 8 && !zs__load_u32(&st->preparing))
+                zs__zns_stream_prepare(s, st); /* relaxed above: the CAS inside decides */
+            return rc;
+        }
+        rc = zs__zns_stream_roll(s, st, zone, min);
+        if (rc) return rc;
+    }
+}
+
+/* ---- >>append --------------------------------------------------------------
+   From an object to frames on the device: the packing buffers, whole frames straight from the caller's
+   memory, and what a sync waits for.                                                 */
+typedef struct zs__zns_load {     /* one frame to be written */
+    uint32_t id, count, min, max; /* blocks */
+    uint64_t *entry;
+    uint8_t *header;       /* room for the header blocks; packed: the payload follows it in memory */
+    const uint8_t *object; /* a piece from the end of this, as large as fits; NULL: packed */
+    size_t bytes;          /* of object left, or of the packed payload */
+    uint64_t link;         /* entry word 1 of the piece that follows */
+    int more;
+} zs__zns_load;
+
+/* The frame is on the device: from now on it is read from there. */
+static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load *l, const zs__zns_head *h,
+                                 uint64_t at)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, l->id);
+    zs__zns_zone *z = &s->zone[h->zone];
+    uint64_t *dir =
+        (uint64_t *)malloc((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
+    f->zone = h->zone;
+    f->zone_seq = h->zone_seq;
+    f->frame_seq = h->frame_seq;
+    f->block = (uint32_t)((at - z->start) / s->block_bytes);
+    f->blocks = h->blocks;
+    f->header_blocks = h->header_blocks;
+    f->payload_bytes = h->payload_bytes;
+    f->count = l->count;
+    f->heads = h->heads;
+    if (dir) memcpy(dir, l->entry, (size_t)l->count * ZS__ZNS_ENTRY_BYTES);
+    zs__store_ptr(&f->dir, (uintptr_t)dir);
+    zs__store_rel_u32(&f->state, ZS__ZNS_F_STORED); /* release: the fields. Pairs with zs__zns_frame_dir */
+    zs__add_u64(&z->live_blocks, h->blocks);
+    zs__add_u64(&e->device_blocks, h->blocks);
+    if (z->frame) {
+        uint32_t n = zs__load_u32(&z->frame_count); /* relaxed: the CAS takes the place */
+        while (n < z->limit / 2 && !zs__cas_u32(&z->frame_count, &n, n + 1))
+            ;
+        if (n < z->limit / 2) zs__store_u32(&z->frame[n], l->id); /* relaxed: read after the drain [ZONE-1] */
+    }
+}
+
+/* Encodes and appends one frame in the reserved place. */
+static int zs__zns_load_issue(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint32_t zone, uint32_t blocks,
+                              uint64_t *out_taken)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    zs__zns_head h;
+    zslab_zns_iov iov[2];
+    size_t i;
+    uint64_t at = 0;
+    int rc;
+    memset(&h, 0, sizeof h);
+    h.kind = ZS__ZNS_FRAME_OBJECTS;
+    h.zone = zone;
+    h.zone_seq = z->seq;
+    h.epoch = e->id;
+    h.id = l->id;
+    h.gen = zs__load_acq_u64(&zs__zns_frame_of(s, l->id)->gen); /* acquire: ours since zs__zns_frame_take */
+    h.entries = l->count;
+    h.blocks = blocks;
+    h.header_blocks = zs__zns_header_blocks(s, l->count);
+    h.payload_bytes = (uint32_t)l->bytes;
+    iov[0].base = l->header;
+    iov[0].bytes = (size_t)blocks * s->block_bytes;
+    *out_taken = l->bytes;
+    if (l->object) {
+        size_t take = (size_t)(blocks - 1) * s->block_bytes;
+        const uint8_t *piece = l->object + l->bytes - take;
+        iov[0].bytes = s->block_bytes;
+        iov[1].base = piece;
+        iov[1].bytes = take;
+        h.payload_bytes = (uint32_t)take;
+        l->entry[0] =
+            zs__zns_entry0(take, (take == l->bytes ? ZS__ZNS_FIRST : 0) | (l->more ? ZS__ZNS_MORE : 0),
+                           zs__zns_crc(0, piece, take));
+        l->entry[1] = l->link;
+        *out_taken = take;
+    }
+    memset(l->header, 0, (size_t)h.header_blocks * s->block_bytes);
+    for (i = 0; i < l->count; i++) {
+        zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES, l->entry[2 * i]);
+        zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8, l->entry[2 * i + 1]);
+        h.heads += zs__zns_entry_flags(l->entry[2 * i]) & ZS__ZNS_FIRST;
+    }
+    zs__add_u64(&s->underway, 1); /* before the sequence is taken: see zs__zns_flush */
+    h.frame_seq = zs__add_u64(&s->frame_seq, 1);
+    h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
+    zs__zns_head_write(s, l->header, &h);
+    rc = s->dev.ops.append(s->dev.user, zone, iov, l->object ? 2 : 1, &at);
+    zs__zns_set_fatal(s, rc);
+    zs__add_u64(&s->device_blocks, blocks);
+    if (!rc) {
+        zs__zns_frame_stored(s, e, l, &h, at);
+        zs__add_u64(&s->appends, 1);
+        for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
+    }
+    zs__sub_u64(&s->underway, 1);
+    return rc;
+}
+
+/* Writes a frame somewhere: a zone that fails it is left, and the frame goes to another. */
+static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint64_t *out_taken)
+{
+    uint32_t zone = 0, blocks = 0, tries;
+    int rc = -(int)ZSLAB_E_IO;
+    for (tries = 0; tries < 24; tries++) {
+        if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
+        rc = zs__zns_place(s, e, l->min, l->max, &zone, &blocks);
+        if (rc) return rc;
+        rc = zs__zns_load_issue(s, e, l, zone, blocks, out_taken);
+        zs__zns_zone_unreserve(s, zone, rc != 0);
+        if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
+            return rc;
+        zs__add_u64(&s->retries, 1);
+        if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) zs__zns_nap(200);
+    }
+    return rc;
+}
+
+static size_t zs__zns_frame_payload(const zslab_zns *s)
+{
+    return (size_t)(s->frame_blocks - 1) * s->block_bytes;
+}
+
+/* Header room in front of a packing buffer's payload: for as many entries as it may hold. */
+static size_t zs__zns_buffer_front(const zslab_zns *s)
+{
+    return (size_t)zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX) * s->block_bytes;
+}
+
+static zs__zns_buffer *zs__zns_buffer_new(zslab_zns *s)
+{
+    zs__zns_buffer *b = (zs__zns_buffer *)calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->entry = (uint64_t *)calloc(2 * (size_t)ZS__ZNS_ENTRIES_MAX, sizeof *b->entry);
+    b->pages = (uint8_t *)zs__zns_pages(zs__zns_buffer_front(s) + (size_t)s->pack_blocks * s->block_bytes);
+    b->pin = ZS__ZNS_B_RETIRED;
+    if (b->entry && b->pages) {
+        b->payload = b->pages + zs__zns_buffer_front(s);
+        return b;
+    }
+    free(b->entry);
+    zs__zns_pages_free(b->pages);
+    free(b);
+    return NULL;
+}
+
+static void zs__zns_buffer_free(zs__zns_buffer *b)
+{
+    if (!b) return;
+    free(b->entry);
+    zs__zns_pages_free(b->pages);
+    free(b);
+}
+
+/* Takes `bytes`, or a tail of them worth splitting off, and an entry. 0: no room. [BUF-1] */
+static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, size_t bytes,
+                                     size_t *out_at, uint32_t *out_idx)
+{
+    uint64_t was = zs__load_acq_u64(&b->word); /* acquire: frame and limit. Pairs with zs__zns_buffer_open */
+    for (;;) {
+        size_t used = ZS__ZNS_B_BYTES(was), room, take, whole;
+        uint32_t count = ZS__ZNS_B_ENTRIES(was), header = zs__zns_header_blocks(s, count + 1);
+        if ((was & ZS__ZNS_B_SEALED) || count >= ZS__ZNS_ENTRIES_MAX || header >= b->limit ||
+            zs__load_acq_ptr(&e->cur) != (uintptr_t)b) /* acquire: the word above belongs to this use of b */
+            return 0;
+        room = (size_t)(b->limit - header) * s->block_bytes;
+        room = room > used ? room - used : 0;
+        whole = (size_t)s->pack_blocks * s->block_bytes;
+        take = bytes <= room ? bytes : count && room < whole / 16 ? 0 : room;
+        if (!take) return 0;
+        if (zs__cas_u64(&b->word, &was, was + zs__round_up(take, 8) + ZS__ZNS_B_COUNT)) {
+            *out_at = used;
+            *out_idx = count;
+            return take;
+        }
+    }
+}
+
+/* Waits for the copies, writes the buffer out, lets readers go to the device. State is FLUSHING. */
+static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, b->frame);
+    uint64_t word = zs__load_acq_u64(&b->word), taken; /* acquire: sealed, so final [BUF-1] */
+    uint32_t count = ZS__ZNS_B_ENTRIES(word), header, tries = 0;
+    size_t bytes = ZS__ZNS_B_BYTES(word), pad;
+    zs__zns_load l;
+    int rc;
+    while (zs__load_acq_u64(&b->done) != count) /* acquire: the copies. Pairs with zs__zns_pack */
+        zs__zns_nap(tries++);
+    header = zs__zns_header_blocks(s, count);
+    memset(&l, 0, sizeof l);
+    l.id = b->frame;
+    l.count = count;
+    l.entry = b->entry;
+    l.header = b->payload - (size_t)header * s->block_bytes;
+    l.bytes = bytes;
+    l.min = l.max = header + zs__zns_blocks(s, bytes);
+    pad = (size_t)(l.max - header) * s->block_bytes - bytes;
+    memset(b->payload + bytes, 0, pad);
+    rc = zs__zns_load_write(s, e, &l, &taken);
+    if (rc) {
+        zs__store_rel_u32(&b->state, ZS__ZNS_B_FAILED); /* release: pairs with zs__zns_epoch_flush */
+        return rc;
+    }
+    zs__store_rel_ptr(&f->buffer, 0); /* release: stored state first. Pairs with zs__zns_buffer_pin */
+    zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
+    for (tries = 0; zs__load_acq_u64(&b->pin) != ZS__ZNS_B_RETIRED;) /* acquire: readers' copies [BUF-2] */
+        zs__zns_nap(tries++);
+    b->dirty = count;
+    zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
+    return 0;
+}
+
+/* Whoever sets the sealed bit writes the buffer. 1: this thread. */
+static int zs__zns_buffer_seal(zs__zns_ep *e, zs__zns_buffer *b)
+{
+    uint64_t was = zs__load_acq_u64(&b->word); /* acquire: pairs with reservations */
+    uintptr_t self = (uintptr_t)b;
+    do
+        if ((was & ZS__ZNS_B_SEALED) || !ZS__ZNS_B_ENTRIES(was) || zs__load_acq_ptr(&e->cur) != (uintptr_t)b)
+            return 0; /* acquire: the word belongs to this use of b */
+    while (!zs__cas_u64(&b->word, &was, was | ZS__ZNS_B_SEALED));
+    zs__store_rel_u32(&b->state, ZS__ZNS_B_FLUSHING); /* release: pairs with zs__zns_epoch_flush */
+    zs__cas_ptr(&e->cur, &self, 0);
+    return 1;
+}
+
+/* A packing buffer for the epoch; when all are under way, a failed one is tried again, or one waited for. */
+static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_buffer *b = NULL, *failed = NULL;
+    uint32_t i, left, cur, busy = 0;
+    zs__lock_take(&e->lock);
+    if (zs__load_acq_ptr(&e->cur)) { /* acquire: another thread opened one */
+        zs__lock_drop(&e->lock);
+        return 0;
+    }
+    for (i = 0; i < ZSLAB_ZNS_LANES && !b; i++) {
+        uint32_t state =
+            e->lane[i] ? zs__load_acq_u32(&e->lane[i]->state) : ZS__ZNS_B_FREE; /* acquire: as written */
+        if (state == ZS__ZNS_B_FREE && !e->lane[i]) e->lane[i] = zs__zns_buffer_new(s);
+        if (state == ZS__ZNS_B_FREE)
+            b = e->lane[i];
+        else if (state == ZS__ZNS_B_FAILED)
+            failed = e->lane[i];
+        else
+            busy = 1;
+    }
+    if (b) {
+        b->frame = zs__zns_frame_take(s, e);
+        if (b->frame == ZS__ZNS_NONE) {
+            zs__lock_drop(&e->lock);
+            return -(int)ZSLAB_E_LIMIT;
+        }
+        cur = zs__load_acq_u32(&e->stream->cur); /* acquire: pairs with zs__zns_stream_roll */
+        left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
+        b->limit =
+            left >= 4 && left < s->pack_blocks ? left : s->pack_blocks; /* fit what is left of the zone */
+        for (i = 0; i < b->dirty; i++)
+            zs__store_u64(&b->entry[2 * (size_t)i], 0); /* relaxed: published with the buffer below */
+        b->dirty = 0;
+        zs__store_u64(&b->done, 0);
+        zs__store_u32(&b->state, ZS__ZNS_B_OPEN);
+        zs__and_u64(&b->pin, ~ZS__ZNS_B_RETIRED);
+        zs__store_rel_ptr(&zs__zns_frame_of(s, b->frame)->buffer,
+                          (uintptr_t)b); /* release: pairs with _pin */
+        /* release twice: the fields, then the word of this use. Pairs with zs__zns_buffer_reserve */
+        zs__store_rel_u64(&b->word, (zs__load_u64(&b->word) & ~(ZS__ZNS_B_ROUND - 1)) + ZS__ZNS_B_ROUND);
+        zs__store_rel_ptr(&e->cur, (uintptr_t)b);
+    }
+    zs__lock_drop(&e->lock);
+    if (b) return 0;
+    if (failed) {
+        uint32_t was = ZS__ZNS_B_FAILED;
+        return zs__cas_u32(&failed->state, &was, ZS__ZNS_B_FLUSHING) ? zs__zns_buffer_write(s, e, failed) : 0;
+    }
+    if (!busy) return -(int)ZSLAB_E_NOMEM;
+    zs__zns_nap(1);
+    return 0;
+}
+
+/* Puts the object, or a piece from its end, into the epoch's packing buffer. */
+static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
+                        int more, size_t *out_taken, uint32_t *out_frame, uint32_t *out_idx)
+{
+    for (;;) {
+        zs__zns_buffer *b =
+            (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
+        size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, bytes, &at, out_idx) : 0;
+        uint64_t *entry;
+        int rc = 0;
+        if (take) {
+            data += bytes - take;
+            memcpy(b->payload + at, data, take);
+            memset(b->payload + at + take, 0, zs__round_up(take, 8) - take);
+            entry = b->entry + 2 * (size_t)*out_idx;
+            zs__store_u64(entry + 1, link | (uint64_t)at / 8);
+            /* release: payload and word 1. Pairs with zs__zns_piece_buffered */
+            zs__store_rel_u64(
+                entry, zs__zns_entry0(take, (take == bytes ? ZS__ZNS_FIRST : 0) | (more ? ZS__ZNS_MORE : 0),
+                                      zs__zns_crc(0, data, take)));
+            *out_taken = take;
+            *out_frame = b->frame;
+            zs__add_u64(&b->done, 1); /* release: the copy. Pairs with zs__zns_buffer_write [BUF-1] */
+            return 0;
+        }
+        if (!b)
+            rc = zs__zns_buffer_open(s, e);
+        else if (zs__zns_buffer_seal(e, b))
+            rc = zs__zns_buffer_write(s, e, b);
+        else
+            zs__os_yield();
+        if (rc) return rc;
+    }
+}
+
+/* A whole frame straight from the caller's memory. */
+static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
+                          int more, size_t *out_taken, uint32_t *out_frame)
+{
+    uint64_t entry[2], taken = 0;
+    zs__zns_load l;
+    int rc;
+    memset(&l, 0, sizeof l);
+    l.header = (uint8_t *)zs__zns_pages(s->block_bytes);
+    l.id = l.header ? zs__zns_frame_take(s, e) : ZS__ZNS_NONE;
+    if (l.id == ZS__ZNS_NONE) {
+        rc = l.header ? -(int)ZSLAB_E_LIMIT : -(int)ZSLAB_E_NOMEM;
+        zs__zns_pages_free(l.header);
+        return rc;
+    }
+    l.count = 1;
+    l.min = 2;
+    l.max = s->frame_blocks;
+    l.entry = entry;
+    l.object = data;
+    l.bytes = bytes;
+    l.link = link;
+    l.more = more;
+    rc = zs__zns_load_write(s, e, &l, &taken);
+    *out_taken = (size_t)taken;
+    *out_frame = l.id;
+    zs__zns_pages_free(l.header);
+    return rc;
+}
+
+/* The object, from its end to its beginning; the piece written last names it. */
+static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
+                       zslab_handle *out_handle)
+{
+    size_t rest = bytes, taken = 0;
+    uint32_t frame = 0, idx = 0;
+    uint64_t link = 0;
+    int more = 0, rc;
+    do {
+        idx = 0;
+        if (rest >= zs__zns_frame_payload(s))
+            rc = zs__zns_direct(s, e, data, rest, link, more, &taken, &frame);
+        else
+            rc = zs__zns_pack(s, e, data, rest, link, more, &taken, &frame, &idx);
+        if (rc) return rc;
+        rest -= taken;
+        link = zs__zns_entry1(0, frame, idx);
+        more = 1;
+    } while (rest);
+    *out_handle =
+        zs__zns_handle(frame, idx, zs__load_acq_u64(&zs__zns_frame_of(s, frame)->gen)); /* acquire: pinned */
+    zs__add_u64(&e->objects, 1);
+    zs__add_u64(&e->user_bytes, bytes);
+    zs__add_u64(&s->objects, 1);
+    return 0;
+}
+
+/* What the epoch's buffers held when this was called is with the device afterwards; else the reason. */
+static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_buffer *b =
+        (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
+    int rc = 0, r;
+    uint32_t i, tries;
+    if (b && zs__zns_buffer_seal(e, b)) rc = zs__zns_buffer_write(s, e, b);
+    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
+        uint32_t state;
+        zs__lock_take(&e->lock);
+        b = e->lane[i];
+        zs__lock_drop(&e->lock);
+        for (tries = 0; b; tries++) {
+            uint64_t sealed = zs__load_acq_u64(&b->word) & ZS__ZNS_B_SEALED; /* acquire: pairs with _seal */
+            state = zs__load_acq_u32(&b->state);                             /* acquire: pairs with _write */
+            if (state == ZS__ZNS_B_FREE || (state == ZS__ZNS_B_OPEN && !sealed)) break;
+            if (state != ZS__ZNS_B_FAILED) {
+                zs__zns_nap(tries);
+            } else if (zs__cas_u32(&b->state, &state, ZS__ZNS_B_FLUSHING)) {
+                r = zs__zns_buffer_write(s, e, b);
+                rc = rc ? rc : r;
+                if (r) break;
+            }
+        }
+    }
+    return rc;
+}
+
+/* One device flush that began after this call; simultaneous callers share it. With no frame under way at
+   the moment, all frames begun before are covered: what a recovery later calls synced. */
+static int zs__zns_flush(zslab_zns *s)
+{
+    uint64_t seen = zs__load_acq_u64(&s->flush_begun), upto; /* acquire: pairs with the store below */
+    int rc = 0;
+    zs__lock_take(&s->flush_lock);
+    if (zs__load_u64(&s->flush_done) <= seen) { /* relaxed: flush_lock guards it */
+        uint64_t mine = zs__load_u64(&s->flush_begun) + 1;
+        zs__store_rel_u64(&s->flush_begun, mine); /* release: pairs with the load above */
+        upto = zs__add_u64(&s->frame_seq, 0);
+        if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_issue */
+            upto = 0;
+        rc = s->dev.ops.flush(s->dev.user);
+        zs__zns_set_fatal(s, rc);
+        if (!rc) {
+            zs__store_u64(&s->flush_done, mine);
+            if (upto > zs__load_u64(&s->synced))
+                zs__store_rel_u64(&s->synced, upto); /* release: pairs with the loads of synced */
+        }
+    }
+    zs__lock_drop(&s->flush_lock);
+    return rc;
+}
+
+/* ---- >>read ----------------------------------------------------------------
+   From a handle to bytes: the frame, its entries, the pieces, each crc checked.        */
+
+/* Device blocks covering [at, at + bytes) of a frame's payload, or of its header. */
+static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t first, uint32_t count,
+                               void *pages)
+{
+    uint64_t from = s->zone[f->zone].start + ((uint64_t)f->block + first) * s->block_bytes;
+    int rc = s->dev.ops.read(s->dev.user, from, pages, (size_t)count * s->block_bytes);
+    zs__zns_set_fatal(s, rc);
+    return rc;
+}
+
+/* A stored frame's entries, read from its header when an index spared that. The epoch is pinned. */
+static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    uintptr_t dir = zs__load_acq_ptr(&f->dir), none = 0; /* acquire: pairs with the CAS below and _stored */
+    zs__zns_head h;
+    uint8_t *p;
+    uint64_t *made;
+    uint32_t i;
+    int rc;
+    *out = (const uint64_t *)dir;
+    if (dir) return 0;
+    p = (uint8_t *)zs__zns_pages((size_t)f->header_blocks * s->block_bytes);
+    made = (uint64_t *)malloc((size_t)f->count * ZS__ZNS_ENTRY_BYTES);
+    rc = p && made ? zs__zns_read_blocks(s, f, 0, f->header_blocks, p) : -(int)ZSLAB_E_NOMEM;
+    if (!rc &&
+        (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
+         h.gen != zs__load_acq_u64(&f->gen) || h.header_blocks != f->header_blocks || /* acquire: pinned */
+         h.payload_bytes != f->payload_bytes || !zs__zns_head_proven(p, &h)))
+        rc = -(int)ZSLAB_E_CORRUPT;
+    for (i = 0; !rc && i < 2 * f->count; i++) made[i] = zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + 8 * (size_t)i);
+    zs__zns_pages_free(p);
+    if (rc || !zs__cas_ptr(&f->dir, &none, (uintptr_t)made))
+        free(made);                                     /* failed, or another thread was first */
+    *out = (const uint64_t *)zs__load_acq_ptr(&f->dir); /* acquire: as above */
+    return rc;
+}
+
+/* The packing buffer a frame is still in, held against reuse, or NULL. [BUF-2] */
+static zs__zns_buffer *zs__zns_buffer_pin(zs__zns_frame *f)
+{
+    zs__zns_buffer *b;
+    for (;;) {
+        b = (zs__zns_buffer *)zs__load_acq_ptr(&f->buffer); /* acquire: pairs with _open and _write */
+        if (!b) return NULL;
+        /* acq_rel: not retired means the buffer still holds what f->buffer says after a second look */
+        if (!(zs__add_u64(&b->pin, 1) & ZS__ZNS_B_RETIRED) && zs__load_acq_ptr(&f->buffer) == (uintptr_t)b)
+            return b;
+        zs__sub_u64(&b->pin, 1);
+    }
+}
+
+/* Entry words of one piece; rc: ZSLAB_E_STALE when there is no such entry (yet). */
+static int zs__zns_entry_of(zslab_zns *s, uint32_t id, uint32_t idx, uint64_t entry[2])
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    zs__zns_buffer *b = zs__zns_buffer_pin(f);
+    const uint64_t *dir;
+    int rc = 0;
+    if (b) {
+        if (idx < ZS__ZNS_ENTRIES_MAX) {
+            entry[0] = zs__load_acq_u64(&b->entry[2 * (size_t)idx]); /* acquire: pairs with zs__zns_pack */
+            entry[1] = zs__load_u64(&b->entry[2 * (size_t)idx + 1]);
+        }
+        rc = idx < ZS__ZNS_ENTRIES_MAX && entry[0] ? 0 : -(int)ZSLAB_E_STALE;
+        zs__sub_u64(&b->pin, 1); /* release: pairs with zs__zns_buffer_write */
+        return rc;
+    }
+    /* acquire: pairs with zs__zns_frame_stored */
+    if (zs__load_acq_u32(&f->state) != ZS__ZNS_F_STORED || idx >= f->count) return -(int)ZSLAB_E_STALE;
+    rc = zs__zns_frame_dir(s, id, &dir);
+    if (rc) return rc;
+    entry[0] = dir[2 * (size_t)idx];
+    entry[1] = dir[2 * (size_t)idx + 1];
+    return 0;
+}
+
+/* Copies one piece out of the packing buffer; 1: done. */
+static int zs__zns_piece_buffered(zs__zns_frame *f, const uint64_t entry[2], uint8_t *to)
+{
+    zs__zns_buffer *b = zs__zns_buffer_pin(f);
+    if (!b) return 0;
+    memcpy(to, b->payload + zs__zns_entry_offset(entry[1]), zs__zns_entry_bytes(entry[0]));
+    zs__sub_u64(&b->pin, 1); /* release: pairs with zs__zns_buffer_write */
+    return 1;
+}
+
+/* Copies one piece to `to`, crc checked. Whole aligned blocks go straight into the caller's memory. */
+static int zs__zns_piece(zslab_zns *s, uint32_t id, const uint64_t entry[2], uint8_t *to)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    size_t bytes = zs__zns_entry_bytes(entry[0]), at = zs__zns_entry_offset(entry[1]);
+    uint32_t first, count;
+    uint8_t *pages;
+    int rc;
+    if (!zs__zns_piece_buffered(f, entry, to)) {
+        if (at + bytes > f->payload_bytes) return -(int)ZSLAB_E_CORRUPT;
+        first = (uint32_t)(at / s->block_bytes);
+        count = zs__zns_blocks(s, at + bytes) - first;
+        at -= (size_t)first * s->block_bytes;
+        if (!at && !(bytes % s->block_bytes) && !((uintptr_t)to % 4096)) {
+            rc = zs__zns_read_blocks(s, f, f->header_blocks + first, count, to);
+        } else {
+            pages = (uint8_t *)zs__zns_pages((size_t)count * s->block_bytes);
+            rc = pages ? zs__zns_read_blocks(s, f, f->header_blocks + first, count, pages)
+                       : -(int)ZSLAB_E_NOMEM;
+            if (!rc) memcpy(to, pages + at, bytes);
+            zs__zns_pages_free(pages);
+        }
+        if (rc) return rc;
+    }
+    return zs__zns_crc(0, to, bytes) == zs__zns_entry_crc(entry[0]) ? 0 : -(int)ZSLAB_E_CORRUPT;
+}
+
+/* Follows the pieces of an object in a pinned epoch. to NULL: only its size. */
+static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, uint32_t id, uint32_t idx, uint8_t *to,
+                          uint64_t *out_bytes)
+{
+    uint64_t entry[2] = {0, 0}, sum = 0;
+    uint32_t expect = ZS__ZNS_FIRST;
+    int rc;
+    for (;;) {
+        zs__zns_frame *f = zs__zns_frame_at(s, id);
+        /* acquire both: pairs with zs__zns_frame_take */
+        if (!f || !zs__load_acq_u64(&f->gen) || zs__load_acq_ptr(&f->epoch) != (uintptr_t)e)
+            return expect ? -(int)ZSLAB_E_STALE : -(int)ZSLAB_E_CORRUPT;
+        rc = zs__zns_entry_of(s, id, idx, entry);
+        if (!rc && (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect) rc = -(int)ZSLAB_E_STALE;
+        if (rc == -(int)ZSLAB_E_STALE && !expect) rc = -(int)ZSLAB_E_CORRUPT; /* a piece is missing */
+        if (!rc && to) rc = zs__zns_piece(s, id, entry, to + sum);
+        if (rc) return rc;
+        sum += zs__zns_entry_bytes(entry[0]);
+        if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE)) break;
+        id = (uint32_t)(entry[1] >> 36);
+        idx = (uint32_t)(entry[1] >> 24 & 0xfff);
+        expect = 0;
+        if (sum > (uint64_t)s->zone_count * s->dev.ops.geometry.zone_bytes)
+            return -(int)ZSLAB_E_CORRUPT; /* pieces in a circle */
+    }
+    *out_bytes = sum;
+    return 0;
+}
+
+/* The handle's epoch, pinned. [EP-1] [GEN-1] */
+static zslab_result zs__zns_pin_handle(zslab_zns *s, zslab_handle h, zs__zns_ep **out)
+{
+    uint32_t id = (uint32_t)(h >> 38);
+    zs__zns_frame *f = zs__zns_frame_at(s, id);
+    uint64_t gen;
+    zs__zns_ep *e;
+    if ((h & 3) != 2 || !f) return ZSLAB_E_INVALID;
+    gen = zs__load_acq_u64(&f->gen);               /* acquire: pairs with zs__zns_frame_take */
+    e = (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: as above */
+    if (!gen || (gen & 0xffffff) != (h >> 2 & 0xffffff) || !e || !zs__zns_pin(e, 0)) return ZSLAB_E_STALE;
+    if (zs__load_acq_u64(&f->gen) != gen ||
+        zs__load_acq_ptr(&f->epoch) != (uintptr_t)e) { /* acquire: now held */
+        zs__zns_unpin(e, 0);
+        return ZSLAB_E_STALE;
+    }
+    *out = e;
+    return ZSLAB_OK;
+}
+
+/* The ids of an epoch's frames in the order they were written; those in a buffer come last. */
+typedef struct zs__zns_order {
+    uint64_t seq;
+    uint32_t id;
+} zs__zns_order;
+static int zs__zns_order_cmp(const void *a, const void *b)
+{
+    const zs__zns_order *x = (const zs__zns_order *)a, *y = (const zs__zns_order *)b;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static zs__zns_order *zs__zns_frames_of(zslab_zns *s, zs__zns_ep *e, size_t *out_count)
+{
+    uint32_t at, newest = zs__load_acq_u32(&e->frames); /* acquire: the list. Pairs with zs__zns_frame_take */
+    zs__zns_order *list;
+    size_t n = 0;
+    for (at = newest; at; at = zs__load_u32(&zs__zns_frame_of(s, at - 1)->next)) n++;
+    list = (zs__zns_order *)malloc((n + 1) * sizeof *list);
+    *out_count = n;
+    for (n = 0, at = newest; at && list; at = zs__load_u32(&zs__zns_frame_of(s, at - 1)->next), n++) {
+        zs__zns_frame *f = zs__zns_frame_of(s, at - 1);
+        /* acquire: pairs with zs__zns_frame_stored */
+        list[n].seq = zs__load_acq_u32(&f->state) == ZS__ZNS_F_STORED ? f->frame_seq : UINT64_MAX;
+        list[n].id = at - 1;
+    }
+    if (list) qsort(list, *out_count, sizeof *list, zs__zns_order_cmp);
+    return list;
+}
+
+/* Visits the objects whose first piece is in this frame. 1: the visitor stopped the walk. */
+static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, uint32_t id, zslab_zns_visit_fn *visit,
+                               void *user, int *out_bad)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    uint64_t entry[2], bytes;
+    zslab_zns_visit v;
+    uint32_t idx;
+    for (idx = 0; idx < ZS__ZNS_ENTRIES_MAX; idx++) {
+        int stop = 0, rc = zs__zns_entry_of(s, id, idx, entry);
+        uint8_t *data = NULL;
+        if (rc) {
+            *out_bad = rc == -(int)ZSLAB_E_STALE ? *out_bad : rc;
+            return 0;
+        }
+        if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST)) continue;
+        rc = zs__zns_object(s, e, id, idx, NULL, &bytes);
+        if (!rc && !(data = (uint8_t *)malloc((size_t)bytes))) rc = -(int)ZSLAB_E_NOMEM;
+        rc = rc ? rc : zs__zns_object(s, e, id, idx, data, &bytes);
+        if (!rc) {
+            v.handle = zs__zns_handle(id, idx, zs__load_acq_u64(&f->gen)); /* acquire: pinned */
+            v.epoch = e->id;
+            v.data = data;
+            v.bytes = (size_t)bytes;
+            stop = visit(user, &v) != 0;
+        } else {
+            *out_bad = rc;
+        }
+        free(data);
+        if (stop) return 1;
+    }
+    return 0;
+}
+
+static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zslab_zns_visit_fn *visit, void *user,
+                               int *out_bad)
+{
+    size_t n = 0, i;
+    zs__zns_order *list = zs__zns_frames_of(s, e, &n);
+    int stop = 0;
+    if (!list) *out_bad = -(int)ZSLAB_E_NOMEM;
+    for (i = 0; list && i < n && !stop; i++)
+        stop = zs__zns_visit_frame(s, e, list[i].id, visit, user, out_bad);
+    free(list);
+    return stop;
+}
+
+/* ---- >>reclaim -------------------------------------------------------------
+   Dropping an epoch.
+   [REL-1] Nobody is inside: its state shuts everyone out, then the release waits (EP-1). So no append of
+           the epoch is under way when its zones are looked at, and no read sees a reset zone.
+   [REL-2] The release is recorded and flushed before anything is reset or forgotten: a crash at any moment
+           leaves either the whole epoch or, at the next open, the rest of the work.           */
+
+/* zone_lock held. Resets the full zones of `zone`, sorted and all unused, neighbours in one command. */
+static void zs__zns_reset_run(zslab_zns *s, const uint32_t *zone, uint32_t count)
+{
+    uint32_t i, n;
+    for (i = 0; i < count; i += n) {
+        for (n = 1; s->dev.reset_range && i + n < count && zone[i + n] == zone[i] + n; n++)
+            ;
+        if (n > 1 && !s->dev.reset_range(s->dev.user, zone[i], n)) {
+            uint32_t k;
+            for (k = 0; k < n; k++) zs__zns_zone_forget(s, zone[i + k], ZS__ZNS_Z_EMPTY);
+            zs__add_u64(&s->resets, 1);
+            continue;
+        }
+        n = 1; /* one by one: each is answered for itself */
+        zs__zns_zone_reset(s, zone[i], ZS__ZNS_Z_EMPTY);
+    }
+}
+
+static int zs__zns_u32_cmp(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Gives up the epoch's zones; what nobody else uses is reset, at once or by the last append to leave. */
+static void zs__zns_ep_zones_drop(zslab_zns *s, zs__zns_ep *e)
+{
+    uint32_t i, n = 0;
+    zs__lock_take(&s->zone_lock);
+    zs__zns_stream_leave(s, &e->own, 0);
+    zs__zns_stream_drop_next(s, &e->own);
+    if (e->own.owner) s->exclusive--;
+    e->own.owner = 0;
+    if (e->zone_count) qsort(e->zone, e->zone_count, sizeof *e->zone, zs__zns_u32_cmp);
+    for (i = 0; i < e->zone_count; i++) {
+        uint32_t zone = e->zone[i];
+        zs__zns_zone *z = &s->zone[zone];
+        if (zs__sub_u32(&z->refs, 1) != 1) /* acq_rel: pairs with zs__zns_zone_ref [ZONE-2] */
+            continue;
+        if (zs__zns_state(s, zone) == ZS__ZNS_Z_OPEN && zs__zns_zone_shut(z))
+            zs__zns_zone_end(s, zone);
+        else if (zs__zns_state(s, zone) == ZS__ZNS_Z_FULL || zs__zns_state(s, zone) == ZS__ZNS_Z_RETIRED)
+            e->zone[n++] = zone;
+    }
+    zs__zns_reset_run(s, e->zone, n);
+    zs__lock_drop(&s->zone_lock);
+}
+
+/* Frames, buffers and zones of an epoch nobody can reach any more. */
+static void zs__zns_ep_drop(zslab_zns *s, zs__zns_ep *e)
+{
+    uint32_t at = zs__load_acq_u32(&e->frames), next, i; /* acquire: pairs with zs__zns_frame_take */
+    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
+        zs__zns_buffer_free(e->lane[i]);
+        e->lane[i] = NULL;
+    }
+    zs__store_ptr(&e->cur, 0);
+    for (; at; at = next) {
+        zs__zns_frame *f = zs__zns_frame_of(s, at - 1);
+        next = zs__load_u32(&f->next);
+        if (zs__load_acq_u32(&f->state) == ZS__ZNS_F_STORED) /* acquire: pairs with zs__zns_frame_stored */
+            zs__sub_u64(&s->zone[f->zone].live_blocks, f->blocks);
+        zs__zns_frame_drop(s, at - 1);
+    }
+    zs__zns_ep_zones_drop(s, e);
+    zs__sub_u64(&s->objects, zs__load_u64(&e->objects));
+    free(e->zone);
+    e->zone = NULL;
+    e->zone_count = e->zone_room = 0;
+    zs__store_u32(&e->frames, 0);
+    zs__store_u32(&e->last_zone, ZS__ZNS_NONE);
+}
+
+static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch id)
+{
+    uint32_t was = zs__zns_ep_turn(e, ZS__ZNS_E_OPEN, ZS__ZNS_E_SEALED, ZS__ZNS_E_RELEASING);
+    uint64_t seq;
+    int rc;
+    if (!was) return ZSLAB_E_CLOSED;
+    if (zs__load_acq_u64(&e->id) != id) { /* acquire: pairs with _begin; another epoch has the place by now */
+        zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, was);
+        return ZSLAB_E_CLOSED;
+    }
+    zs__zns_ep_wait(e, ZS__ZNS_E_PINS); /* [REL-1] */
+    zs__lock_take(&s->meta_lock);
+    rc = zs__zns_seq_next(s, &seq); /* handles of ids given again carry another generation [GEN-1] */
+    if (!rc) {
+        zs__zns_meta_record(s, ZS__ZNS_R_RELEASE, id);
+        e->listed = 0;
+        rc = zs__zns_meta_write(s);
+        rc = rc ? rc : s->dev.ops.flush(s->dev.user); /* [REL-2] */
+        zs__zns_set_fatal(s, rc);
+        if (rc) e->listed = 1;
+    }
+    zs__lock_drop(&s->meta_lock);
+    if (rc) {
+        zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, was);
+        return (zslab_result)-rc;
+    }
+    zs__zns_ep_drop(s, e);
+    zs__store_rel_u64(&e->id, 0); /* release: pairs with zs__zns_pin_id */
+    zs__lock_take(&s->meta_lock);
+    s->epoch_count--;
+    zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, ZS__ZNS_E_FREE);
+    zs__lock_drop(&s->meta_lock);
+    return ZSLAB_OK;
+}
+
+/* ---- >>recover -------------------------------------------------------------
+   From zones to a store: report, newest whole metadata snapshot and its log, zone headers, frames. One
+   thread; nothing is shared yet.                                                     */
+
+/* A walk over one zone's frames. It resynchronises at every block: a failed append leaves a hole. */
+typedef struct zs__zns_scan {
+    uint32_t zone, at, end;   /* blocks; at: the next one to look at */
+    uint32_t have_from, have; /* blocks in pages */
+    uint32_t room;
+    uint8_t *pages;
+    uint32_t damaged; /* runs of blocks that are no frame */
+    uint32_t in_run;
+} zs__zns_scan;
+
+/* The `count` blocks from `at` on in memory, or NULL. Unreadable blocks read as zero: no crc holds then. */
+static const uint8_t *zs__zns_scan_blocks(zslab_zns *s, zs__zns_scan *sc, uint32_t at, uint32_t count)
+{
+    uint32_t i;
+    if (count > sc->end - at) return NULL;
+    if (at >= sc->have_from && at + count <= sc->have_from + sc->have)
+        return sc->pages + (size_t)(at - sc->have_from) * s->block_bytes;
+    if (count > sc->room || !sc->pages) {
+        uint32_t room = zs__zns_blocks(s, 1u << 20);
+        zs__zns_pages_free(sc->pages);
+        sc->room = room > count ? room : count;
+        sc->have = 0;
+        sc->pages = (uint8_t *)zs__zns_pages((size_t)sc->room * s->block_bytes);
+        if (!sc->pages) return NULL;
+    }
+    sc->have_from = at;
+    sc->have = sc->end - at < sc->room ? sc->end - at : sc->room;
+    s->recovery.bytes_read += (uint64_t)sc->have * s->block_bytes;
+    if (!s->dev.ops.read(s->dev.user, s->zone[sc->zone].start + (uint64_t)at * s->block_bytes, sc->pages,
+                         (size_t)sc->have * s->block_bytes))
+        return sc->pages;
+    for (i = 0; i < sc->have; i++) {
+        uint8_t *p = sc->pages + (size_t)i * s->block_bytes;
+        int rc = s->dev.ops.read(s->dev.user, s->zone[sc->zone].start + (uint64_t)(at + i) * s->block_bytes,
+                                 p, s->block_bytes);
+        if (rc) memset(p, 0, s->block_bytes);
+        zs__zns_set_fatal(s, rc);
+    }
+    return sc->pages;
+}
+
+/* The next frame whose header is whole: its place and its bytes. 0: the zone is at its end. */
+static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, uint32_t *out_block,
+                             const uint8_t **out_header)
+{
+    for (; sc->at < sc->end && zs__zns_fatal(s) != ZSLAB_E_GONE; sc->at++) {
+        const uint8_t *p = zs__zns_scan_blocks(s, sc, sc->at, 1);
+        if (!p) return 0;
+        if (zs__zns_head_read(s, p, sc->zone, sc->end - sc->at, h) &&
+            (p = zs__zns_scan_blocks(s, sc, sc->at, h->blocks)) != NULL && zs__zns_head_proven(p, h)) {
+            *out_block = sc->at;
+            *out_header = p;
+            sc->at += h->blocks;
+            sc->in_run = 0;
+            return 1;
+        }
+        sc->damaged += !sc->in_run;
+        sc->in_run = 1;
+    }
+    return 0;
+}
+
+static void zs__zns_scan_begin(zs__zns_scan *sc, uint32_t zone, uint32_t end)
+{
+    sc->zone = zone;
+    sc->at = 1; /* the zone header is block 0 */
+    sc->end = end;
+    sc->have = 0;
+    sc->damaged = sc->in_run = 0;
+}
+
+/* What mount learns about each zone before it knows which store this is. */
+typedef struct zs__zns_found {
+    uint32_t kind, used, condition, odd; /* used: blocks to scan; odd: written, but no header of ours */
+    uint8_t uuid[16];
+} zs__zns_found;
+
+/* Reads and judges one zone header. */
+static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_found *t, uint8_t *p)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    int rc = s->dev.ops.read(s->dev.user, z->start, p, s->block_bytes);
+    t->odd = 1;
+    if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
+    if (rc || memcmp(p, zs__zns_magic(0), 8) || zs__zns_get32(p + 124) != zs__zns_crc(0, p, 124) ||
+        zs__zns_get32(p + 32) != zone)
+        return ZSLAB_OK;
+    if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION) return ZSLAB_E_GEOMETRY;
+    if (zs__zns_get32(p + 36) != s->block_bytes || zs__zns_get32(p + 60) != s->zone_count ||
+        zs__zns_get64(p + 64) != s->dev.ops.geometry.zone_bytes ||
+        zs__zns_get64(p + 72) != (uint64_t)z->capacity * s->block_bytes)
+        return ZSLAB_E_GEOMETRY;
+    t->odd = 0;
+    t->kind = zs__zns_get32(p + 12);
+    memcpy(t->uuid, p + 16, 16);
+    z->seq = zs__zns_get64(p + 40);
+    z->owner = zs__zns_get64(p + 48);
+    z->lifetime = zs__zns_get32(p + 56) % ZS__ZNS_CLASSES;
+    return ZSLAB_OK;
+}
+
+/* Asks the device about all zones and reads the headers of those that hold something. */
+static zslab_result zs__zns_find_zones(zslab_zns *s, zs__zns_found *found)
+{
+    uint8_t *p = (uint8_t *)zs__zns_pages(s->block_bytes);
+    zslab_result r = p ? ZSLAB_OK : ZSLAB_E_NOMEM;
+    uint32_t i;
+    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
+        zs__zns_zone *z = &s->zone[i];
+        zslab_zns_zone d;
+        int rc = s->dev.ops.report(s->dev.user, i, 1, &d);
+        uint64_t used;
+        if (rc) {
+            r = (zslab_result)-rc;
+            break;
+        }
+        z->start = d.start;
+        z->capacity = (uint32_t)(d.capacity / s->block_bytes);
+        z->word = ZS__ZNS_CLOSED_BIT;
+        used = d.write_pointer > d.start ? (d.write_pointer - d.start) / s->block_bytes : 0;
+        found[i].condition = d.condition;
+        found[i].used = used < z->capacity ? (uint32_t)used : z->capacity;
+        if (d.condition == ZSLAB_ZNS_FULL || d.condition == ZSLAB_ZNS_READ_ONLY)
+            found[i].used = z->capacity; /* the write pointer of these means nothing */
+        if (d.condition == ZSLAB_ZNS_EMPTY) found[i].used = 0;
+        if (d.condition == ZSLAB_ZNS_OFFLINE || d.condition == ZSLAB_ZNS_NO_POINTER) {
+            found[i].used = 0;
+            s->recovery.zones_skipped++;
+            zs__zns_zone_state(s, i,
+                               d.condition == ZSLAB_ZNS_OFFLINE ? ZS__ZNS_Z_OFFLINE : ZS__ZNS_Z_FOREIGN);
+        }
+        if (z->capacity < 16) {
+            found[i].used = 0;
+            zs__zns_zone_state(s, i, ZS__ZNS_Z_FOREIGN);
+        }
+        if (found[i].used) r = zs__zns_found_header(s, i, &found[i], p);
+    }
+    zs__zns_pages_free(p);
+    return r;
+}
+
+/* ---- replaying the log ---- */
+
+static void zs__zns_ep_init(zslab_zns *s, zs__zns_ep *e)
+{
+    e->own.cur = e->own.next = ZS__ZNS_NONE;
+    e->own.preparing = 0;
+    e->own.owner = 0;
+    e->own.lifetime = e->lifetime;
+    e->stream = &s->stream[e->lifetime];
+    zs__store_u32(&e->last_zone, ZS__ZNS_NONE);
+    zs__store_u32(&e->frames, 0);
+    zs__store_ptr(&e->cur, 0);
+    zs__store_u64(&e->objects, 0);
+    zs__store_u64(&e->user_bytes, 0);
+    zs__store_u64(&e->device_blocks, 0);
+}
+
+static zs__zns_ep *zs__zns_replay_epoch(zslab_zns *s, uint64_t id)
+{
+    zs__zns_ep *e = zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX));
+    return e && e->id == id && id ? e : NULL;
+}
+
+static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p)
+{
+    uint64_t id = zs__zns_get64(p + 8);
+    uint32_t slot = (uint32_t)(id % ZS__ZNS_EPOCHS_MAX);
+    zs__zns_ep *e = id ? zs__zns_ep_page(s, slot) : NULL;
+    if (!e) return id ? ZSLAB_E_NOMEM : ZSLAB_E_CORRUPT;
+    e->id = id;
+    e->lifetime = zs__zns_get32(p + 4) % ZS__ZNS_CLASSES;
+    e->expected = zs__zns_get64(p + 16);
+    e->sealed = zs__zns_get32(p + 24) != 0;
+    memcpy(e->label, p + 28, 32);
+    e->label[31] = 0;
+    zs__zns_ep_init(s, e);
+    e->listed = 1;
+    if (slot >= s->epoch_top) s->epoch_top = slot + 1;
+    return ZSLAB_OK;
+}
+
+static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32_t type, uint32_t bytes)
+{
+    zs__zns_ep *e;
+    uint32_t i;
+    switch (type) {
+    case ZS__ZNS_R_SNAPSHOT:
+    case ZS__ZNS_R_CLEAN:
+        if (bytes >= (type == ZS__ZNS_R_CLEAN ? 16u : 20u) &&
+            zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12)) > s->synced)
+            s->synced = zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12));
+        break;
+    case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p) : ZSLAB_E_CORRUPT;
+    case ZS__ZNS_R_SEAL:
+    case ZS__ZNS_R_RELEASE:
+        e = bytes >= 16 ? zs__zns_replay_epoch(s, zs__zns_get64(p + 8)) : NULL;
+        if (e && type == ZS__ZNS_R_SEAL) {
+            e->sealed = 1;
+        } else if (e) {
+            e->listed = 0;
+            e->id = 0;
+        }
+        break;
+    case ZS__ZNS_R_RESERVE:
+        s->window_count = zs__zns_get32(p + 4);
+        if (bytes < 16 || s->window_count > ZS__ZNS_WINDOW + 1 || bytes < 16 + 4 * s->window_count)
+            return ZSLAB_E_CORRUPT;
+        if (zs__zns_get64(p + 8) > s->seq_limit) s->seq_limit = zs__zns_get64(p + 8);
+        for (i = 0; i < s->window_count; i++) s->window[i] = zs__zns_get32(p + 16 + 4 * i);
+        break;
+    case ZS__ZNS_R_INDEX:
+        i = bytes >= 24 ? zs__zns_get32(p + 4) : ZS__ZNS_NONE;
+        if (i < s->zone_count && s->zone[i].seq == zs__zns_get64(p + 8)) {
+            s->zone[i].index_block = zs__zns_get32(p + 16);
+            s->zone[i].index_blocks = zs__zns_get32(p + 20);
+            s->zone[i].index_noted = 2;
+        }
+        break;
+    default: break; /* of a later minor format: skipped by its length */
+    }
+    return ZSLAB_OK;
+}
+
+/* The records of one frame. `apply` 0: only looks for snapshot parts. */
+static zslab_result zs__zns_replay_frame(zslab_zns *s, const uint8_t *p, uint32_t bytes, int apply,
+                                         uint32_t *parts, uint32_t *total)
+{
+    uint32_t at = 0;
+    zslab_result r = ZSLAB_OK;
+    while (at + 8 <= bytes && r == ZSLAB_OK) {
+        uint32_t type = zs__zns_get16(p + at), length = zs__zns_get16(p + at + 2);
+        if (length < 8 || length > bytes - at || length % 8) return ZSLAB_E_CORRUPT;
+        if (apply)
+            r = zs__zns_replay_record(s, p + at, type, length);
+        else if (type == ZS__ZNS_R_SNAPSHOT && zs__zns_get32(p + at + 4) == *parts) {
+            (*parts)++;
+            if (zs__zns_get32(p + at + 8)) *total = zs__zns_get32(p + at + 8);
+        }
+        at += length;
+    }
+    return r;
+}
+
+/* One pass over a metadata zone. Whole: every part of its snapshot is there. */
+static zslab_result zs__zns_replay_zone(zslab_zns *s, uint32_t zone, uint32_t used, int apply, int *out_whole)
+{
+    zs__zns_scan sc;
+    zs__zns_head h;
+    uint32_t block, parts = 0, total = 0;
+    const uint8_t *p;
+    zslab_result r = ZSLAB_OK;
+    memset(&sc, 0, sizeof sc);
+    zs__zns_scan_begin(&sc, zone, used);
+    while (r == ZSLAB_OK && zs__zns_scan_next(s, &sc, &h, &block, &p)) {
+        if (h.kind == ZS__ZNS_FRAME_META)
+            r = zs__zns_replay_frame(s, p + ZS__ZNS_HEAD_BYTES, h.entries, apply, &parts, &total);
+        if (h.frame_seq >= s->frame_seq) s->frame_seq = h.frame_seq + 1;
+        if (apply && h.synced > s->synced) s->synced = h.synced;
+    }
+    zs__zns_pages_free(sc.pages);
+    *out_whole = total && parts == total;
+    return r;
+}
+
+/* The metadata zone with the newest whole snapshot; NONE: there is none. */
+static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
+{
+    uint64_t below = UINT64_MAX;
+    for (;;) {
+        uint32_t i, best = ZS__ZNS_NONE;
+        int whole = 0;
+        zslab_result r;
+        for (i = 0; i < s->zone_count; i++)
+            if (found[i].kind == ZS__ZNS_KIND_META && s->zone[i].seq < below &&
+                (best == ZS__ZNS_NONE || s->zone[i].seq > s->zone[best].seq))
+                best = i;
+        if (best == ZS__ZNS_NONE) return ZSLAB_OK;
+        below = s->zone[best].seq;
+        memcpy(s->uuid, found[best].uuid, 16);
+        r = zs__zns_replay_zone(s, best, found[best].used, 0, &whole);
+        if (r == ZSLAB_OK && whole) {
+            s->meta_zone = best;
+            s->meta_used =
+                found[best].condition == ZSLAB_ZNS_READ_ONLY ? s->zone[best].capacity : found[best].used;
+            return zs__zns_replay_zone(s, best, found[best].used, 1, &whole);
+        }
+        if (zs__zns_fatal(s) == ZSLAB_E_GONE) return ZSLAB_E_GONE;
+    }
+}
+
+/* ---- taking up frames ---- */
+
+static void zs__zns_lost(zslab_zns *s, const zs__zns_head *h, uint64_t objects)
+{
+    if (h->frame_seq < s->synced) {
+        s->recovery.lost += objects;
+        zs__add_u64(&s->lost, objects);
+    } else {
+        s->recovery.torn++;
+    }
+}
+
+/* Gives a frame its place in the table. dir: entries in little-endian, NULL: to be read when asked for. */
+static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t zone, uint32_t block,
+                                  const uint8_t *dir)
+{
+    zs__zns_ep *e = zs__zns_replay_epoch(s, h->epoch);
+    zs__zns_frame *f;
+    uint64_t *made = NULL;
+    uint32_t i;
+    if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
+    if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
+    if (!e) return ZSLAB_OK; /* released, or its begin was never durable */
+    f = zs__zns_frame_page(s, h->id);
+    if (!f) return ZSLAB_E_NOMEM;
+    if (f->gen) return ZSLAB_OK; /* appended twice: the first append landed although it was reported failed */
+    if (dir && (made = (uint64_t *)malloc((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
+        return ZSLAB_E_NOMEM;
+    for (i = 0; made && i < 2 * h->entries; i++) made[i] = zs__zns_get64(dir + 8 * (size_t)i);
+    f->dir = (uintptr_t)made;
+    f->epoch = (uintptr_t)e;
+    f->gen = h->gen;
+    f->zone = zone;
+    f->zone_seq = h->zone_seq;
+    f->frame_seq = h->frame_seq;
+    f->block = block;
+    f->blocks = h->blocks;
+    f->header_blocks = h->header_blocks;
+    f->payload_bytes = h->payload_bytes;
+    f->count = h->entries;
+    f->heads = h->heads;
+    f->state = ZS__ZNS_F_STORED;
+    f->next = e->frames;
+    e->frames = h->id + 1;
+    if (h->id >= s->frame_top) s->frame_top = h->id + 1;
+    s->zone[zone].live_blocks += h->blocks;
+    e->device_blocks += h->blocks;
+    e->user_bytes += h->payload_bytes;
+    if (zs__zns_zone_ref(s, e, zone)) return ZSLAB_E_NOMEM;
+    if (s->zone[zone].frame && s->zone[zone].frame_count < s->zone[zone].limit / 2)
+        s->zone[zone].frame[s->zone[zone].frame_count++] = h->id;
+    return ZSLAB_OK;
+}
+
+/* Checks every piece of a frame; counts what is damaged. */
+static void zs__zns_verify(zslab_zns *s, const zs__zns_head *h, const uint8_t *frame)
+{
+    const uint8_t *payload = frame + (size_t)h->header_blocks * s->block_bytes;
+    uint64_t bad = 0;
+    uint32_t i;
+    for (i = 0; i < h->entries; i++) {
+        uint64_t w0 = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
+        size_t at =
+            zs__zns_entry_offset(zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8));
+        size_t bytes = zs__zns_entry_bytes(w0);
+        bad += at + bytes > h->payload_bytes || zs__zns_crc(0, payload + at, bytes) != zs__zns_entry_crc(w0);
+    }
+    if (bad && zs__zns_replay_epoch(s, h->epoch)) zs__zns_lost(s, h, bad);
+}
+
+static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc)
+{
+    zs__zns_head h;
+    const uint8_t *p;
+    uint32_t block;
+    zslab_result r = ZSLAB_OK;
+    zs__zns_scan_begin(sc, zone, used);
+    while (r == ZSLAB_OK && zs__zns_scan_next(s, sc, &h, &block, &p)) {
+        if (h.synced > s->synced) s->synced = h.synced;
+        if (h.kind != ZS__ZNS_FRAME_OBJECTS) continue;
+        zs__zns_verify(s, &h, p);
+        r = zs__zns_adopt(s, &h, zone, block, p + ZS__ZNS_HEAD_BYTES);
+    }
+    s->recovery.torn += sc->damaged;
+    return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
+}
+
+/* The frames of a zone from its index. *out_done 0: the index is not what the log says, scan instead. */
+static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc,
+                                       int *out_done)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    zs__zns_head index, h;
+    const uint8_t *p;
+    uint32_t i, n;
+    zslab_result r = ZSLAB_OK;
+    *out_done = 0;
+    zs__zns_scan_begin(sc, zone, used);
+    if (!z->index_blocks || z->index_block >= used || z->index_blocks > used - z->index_block)
+        return ZSLAB_OK;
+    sc->end = z->index_block + z->index_blocks; /* reads no further than the index */
+    p = zs__zns_scan_blocks(s, sc, z->index_block, z->index_blocks);
+    if (!p || !zs__zns_head_read(s, p, zone, used - z->index_block, &index) ||
+        index.kind != ZS__ZNS_FRAME_INDEX || index.header_blocks != z->index_blocks ||
+        !zs__zns_head_proven(p, &index) || index.entries % ZS__ZNS_ITEM_BYTES)
+        return ZSLAB_OK;
+    n = index.entries / ZS__ZNS_ITEM_BYTES;
+    for (i = 0; i < n && r == ZSLAB_OK; i++) {
+        const uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES;
+        uint32_t block = zs__zns_get32(item + 64);
+        zs__zns_head_fields(item, &h);
+        h.kind = ZS__ZNS_FRAME_OBJECTS;
+        if (h.zone_seq == z->seq && block < used && zs__zns_head_sane(s, &h, used - block))
+            r = zs__zns_adopt(s, &h, zone, block, NULL);
+    }
+    *out_done = 1;
+    return r;
+}
+
+/* A data zone of this store. */
+static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns_found *t, zs__zns_scan *sc)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    int done = 0;
+    zslab_result r = ZSLAB_OK;
+    if (z->limit < z->capacity && t->condition != ZSLAB_ZNS_FULL && !z->frame)
+        z->frame = (uint32_t *)calloc(z->limit / 2, sizeof *z->frame);
+    if (z->seq >= s->seq_limit) s->seq_limit = z->seq + 1;
+    s->recovery.zones_scanned++;
+    if (z->index_noted && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY))
+        r = zs__zns_take_index(s, zone, t->used, sc, &done);
+    if (r == ZSLAB_OK && !done) r = zs__zns_take_scan(s, zone, t->used, sc);
+    return r;
+}
+
+/* What becomes of a zone of ours once its frames are known. */
+static void zs__zns_settle_zone(zslab_zns *s, uint32_t zone, const zs__zns_found *t)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    if (t->condition == ZSLAB_ZNS_READ_ONLY) {
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
+    } else if (!z->refs) {
+        s->recovery.releases_finished++;
+        if (s->read_only)
+            zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
+        else
+            zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
+    } else if (t->condition == ZSLAB_ZNS_FULL || t->used >= z->limit) {
+        zs__zns_zone_state(s, zone, t->condition == ZSLAB_ZNS_FULL ? ZS__ZNS_Z_FULL : ZS__ZNS_Z_OPEN);
+        if (t->condition != ZSLAB_ZNS_FULL) { /* no room for frames: complete it */
+            z->word = t->used | ZS__ZNS_CLOSED_BIT;
+            if (!s->read_only) zs__zns_zone_end(s, zone);
+        }
+    } else {
+        z->word = t->used;
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OPEN);
+    }
+}
+
+/* Decides about every zone but the metadata's. */
+static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
+{
+    zs__zns_scan sc;
+    uint32_t i, k, ours;
+    zslab_result r = ZSLAB_OK;
+    memset(&sc, 0, sizeof sc);
+    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++)
+        if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS && !memcmp(found[i].uuid, s->uuid, 16))
+            r = zs__zns_take_zone(s, i, &found[i], &sc);
+    zs__zns_pages_free(sc.pages);
+    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
+        if (i == s->meta_zone) {
+            zs__zns_zone_state(s, i, ZS__ZNS_Z_META);
+            continue;
+        }
+        if (!found[i].used) continue;
+        ours = s->owned || (!found[i].odd && !memcmp(found[i].uuid, s->uuid, 16));
+        for (k = 0; k < s->window_count && found[i].odd; k++)
+            ours |= s->window[k] == i; /* its header was torn: announced before it was opened */
+        if (ours) {
+            zs__zns_settle_zone(s, i, &found[i]);
+        } else {
+            s->recovery.zones_foreign++;
+            zs__zns_zone_state(s, i, ZS__ZNS_Z_FOREIGN);
+        }
+    }
+    return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
+}
+
+/* Is every piece of the object known? Frames known from an index only are taken at their word. */
+static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
+{
+    uint32_t hops = 0;
+    while (zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE) {
+        uint32_t id = (uint32_t)(entry[1] >> 36), idx = (uint32_t)(entry[1] >> 24 & 0xfff);
+        zs__zns_frame *f = zs__zns_frame_at(s, id);
+        if (!f || !f->gen || f->epoch != (uintptr_t)e || idx >= f->count || hops++ > s->frame_top) return 0;
+        if (!f->dir) return 1;
+        entry = (const uint64_t *)f->dir + 2 * (size_t)idx;
+        if (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) return 0;
+    }
+    return 1;
+}
+
+/* Counts objects; one with a piece missing is lost, or was never acknowledged. */
+static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
+{
+    const uint64_t *dir = (const uint64_t *)f->dir;
+    uint64_t heads = f->heads;
+    uint32_t i;
+    for (i = 0; dir && i < f->count; i++)
+        if ((zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) && !zs__zns_whole(s, e, dir + 2 * (size_t)i)) {
+            zs__zns_head h;
+            memset(&h, 0, sizeof h);
+            h.frame_seq = f->frame_seq;
+            zs__zns_lost(s, &h, 1);
+            heads -= heads > 0;
+        }
+    e->objects += heads;
+    s->objects += heads;
+    s->recovery.objects += heads;
+    if (f->frame_seq >= s->synced) s->recovery.unacknowledged_possible += heads;
+}
+
+/* Epochs take up their work, free frame ids are gathered. */
+static void zs__zns_take_epochs(zslab_zns *s)
+{
+    uint32_t i, at, id;
+    for (i = 0; i < s->epoch_top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !e->listed) continue;
+        for (at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next)
+            zs__zns_count_frame(s, e, zs__zns_frame_of(s, at - 1));
+        s->epoch_count++;
+        s->recovery.epochs++;
+        e->word = (uint64_t)(e->sealed ? ZS__ZNS_E_SEALED : ZS__ZNS_E_OPEN) << 56;
+    }
+    for (i = 0; i < s->zone_count; i++) { /* a zone of one epoch stays that epoch's */
+        zs__zns_zone *z = &s->zone[i];
+        zs__zns_ep *e = zs__zns_replay_epoch(s, z->owner);
+        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN) continue;
+        if (!e || e->sealed) {
+            z->owner = 0;
+        } else if (e->own.cur == ZS__ZNS_NONE) {
+            s->exclusive += !e->own.owner;
+            e->own.owner = z->owner;
+            e->own.cur = i;
+            e->stream = &e->own;
+            z->users++;
+        }
+    }
+    for (id = s->frame_top; id; id--) {
+        zs__zns_frame *f = zs__zns_frame_page(s, id - 1);
+        if (f && !f->gen) zs__zns_frame_push(s, id - 1);
+    }
+}
+
+/* ---- opening ---- */
+
+static zslab_result zs__zns_format(zslab_zns *s, const zs__zns_found *found)
+{
+    uint32_t i;
+    int rc;
+    uint64_t seed = zs__os_random();
+    zs__zns_put64(s->uuid, zs__zns_mix(&seed));
+    seed ^= zs__os_random();
+    zs__zns_put64(s->uuid + 8, zs__zns_mix(&seed));
+    for (i = 0; i < s->zone_count; i++)
+        if (found[i].used && found[i].condition != ZSLAB_ZNS_READ_ONLY)
+            zs__zns_zone_reset(s, i, ZS__ZNS_Z_EMPTY);
+        else if (found[i].condition == ZSLAB_ZNS_READ_ONLY)
+            zs__zns_zone_state(s, i, ZS__ZNS_Z_READ_ONLY);
+    s->seq = 1;
+    s->seq_limit = 0;
+    s->epoch_top = 0;
+    s->synced = 0;
+    rc = zs__zns_meta_roll(s);
+    memset(&s->recovery, 0, sizeof s->recovery);
+    return (zslab_result)-rc;
+}
+
+/* There is no whole snapshot: a fresh device, an interrupted format, a foreign one, or a damaged store. */
+static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
+{
+    uint32_t i, written = 0, headers = 0, objects = 0, metas = 0;
+    for (i = 0; i < s->zone_count; i++) {
+        written += found[i].used != 0;
+        headers += found[i].used && !found[i].odd;
+        metas += found[i].kind == ZS__ZNS_KIND_META;
+        objects += found[i].kind == ZS__ZNS_KIND_OBJECTS;
+    }
+    if (s->read_only ||
+        ((s->config.flags & ZSLAB_ZNS_FLAG_NO_FORMAT) && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE)))
+        return objects ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN;
+    if (!written || (s->config.flags & ZSLAB_ZNS_FLAG_FORCE)) return zs__zns_format(s, found);
+    if (objects) return ZSLAB_E_CORRUPT;
+    if (s->owned || headers == written) /* a format that did not get to its snapshot */
+        return zs__zns_format(s, found);
+    return metas ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN;
+}
+
+/* After recovery: the sequence moves past anything ever handed out, and a spare is kept. */
+static zslab_result zs__zns_resume(zslab_zns *s)
+{
+    int rc = 0;
+    zs__store_u64(&s->seq, s->seq_limit);
+    if (s->read_only) return ZSLAB_OK;
+    zs__lock_take(&s->meta_lock);
+    zs__zns_meta_pick_spare(s);
+    rc = zs__zns_reserve_ahead(s);
+    zs__lock_drop(&s->meta_lock);
+    if (rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY || rc == -(int)ZSLAB_E_OFFLINE) {
+        s->read_only = 1; /* nothing can be recorded any more; what is there can be read */
+        rc = 0;
+    }
+    return (zslab_result)-rc;
+}
+
+static zslab_result zs__zns_mount(zslab_zns *s)
+{
+    uint64_t began = zs__os_now_ns();
+    zs__zns_found *found = (zs__zns_found *)calloc(s->zone_count, sizeof *found);
+    zslab_result r = found ? zs__zns_find_zones(s, found) : ZSLAB_E_NOMEM;
+    uint32_t i, fresh = 0;
+    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
+        zs__zns_zone *z = &s->zone[i];
+        uint32_t frames = z->capacity / s->frame_blocks + 1;
+        uint32_t room =
+            zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
+        z->limit =
+            z->capacity / 2048 >= room ? z->capacity - room : z->capacity; /* an index costs at most 1/2048 */
+    }
+    if (r == ZSLAB_OK) r = zs__zns_replay(s, found);
+    if (r == ZSLAB_OK && s->meta_zone == ZS__ZNS_NONE) {
+        fresh = 1;
+        r = zs__zns_no_store(s, found);
+    } else if (r == ZSLAB_OK) {
+        r = zs__zns_take_zones(s, found);
+        if (r == ZSLAB_OK) zs__zns_take_epochs(s);
+        r = r == ZSLAB_OK ? zs__zns_resume(s) : r;
+    }
+    if (!fresh) s->recovery.duration_ns = zs__os_now_ns() - began;
+    free(found);
+    return r;
+}
+
+static void zs__zns_free(zslab_zns *s)
+{
+    uint32_t i, k;
+    for (i = 0; i < s->epoch_top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        for (k = 0; e && k < ZSLAB_ZNS_LANES; k++) zs__zns_buffer_free(e->lane[k]);
+        if (e) free(e->zone);
+    }
+    for (i = 0; i < ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE; i++) {
+        zs__zns_frame *page = (zs__zns_frame *)s->frame_page[i];
+        for (k = 0; page && k < ZS__ZNS_FRAME_PAGE; k++) free((void *)page[k].dir);
+        free(page);
+        if (!page && i > s->frame_top / ZS__ZNS_FRAME_PAGE) break;
+    }
+    for (i = 0; i < ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE; i++) free((void *)s->epoch_page[i]);
+    for (i = 0; s->zone && i < s->zone_count; i++) free(s->zone[i].frame);
+    free(s->zone);
+    zs__zns_pages_free(s->meta_pages);
+    if (s->dev.ops.close) s->dev.ops.close(s->dev.user);
+    free(s);
+}
+
+/* Limits that follow from the geometry. The metadata keeps one active zone for itself. */
+static zslab_result zs__zns_shape(zslab_zns *s)
+{
+    zslab_zns_geometry *g = &s->dev.ops.geometry;
+    uint32_t active = g->max_active, frame_bytes;
+    uint64_t per_block;
+    zslab_result r = zs__zns_geometry_check(g);
+    if (r != ZSLAB_OK) return r;
+    if (g->max_open && (!active || g->max_open < active))
+        active = g->max_open; /* one open zone closed for another costs nothing, one more than open does */
+    if (s->config.max_active && (!active || s->config.max_active < active)) active = s->config.max_active;
+    if (active == 1) return ZSLAB_E_GEOMETRY;
+    s->slots = active ? active - 1 : 0;
+    s->block_bytes = g->block_bytes;
+    s->zone_count = g->zone_count;
+    frame_bytes = g->max_append_bytes < ZS__ZNS_FRAME_MAX ? g->max_append_bytes : ZS__ZNS_FRAME_MAX;
+    if (frame_bytes > g->zone_capacity_bytes / 4) frame_bytes = (uint32_t)(g->zone_capacity_bytes / 4);
+    s->frame_blocks = frame_bytes / s->block_bytes;
+    if (s->frame_blocks < 2) s->frame_blocks = 2;
+    s->pack_blocks = s->config.buffer_bytes ? zs__zns_blocks(s, s->config.buffer_bytes) : s->frame_blocks;
+    s->pack_blocks = s->pack_blocks < 2                 ? 2
+                     : s->pack_blocks > s->frame_blocks ? s->frame_blocks
+                                                        : s->pack_blocks;
+    s->meta_room = (size_t)s->frame_blocks * s->block_bytes;
+    per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 64 * (g->zone_capacity_bytes / 2 / s->meta_room);
+    s->epoch_limit = per_block < ZS__ZNS_EPOCHS_MAX ? (uint32_t)per_block : ZS__ZNS_EPOCHS_MAX;
+    return s->epoch_limit < 4 ? ZSLAB_E_GEOMETRY : ZSLAB_OK;
+}
+
+static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
+{
+    zslab_zns *s = (zslab_zns *)calloc(1, sizeof *s);
+    zslab_result r = ZSLAB_E_NOMEM;
+    uint32_t i;
+    if (!s) {
+        dev->ops.close(dev->user);
+        zs__fail(r);
+        return NULL;
+    }
+    s->dev = *dev;
+    s->config = *config;
+    s->config.faults = NULL;
+    s->owned = owned;
+    s->read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
+    if (!s->config.wait_timeout_ns) s->config.wait_timeout_ns = UINT64_C(1000000000);
+    s->meta_zone = s->meta_spare = ZS__ZNS_NONE;
+    for (i = 0; i < ZS__ZNS_CLASSES; i++) {
+        s->stream[i].cur = s->stream[i].next = ZS__ZNS_NONE;
+        s->stream[i].lifetime = i;
+    }
+    r = zs__zns_shape(s);
+    if (r == ZSLAB_OK) {
+        s->zone = (zs__zns_zone *)calloc(s->zone_count, sizeof *s->zone);
+        s->meta_pages = (uint8_t *)zs__zns_pages(s->meta_room);
+        r = s->zone && s->meta_pages ? zs__zns_mount(s) : ZSLAB_E_NOMEM;
+    }
+    if (r == ZSLAB_OK) return s;
+    zs__zns_free(s);
+    zs__fail(r);
+    return NULL;
+}
+
+/* ---- >>public --------------------------------------------------------------
+   Thin entry points: check, resolve, call one private function.                       */
+static zslab_result zs__zns_answer(zslab_result r)
+{
+    if (r != ZSLAB_OK) zs__fail(r);
+    return r;
+}
+
+static zslab_zns_config zs__zns_config(const zslab_zns_config *config)
+{
+    zslab_zns_config c;
+    memset(&c, 0, sizeof c);
+    return config ? *config : c;
+}
+
+zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geometry,
+                               const zslab_zns_config *config)
+{
+#if ZSLAB_ZNS_HAS_FILE
+    zslab_zns_config c = zs__zns_config(config);
+    zs__zns_dev dev;
+    zslab_result r =
+        path && (!c.fault_count || c.faults) ? zs__zns_file_open(path, geometry, &c, &dev) : ZSLAB_E_INVALID;
+    if (r == ZSLAB_OK) return zs__zns_open(&dev, &c, 1);
+    zs__fail(r);
+#else
+    (void)path, (void)geometry, (void)config;
+    zs__fail(ZSLAB_E_INVALID);
+#endif
+    return NULL;
+}
+
+#if ZSLAB_ZNS_USE_LIBZBD
+zslab_zns *zslab_zns_open_device(const char *path, const zslab_zns_config *config)
+{
+    zslab_zns_config c = zs__zns_config(config);
+    zs__zns_dev dev;
+    zslab_result r = path && !c.fault_count ? zs__zns_nvme_open(path, &c, &dev) : ZSLAB_E_INVALID;
+    if (r == ZSLAB_OK) return zs__zns_open(&dev, &c, 0);
+    zs__fail(r);
+    return NULL;
+}
+#endif
+
+zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, const zslab_zns_config *config)
+{
+    zslab_zns_config c = zs__zns_config(config);
+    zs__zns_dev dev;
+    if (!ops || !ops->report || !ops->append || !ops->read || !ops->reset || !ops->finish || !ops->flush ||
+        !ops->close) {
+        zs__fail(ZSLAB_E_INVALID);
+        return NULL;
+    }
+    memset(&dev, 0, sizeof dev);
+    dev.ops = *ops;
+    dev.user = user;
+    dev.uses_append = 1;
+    return zs__zns_open(&dev, &c, 0);
+}
+
+zslab_result zslab_zns_close(zslab_zns *s)
+{
+    zslab_result r;
+    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
+    r = s->read_only ? ZSLAB_OK : zslab_zns_sync(s, 0);
+    if (r == ZSLAB_OK && !s->read_only) {
+        zs__lock_take(&s->meta_lock);
+        zs__zns_meta_record(s, ZS__ZNS_R_CLEAN,
+                            zs__load_u64(&s->frame_seq)); /* relaxed: nobody else is left */
+        if (zs__zns_meta_write(s) || s->dev.ops.flush(s->dev.user))
+            r = ZSLAB_E_IO; /* only the note is missing: everything was synced */
+        zs__lock_drop(&s->meta_lock);
+    }
+    zs__zns_free(s);
+    return zs__zns_answer(r);
+}
+
+/* The lowest free place for an epoch; meta_lock held. */
+static zs__zns_ep *zs__zns_ep_free(zslab_zns *s)
+{
+    uint32_t i;
+    for (i = 0; i < s->epoch_top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (e && !e->listed &&
+            ZS__ZNS_E_STATE(zs__load_acq_u64(&e->word)) == ZS__ZNS_E_FREE) /* acquire: _release */
+            return e;
+        if (!e) return zs__zns_ep_page(s, i);
+    }
+    if (i >= ZS__ZNS_EPOCHS_MAX || !zs__zns_ep_page(s, i)) return NULL;
+    s->epoch_top = i + 1;
+    return zs__zns_ep_at(s, i);
+}
+
+/* Zones of its own when it will fill about half of one and slots allow; else those of its class. */
+static void zs__zns_ep_choose_stream(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_ep_init(s, e);
+    if (e->expected < s->dev.ops.geometry.zone_capacity_bytes / 2) return;
+    zs__lock_take(&s->zone_lock);
+    if (!s->slots || s->exclusive + 1 < s->slots) {
+        s->exclusive++;
+        e->own.owner = e->id;
+        e->stream = &e->own;
+    }
+    zs__lock_drop(&s->zone_lock);
+}
+
+/* meta_lock held. Fills in the record of a free place and writes it down. */
+static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_config *c)
+{
+    uint64_t seq;
+    size_t n;
+    int rc = zs__zns_seq_next(s, &seq);
+    if (rc) return rc;
+    e->expected = c->expected_bytes;
+    e->lifetime = c->lifetime_class;
+    e->sealed = 0;
+    memset(e->label, 0, sizeof e->label);
+    for (n = 0; c->label && c->label[n] && n < sizeof e->label - 1; n++) e->label[n] = c->label[n];
+    zs__store_u64(&e->id,
+                  seq * ZS__ZNS_EPOCHS_MAX + e->slot); /* relaxed: shut until the turn below publishes */
+    s->meta_have = 0;
+    zs__zns_record_epoch(s, e);
+    e->listed = 1;
+    rc = zs__zns_meta_write(s);
+    if (rc) {
+        e->listed = 0;
+        zs__store_u64(&e->id, 0);
+        return rc;
+    }
+    s->epoch_count++;
+    return 0;
+}
+
+zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *s, const zslab_zns_epoch_config *config)
+{
+    zslab_zns_epoch_config c;
+    zs__zns_ep *e = NULL;
+    zslab_result r;
+    memset(&c, 0, sizeof c);
+    if (config) c = *config;
+    r = !s || c.lifetime_class >= ZS__ZNS_CLASSES ? ZSLAB_E_INVALID : zs__zns_fatal(s);
+    if (r != ZSLAB_OK) {
+        zs__fail(r);
+        return 0;
+    }
+    zs__lock_take(&s->meta_lock);
+    e = s->epoch_count < s->epoch_limit ? zs__zns_ep_free(s) : NULL;
+    r = e ? (zslab_result)-zs__zns_begin(s, e, &c) : ZSLAB_E_LIMIT;
+    zs__lock_drop(&s->meta_lock);
+    if (r != ZSLAB_OK) {
+        zs__fail(r);
+        return 0;
+    }
+    zs__zns_ep_choose_stream(s, e);
+    zs__zns_ep_turn(e, ZS__ZNS_E_FREE, ZS__ZNS_E_FREE,
+                    ZS__ZNS_E_OPEN); /* publishes all of it. Pairs with pins */
+    return zs__load_acq_u64(&e->id); /* acquire: our own */
+}
+
+/* Writers are shut out and waited for, buffers written, the seal recorded, own zones completed. */
+static zslab_result zs__zns_seal(zslab_zns *s, zs__zns_ep *e)
+{
+    int rc;
+    if (!zs__zns_ep_turn(e, ZS__ZNS_E_OPEN, ZS__ZNS_E_OPEN, ZS__ZNS_E_SEALED))
+        return ZS__ZNS_E_STATE(zs__load_acq_u64(&e->word)) == ZS__ZNS_E_SEALED ? ZSLAB_OK
+                                                                               : ZSLAB_E_CLOSED; /* acquire */
+    zs__zns_ep_wait(e, ZS__ZNS_E_PINS & ~(ZS__ZNS_E_WRITER - 1));
+    rc = zs__zns_epoch_flush(s, e);
+    if (!rc) {
+        zs__lock_take(&s->meta_lock);
+        zs__zns_meta_record(s, ZS__ZNS_R_SEAL, e->id);
+        e->sealed = 1;
+        rc = zs__zns_meta_write(s);
+        if (rc) e->sealed = 0;
+        zs__lock_drop(&s->meta_lock);
+    }
+    if (rc) {
+        zs__zns_ep_turn(e, ZS__ZNS_E_SEALED, ZS__ZNS_E_SEALED, ZS__ZNS_E_OPEN);
+        return (zslab_result)-rc;
+    }
+    zs__lock_take(&s->zone_lock);
+    if (e->own.owner) {
+        zs__zns_stream_leave(s, &e->own, 1);
+        zs__zns_stream_drop_next(s, &e->own);
+        s->exclusive--;
+        e->own.owner = 0;
+    }
+    zs__lock_drop(&s->zone_lock);
+    return ZSLAB_OK;
+}
+
+zslab_result zslab_zns_epoch_seal(zslab_zns *s, zslab_zns_epoch id)
+{
+    zs__zns_ep *e = s ? zs__zns_pin_id(s, id, 0) : NULL;
+    zslab_result r;
+    if (!e) return zs__zns_answer(s ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID);
+    r = zs__zns_fatal(s);
+    if (r == ZSLAB_OK) r = zs__zns_seal(s, e);
+    zs__zns_unpin(e, 0);
+    return zs__zns_answer(r);
+}
+
+zslab_result zslab_zns_epoch_release(zslab_zns *s, zslab_zns_epoch id)
+{
+    zs__zns_ep *e = s && id ? zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX)) : NULL;
+    zslab_result r;
+    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
+    r = zs__zns_fatal(s);
+    if (r == ZSLAB_OK)
+        r = e && zs__load_acq_u64(&e->id) == id ? zs__zns_release(s, e, id)
+                                                : ZSLAB_E_CLOSED; /* acquire: _begin */
+    return zs__zns_answer(r);
+}
+
+zslab_result zslab_zns_append(zslab_zns *s, zslab_zns_epoch id, const void *data, size_t bytes,
+                              zslab_handle *out_handle)
+{
+    zs__zns_ep *e;
+    zslab_result r;
+    if (out_handle) *out_handle = 0;
+    if (!s || !data || !bytes || !out_handle) return zs__zns_answer(ZSLAB_E_INVALID);
+    r = zs__zns_fatal(s);
+    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    e = zs__zns_pin_id(s, id, 1);
+    if (!e) return zs__zns_answer(ZSLAB_E_CLOSED);
+    r = (zslab_result)-zs__zns_put(s, e, (const uint8_t *)data, bytes, out_handle);
+    zs__zns_unpin(e, 1);
+    return zs__zns_answer(r);
+}
+
+zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t capacity, size_t *out_bytes)
+{
+    zs__zns_ep *e = NULL;
+    uint64_t bytes = 0;
+    uint32_t id = (uint32_t)(h >> 38), idx = (uint32_t)(h >> 26 & 0xfff);
+    zslab_result r;
+    if (out_bytes) *out_bytes = 0;
+    if (!s || (!buffer && capacity)) return zs__zns_answer(ZSLAB_E_INVALID);
+    r = zs__zns_pin_handle(s, h, &e);
+    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    r = (zslab_result)-zs__zns_object(s, e, id, idx, NULL, &bytes);
+    if (r == ZSLAB_OK && out_bytes) *out_bytes = (size_t)bytes;
+    if (r == ZSLAB_OK && bytes > capacity)
+        r = buffer || !out_bytes ? ZSLAB_E_INVALID : ZSLAB_OK;
+    else if (r == ZSLAB_OK)
+        r = (zslab_result)-zs__zns_object(s, e, id, idx, (uint8_t *)buffer, &bytes);
+    if (r == ZSLAB_E_CORRUPT) zs__add_u64(&s->lost, 1);
+    zs__zns_unpin(e, 0);
+    return zs__zns_answer(r);
+}
+
+zslab_result zslab_zns_sync(zslab_zns *s, zslab_zns_epoch id)
+{
+    zs__zns_ep *e;
+    zslab_result r;
+    uint32_t i, top;
+    int rc = 0, one;
+    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
+    r = zs__zns_fatal(s);
+    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    e = id ? zs__zns_pin_id(s, id, 0) : NULL;
+    if (id && !e) return zs__zns_answer(ZSLAB_E_CLOSED);
+    if (e) {
+        rc = zs__zns_epoch_flush(s, e);
+        zs__zns_unpin(e, 0);
+    }
+    zs__lock_take(&s->meta_lock);
+    top = id ? 0 : s->epoch_top;
+    zs__lock_drop(&s->meta_lock);
+    for (i = 0; i < top; i++) {
+        e = zs__zns_ep_at(s, i);
+        if (!e || !zs__zns_pin(e, 0)) continue;
+        one = zs__zns_epoch_flush(s, e);
+        zs__zns_unpin(e, 0);
+        rc = rc ? rc : one;
+    }
+    one = zs__zns_flush(s);
+    rc = rc ? rc : one;
+    zs__add_u64(&s->syncs, 1);
+    return zs__zns_answer((zslab_result)-rc);
+}
+
+zslab_result zslab_zns_iterate(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)
+{
+    zslab_zns_epoch at = id;
+    zslab_zns_epoch_stats t;
+    int bad = 0, stop = 0;
+    if (!s || !visit) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!id) at = zslab_zns_epoch_next(s, 0, &t);
+    while (at && !stop) {
+        zs__zns_ep *e = zs__zns_pin_id(s, at, 0);
+        if (!e && id) return zs__zns_answer(ZSLAB_E_CLOSED);
+        if (e) {
+            stop = zs__zns_visit_epoch(s, e, visit, user, &bad);
+            zs__zns_unpin(e, 0);
+        }
+        at = id ? 0 : zslab_zns_epoch_next(s, at, &t);
+    }
+    return zs__zns_answer((zslab_result)-bad);
+}
+
+/* ---- looking inside ---- */
+
+zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *s, zslab_zns_epoch after, zslab_zns_epoch_stats *out)
+{
+    zs__zns_ep *best = NULL;
+    uint32_t i;
+    zslab_zns_epoch id = 0;
+    if (!s || !out) {
+        zs__fail(ZSLAB_E_INVALID);
+        return 0;
+    }
+    memset(out, 0, sizeof *out);
+    zs__lock_take(&s->zone_lock); /* before meta_lock: the lock order */
+    zs__lock_take(&s->meta_lock);
+    for (i = 0; i < s->epoch_top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        uint64_t have =
+            e && e->listed ? zs__load_acq_u64(&e->id) : 0; /* acquire: pairs with zs__zns_release */
+        if (have > after && (!best || have < id)) {
+            best = e;
+            id = have;
+        }
+    }
+    if (best) {
+        out->epoch = id;
+        memcpy(out->label, best->label, sizeof out->label);
+        out->lifetime_class = best->lifetime;
+        out->sealed = best->sealed;
+        out->exclusive = best->own.owner != 0;
+        out->objects = zs__load_u64(&best->objects); /* relaxed: counters */
+        out->user_bytes = zs__load_u64(&best->user_bytes);
+        out->device_bytes = zs__load_u64(&best->device_blocks) * s->block_bytes;
+    }
+    zs__lock_drop(&s->meta_lock);
+    zs__lock_drop(&s->zone_lock);
+    if (best && zs__zns_pin_id(s, id, 0)) { /* pinned: nobody gives the zones up */
+        zs__lock_take(&best->lock);
+        out->zones = best->zone_count;
+        for (i = 0; i < best->zone_count; i++)
+            out->pinned_bytes += (uint64_t)s->zone[best->zone[i]].capacity * s->block_bytes;
+        zs__lock_drop(&best->lock);
+        zs__zns_unpin(best, 0);
+    }
+    return id;
+}
+
+/* Blocks written in a zone, as the store knows. */
+static uint64_t zs__zns_zone_used(zslab_zns *s, uint32_t zone)
+{
+    uint32_t state = zs__zns_state(s, zone);
+    if (state == ZS__ZNS_Z_FULL || state == ZS__ZNS_Z_READ_ONLY) return s->zone[zone].capacity;
+    return state == ZS__ZNS_Z_OPEN ? ZS__ZNS_RESERVED(zs__load_acq_u64(&s->zone[zone].word))
+                                   : 0; /* acquire: a figure */
+}
+
+zslab_result zslab_zns_zone_at(zslab_zns *s, uint32_t zone, zslab_zns_zone_stats *out)
+{
+    static const uint32_t kinds[] = {0, 2, 2, 2, 1, 0, 2, 4, 3, 4}; /* by zone state */
+    zs__zns_zone *z;
+    uint64_t used;
+    uint32_t i, k;
+    int rc;
+    if (!s || !out || zone >= s->zone_count) return zs__zns_answer(ZSLAB_E_INVALID);
+    memset(out, 0, sizeof *out);
+    z = &s->zone[zone];
+    rc = s->dev.ops.report(s->dev.user, zone, 1, &out->device);
+    if (rc) return zs__zns_answer((zslab_result)-rc);
+    out->kind = kinds[zs__zns_state(s, zone)];
+    used = zs__zns_zone_used(s, zone);
+    out->epochs = zs__load_acq_u32(&z->refs); /* acquire: a figure */
+    out->live_bytes = zs__load_acq_u64(&z->live_blocks) * s->block_bytes;
+    used *= s->block_bytes;
+    out->dead_bytes = used > out->live_bytes + s->block_bytes ? used - out->live_bytes - s->block_bytes : 0;
+    zs__lock_take(&s->zone_lock);
+    out->lifetime_class = z->lifetime;
+    out->owner = z->owner;
+    out->sequence = z->seq;
+    zs__lock_drop(&s->zone_lock);
+    for (i = 0; i < zs__load_u32(&s->epoch_top) && out->kind == 2 && !out->first_epoch; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !zs__zns_pin(e, 0)) continue;
+        zs__lock_take(&e->lock);
+        for (k = 0; k < e->zone_count; k++)
+            if (e->zone[k] == zone) out->first_epoch = zs__load_acq_u64(&e->id); /* acquire: pinned */
+        zs__lock_drop(&e->lock);
+        zs__zns_unpin(e, 0);
+    }
+    return ZSLAB_OK;
+}
+
+void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
+{
+    uint32_t i;
+    uint64_t in_use = 0;
+    if (!out) return;
+    memset(out, 0, sizeof *out);
+    out->version = ZSLAB_ZNS_STATS_VERSION;
+    if (!s) return;
+    out->zones = s->zone_count;
+    out->uses_append = s->dev.uses_append;
+    for (i = 0; i < s->zone_count; i++) {
+        uint32_t state = zs__zns_state(s, i);
+        uint64_t live = zs__load_u64(&s->zone[i].live_blocks),
+                 used = zs__zns_zone_used(s, i); /* relaxed: figures */
+        out->zones_empty += state == ZS__ZNS_Z_EMPTY || state == ZS__ZNS_Z_SPARE;
+        out->zones_active += state == ZS__ZNS_Z_OPEN || state == ZS__ZNS_Z_OPENING || state == ZS__ZNS_Z_META;
+        out->zones_full += state == ZS__ZNS_Z_FULL;
+        out->zones_read_only += state == ZS__ZNS_Z_READ_ONLY;
+        out->zones_offline += state == ZS__ZNS_Z_OFFLINE || state == ZS__ZNS_Z_RETIRED;
+        out->live_bytes += live * s->block_bytes;
+        out->dead_bytes += used > live + 1 ? (used - live - 1) * s->block_bytes : 0;
+        in_use += used ? (uint64_t)s->zone[i].capacity * s->block_bytes : 0;
+    }
+    zs__lock_take(&s->meta_lock);
+    out->epochs = s->epoch_count;
+    zs__lock_drop(&s->meta_lock);
+    out->objects = zs__load_u64(&s->objects); /* relaxed, here and below: counters */
+    out->user_bytes = zs__load_u64(&s->user_bytes);
+    out->device_bytes = zs__load_u64(&s->device_blocks) * s->block_bytes;
+    out->appends = zs__load_u64(&s->appends);
+    out->syncs = zs__load_u64(&s->syncs);
+    out->resets = zs__load_u64(&s->resets);
+    out->finishes = zs__load_u64(&s->finishes);
+    out->retries = zs__load_u64(&s->retries);
+    out->lost_objects = zs__load_u64(&s->lost);
+    out->write_amplification = out->user_bytes ? (double)out->device_bytes / (double)out->user_bytes : 0;
+    out->space_amplification = out->live_bytes ? (double)in_use / (double)out->live_bytes : 0;
+}
+
+void zslab_zns_recovery(zslab_zns *s, zslab_zns_recovery_report *out)
+{
+    if (!out) return;
+    memset(out, 0, sizeof *out);
+    if (s) *out = s->recovery;
+}
+
+/* snprintf that goes on counting behind the end. */
+typedef struct zs__zns_text {
+    char *buf;
+    size_t cap, need;
+} zs__zns_text;
+static void zs__zns_say(zs__zns_text *t, const char *name, uint64_t value, const char *after)
+{
+    size_t room = t->need < t->cap ? t->cap - t->need : 0;
+    int n = snprintf(room ? t->buf + t->need : NULL, room, "\"%s\":%llu%s", name, (unsigned long long)value,
+                     after);
+    t->need += n > 0 ? (size_t)n : 0;
+}
+static void zs__zns_say_raw(zs__zns_text *t, const char *text)
+{
+    size_t room = t->need < t->cap ? t->cap - t->need : 0;
+    int n = snprintf(room ? t->buf + t->need : NULL, room, "%s", text);
+    t->need += n > 0 ? (size_t)n : 0;
+}
+/* Thousandths as a decimal number, so that no locale changes the point. */
+static void zs__zns_say_ratio(zs__zns_text *t, const char *name, double value, const char *after)
+{
+    uint64_t k = (uint64_t)(value * 1000 + 0.5);
+    size_t room = t->need < t->cap ? t->cap - t->need : 0;
+    int n = snprintf(room ? t->buf + t->need : NULL, room, "\"%s\":%llu.%03u%s", name,
+                     (unsigned long long)(k / 1000), (unsigned)(k % 1000), after);
+    t->need += n > 0 ? (size_t)n : 0;
+}
+static void zs__zns_say_label(zs__zns_text *t, const char *label)
+{
+    char one[8];
+    zs__zns_say_raw(t, "\"label\":\"");
+    for (; *label; label++) {
+        unsigned char c = (unsigned char)*label;
+        if (c < 32 || c == '"' || c == '\\')
+            snprintf(one, sizeof one, "\\u%04x", c);
+        else
+            snprintf(one, sizeof one, "%c", (char)c);
+        zs__zns_say_raw(t, one);
+    }
+    zs__zns_say_raw(t, "\",");
+}
+
+size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
+{
+    zslab_zns_store_stats t;
+    zslab_zns_epoch_stats e;
+    zslab_zns_epoch id;
+    zs__zns_text o;
+    const char *separator = "";
+    o.buf = buf;
+    o.cap = buf ? cap : 0;
+    o.need = 0;
+    if (o.cap) buf[0] = 0;
+    if (!s) return 0;
+    zslab_zns_stats(s, &t);
+    zs__zns_say_raw(&o, "{");
+    zs__zns_say(&o, "version", t.version, ",");
+    zs__zns_say(&o, "zones", t.zones, ",");
+    zs__zns_say(&o, "zones_empty", t.zones_empty, ",");
+    zs__zns_say(&o, "zones_active", t.zones_active, ",");
+    zs__zns_say(&o, "zones_full", t.zones_full, ",");
+    zs__zns_say(&o, "zones_read_only", t.zones_read_only, ",");
+    zs__zns_say(&o, "zones_offline", t.zones_offline, ",");
+    zs__zns_say(&o, "uses_append", t.uses_append, ",");
+    zs__zns_say(&o, "epochs", t.epochs, ",");
+    zs__zns_say(&o, "objects", t.objects, ",");
+    zs__zns_say(&o, "user_bytes", t.user_bytes, ",");
+    zs__zns_say(&o, "device_bytes", t.device_bytes, ",");
+    zs__zns_say(&o, "live_bytes", t.live_bytes, ",");
+    zs__zns_say(&o, "dead_bytes", t.dead_bytes, ",");
+    zs__zns_say(&o, "appends", t.appends, ",");
+    zs__zns_say(&o, "syncs", t.syncs, ",");
+    zs__zns_say(&o, "resets", t.resets, ",");
+    zs__zns_say(&o, "finishes", t.finishes, ",");
+    zs__zns_say(&o, "retries", t.retries, ",");
+    zs__zns_say(&o, "lost_objects", t.lost_objects, ",");
+    zs__zns_say_ratio(&o, "write_amplification", t.write_amplification, ",");
+    zs__zns_say_ratio(&o, "space_amplification", t.space_amplification, ",");
+    zs__zns_say_raw(&o, "\"epoch_list\":[");
+    for (id = zslab_zns_epoch_next(s, 0, &e); id; id = zslab_zns_epoch_next(s, id, &e), separator = ",") {
+        zs__zns_say_raw(&o, separator);
+        zs__zns_say_raw(&o, "{");
+        zs__zns_say(&o, "epoch", e.epoch, ",");
+        zs__zns_say_label(&o, e.label);
+        zs__zns_say(&o, "lifetime_class", e.lifetime_class, ",");
+        zs__zns_say(&o, "sealed", e.sealed, ",");
+        zs__zns_say(&o, "exclusive", e.exclusive, ",");
+        zs__zns_say(&o, "objects", e.objects, ",");
+        zs__zns_say(&o, "user_bytes", e.user_bytes, ",");
+        zs__zns_say(&o, "device_bytes", e.device_bytes, ",");
+        zs__zns_say(&o, "zones", e.zones, ",");
+        zs__zns_say(&o, "pinned_bytes", e.pinned_bytes, "}");
+    }
+    zs__zns_say_raw(&o, "]}");
+    return o.need;
+}
+
+#endif /* ZSLAB_ZNS_IMPLEMENTATION */
+
+/* ---- >>licence -------------------------------------------------------------
+   zslab is available under two licences; choose the one you like better.
+
+   ------------------------------------------------------------------------------
+   ALTERNATIVE A - MIT License
+
+   Copyright (c) 2026 the zslab authors
+
+   Permission is hereby granted, free of charge, to any person obtaining a copy
+   of this software and associated documentation files (the "Software"), to deal
+   in the Software without restriction, including without limitation the rights
+   to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+   copies of the Software, and to permit persons to whom the Software is
+   furnished to do so, subject to the following conditions:
+
+   The above copyright notice and this permission notice shall be included in all
+   copies or substantial portions of the Software.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+   IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+   FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+   AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+   LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+   OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+   SOFTWARE.
+
+   ------------------------------------------------------------------------------
+   ALTERNATIVE B - Public Domain (www.unlicense.org)
+
+   This is free and unencumbered software released into the public domain.
+
+   Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+   software, either in source code form or as a compiled binary, for any purpose,
+   commercial or non-commercial, and by any means.
+
+   In jurisdictions that recognize copyright laws, the author or authors of this
+   software dedicate any and all copyright interest in the software to the public
+   domain. We make this dedication for the benefit of the public at large and to
+   the detriment of our heirs and successors. We intend this dedication to be an
+   overt act of relinquishment in perpetuity of all present and future rights to
+   this software under copyright law.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+   IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+   FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+   AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+   ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+   WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+*/
