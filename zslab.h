@@ -1,0 +1,5591 @@
+/* zslab.h -- a lifetime-aware slab allocator in one header.
+
+   QUICKSTART (one .c file defines ZSLAB_IMPLEMENTATION before the include)
+
+       #define ZSLAB_IMPLEMENTATION
+       #include "zslab.h"
+
+       int main(void)
+       {
+           zslab *z = zslab_create(NULL);
+           zslab_epoch frame = zslab_epoch_open(z, "frame");
+           int *n = (int *)zslab_malloc_epoch(z, sizeof *n, frame);
+           if (n)
+               *n = 42;
+           zslab_epoch_release(z, frame);          every object of the epoch, gone at once
+           int stale = zslab_free(z, n) == ZSLAB_E_STALE;
+           zslab_destroy(z);
+           return !stale;
+       }
+
+   WHAT YOU GET
+     - Frees are checked, always: a foreign pointer, a pointer inside an object, an object freed
+       before are answers (a result code and a count), and the allocator is unchanged.
+     - Objects are grouped by size (class) and by lifetime (epoch). An epoch's objects go together,
+       in one call whose time does not depend on how many there are, and their memory returns to
+       the system when you say so.
+     - Fast paths are a handful of instructions on memory that one thread owns. No background
+       threads, no atexit, no signal handlers, no environment variables, no printing.
+
+   THREADS
+     call                                            from
+     zslab_create, zslab_destroy                     one thread; nobody uses the allocator meanwhile
+     zslab_malloc ... zslab_free_batch, _reserve     any thread
+     zslab_epoch_*, zslab_domain_*, zslab_trim       any thread
+     zslab_heap_*                                    one thread at a time for each heap
+     zslab_pool_alloc, _free, _drain                 the pool's owner, one thread at a time
+     zslab_remote_*                                  any thread
+     zslab_stats_*, zslab_check, zslab_owns          any thread; zslab_check wants a quiet allocator
+     zslab_free from a signal handler                with ZSLAB_FLAG_SHARED or ZSLAB_NO_TLS only
+
+   OPTIONS (define before the include; the layout ones must agree in every file)
+     ZSLAB_IMPLEMENTATION          this file holds the code
+     ZSLAB_STATIC           0      everything static: one file, private to it, fastest
+     ZSLAB_INLINE           0      inline fast paths in this file; the slow ones stay in the one
+                                   implementation (layout)
+     ZSLAB_CHUNK_SHIFT      16     chunk size, 12 to 20 (layout)
+     ZSLAB_EPOCH_COUNT      128    default for zslab_config.epoch_count
+     ZSLAB_ENABLE_RSS_RECLAMATION  1: ZSLAB_RECLAIM_DEFAULT means _RSS
+     ZSLAB_HARDENED         0      1: every allocator has ZSLAB_FLAG_HARDENED
+     ZSLAB_STATS            1      0 none, 1 slow-path counters, 2 also totals (layout)
+     ZSLAB_NO_TLS           0      no thread-local storage: shared mode only (layout)
+     ZSLAB_NO_OS            0      no operating system: caller's buffers only, no libc; the
+                                   compiler may still emit memset and memcpy
+     ZSLAB_TLS_MODEL               initial-exec; global-dynamic for plugins that need it
+     ZSLAB_SHORT_NAMES      0      also declare the older style's names
+     ZSLAB_ASSERT(x)               assert from <assert.h> unless NDEBUG
+     ZSLAB_API                     linkage of public functions
+
+   LIMITS
+     Objects up to the largest class (8192 bytes by default, a chunk at most); larger ones go to
+     zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
+     once, 4,095 threads with a heap of their own at once (the rest share by handing heaps on).
+
+   THE MAP (grep -n -e '-- >>' zslab.h)
+     >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain >>api-heap
+     >>api-pool >>api-debug
+     >>atomics >>bits >>layout >>fast
+     >>platform >>guard >>count >>class >>arena >>slab >>epoch >>remote >>heap >>shared >>domain
+     >>public >>licence                                                                     */
+
+/* ---- >>front ---------------------------------------------------------------
+   The text above. From here to >>atomics stands all that a user reads.            */
+#ifndef ZSLAB_H
+#define ZSLAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- >>config --------------------------------------------------------------
+   Every switch with its default and its allowed values.                           */
+#define ZSLAB_VERSION_MAJOR 0
+#define ZSLAB_VERSION_MINOR 1
+#define ZSLAB_VERSION_PATCH 0
+#define ZSLAB_STATS_VERSION 1
+
+#ifndef ZSLAB_STATIC
+#define ZSLAB_STATIC 0
+#endif
+#ifndef ZSLAB_INLINE
+#define ZSLAB_INLINE 0
+#endif
+#ifndef ZSLAB_NO_OS
+#define ZSLAB_NO_OS 0
+#endif
+#ifndef ZSLAB_NO_TLS
+#define ZSLAB_NO_TLS ZSLAB_NO_OS
+#endif
+#ifndef ZSLAB_SHORT_NAMES
+#define ZSLAB_SHORT_NAMES 0
+#endif
+#ifndef ZSLAB_CHUNK_SHIFT
+#define ZSLAB_CHUNK_SHIFT 16
+#endif
+#if ZSLAB_CHUNK_SHIFT < 12 || ZSLAB_CHUNK_SHIFT > 20
+#error "ZSLAB_CHUNK_SHIFT must be 12 to 20: chunks of 4 KiB to 1 MiB"
+#endif
+#ifndef ZSLAB_EPOCH_COUNT
+#define ZSLAB_EPOCH_COUNT 128
+#endif
+#if ZSLAB_EPOCH_COUNT < 2 || ZSLAB_EPOCH_COUNT > 65536 || (ZSLAB_EPOCH_COUNT & (ZSLAB_EPOCH_COUNT - 1))
+#error "ZSLAB_EPOCH_COUNT must be a power of two from 2 to 65536"
+#endif
+#ifndef ZSLAB_ENABLE_RSS_RECLAMATION
+#define ZSLAB_ENABLE_RSS_RECLAMATION 0
+#endif
+#ifndef ZSLAB_HARDENED
+#define ZSLAB_HARDENED 0
+#endif
+#ifndef ZSLAB_STATS
+#define ZSLAB_STATS 1
+#endif
+#if ZSLAB_STATS < 0 || ZSLAB_STATS > 2
+#error "ZSLAB_STATS must be 0 (none), 1 (slow paths) or 2 (also totals)"
+#endif
+#ifndef ZSLAB_TLS_MODEL
+#define ZSLAB_TLS_MODEL "initial-exec"
+#endif
+#ifndef ZSLAB_ASSERT
+#if defined(NDEBUG) || ZSLAB_NO_OS
+#define ZSLAB_ASSERT(x) ((void)0)
+#else
+#include <assert.h>
+#define ZSLAB_ASSERT(x) assert(x)
+#endif
+#endif
+#ifndef ZSLAB_API
+#if ZSLAB_STATIC && defined(__GNUC__)
+#define ZSLAB_API static __attribute__((unused))
+#elif ZSLAB_STATIC
+#define ZSLAB_API static
+#elif defined(__cplusplus)
+#define ZSLAB_API extern "C"
+#else
+#define ZSLAB_API extern
+#endif
+#endif
+
+/* ---- >>types ---------------------------------------------------------------
+   Results, ids, configurations and the structs a program may look into.           */
+typedef struct zslab zslab;               /* an allocator: one address range, its classes, its epochs */
+typedef struct zslab_heap zslab_heap;     /* private state of one user: a thread's, or an explicit one */
+typedef struct zslab_domain zslab_domain; /* a scope over an epoch */
+typedef uint64_t zslab_handle;            /* 64-bit name of an object; 0 is never a handle */
+typedef uint64_t zslab_epoch;             /* ring place and 48-bit era; never reused */
+#define ZSLAB_EPOCH_NONE ((zslab_epoch)0)
+
+/* What a call answers. 0 is success; the numbers never change. */
+typedef enum zslab_result {
+    ZSLAB_OK = 0,
+    ZSLAB_E_INVALID = 1,        /* bad argument: size 0, bad alignment, bad configuration, malformed handle */
+    ZSLAB_E_NOMEM = 2,          /* the system, or the range, has no memory left */
+    ZSLAB_E_LIMIT = 3,          /* a configured limit was reached */
+    ZSLAB_E_CLOSED = 4,         /* the epoch is closing, closed or unknown */
+    ZSLAB_E_STALE = 5,          /* the object went with its epoch, or the handle's object was freed */
+    ZSLAB_E_DOUBLE_FREE = 6,    /* the slot holds no live object */
+    ZSLAB_E_MISALIGNED = 7,     /* a pointer inside an object */
+    ZSLAB_E_FOREIGN = 8,        /* not from here */
+    ZSLAB_E_FULL = 9,           /* a queue or a pool is full */
+    ZSLAB_E_BUSY = 10,          /* in use; or no epoch place is free */
+    ZSLAB_E_SPILLED = 11,       /* the object is on a zoned device at the moment */
+    ZSLAB_E_TOO_BIG = 12,       /* larger than the largest class, and no fallback */
+    ZSLAB_E_CORRUPT = 13,       /* the allocator's own state was damaged */
+    ZSLAB_E_IO = 14,            /* the rest are answers of zslab_zns.h: the device failed a command */
+    ZSLAB_E_READ_ONLY = 15,     /* store or zone can be read only */
+    ZSLAB_E_OFFLINE = 16,       /* the zone is dead */
+    ZSLAB_E_PERMISSION = 17,    /* the system refused access to the device */
+    ZSLAB_E_GONE = 18,          /* the device was removed */
+    ZSLAB_E_GEOMETRY = 19,      /* zones, blocks or format other than expected */
+    ZSLAB_E_NO_ACTIVE_ZONE = 20, /* the device's limit of active zones held until the timeout */
+    ZSLAB_E_NO_SPACE = 21       /* no empty zone left */
+} zslab_result;
+
+/* When empty pages go back to the system. */
+typedef enum zslab_reclaim {
+    ZSLAB_RECLAIM_DEFAULT = 0,  /* the compile-time choice, ZSLAB_ENABLE_RSS_RECLAMATION */
+    ZSLAB_RECLAIM_LATENCY = 1,  /* keep them hot; zslab_trim gives them back */
+    ZSLAB_RECLAIM_RSS = 2       /* inside zslab_epoch_close, _release and _reset */
+} zslab_reclaim;
+
+typedef enum zslab_epoch_state {
+    ZSLAB_EPOCH_ACTIVE = 0,     /* takes new objects */
+    ZSLAB_EPOCH_CLOSING = 1,    /* takes none; the live ones stay valid */
+    ZSLAB_EPOCH_CLOSED = 2      /* nothing of it is left */
+} zslab_epoch_state;
+
+/* What the last exit of a domain does with its epoch. */
+typedef enum zslab_on_exit {
+    ZSLAB_ON_EXIT_KEEP = 0,
+    ZSLAB_ON_EXIT_RESET = 1,
+    ZSLAB_ON_EXIT_CLOSE = 2,
+    ZSLAB_ON_EXIT_RELEASE = 3
+} zslab_on_exit;
+
+/* zslab_config.flags */
+#define ZSLAB_FLAG_SHARED 1u      /* lock-free heap for all threads: fibers, signal handlers; about 7 times slower */
+#define ZSLAB_FLAG_HARDENED 2u    /* simultaneous frees decided, objects zeroed on free, slot order shuffled */
+#define ZSLAB_FLAG_PREFAULT 4u    /* touch memory when it is committed; refused: create fails */
+#define ZSLAB_FLAG_HUGE_PAGES 8u  /* ask for 2 MiB pages; refused: see zslab_flags_in_effect */
+#define ZSLAB_FLAG_LOCK_PAGES 16u /* lock committed memory in RAM; refused: create fails; not with _RSS */
+#define ZSLAB_FLAG_NUMA_LOCAL 32u /* prefer the node of the thread that touches first; refused: see above */
+
+/* Where larger objects go. alloc and free are set together or not at all; owns and usable_size may be NULL:
+   without owns every pointer outside the range goes to fallback.free. Called without any lock held. */
+typedef struct zslab_fallback {
+    void *(*alloc)(void *user, size_t size, size_t alignment);
+    void (*free)(void *user, void *p);
+    size_t (*usable_size)(void *user, const void *p);
+    int (*owns)(void *user, const void *p);
+    void *user;
+} zslab_fallback;
+
+/* The operating system, replaced: all four or none. 0 = done. reserve returns address space aligned to
+   `alignment` or NULL; commit makes it usable, reading zeros when fresh; purge drops contents, and the memory
+   stays readable; release undoes reserve. */
+typedef struct zslab_os {
+    void *(*reserve)(void *user, size_t bytes, size_t alignment);
+    int (*commit)(void *user, void *p, size_t bytes);
+    int (*purge)(void *user, void *p, size_t bytes);
+    void (*release)(void *user, void *p, size_t bytes);
+    void *user;
+} zslab_os;
+
+/* Told of every misuse: what it was, the pointer or the handle. Called without any lock held. */
+typedef void zslab_misuse_fn(void *user, zslab_result what, const void *p, zslab_handle h);
+
+#define ZSLAB_CACHE_NONE ((size_t)-1)
+
+/* An allocator's configuration; zero in a field means its default. */
+typedef struct zslab_config {
+    size_t reserve_bytes;        /* address range: 64 GiB on 64-bit, 256 MiB on 32-bit, halved until granted;
+                                    2 chunks to 2^24 chunks */
+    void *memory;                /* use this buffer instead of the system; the buffer outlives the allocator */
+    size_t memory_bytes;         /* its length; too small is ZSLAB_E_INVALID, see zslab_buffer_bytes_min */
+    const uint32_t *class_bytes; /* size classes: ascending, multiples of 8 from 8 (of 16 above 16), at most a
+                                    chunk and 65,536; default 33 classes, 8 to 8192 */
+    size_t class_count;          /* 1 to 255; set together with class_bytes */
+    uint32_t epoch_count;        /* epochs open or draining at once, a power of two, 2 to 65,536: 128 */
+    zslab_reclaim reclaim;
+    size_t limit_bytes;          /* most committed, unpurged object memory, at least one chunk: no limit */
+    size_t cache_bytes;          /* empty memory kept resident by frees in active epochs (RSS policy) and by
+                                    trim: 1 MiB; ZSLAB_CACHE_NONE keeps none */
+    uint32_t flags;              /* ZSLAB_FLAG_* */
+    zslab_fallback fallback;
+    zslab_os os;                 /* not together with memory */
+    zslab_misuse_fn *on_misuse;
+    void *misuse_user;
+} zslab_config;
+
+/* A live object, as zslab_check shows it. */
+typedef struct zslab_visit {
+    const void *p;
+    size_t usable_bytes, class_idx;
+    zslab_epoch epoch;
+    zslab_handle handle;         /* 0: made without one */
+    uint64_t age_epochs;         /* epochs opened since its own */
+    uint16_t tag;
+} zslab_visit;
+typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero stops the walk */
+
+/* ---- >>api-allocator -------------------------------------------------------
+   Making, ending and asking an allocator. Functions that return a pointer or an id return NULL or 0 on failure and
+   leave the reason in zslab_last_error().                                         */
+
+/* zslab_create -- an allocator of its own range, classes, epochs and heaps; one epoch is open.
+   in       config   NULL: all defaults; copied, but its buffer and class table outlive the allocator
+   returns  the allocator; NULL: ZSLAB_E_INVALID (a field out of range, a buffer too small), ZSLAB_E_NOMEM (refused
+            by the system, also a refused lock or prefault), ZSLAB_E_LIMIT (no thread-exit hook left)
+   threads  any thread
+   cost     a few system calls; nothing is touched but the metadata of the first chunk
+   source   >>public, >>arena                                                       */
+ZSLAB_API zslab *zslab_create(const zslab_config *config);
+
+/* zslab_destroy -- give everything back to the system; every pointer, epoch, domain, heap and handle of z ends.
+   in       z        NULL is accepted and ignored
+   threads  one thread; nobody uses z and no thread that used it exits meanwhile
+   cost     two system calls, O(heaps)                                              */
+ZSLAB_API void zslab_destroy(zslab *z);
+
+/* zslab_buffer_bytes_min -- the smallest zslab_config.memory_bytes a configuration works with, whatever the buffer's
+   alignment; 0 when the configuration is invalid. One chunk of objects fits; each thread beyond the first needs a
+   row of its own (zslab_create takes what is there and grows rows at the expense of chunks).
+   in       config   memory and memory_bytes are ignored
+   threads  any thread
+   cost     O(classes)                                                              */
+ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *config);
+
+/* zslab_trim -- give empty memory back to the system, down to zslab_config.cache_bytes: this thread's empty chunks,
+   those of parked heaps, what ended epochs left with sleeping threads, the pool.
+   returns  bytes given back
+   threads  any thread
+   cost     O(chunks) and a system call per run of neighbours                       */
+ZSLAB_API size_t zslab_trim(zslab *z);
+
+/* zslab_flags_in_effect -- the ZSLAB_FLAG_* that hold for z; refused huge pages or NUMA locality are missing.
+   threads  any thread; cost O(1)                                                   */
+ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z);
+
+/* zslab_last_error -- why the last failing call of this thread failed; written only on failure. With ZSLAB_NO_TLS one
+   word for all threads.                                                            */
+ZSLAB_API zslab_result zslab_last_error(void);
+
+/* zslab_result_name -- a short English name, static storage.                       */
+ZSLAB_API const char *zslab_result_name(zslab_result r);
+
+/* zslab_rss_bytes -- resident bytes of this process as the system counts them; 0 where unknown.
+   cost     one file read on Linux                                                  */
+ZSLAB_API uint64_t zslab_rss_bytes(void);
+
+/* ---- >>api-alloc -----------------------------------------------------------
+   Objects. They go to the epoch of the innermost domain this thread has entered, else to the current epoch. */
+
+/* zslab_malloc -- an object of at least size bytes, uninitialised, aligned to the largest power of two that divides
+   its class (8 at least, 16 from 16 bytes on).
+   in       size     1 to the largest class; larger goes to the fallback
+   returns  the object; NULL: ZSLAB_E_INVALID (size 0), ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT,
+            ZSLAB_E_CLOSED (the domain's or the current epoch was closed)
+   threads  any thread
+   cost     O(1): about 20 instructions from the thread's magazine; a new slab each 64 objects, a new chunk each
+            64 KiB
+   source   >>fast, >>heap                                                          */
+ZSLAB_API void *zslab_malloc(zslab *z, size_t size);
+
+/* zslab_malloc_epoch -- zslab_malloc in a given epoch.
+   returns  also ZSLAB_E_CLOSED for an epoch closing, closed or never opened
+   threads  any thread
+   cost     as zslab_malloc, and finding the thread's row of the epoch: two loads   */
+ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch);
+
+/* zslab_calloc -- count * size bytes of zeros; a product that overflows is ZSLAB_E_TOO_BIG or the fallback's refusal. */
+ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size);
+
+/* zslab_realloc -- change an object's size, within its epoch.
+   in       p        NULL allocates
+            size     0 is ZSLAB_E_INVALID and p stays
+   returns  p when the class stays the same; else a new object with the bytes both have, p freed; NULL: p is
+            untouched, and the reason is zslab_malloc's, zslab_free's, or ZSLAB_E_INVALID (an object with a handle
+            would move; a fallback without usable_size)
+   threads  any thread                                                              */
+ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size);
+
+/* zslab_aligned_alloc -- an object at a multiple of alignment, a power of two: the smallest class that has it, else
+   the fallback; ZSLAB_E_INVALID for another alignment, ZSLAB_E_TOO_BIG without a fallback. */
+ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
+
+/* zslab_free -- give an object back; a wrong pointer is an answer, not a crash.
+   in       p        NULL is accepted and ignored
+   returns  ZSLAB_OK, ZSLAB_E_DOUBLE_FREE (no live object in that slot), ZSLAB_E_MISALIGNED (inside an object),
+            ZSLAB_E_FOREIGN (not ours, a chunk never used, behind the last slot of a chunk), ZSLAB_E_STALE (its epoch
+            was released or reset)
+   threads  any thread, also one that never allocated; lock-free. From a signal handler in shared mode only
+   cost     O(1): about 30 instructions; from another thread a store, and one push per slab
+   source   >>fast, >>remote; invariants [STATE-1] [STAMP-1]                         */
+ZSLAB_API zslab_result zslab_free(zslab *z, void *p);
+
+/* zslab_free_sized -- zslab_free that also checks the size: another class than p's is ZSLAB_E_INVALID, nothing freed. */
+ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size);
+
+/* zslab_malloc_batch -- up to count objects of one size into out; returns how many, the reason for fewer in
+   zslab_last_error(). */
+ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out);
+
+/* zslab_free_batch -- free count pointers; skips NULL and wrong ones (each reported as zslab_free would), returns how
+   many were freed. */
+ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count);
+
+/* zslab_usable_size -- bytes that a live object may use: its class; 0 for anything else. */
+ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p);
+
+/* zslab_owns -- 1 when p points into a slot of a chunk in use, live or not, or is the fallback's; else 0. */
+ZSLAB_API int zslab_owns(const zslab *z, const void *p);
+
+/* zslab_size_class_of -- index of the class that serves size, the number of classes when there is none. */
+ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size);
+
+/* zslab_size_class_bytes -- bytes of a class, 0 past the last. */
+ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
+
+/* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread: until
+   they are used up its allocations and frees make no system call and no page fault.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
+            was reserved stays reserved
+   cost     O(bytes)                                                                */
+ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
+
+/* ---- >>api-epoch -----------------------------------------------------------
+   Epochs: groups of objects with one lifetime. An id is never reused. ACTIVE takes objects; close lets the live ones
+   drain (CLOSING, then CLOSED); release and reset drop them all at once. release and reset ask that no other thread
+   uses the epoch's objects meanwhile.                                              */
+
+/* zslab_epoch_current -- the epoch that plain allocations go to outside domains; it may be closed. */
+ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z);
+
+/* zslab_epoch_advance -- open a new current epoch and close the old one.
+   returns  the new epoch; ZSLAB_EPOCH_NONE: ZSLAB_E_BUSY, every place is open or draining, and the old stays current
+   threads  any thread; a zslab_malloc racing with it lands in one of the two
+   cost     as zslab_epoch_open and zslab_epoch_close                               */
+ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
+
+/* zslab_epoch_open -- an epoch beside the current one.
+   in       label    up to 31 bytes, copied; NULL: none
+   returns  the epoch; ZSLAB_EPOCH_NONE with ZSLAB_E_BUSY
+   cost     O(1), one lock                                                          */
+ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
+
+/* zslab_epoch_close -- refuse new objects, keep the live ones until they are freed. With the RSS policy every page
+   without a live object is back with the system when this returns, also of threads that sleep or have exited; later
+   pages go with their last object.
+   returns  ZSLAB_OK, also when it was closing already; ZSLAB_E_CLOSED
+   threads  any thread, racing with allocations and frees: each allocation is intact or refused
+   cost     latency policy: O(threads); RSS policy: two fences, O(slabs of the epoch), a system call per run of pages
+   source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
+ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e);
+
+/* zslab_epoch_release -- drop all objects of the epoch at once and close it: pointers and handles become stale.
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED
+   cost     latency policy: O(threads x classes), independent of the number of objects; RSS policy: and the purge */
+ZSLAB_API zslab_result zslab_epoch_release(zslab *z, zslab_epoch e);
+
+/* zslab_epoch_reset -- drop all objects of an ACTIVE epoch at once; it stays open. Cost as zslab_epoch_release. */
+ZSLAB_API zslab_result zslab_epoch_reset(zslab *z, zslab_epoch e);
+
+/* zslab_epoch_state_of -- ACTIVE, CLOSING or CLOSED (also for what never was an epoch of z).
+   cost     one lock; for a closing epoch a look at slabs that were live when last looked at */
+ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e);
+
+/* zslab_epoch_set_label -- name an epoch in statistics; 31 bytes, copied. ZSLAB_OK, ZSLAB_E_CLOSED. */
+ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char *label);
+
+/* zslab_epoch_of -- the epoch of a live object; ZSLAB_EPOCH_NONE with zslab_free's reason otherwise. */
+ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
+
+/* ---- >>api-domain ----------------------------------------------------------
+   Domains: scopes over an epoch. Threads enter and leave; the last exit anywhere applies the policy. While a thread is
+   inside, its zslab_malloc goes to the domain's epoch (not in shared mode: there pass zslab_domain_epoch to
+   zslab_malloc_epoch). Domains nest, last entered first left.                      */
+
+/* zslab_domain_create -- a domain with an epoch of its own, released at the last exit; after that it cannot be entered
+   again. NULL: ZSLAB_E_BUSY (no epoch place), ZSLAB_E_NOMEM. */
+ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
+
+/* zslab_domain_wrap -- a domain over an epoch that somebody else opened.
+   in       policy   what the last exit does: ZSLAB_ON_EXIT_KEEP, _RESET, _CLOSE, _RELEASE
+   returns  the domain; NULL: ZSLAB_E_CLOSED, ZSLAB_E_INVALID (policy), ZSLAB_E_NOMEM */
+ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit policy);
+
+/* zslab_domain_enter -- go inside; entering again while inside counts.
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED (ended, or its epoch was), ZSLAB_E_LIMIT (64 domains deep), ZSLAB_E_INVALID (NULL or
+            destroyed), ZSLAB_E_NOMEM
+   threads  any thread; cost one lock                                               */
+ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
+
+/* zslab_domain_exit -- leave the domain this thread entered last. Another one: ZSLAB_E_INVALID, nothing changes. A thread
+   that exits leaves its domains first. */
+ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d);
+
+/* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while somebody is
+   inside. */
+ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d);
+
+/* zslab_domain_destroy -- forget the domain; an owned epoch still open is released. ZSLAB_E_BUSY while somebody is
+   inside, ZSLAB_E_INVALID for NULL. */
+ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d);
+
+/* zslab_domain_current -- the innermost domain this thread is inside of, NULL outside; shared mode: the one entered last
+   by anybody. */
+ZSLAB_API zslab_domain *zslab_domain_current(const zslab *z);
+
+/* zslab_domain_epoch -- its epoch. */
+ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
+
+/* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute). */
+#if defined(__GNUC__) || defined(__clang__)
+static inline __attribute__((unused)) void zs__scope_leave(zslab_domain **d)
+{
+    if (*d)
+        zslab_domain_exit(*d);
+}
+static inline __attribute__((unused)) zslab_domain *zs__scope_enter(zslab_domain *d)
+{
+    return zslab_domain_enter(d) == ZSLAB_OK ? d : NULL;
+}
+#define ZS__SCOPE_NAME_(line) zs__scope_##line
+#define ZS__SCOPE_NAME(line) ZS__SCOPE_NAME_(line)
+#define ZSLAB_DOMAIN_SCOPE(d)                                                                             \
+    zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((cleanup(zs__scope_leave), unused)) = zs__scope_enter(d)
+#endif
+
+/* ---- >>api-heap ------------------------------------------------------------
+   Explicit heaps: no thread-local storage; for fibers, job systems, plugins. A heap may move between threads, one at a
+   time. In shared mode they all are the one heap.                                   */
+
+/* zslab_heap_create -- NULL: ZSLAB_E_NOMEM. Any thread. */
+ZSLAB_API zslab_heap *zslab_heap_create(zslab *z);
+
+/* zslab_heap_destroy -- its live objects stay valid; the next heap or thread takes over its memory. NULL is ignored. */
+ZSLAB_API void zslab_heap_destroy(zslab_heap *heap);
+
+/* zslab_heap_malloc -- zslab_malloc from this heap, in the allocator's current epoch, never a domain's. */
+ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size);
+
+/* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap. */
+ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e);
+
+/* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners. */
+ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
+
+/* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one again.
+   Does nothing inside a domain. */
+ZSLAB_API void zslab_thread_detach(zslab *z);
+
+/* ---- >>api-debug ----------------------------------------------------------- */
+
+/* zslab_check -- visit every live object and verify the allocator's invariants.
+   in       visit    NULL: verify only; non-zero from it stops the walk
+   returns  ZSLAB_OK; ZSLAB_E_CORRUPT, reported to the misuse hook
+   threads  nobody else may use z meanwhile
+   cost     O(slots of every chunk in use)                                          */
+ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user);
+
+#endif /* ZSLAB_H */
+
+/* ======== the private half begins: nothing below is for users to read or name ======== */
+#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
+#ifndef ZS__PRIVATE_ONCE
+#define ZS__PRIVATE_ONCE
+
+#if ZSLAB_NO_TLS && ZSLAB_INLINE
+#error "ZSLAB_INLINE has nothing to inline with ZSLAB_NO_TLS: drop one of the two"
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define ZS__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ZS__TSAN 1
+#endif
+#endif
+#ifndef ZS__TSAN
+#define ZS__TSAN 0
+#endif
+
+/* ---- >>atomics -------------------------------------------------------------
+   One function per operation and order, for uint8_t, uint32_t, uint64_t and pointers kept as
+   uintptr_t; suffixes _u8 _u32 _u64 _ptr. Plain name: relaxed. Read-modify-writes are acq_rel, or
+   seq_cst where named so. ZS__ATOMICS_INCLUDE names a file that defines the same functions, for the
+   interleaving checker.                                                            */
+#if defined(ZS__ATOMICS_INCLUDE)
+#include ZS__ATOMICS_INCLUDE
+#elif defined(__GNUC__) || defined(__clang__)
+
+#define ZS__ATOMIC_FUNCTIONS(T, N)                                                                       \
+    static inline T zs__load_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }            \
+    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }        \
+    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }        \
+    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }            \
+    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }        \
+    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); }  \
+    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }        \
+    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(p, v, __ATOMIC_ACQ_REL); }        \
+    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL); }          \
+    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL); }        \
+    /* on failure *expected holds what was found */                                                      \
+    static inline int zs__cas_##N(T *p, T *expected, T v)                                                \
+    {                                                                                                    \
+        return __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);       \
+    }
+static inline void zs__fence_seq(void)
+{
+#if ZS__TSAN /* which knows read-modify-writes, not fences */
+    static uint32_t word;
+    __atomic_fetch_add(&word, 0, __ATOMIC_SEQ_CST);
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+static inline void zs__compiler_barrier(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+#elif defined(_MSC_VER)
+
+#include <intrin.h>
+/* /volatile:iso leaves ordering to us: a full barrier on each side is right everywhere and cheap enough off
+   the fast path; on x86 the compiler barrier suffices for all but seq_cst. */
+#if defined(_M_IX86) || defined(_M_X64)
+#define ZS__MSVC_ORDER() _ReadWriteBarrier()
+#else
+#define ZS__MSVC_ORDER() __dmb(0xb)
+#endif
+#define ZS__ATOMIC_FUNCTIONS_MSVC(T, N, S, SUFFIX)                                                       \
+    static inline T zs__load_##N(const T *p) { return *(const volatile T *)p; }                          \
+    static inline T zs__load_acq_##N(const T *p)                                                         \
+    {                                                                                                    \
+        T v = *(const volatile T *)p;                                                                    \
+        ZS__MSVC_ORDER();                                                                                \
+        return v;                                                                                        \
+    }                                                                                                    \
+    static inline void zs__store_##N(T *p, T v) { *(volatile T *)p = v; }                                \
+    static inline void zs__store_rel_##N(T *p, T v)                                                      \
+    {                                                                                                    \
+        ZS__MSVC_ORDER();                                                                                \
+        *(volatile T *)p = v;                                                                            \
+    }                                                                                                    \
+    static inline T zs__exchange_##N(T *p, T v)                                                          \
+    {                                                                                                    \
+        return (T)_InterlockedExchange##SUFFIX((volatile S *)p, (S)v);                                   \
+    }                                                                                                    \
+    static inline int zs__cas_##N(T *p, T *expected, T v)                                                \
+    {                                                                                                    \
+        T was = (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, (S)v, (S)*expected);             \
+        int done = was == *expected;                                                                     \
+        *expected = was;                                                                                 \
+        return done;                                                                                     \
+    }                                                                                                    \
+    static inline T zs__load_seq_##N(const T *p)                                                         \
+    {                                                                                                    \
+        return (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, 0, 0);                            \
+    }                                                                                                    \
+    static inline T zs__add_##N(T *p, T v)                                                               \
+    {                                                                                                    \
+        T was = zs__load_##N(p);                                                                         \
+        while (!zs__cas_##N(p, &was, (T)(was + v)))                                                      \
+            ;                                                                                            \
+        return was;                                                                                      \
+    }                                                                                                    \
+    static inline T zs__sub_##N(T *p, T v) { return zs__add_##N(p, (T)((T)0 - v)); }                     \
+    static inline T zs__or_##N(T *p, T v)                                                                \
+    {                                                                                                    \
+        T was = zs__load_##N(p);                                                                         \
+        while (!zs__cas_##N(p, &was, (T)(was | v)))                                                      \
+            ;                                                                                            \
+        return was;                                                                                      \
+    }                                                                                                    \
+    static inline T zs__and_##N(T *p, T v)                                                               \
+    {                                                                                                    \
+        T was = zs__load_##N(p);                                                                         \
+        while (!zs__cas_##N(p, &was, (T)(was & v)))                                                      \
+            ;                                                                                            \
+        return was;                                                                                      \
+    }
+#define ZS__ATOMIC_FUNCTIONS(T, N) ZS__ATOMIC_FUNCTIONS_##N
+#define ZS__ATOMIC_FUNCTIONS_u8 ZS__ATOMIC_FUNCTIONS_MSVC(uint8_t, u8, char, 8)
+#define ZS__ATOMIC_FUNCTIONS_u32 ZS__ATOMIC_FUNCTIONS_MSVC(uint32_t, u32, long, )
+#define ZS__ATOMIC_FUNCTIONS_u64 ZS__ATOMIC_FUNCTIONS_MSVC(uint64_t, u64, __int64, 64)
+#if UINTPTR_MAX > 0xffffffffu
+#define ZS__ATOMIC_FUNCTIONS_ptr ZS__ATOMIC_FUNCTIONS_MSVC(uintptr_t, ptr, __int64, 64)
+#else
+#define ZS__ATOMIC_FUNCTIONS_ptr ZS__ATOMIC_FUNCTIONS_MSVC(uintptr_t, ptr, long, )
+#endif
+static inline void zs__fence_seq(void)
+{
+    static volatile long word;
+    _InterlockedExchange(&word, 0);
+}
+static inline void zs__compiler_barrier(void)
+{
+    _ReadWriteBarrier();
+}
+
+#else
+#error "zslab needs GCC, clang or MSVC atomics: add a block here for this compiler"
+#endif
+
+#ifndef ZS__ATOMICS_INCLUDE
+ZS__ATOMIC_FUNCTIONS(uint8_t, u8)
+ZS__ATOMIC_FUNCTIONS(uint32_t, u32)
+ZS__ATOMIC_FUNCTIONS(uint64_t, u64)
+ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
+#endif
+
+/* ---- >>bits ----------------------------------------------------------------
+   Counting bits, alignment, checked multiplication, branch hints.                  */
+#if defined(__GNUC__) || defined(__clang__)
+#define ZS__LIKELY(x) __builtin_expect(!!(x), 1)
+#define ZS__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ZS__NOINLINE __attribute__((noinline))
+#define ZS__ALWAYS_INLINE inline __attribute__((always_inline))
+#define ZS__UNUSED __attribute__((unused))
+#define ZS__PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
+#elif defined(_MSC_VER)
+#define ZS__LIKELY(x) (x)
+#define ZS__UNLIKELY(x) (x)
+#define ZS__NOINLINE __declspec(noinline)
+#define ZS__ALWAYS_INLINE __forceinline
+#define ZS__UNUSED
+#define ZS__PREFETCH_WRITE(p) ((void)(p))
+#endif
+#define ZS__STATIC_ASSERT(name, x) typedef char zs__assert_##name[(x) ? 1 : -1] ZS__UNUSED
+
+static inline unsigned zs__ctz(uint64_t x) /* x != 0 */
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(x);
+#else
+    unsigned n = 0;
+    while (!(x & 1)) {
+        x >>= 1;
+        n++;
+    }
+    return n;
+#endif
+}
+
+static inline unsigned zs__popcount(uint64_t x)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_popcountll(x);
+#else
+    unsigned n = 0;
+    for (; x; x &= x - 1)
+        n++;
+    return n;
+#endif
+}
+
+static inline size_t zs__round_up(size_t n, size_t to) /* to: a power of two */
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+static inline int zs__is_pow2(size_t n)
+{
+    return n && !(n & (n - 1));
+}
+
+/* The product, or SIZE_MAX when it does not fit (no object is that large). */
+static inline size_t zs__mul_clamp(size_t a, size_t b)
+{
+    return b && a > SIZE_MAX / b ? SIZE_MAX : a * b;
+}
+
+/* ---- >>layout --------------------------------------------------------------
+   Every struct the fast paths touch, and who may write each field. The rest of the allocator's state is
+   in >>layout too, so that one place shows it all.
+
+   [STATE-1] One byte per slot says what the slot is; it is the truth, every other record is a cache of it.
+   [WORD-1]  A bit set in a slab's word: the slot is home, state FREE, in no magazine. Only the chunk's owner
+             writes words (shared mode: anybody, by compare-and-swap).
+   [STAMP-1] A chunk's objects exist iff its stamp equals the round of its ring place. Rounds only rise.
+   [OWN-1]   A chunk changes class, epoch or owner only when all its slots are home, or its stamp is dead.
+   [GATE-1]  Who hands out a slot marks it live first and reads the row's gate after it; who shuts the gate
+             passes the asymmetric fence before it looks at states (>>epoch).
+   [HINT-1]  A queued slab is a hint: only a state of ZS__REMOTE brings a slot home, each once (>>remote).
+   [META-1]  States of slots that no binding of the chunk has carved yet are zero, in every region.          */
+
+/* Slot states. */
+#define ZS__FREE 0     /* home, in a magazine, or in the middle of a free */
+#define ZS__LIVE 1     /* plain object of an owned heap: the only state the fast path frees */
+#define ZS__REMOTE 2   /* freed by a thread other than the owner, not yet home */
+#define ZS__HANDLE 3   /* live, made with a handle */
+#define ZS__GUARDED 4  /* live; shared or hardened allocator: frees go through the cold path */
+#define ZS__FREEING 5  /* being zeroed by a hardened free: still counts as live */
+#define ZS__CLAIMED 6  /* shared mode: taken, its checks not done yet [SHARED-4] */
+#define ZS__RETIRED 7  /* never used again: its generation is used up */
+
+#define ZS__CHUNK_BYTES ((size_t)1 << ZSLAB_CHUNK_SHIFT)
+#define ZS__CHUNK_MASK (ZS__CHUNK_BYTES - 1)
+#define ZS__CLASS_BYTES_MAX (ZSLAB_CHUNK_SHIFT < 16 ? ZS__CHUNK_BYTES : (size_t)65536)
+#define ZS__CLASS_MAX 255                     /* classes 0 to 254; 255 fits the byte of the empty bin */
+#define ZS__MASK_WORDS (ZSLAB_CHUNK_SHIFT <= 15 ? 1 : 1 << (ZSLAB_CHUNK_SHIFT - 15))
+#ifndef ZS__MAG_BYTES
+#define ZS__MAG_BYTES 1024u                   /* one magazine: 63 entries, aligned to its size */
+#endif
+#define ZS__MAG_MASK (ZS__MAG_BYTES - 1)
+#define ZS__MAG_FULL (ZS__MAG_BYTES - 16)
+#define ZS__PLACE_MASK 0xffffu                /* ring place in a stamp and in an epoch id */
+#define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
+#define ZS__THREAD_GONE 0xfffffffeu           /* tls.thread after this thread's teardown */
+#ifndef ZS__FOLD_MAX
+#define ZS__FOLD_MAX 16                       /* slabs folded in, flushed or rebound by one call [promise 9] */
+#endif
+
+/* Fractions for the one multiplication that divides by the slot size: 32 bits are exact for offsets below
+   2^16 and sizes to 65,536, 40 bits for offsets below 2^20 (tests/test_class.c walks all of them). */
+#if ZSLAB_CHUNK_SHIFT <= 16
+#define ZS__RECIP_BITS 32
+typedef uint32_t zs__recip;
+#define zs__load_recip zs__load_u32
+#define zs__store_recip zs__store_u32
+#else
+#define ZS__RECIP_BITS 40
+typedef uint64_t zs__recip;
+#define zs__load_recip zs__load_u64
+#define zs__store_recip zs__store_u64
+#endif
+#define ZS__RECIP_MASK (((uint64_t)1 << ZS__RECIP_BITS) - 1)
+
+/* A free slot in a magazine: 16 bytes, walked by a pointer, so that a word stored and soon reloaded is
+   addressed base + constant (the CPU forwards that for nothing). */
+typedef struct zs__entry {
+    void *p;
+    uint8_t *state;
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t pad[2];
+#endif
+} zs__entry;
+
+/* One class of one row. Owner only, but for heap, owner and cls, which freeing threads read. */
+typedef struct zs__bin {
+    zs__entry *top;        /* next free place of the magazine; low bits 0: empty, ZS__MAG_FULL: full */
+    uint64_t avail;        /* free slots of the current slab, taken out of its word */
+    char *slots;           /* slot 0 of the current slab */
+    uint8_t *states;       /* its state */
+    uintptr_t heap;        /* zslab_heap *; 0 for the draining bin */
+    uint64_t last_full;    /* the word of a chunk's last slab when all its slots are home */
+    uint32_t owner;        /* thread number of the owner, or ZS__NOBODY */
+    uint32_t cls;
+    uint32_t size;
+    uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
+} zs__bin;
+
+/* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
+   without a class), then zs__bin_cold[class_count], then the magazines. */
+typedef struct zs__row {
+    uint64_t gate;         /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
+    uint64_t epoch;        /* id this row serves, 0: idle. Written by the owner under lock */
+    uint64_t stamp;        /* round its chunks are bound with */
+    zslab *z;
+    zslab_heap *heap;
+    struct zs__row *next, *prev; /* the heap's attached or idle rows */
+    uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
+    uint32_t place;
+    uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
+    uint64_t used[4];      /* classes with chunks, a bit each; owner */
+    uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
+    uint32_t owner;        /* thread number in the bins */
+    uint32_t pad[4];
+} zs__row;
+
+/* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, bin also by closers. */
+typedef struct zs__chunk {
+    uint64_t stamp;        /* round of its place when bound; 0: being rebound */
+    uintptr_t states;      /* uint8_t *: state of slot 0 */
+    uintptr_t bin;         /* zs__bin * */
+    zs__recip recip;       /* 2^ZS__RECIP_BITS / size, rounded up; 0: never bound */
+    uint32_t cls;
+} zs__chunk;
+
+/* One thread's 24 bytes. */
+typedef struct zs__tls_block {
+    uintptr_t z;           /* allocator whose row stands here; cleared by its zslab_destroy */
+    zs__row *row;          /* this thread's current row in it */
+    uint32_t thread;       /* this thread's number; 0: none yet */
+    uint32_t error;        /* zslab_last_error */
+} zs__tls_block;
+
+/* round[place], a cache line each: a release writes one and disturbs no reader of another. */
+typedef struct zs__round {
+    uint64_t word;         /* round << 16 | place */
+    uint64_t pad[7];
+} zs__round;
+
+typedef struct zs__class {
+    uint32_t size, slots, slabs, lines; /* lines: state lines, one more than slabs when the tail needs one */
+    zs__recip recip;
+    uint32_t region;
+    uint64_t last_full;
+} zs__class;
+
+/* Slab metadata is laid out per region, one region for each number of lines in use: chunk i has its lines at
+   first + i * lines, so the place is fixed for ever and needs no allocation. */
+typedef struct zs__region {
+    uint32_t lines, first; /* lines per chunk; index of chunk 0's first slab */
+    uint32_t group_next, group_end; /* fresh chunks set aside, so that neighbours fill metadata pages */
+    size_t committed;      /* chunks whose lines are committed */
+} zs__region;
+#define ZS__REGIONS_MAX 48
+
+typedef struct zs__hint {
+    uint32_t next;         /* 1 + next slab of the inbox; whoever set queued writes it before the push */
+    uint8_t queued;        /* set by exchange: the slab is in an inbox, or about to be */
+    uint8_t pad[3];
+} zs__hint;
+
+typedef struct zs__chunk_cold {
+    uint32_t next, prev;   /* 1 + chunk: the bin's list of chunks with free slots; owner */
+    uint32_t all_next, all_prev; /* the bin's list of all its chunks; the pool. Row lock, pool lock */
+    uint32_t carved, start; /* slabs [start, start + carved) mod slabs were ever used by this binding; owner */
+    uint32_t home;         /* carved slabs all of whose slots are home; owner */
+    uint32_t purged_bytes; /* atomic: given back to the system, not counted as committed */
+    uint32_t flags;        /* ZS__CHUNK_*; owner */
+    uint32_t mark;         /* a closer is about to look at it; under the close lock */
+    uint32_t drained;      /* atomic: draining, found without live slots and counted */
+    uint32_t pad;
+    uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
+} zs__chunk_cold;
+#define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
+#define ZS__CHUNK_CACHED 2u   /* empty, counted in z->cached_bytes */
+
+typedef struct zs__bin_cold {
+    uint32_t partial;      /* 1 + chunk: list of chunks with free slots, last in first out */
+    uint32_t all, all_tail, all_count; /* every chunk bound for this row */
+    uint32_t stale, stale_tail, stale_count; /* chunks of dead rounds, to be bound again */
+    uint32_t fresh;        /* 1 + chunk that still has slabs never carved; 0: none */
+    uint32_t listed;       /* shared mode: 1 + head of slabs given slots back, push-only, taken whole */
+    uint32_t lock;         /* shared mode: guards this struct and the chunks' cold records */
+} zs__bin_cold;
+
+struct zslab {
+    char *base;            /* objects: chunk i at base + i * chunk */
+    size_t range_bytes;
+    zs__chunk *chunks;
+    uint8_t *states;       /* one byte per slot, 64 per slab, by slab index */
+    uint64_t *words;       /* one per slab */
+    uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
+    uint32_t guarded;
+    uint8_t class_of[8192]; /* class of (size - 1) / 8; class_count where there is none */
+
+    zs__chunk_cold *cold;
+    zs__hint *hints;
+    uint32_t chunk_count, class_count, epoch_count, region_count;
+    zs__class classes[ZS__CLASS_MAX + 1];
+    zs__region regions[ZS__REGIONS_MAX];
+    size_t row_bytes, heap_bytes, cold_offset; /* of a row, a heap, and from a row to its cold bins */
+    zslab_config config;   /* defaults filled in */
+    uint32_t flags_in_effect, owns_memory, rss_policy, fence_ready;
+    uint32_t own_fence;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
+    size_t page_bytes;
+    uint64_t key;          /* hardened: slot order */
+
+    /* the meta arena and fresh chunks; guarded by arena_lock */
+    uint32_t arena_lock;
+    char *meta, *meta_end, *meta_top, *meta_committed; /* bump: heaps, rows, domains */
+    char *reserved_meta;   /* the reservation that holds this struct, and its length */
+    size_t reserved_meta_bytes, record_committed, range_committed;
+    uint32_t fresh_chunk, chunk_limit; /* first chunk never grouped; chunks usable (a buffer lends its top ones) */
+    uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
+    struct zs__row *rows_spare;
+    struct zslab_domain *domains_spare;
+    uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
+
+    /* epochs, heaps; guarded by epoch_lock */
+    uint32_t epoch_lock;
+    uint32_t events;       /* atomic: rises when an epoch closes, is released, reset or found drained */
+    uint64_t current;      /* atomic: id of the current epoch */
+    uint64_t era;          /* of the last epoch opened */
+    struct zs__place *places;
+    uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
+    uint32_t closing_head; /* places that drain; 1 + place */
+    uint32_t close_lock;   /* one closer or trim at a time purges; guards marks */
+    uint32_t heap_count;
+    zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
+    zslab_heap *parked;
+    zslab_heap **heap_of;  /* by thread number below heap_of_count; atomic entries */
+    uint32_t heap_of_count;
+    zslab_heap *shared_heap; /* shared mode: the heap of everybody */
+    struct zslab_domain *shared_domain;
+    zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
+    uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* atomic, by kind */
+    uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
+    zslab *next_allocator; /* every allocator of this implementation; under the global lock */
+    uint64_t pad[8];
+};
+
+/* A ring place: the epoch that has it, or had it last. Guarded by epoch_lock but for the atomic fields. */
+typedef struct zs__place {
+    uint64_t id;           /* atomic: era << 16 | place; stays after the end, for the statistics */
+    uint32_t state;        /* atomic: zslab_epoch_state */
+    uint32_t next;         /* 1 + next free place, first in first out */
+    uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
+    uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
+    uint32_t domains;      /* domains over it */
+    uint32_t next_closing; /* 1 + next place that drains */
+    uint64_t opened_ns, rss_before_close, rss_after_close;
+    char label[32];
+    uint64_t pad[4];
+} zs__place;
+
+/* What the slow paths count for one class of one heap. */
+typedef struct zs__counters {
+    uint64_t slow, new_slab, partial_to_full, full_to_partial, partial_null, current_full, recycled, overflowed;
+    uint64_t cache_miss, epoch_closed, inbox, rebind, remote_frees, remote_flushes, allocs, frees;
+} zs__counters;
+
+typedef struct zs__gather {
+    uint32_t slab, chunk;  /* 1 + slab that this heap gave slots back to, not yet told its owner; its chunk */
+} zs__gather;
+
+typedef struct zs__scope {
+    zslab_domain *domain;
+    uint32_t entered;      /* times in a row */
+} zs__scope;
+#define ZS__SCOPES_MAX 64
+
+/* Private state of one thread, or of one explicit heap. Owner only, but for the fields said to be atomic. */
+struct zslab_heap {
+    zslab *z;
+    zs__row *row;          /* of the epoch that a plain allocation uses; NULL: look it up */
+    uint32_t thread;       /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
+    uint32_t explicit_use; /* made by zslab_heap_create */
+    uint32_t is_parked;    /* atomic: nobody owns it; epoch lock */
+    uintptr_t tls;         /* zs__tls_block * of the owner */
+    zslab_heap *next, *next_parked; /* every heap; parked ones */
+    zs__row *attached, *idle;
+    zs__row *pass_next;
+    uint32_t attached_count, idle_count, seen_events, pass_left, todo; /* todo: 1 + slab, what is left of an inbox taken whole */
+    uint32_t scope_count;
+    uint64_t gathered[4];  /* classes with an entry in gather */
+    uint64_t random;       /* hardened: which free slot next */
+    zs__gather *gather;    /* [class_count] */
+    zs__counters *counters; /* [class_count + 1] */
+    uintptr_t *row_of;     /* zs__row * by ring place, atomic */
+    zs__scope scopes[ZS__SCOPES_MAX];
+    uint64_t pad[8];       /* what others write stands on a line of its own */
+    uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
+    uint32_t pad2[15];
+};
+
+struct zslab_domain {
+    zslab *z;
+    zslab_epoch epoch;
+    zslab_on_exit policy;
+    uint32_t owns_epoch;   /* made by zslab_domain_create */
+    uint32_t inside;       /* entries not yet left, all threads; epoch_lock */
+    uint32_t ended;        /* an owned epoch was released: no entering again */
+    struct zslab_domain *next;
+};
+
+static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zslab *z, uint64_t stamp)
+{
+    return (zs__round *)((uintptr_t)z + ((sizeof(zslab) + 63) & ~(size_t)63)) + (stamp & ZS__PLACE_MASK);
+}
+
+static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
+{
+    return (zs__bin *)((char *)row + sizeof(zs__row)) + cls;
+}
+
+/* ---- >>fast ----------------------------------------------------------------
+   The two hot functions, inline where ZSLAB_INLINE or ZSLAB_STATIC asks for it. Their slow paths are the only
+   other names the library exports; the names carry the switches that change the layout, so that files compiled
+   with different ones do not link.                                                 */
+#define ZS__PASTE_(name, shift, stats, no_tls) zslab_impl_##name##_c##shift##_s##stats##_n##no_tls
+#define ZS__PASTE(name, shift, stats, no_tls) ZS__PASTE_(name, shift, stats, no_tls)
+#define ZS__ABI(name) ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS)
+#define zs__malloc_slow ZS__ABI(malloc_slow)
+#define zs__malloc_undo ZS__ABI(malloc_undo)
+#define zs__free_cold ZS__ABI(free_cold)
+#define zs__free_remote ZS__ABI(free_remote)
+#define zs__free_listed ZS__ABI(free_listed)
+#define zs__tls_words ZS__ABI(tls)
+
+ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size);
+ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p);
+ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p);
+ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin);
+ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
+
+#if !ZSLAB_NO_TLS
+#if defined(ZS__TLS_INCLUDE) /* the interleaving checker: one block per simulated thread */
+#include ZS__TLS_INCLUDE
+#else
+#if defined(_MSC_VER)
+#define ZS__THREAD __declspec(thread)
+#else
+#define ZS__THREAD __thread
+#endif
+#if defined(__GNUC__) && defined(__ELF__)
+#define ZS__TLS_ATTRIBUTE __attribute__((tls_model(ZSLAB_TLS_MODEL)))
+#else
+#define ZS__TLS_ATTRIBUTE
+#endif
+#if ZSLAB_STATIC
+static ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
+#else
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
+#ifdef __cplusplus
+}
+#endif
+#endif
+static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
+{
+    return &zs__tls_words;
+}
+#endif /* ZS__TLS_INCLUDE */
+#endif
+
+#if !ZSLAB_NO_TLS
+/* Push-or-list, for the owner: the magazine, or the slab's word when that is full. */
+static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void *p, uint8_t *state)
+{
+    zs__entry *top = bin->top;
+    if (ZS__LIKELY(((uintptr_t)top & ZS__MAG_MASK) != ZS__MAG_FULL)) {
+        top->p = p;
+        top->state = state;
+        bin->top = top + 1;
+        return ZSLAB_OK;
+    } else {
+        size_t at = (size_t)(state - z->states), slab = at >> 6;
+        uint64_t was = z->words[slab], now = was | (uint64_t)1 << (at & 63);
+        z->words[slab] = now;
+        if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != bin->last_full))
+            return ZSLAB_OK;
+        return zs__free_listed(z, bin, p, was);
+    }
+}
+
+/* free: 9 loads, 4 stores, 6 branches. The state goes first, the bin is loaded after it: a closer that points
+   bins at the draining bin and then fences has either seen the state or sends us down the remote path. */
+static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
+    if (ZS__LIKELY(offset < z->range_bytes)) {
+        zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
+        uint64_t recip = zs__load_recip(&c->recip), t = (offset & ZS__CHUNK_MASK) * recip;
+        uint8_t *state = (uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
+        if (ZS__LIKELY((t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
+            uint64_t stamp = zs__load_u64(&c->stamp); /* relaxed: the pointer came with its binding */
+            if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
+                zs__bin *bin;
+                zs__store_u8(state, ZS__FREE);
+                zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
+                bin = (zs__bin *)zs__load_ptr(&c->bin);
+                if (ZS__LIKELY(zs__load_u32(&bin->owner) == zs__load_u32(&zs__tls()->thread)))
+                    return zs__free_own(z, bin, p, state);
+                return zs__free_remote(z, c, state, bin);
+            }
+        }
+    }
+    return zs__free_cold(z, p);
+}
+
+/* malloc: 8 loads, 2 stores, 4 branches from the magazine. */
+static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
+{
+    zs__tls_block *tls = zs__tls();
+    if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)) {
+        zs__row *row = tls->row;
+        zs__bin *bin = zs__bin_at(row, z->class_of[(size - 1) >> 3]);
+        zs__entry *top = bin->top;
+        void *p;
+        if (ZS__LIKELY((uintptr_t)top & ZS__MAG_MASK)) {
+            bin->top = --top;
+            p = top->p;
+            zs__store_u8(top->state, ZS__LIVE);
+        } else {
+            uint64_t avail = bin->avail;
+            unsigned slot;
+            if (ZS__UNLIKELY(!avail))
+                return zs__malloc_slow(z, size);
+            slot = zs__ctz(avail);
+            avail &= avail - 1;
+            bin->avail = avail;
+            p = bin->slots + (size_t)slot * bin->size;
+            zs__store_u8(bin->states + slot, ZS__LIVE);
+            ZS__PREFETCH_WRITE(bin->slots + (size_t)zs__ctz(avail | (uint64_t)1 << 63) * bin->size);
+        }
+        zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
+        if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
+            return p;
+        return zs__malloc_undo(z, size, p);
+    }
+    return zs__malloc_slow(z, size);
+}
+#endif /* !ZSLAB_NO_TLS */
+
+#if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
+/* The names stay functions for whoever takes their address. */
+#define zslab_malloc(z, size) zs__malloc_fast((z), (size))
+#define zslab_free(z, p) zs__free_fast((z), (p))
+#endif
+
+#endif /* ZS__PRIVATE_ONCE */
+#endif /* ZSLAB_IMPLEMENTATION || ZSLAB_INLINE */
+
+/* ======== the implementation: in one file of the program ======== */
+#if defined(ZSLAB_IMPLEMENTATION) && !defined(ZS__IMPLEMENTED)
+#define ZS__IMPLEMENTED
+
+/* ---- >>platform ------------------------------------------------------------
+   What the rooms below ask of a system, then one block each for POSIX, Windows and none:
+     zs__os_page_bytes()                   page size
+     zs__os_reserve/commit/purge/release   the four hooks of zslab_os; user is ignored
+     zs__os_huge, _numa_local, _lock       ask for 2 MiB pages, for the toucher's node, for residence in
+                                           RAM; 0 = done
+     zs__os_fence_ready, zs__os_fence      the asymmetric fence: every thread of the process passes a full
+                                           barrier before it returns; ready: 0 = usable
+     zs__os_on_thread_exit(on)             arrange (1) or end (0) calls of zs__thread_exited; 0 = done
+     zs__os_arm_thread_exit()              this thread wants that call
+     zs__os_fork_word()                    a word that reads 0 in a forked child once set to 1; NULL: none,
+                                           then zs__os_process_id() changes there
+     zs__os_yield(), _now_ns(), _rss(), _random(), _wait(word, value), _wake(word)
+   Locks are words of our own (0 free, 1 held, 2 held and waited for): no initialiser, trylock, and a
+   forked child can reset them.                                                     */
+static void zs__thread_exited(void); /* >>heap: park what this thread owns */
+
+#if defined(ZS__PLATFORM_INCLUDE) /* the interleaving checker: a system of its own */
+#include ZS__PLATFORM_INCLUDE
+#elif ZSLAB_NO_OS
+
+/* A buffer is all there is; nothing can be asked for, so nothing is refused. */
+static size_t zs__os_page_bytes(void) { return 4096; }
+static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
+{
+    (void)user, (void)bytes, (void)alignment;
+    return NULL;
+}
+static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
+static int zs__os_purge(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, -1; }
+static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)p, (void)bytes; }
+static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_fence_ready(void) { return -1; }
+static void zs__os_fence(void) {}
+static int zs__os_on_thread_exit(int on) { return (void)on, 0; }
+static void zs__os_arm_thread_exit(void) {}
+static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
+static uint64_t zs__os_process_id(void) { return 1; }
+static void zs__os_yield(void) {}
+static uint64_t zs__os_now_ns(void) { return 0; }
+static uint64_t zs__os_rss(void) { return 0; }
+static uint64_t zs__os_random(void) { return UINT64_C(0x9e3779b97f4a7c15); }
+static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value; }
+static void zs__os_wake(uint32_t *word) { (void)word; }
+
+#elif defined(_WIN32)
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+#include <string.h>
+
+static size_t zs__os_page_bytes(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwPageSize;
+}
+
+/* VirtualAlloc aligns to 64 KiB; a larger alignment reserves, looks and reserves again at a fitting place. */
+static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
+{
+    int tries;
+    (void)user;
+    for (tries = 0; tries < 16; tries++) {
+        char *p = (char *)VirtualAlloc(NULL, bytes + alignment, MEM_RESERVE, PAGE_NOACCESS);
+        char *fit;
+        if (!p)
+            return NULL;
+        fit = (char *)zs__round_up((size_t)p, alignment);
+        VirtualFree(p, 0, MEM_RELEASE);
+        p = (char *)VirtualAlloc(fit, bytes, MEM_RESERVE, PAGE_NOACCESS);
+        if (p)
+            return p;
+    }
+    return NULL;
+}
+
+static int zs__os_commit(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    return VirtualAlloc(p, bytes, MEM_COMMIT, PAGE_READWRITE) ? 0 : -1;
+}
+
+/* MEM_RESET keeps the range readable with old or zero contents; unlocking takes it out of the working set. */
+static int zs__os_purge(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    if (!VirtualAlloc(p, bytes, MEM_RESET, PAGE_READWRITE))
+        return -1;
+    VirtualUnlock(p, bytes);
+    return 0;
+}
+
+static void zs__os_release(void *user, void *p, size_t bytes)
+{
+    (void)user, (void)bytes;
+    VirtualFree(p, 0, MEM_RELEASE);
+}
+
+static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, 0; } /* first touch is the rule */
+static int zs__os_lock(void *p, size_t bytes) { return VirtualLock(p, bytes) ? 0 : -1; }
+static int zs__os_fence_ready(void) { return 0; }
+static void zs__os_fence(void) { FlushProcessWriteBuffers(); }
+
+static DWORD zs__fls_slot = FLS_OUT_OF_INDEXES;
+static void NTAPI zs__fls_exit(void *value)
+{
+    if (value)
+        zs__thread_exited();
+}
+static int zs__os_on_thread_exit(int on)
+{
+    if (on)
+        return (zs__fls_slot = FlsAlloc(zs__fls_exit)) == FLS_OUT_OF_INDEXES ? -1 : 0;
+    FlsSetValue(zs__fls_slot, NULL); /* FlsFree calls back for every value still set */
+    FlsFree(zs__fls_slot);
+    return 0;
+}
+static void zs__os_arm_thread_exit(void) { FlsSetValue(zs__fls_slot, (void *)1); }
+static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
+static uint64_t zs__os_process_id(void) { return 1; } /* there is no fork */
+static void zs__os_yield(void) { SwitchToThread(); }
+static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value, SwitchToThread(); }
+static void zs__os_wake(uint32_t *word) { (void)word; }
+static uint64_t zs__os_now_ns(void)
+{
+    LARGE_INTEGER now, per_second;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&per_second);
+    return (uint64_t)((double)now.QuadPart * 1e9 / (double)per_second.QuadPart);
+}
+static uint64_t zs__os_rss(void) { return 0; } /* needs psapi, which a header cannot link */
+static uint64_t zs__os_random(void)
+{
+    LARGE_INTEGER now;
+    QueryPerformanceCounter(&now);
+    return (uint64_t)now.QuadPart ^ ((uint64_t)GetCurrentProcessId() << 32) ^ (uint64_t)(uintptr_t)&now;
+}
+
+#else /* POSIX: Linux first */
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+#if defined(__APPLE__)
+#include <mach/mach.h>
+#endif
+/* Strict -std=c11 hides these from the headers above; C may declare them again. */
+#if defined(__linux__) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
+extern long syscall(long number, ...);
+extern int madvise(void *p, size_t bytes, int advice);
+extern int clock_gettime(int clock, struct timespec *out);
+#endif
+#ifndef CLOCK_MONOTONIC
+#define CLOCK_MONOTONIC 1
+#endif
+#if defined(MAP_ANONYMOUS)
+#define ZS__MAP_ANON MAP_ANONYMOUS
+#elif defined(MAP_ANON)
+#define ZS__MAP_ANON MAP_ANON
+#elif defined(__mips__) || defined(__xtensa__)
+#define ZS__MAP_ANON 0x800
+#else
+#define ZS__MAP_ANON 0x20
+#endif
+#ifdef MAP_NORESERVE
+#define ZS__MAP_NORESERVE MAP_NORESERVE
+#else
+#define ZS__MAP_NORESERVE 0
+#endif
+
+static size_t zs__os_page_bytes(void)
+{
+    long n = sysconf(_SC_PAGESIZE);
+    return n > 0 ? (size_t)n : 4096;
+}
+
+/* Address space only: no access, so nothing counts against overcommit until it is committed. */
+static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
+{
+    size_t slack = alignment > zs__os_page_bytes() ? alignment : 0, head;
+    char *p;
+    (void)user;
+    if (bytes + slack < bytes)
+        return NULL;
+    p = (char *)mmap(NULL, bytes + slack, PROT_NONE, MAP_PRIVATE | ZS__MAP_ANON | ZS__MAP_NORESERVE, -1, 0);
+    if ((void *)p == MAP_FAILED)
+        return NULL;
+    if (slack) {
+        head = zs__round_up((size_t)p, alignment) - (size_t)p;
+        if (head)
+            munmap(p, head);
+        if (slack - head)
+            munmap(p + head + bytes, slack - head);
+        p += head;
+    }
+    return p;
+}
+
+static int zs__os_commit(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    return mprotect(p, bytes, PROT_READ | PROT_WRITE);
+}
+
+/* Linux: MADV_DONTNEED (4) gives the pages back at once and they read as zero. macOS: MADV_FREE_REUSABLE (7)
+   is the one that leaves the resident size. */
+static int zs__os_purge(void *user, void *p, size_t bytes)
+{
+    (void)user;
+#if defined(__APPLE__)
+    return madvise(p, bytes, 7);
+#else
+    return madvise(p, bytes, 4);
+#endif
+}
+
+static void zs__os_release(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    munmap(p, bytes);
+}
+
+/* Without the flag, MADV_NOHUGEPAGE (15) keeps resident bytes equal to touched bytes whatever the system's
+   default is; with it, MADV_HUGEPAGE (14). */
+static int zs__os_huge(void *p, size_t bytes)
+{
+#if defined(__linux__)
+    return madvise(p, bytes, 14);
+#else
+    return (void)p, (void)bytes, -1;
+#endif
+}
+
+/* mbind(MPOL_LOCAL = 4): pages come from the node of the thread that touches them first, also under a
+   process-wide interleave policy. */
+static int zs__os_numa_local(void *p, size_t bytes)
+{
+#if defined(__linux__) && defined(SYS_mbind)
+    return (int)syscall(SYS_mbind, p, bytes, 4, (void *)NULL, 0, 0);
+#else
+    return (void)p, (void)bytes, -1;
+#endif
+}
+
+static int zs__os_lock(void *p, size_t bytes)
+{
+    return mlock(p, bytes);
+}
+
+/* membarrier(2): PRIVATE_EXPEDITED is 8, its registration 16. */
+static int zs__os_fence_ready(void)
+{
+#if defined(__linux__) && defined(SYS_membarrier)
+    return (int)syscall(SYS_membarrier, 16, 0, 0);
+#else
+    return -1;
+#endif
+}
+
+static void zs__os_fence(void)
+{
+#if defined(__linux__) && defined(SYS_membarrier)
+    syscall(SYS_membarrier, 8, 0, 0);
+#endif
+}
+
+static pthread_key_t zs__exit_key;
+static void zs__exit_call(void *armed)
+{
+    if (armed)
+        zs__thread_exited();
+}
+static int zs__os_on_thread_exit(int on)
+{
+    return on ? pthread_key_create(&zs__exit_key, zs__exit_call) : pthread_key_delete(zs__exit_key);
+}
+static void zs__os_arm_thread_exit(void)
+{
+    pthread_setspecific(zs__exit_key, (void *)1);
+}
+
+/* MADV_WIPEONFORK (18), Linux 4.14. */
+static uint32_t *zs__os_fork_word(int on)
+{
+#if defined(__linux__)
+    static uint32_t *page;
+    if (on && !page) {
+        void *p = mmap(NULL, zs__os_page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | ZS__MAP_ANON, -1, 0);
+        if (p != MAP_FAILED && madvise(p, zs__os_page_bytes(), 18) == 0)
+            page = (uint32_t *)p;
+        else if (p != MAP_FAILED)
+            munmap(p, zs__os_page_bytes());
+    } else if (!on && page) {
+        munmap(page, zs__os_page_bytes());
+        page = NULL;
+    }
+    return page;
+#else
+    return (void)on, (uint32_t *)NULL;
+#endif
+}
+
+static uint64_t zs__os_process_id(void)
+{
+    return (uint64_t)getpid();
+}
+static void zs__os_yield(void)
+{
+    sched_yield();
+}
+
+/* futex(2): FUTEX_WAIT_PRIVATE is 128, FUTEX_WAKE_PRIVATE 129. Elsewhere waiting is yielding. */
+static void zs__os_wait(uint32_t *word, uint32_t value)
+{
+#if defined(__linux__) && defined(SYS_futex)
+    syscall(SYS_futex, word, 128, value, (void *)NULL, (void *)NULL, 0);
+#else
+    (void)word, (void)value;
+    sched_yield();
+#endif
+}
+static void zs__os_wake(uint32_t *word)
+{
+#if defined(__linux__) && defined(SYS_futex)
+    syscall(SYS_futex, word, 129, 1, (void *)NULL, (void *)NULL, 0);
+#else
+    (void)word;
+#endif
+}
+
+static uint64_t zs__os_now_ns(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_MONOTONIC, &t))
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Linux: the second number of /proc/self/statm, in pages. macOS: task_info. */
+static uint64_t zs__os_rss(void)
+{
+#if defined(__linux__)
+    char text[64];
+    uint64_t pages = 0;
+    int i = 0, fd = open("/proc/self/statm", O_RDONLY);
+    ssize_t n;
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    while (text[i] && text[i] != ' ')
+        i++;
+    while (text[i] == ' ')
+        i++;
+    for (; text[i] >= '0' && text[i] <= '9'; i++)
+        pages = pages * 10 + (uint64_t)(text[i] - '0');
+    return pages * zs__os_page_bytes();
+#elif defined(__APPLE__)
+    mach_task_basic_info_data_t info;
+    mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
+        return 0;
+    return info.resident_size;
+#else
+    return 0;
+#endif
+}
+
+/* Key material for shuffling: address-space layout, time and process id, mixed. */
+static uint64_t zs__os_random(void)
+{
+    uint64_t x = zs__os_now_ns() ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)&x;
+#if defined(__linux__) && defined(SYS_getrandom)
+    uint64_t r;
+    if (syscall(SYS_getrandom, &r, sizeof r, 1) == (long)sizeof r)
+        x ^= r;
+#endif
+    return x;
+}
+#endif
+
+#ifndef ZS__PLATFORM_INCLUDE
+static inline void zs__pause(void)
+{
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
+    __builtin_ia32_pause();
+#elif (defined(__GNUC__) || defined(__clang__)) && defined(__aarch64__)
+    __asm__ __volatile__("isb" ::: "memory");
+#elif defined(_MSC_VER) && (defined(_M_IX86) || defined(_M_X64))
+    _mm_pause();
+#endif
+}
+#endif
+
+#ifndef ZS__LOCK_SPINS
+#define ZS__LOCK_SPINS 2000 /* about 50 us: longer than any hold but a preempted one */
+#endif
+
+typedef struct zs__lock {
+    uint32_t word; /* 0 free, 1 held, 2 held with somebody waiting */
+} zs__lock;
+
+static int zs__lock_try(zs__lock *l)
+{
+    uint32_t was = 0; /* acquire on success: pairs with the exchange in zs__lock_drop */
+    return zs__load_u32(&l->word) == 0 && zs__cas_u32(&l->word, &was, 1);
+}
+
+/* Drepper, "Futexes Are Tricky", mutex 2; a spin first, since every hold here is short. */
+static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
+{
+    int spins;
+    for (spins = 0; spins < ZS__LOCK_SPINS; spins++) {
+        if (zs__lock_try(l))
+            return;
+        zs__pause();
+    }
+    while (zs__exchange_u32(&l->word, 2) != 0)
+        zs__os_wait(&l->word, 2);
+}
+
+static inline void zs__lock_take(zs__lock *l)
+{
+    uint32_t was = 0; /* acquire: pairs with the exchange in zs__lock_drop */
+    if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, 1)))
+        zs__lock_wait(l);
+}
+
+static inline void zs__lock_drop(zs__lock *l)
+{
+    /* release: pairs with the CAS of zs__lock_take and _try, and the exchange of zs__lock_wait */
+    if (ZS__UNLIKELY(zs__exchange_u32(&l->word, 0) == 2))
+        zs__os_wake(&l->word);
+}
+
+/* Not memset: a freestanding build has none to include. */
+static inline void zs__zero(void *p, size_t bytes)
+{
+#if ZSLAB_NO_OS
+    unsigned char *to = (unsigned char *)p;
+    while (bytes--)
+        *to++ = 0;
+#else
+    memset(p, 0, bytes);
+#endif
+}
+
+static inline void zs__copy(void *to, const void *from, size_t bytes)
+{
+#if ZSLAB_NO_OS
+    unsigned char *t = (unsigned char *)to;
+    const unsigned char *f = (const unsigned char *)from;
+    while (bytes--)
+        *t++ = *f++;
+#else
+    memcpy(to, from, bytes);
+#endif
+}
+
+/* ---- >>guard ---------------------------------------------------------------
+   Last error, misuse reports and what this process shares between its allocators. */
+#if ZSLAB_NO_TLS
+static uint32_t zs__error_word;
+static void zs__fail(zslab_result r)
+{
+    zs__store_u32(&zs__error_word, (uint32_t)r); /* relaxed: one word for everybody, last writer stays */
+}
+#else
+#if !ZSLAB_STATIC && !defined(ZS__TLS_INCLUDE)
+#ifdef __cplusplus
+extern "C" {
+#endif
+ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
+#ifdef __cplusplus
+}
+#endif
+#endif
+static void zs__fail(zslab_result r)
+{
+    zs__tls()->error = (uint32_t)r;
+}
+#endif
+
+static void *zs__fail_null(zslab_result r)
+{
+    zs__fail(r);
+    return NULL;
+}
+
+/* Count a misuse, tell the hook, answer the code. No lock is held here. */
+static ZS__NOINLINE zslab_result zs__misuse(const zslab *z, zslab_result what, const void *p, zslab_handle h)
+{
+    zs__add_u64((uint64_t *)(uintptr_t)&z->misuse[what], 1); /* a counter: ordered with nothing */
+    if (z->config.on_misuse)
+        z->config.on_misuse(z->config.misuse_user, what, p, h);
+    return what;
+}
+
+#define ZS__THREADS_MAX 65536u
+static struct {
+    zs__lock lock;         /* guards everything here */
+    zslab *allocators;
+    uint32_t allocator_count;
+    uint32_t *fork_word;
+    uint64_t process_id;
+    uint64_t threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
+} zs__global;
+
+/* ---- >>count ---------------------------------------------------------------
+   Counters have one writer, the heap's owner; a snapshot adds them up. With ZSLAB_STATS 0 nothing is kept. */
+static inline void zs__count(uint64_t *counter)
+{
+#if ZSLAB_STATS
+    zs__store_u64(counter, zs__load_u64(counter) + 1); /* relaxed: one writer, readers want a recent value */
+#else
+    (void)counter;
+#endif
+}
+
+static inline zs__lock *zs__as_lock(uint32_t *word)
+{
+    return (zs__lock *)(void *)word;
+}
+
+/* ---- >>class ---------------------------------------------------------------
+   The size-class table: 8, 16, 32, 48, 64 ... 128 by 16, then four per doubling up to 8192. */
+static size_t zs__default_class(size_t i) /* bytes of default class i, 0 past the end */
+{
+    if (i < 2)
+        return i ? 16 : 8;
+    if (i < 9)
+        return 16 * i;
+    i -= 9;
+    return i < 24 ? ((size_t)(5 + i % 4) << 5) << (i / 4) : 0;
+}
+
+static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per doubling */
+{
+    uint32_t step = 1;
+    while (lines > step * 8)
+        step *= 2;
+    return (lines + step - 1) / step * step;
+}
+
+static void zs__class_fill(zs__class *k, uint32_t size)
+{
+    uint32_t rest;
+    k->size = size;
+    k->recip = (zs__recip)((((uint64_t)1 << ZS__RECIP_BITS) + size - 1) / size);
+    k->slots = (uint32_t)(ZS__CHUNK_BYTES / size);
+    k->slabs = (k->slots + 63) / 64;
+    rest = k->slots - (k->slabs - 1) * 64;
+    k->last_full = rest == 64 ? ~(uint64_t)0 : ((uint64_t)1 << rest) - 1;
+    /* a tail too short for a slot has a state of its own, always zero, so that no pointer reads beyond */
+    k->lines = (uint32_t)((ZS__CHUNK_BYTES - 1) / size / 64 + 1);
+}
+
+/* Valid: multiples of 8 from 8, ascending, of 16 above 16, none larger than a chunk. */
+static int zs__class_table_valid(const uint32_t *bytes, size_t count)
+{
+    size_t i;
+    if (!bytes || !count || count > ZS__CLASS_MAX)
+        return 0;
+    for (i = 0; i < count; i++)
+        if (bytes[i] < 8 || bytes[i] % (bytes[i] > 16 ? 16 : 8) || bytes[i] > ZS__CLASS_BYTES_MAX ||
+            (i && bytes[i] <= bytes[i - 1]))
+            return 0;
+    return 1;
+}
+
+/* Class of a size from 1 on, class_count when there is none. */
+static inline size_t zs__class_of(const zslab *z, size_t size)
+{
+    return size - 1 < ZS__CLASS_BYTES_MAX ? z->class_of[(size - 1) >> 3] : z->class_count;
+}
+
+/* Largest power of two dividing the class, at least what its size promises. */
+static size_t zs__class_alignment(size_t bytes)
+{
+    size_t a = bytes & (~bytes + 1);
+    return a < ZS__CHUNK_BYTES ? a : ZS__CHUNK_BYTES;
+}
+
+static void zs__class_setup(zslab *z)
+{
+    size_t i, unit, cls = 0;
+    uint32_t r;
+    for (i = 0; i < z->class_count; i++) {
+        uint32_t bytes = z->config.class_bytes ? z->config.class_bytes[i] : (uint32_t)zs__default_class(i);
+        zs__class_fill(&z->classes[i], bytes);
+    }
+    for (unit = 0; unit < sizeof z->class_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
+        while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1))
+            cls++;
+        z->class_of[unit] = (uint8_t)cls;
+    }
+    z->region_count = 0;
+    for (i = z->class_count; i-- > 0;) { /* ascending lines: from the largest class down */
+        uint32_t lines = z->config.memory ? z->classes[0].lines : zs__region_lines(z->classes[i].lines);
+        for (r = 0; r < z->region_count && z->regions[r].lines != lines; r++)
+            ;
+        if (r == z->region_count)
+            z->regions[z->region_count++].lines = lines;
+        z->classes[i].region = r;
+    }
+}
+
+/* ---- >>arena ---------------------------------------------------------------
+   Address range to chunks. One reservation holds the objects, one the metadata: this struct and the rounds,
+   chunk records, cold records, words, hints, states, then the meta arena (heaps, rows, domains). Both are
+   committed in steps as chunks come into use. A caller's buffer holds all of it and is committed from the
+   start. The arena lock guards fresh chunks, the pool and the meta arena.
+
+   [ARENA-1] A chunk is fresh (never used), in the pool, or in one bin's list of all its chunks.
+   [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
+#define ZS__COMMIT_STEP ((size_t)1 << 21)
+
+static void zs__arena_take(zslab *z) { zs__lock_take(zs__as_lock(&z->arena_lock)); }
+static void zs__arena_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
+
+static int zs__commit(zslab *z, void *p, size_t bytes)
+{
+    if (z->config.memory || !bytes)
+        return 0;
+    return z->config.os.commit(z->config.os.user, p, bytes);
+}
+
+/* Commit [base + *done, base + upto) and some more, in page steps, never past limit. 0 = done. */
+static int zs__commit_upto(zslab *z, char *base, size_t *done, size_t upto, size_t limit, size_t step)
+{
+    size_t to = zs__round_up(upto, z->page_bytes), more = *done / 4;
+    char *from = base + *done;
+    if (upto <= *done)
+        return 0;
+    if (more < step)
+        more = step;
+    if (to < *done + more)
+        to = zs__round_up(*done + more, z->page_bytes);
+    limit = limit / z->page_bytes * z->page_bytes;
+    if (to > limit)
+        to = limit;
+    if (zs__commit(z, from, to - *done)) {
+        to = zs__round_up(upto, z->page_bytes); /* the step may be what did not fit */
+        if (zs__commit(z, from, to - *done))
+            return -1;
+    }
+    *done = to;
+    return 0;
+}
+
+/* Metadata of a heap, a row or a domain, zeroed: bump, never freed; their owners keep spare lists. A buffer
+   lends its top fresh chunks when the bump space is used up. Arena lock held. */
+static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
+{
+    char *p = (char *)zs__round_up((size_t)z->meta_top, alignment);
+    if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes) {
+        uint32_t chunks = (uint32_t)((bytes + alignment + ZS__CHUNK_MASK) >> ZSLAB_CHUNK_SHIFT);
+        if (!z->config.memory || z->chunk_limit < z->fresh_chunk + chunks)
+            return NULL;
+        z->chunk_limit -= chunks;
+        z->meta = z->meta_top = z->base + (size_t)z->chunk_limit * ZS__CHUNK_BYTES;
+        z->meta_end = z->meta_committed = z->meta + (size_t)chunks * ZS__CHUNK_BYTES;
+        p = (char *)zs__round_up((size_t)z->meta_top, alignment);
+    }
+    if (p + bytes > z->meta_committed) {
+        size_t done = (size_t)(z->meta_committed - z->meta);
+        if (zs__commit_upto(z, z->meta, &done, (size_t)(p - z->meta) + bytes, (size_t)(z->meta_end - z->meta),
+                            (size_t)1 << 18))
+            return NULL;
+        z->meta_committed = z->meta + done;
+    }
+    z->meta_top = p + bytes;
+    if (z->config.memory)
+        zs__zero(p, bytes);
+    return p;
+}
+
+/* Make the records and the slab metadata of a chunk usable for a class. Arena lock held. */
+static int zs__chunk_metadata(zslab *z, uint32_t chunk, const zs__class *k)
+{
+    zs__region *r = &z->regions[k->region];
+    size_t upto = (size_t)chunk + 1, step, bytes[3];
+    char *area[3];
+    int i;
+    if (z->config.memory || r->committed >= upto)
+        return 0;
+    step = zs__round_up(upto + upto / 4, 64 / (r->lines < 64 ? r->lines : 64) * 4 + 1 > 64 ? 64 : 16);
+    if (step > z->chunk_count)
+        step = z->chunk_count;
+    bytes[0] = 64, bytes[1] = sizeof *z->words, bytes[2] = sizeof *z->hints;
+    area[0] = (char *)z->states, area[1] = (char *)z->words, area[2] = (char *)z->hints;
+    for (i = 0; i < 3; i++) {
+        size_t unit = bytes[i] * r->lines, from = bytes[i] * r->first + unit * r->committed;
+        size_t to = bytes[i] * r->first + unit * step;
+        from = from / z->page_bytes * z->page_bytes;
+        to = zs__round_up(to, z->page_bytes);
+        if (zs__commit(z, area[i] + from, to - from))
+            return -1;
+    }
+    r->committed = step;
+    return 0;
+}
+
+/* Prefault and lock what was just committed. */
+static int zs__range_prepare(zslab *z, char *p, size_t bytes)
+{
+    size_t i;
+    if ((z->config.flags & ZSLAB_FLAG_LOCK_PAGES) && !z->config.memory && zs__os_lock(p, bytes))
+        return -1;
+    if (z->config.flags & ZSLAB_FLAG_PREFAULT)
+        for (i = 0; i < bytes; i += z->page_bytes)
+            *(volatile char *)(p + i) = 0;
+    return 0;
+}
+
+static int zs__range_commit(zslab *z, uint32_t chunk)
+{
+    size_t upto = ((size_t)chunk + 1) * ZS__CHUNK_BYTES, was = z->range_committed;
+    if (z->config.memory || upto <= was)
+        return 0;
+    if (zs__commit_upto(z, z->base, &z->range_committed, upto, z->range_bytes, ZS__COMMIT_STEP))
+        return -1;
+    if (zs__range_prepare(z, z->base + was, z->range_committed - was)) {
+        z->range_committed = was;
+        return -1;
+    }
+    return 0;
+}
+
+static int zs__records_commit(zslab *z, uint32_t chunk)
+{
+    size_t upto = (size_t)chunk + 1;
+    if (z->config.memory || upto <= z->record_committed)
+        return 0;
+    upto = zs__round_up(upto, 1024);
+    if (upto > z->chunk_count)
+        upto = z->chunk_count;
+    if (zs__commit(z, z->chunks, zs__round_up(upto * sizeof *z->chunks, z->page_bytes)) ||
+        zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes)))
+        return -1;
+    z->record_committed = upto;
+    return 0;
+}
+
+/* A chunk never used, next to others of the same metadata density when there is room. Arena lock held. */
+static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: none */
+{
+    zs__region *r = &z->regions[k->region];
+    uint32_t i, group = r->lines >= 64 || z->config.memory || (z->config.flags & ZSLAB_FLAG_PREFAULT) ? 1 : 64 / r->lines;
+    if (r->group_next == r->group_end) {
+        if (z->fresh_chunk < z->chunk_limit) {
+            if (group > z->chunk_limit - z->fresh_chunk)
+                group = z->chunk_limit - z->fresh_chunk;
+            r->group_next = z->fresh_chunk;
+            r->group_end = z->fresh_chunk += group;
+        } else { /* the range is used up: what other regions set aside serves too */
+            for (i = 0; i < z->region_count && z->regions[i].group_next == z->regions[i].group_end; i++)
+                ;
+            if (i == z->region_count)
+                return 0;
+            r = &z->regions[i];
+        }
+    }
+    if (zs__range_commit(z, r->group_next) || zs__records_commit(z, r->group_next))
+        return 0;
+    return ++r->group_next;
+}
+
+static int zs__limit_take(zslab *z, size_t bytes) /* count bytes as committed; 0 = within the limit */
+{
+    size_t was = zs__add_ptr(&z->committed_bytes, bytes); /* a counter: ordered with nothing */
+    if (z->config.limit_bytes && was + bytes > z->config.limit_bytes) {
+        zs__sub_ptr(&z->committed_bytes, bytes);
+        return -1;
+    }
+    return 0;
+}
+
+/* Give pages of a chunk back; the caller has made sure that nothing lives there. */
+static size_t zs__purge_pages(zslab *z, char *p, size_t bytes)
+{
+    zs__add_u64(&z->purge_calls, 1);
+    if (z->config.memory || z->config.os.purge(z->config.os.user, p, bytes)) {
+        zs__add_u64(&z->purge_failures, 1);
+        return 0;
+    }
+    zs__add_u64(&z->purge_bytes, bytes);
+    return bytes;
+}
+
+/* ---- >>slab ----------------------------------------------------------------
+   Slab words and the life of a chunk: bound to a bin, carved slab by slab, its slots taken and coming home,
+   empty, given up. All by the chunk's owner.
+
+   [SLAB-1] word != 0 iff the slab's bit is set in its chunk's mask; mask != 0 iff the chunk is listed.
+   [SLAB-2] home counts carved slabs whose word is full; home == carved: the chunk is empty.
+   [SLAB-3] The current slab's slots are split between bin->avail and its word.                       */
+static inline zs__bin_cold *zs__cold_of(const zslab *z, zs__bin *bin)
+{
+    return (zs__bin_cold *)((char *)(bin - bin->cls) - sizeof(zs__row) + z->cold_offset) + bin->cls;
+}
+
+static inline zs__row *zs__row_of_bin(zs__bin *bin)
+{
+    return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row));
+}
+
+static inline uint32_t zs__chunk_slab(const zslab *z, const zs__chunk *c) /* index of its first slab */
+{
+    return (uint32_t)(((uint8_t *)zs__load_ptr(&c->states) - z->states) >> 6);
+}
+
+static inline uint32_t zs__slab_chunk(const zslab *z, uint32_t slab) /* the chunk of a slab, for ever */
+{
+    uint32_t r = z->region_count - 1;
+    while (z->regions[r].first > slab)
+        r--;
+    return (slab - z->regions[r].first) / z->regions[r].lines;
+}
+
+static inline uint64_t zs__slab_full(const zs__class *k, uint32_t number)
+{
+    return number + 1 == k->slabs ? k->last_full : ~(uint64_t)0;
+}
+
+static inline char *zs__chunk_base(const zslab *z, size_t chunk)
+{
+    return z->base + chunk * ZS__CHUNK_BYTES;
+}
+
+static void zs__list_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    x->next = b->partial;
+    x->prev = 0;
+    if (b->partial)
+        z->cold[b->partial - 1].prev = chunk + 1;
+    b->partial = chunk + 1;
+    x->flags |= ZS__CHUNK_LISTED;
+}
+
+static void zs__list_remove(zslab *z, zs__bin_cold *b, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    if (!(x->flags & ZS__CHUNK_LISTED))
+        return;
+    if (x->prev)
+        z->cold[x->prev - 1].next = x->next;
+    else
+        b->partial = x->next;
+    if (x->next)
+        z->cold[x->next - 1].prev = x->prev;
+    x->flags &= ~ZS__CHUNK_LISTED;
+}
+
+/* A chunk joins its bin: the list of all is also read by closers, under the row's lock or after the gate. */
+static void zs__all_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    x->all_prev = 0;
+    zs__store_u32(&x->all_next, b->all);
+    if (b->all)
+        z->cold[b->all - 1].all_prev = chunk + 1;
+    else
+        b->all_tail = chunk + 1;
+    b->all_count++;
+    zs__store_rel_u32(&b->all, chunk + 1); /* release: the links before the head. Pairs with zs__each_chunk */
+}
+
+static void zs__all_remove(zslab *z, zs__bin_cold *b, uint32_t chunk) /* row lock held */
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    if (x->all_prev)
+        zs__store_u32(&z->cold[x->all_prev - 1].all_next, x->all_next);
+    else
+        zs__store_u32(&b->all, x->all_next);
+    if (x->all_next)
+        z->cold[x->all_next - 1].all_prev = x->all_prev;
+    else
+        b->all_tail = x->all_prev;
+    b->all_count--;
+}
+
+/* Whole lists of chunks, linked by all_next, go to the pool in one splice. Arena lock taken here. */
+static void zs__pool_give(zslab *z, uint32_t head, uint32_t tail, uint32_t count)
+{
+    zs__arena_take(z);
+    zs__store_u32(&z->cold[tail - 1].all_next, z->pool);
+    z->pool = head;
+    z->pool_count += count;
+    zs__arena_drop(z);
+}
+
+static void zs__cached(zslab *z, zs__chunk_cold *x, int on) /* the owner says whether the chunk is empty */
+{
+    if (on && !(x->flags & ZS__CHUNK_CACHED)) {
+        x->flags |= ZS__CHUNK_CACHED;
+        zs__add_ptr(&z->cached_bytes, ZS__CHUNK_BYTES); /* a counter: ordered with nothing */
+    } else if (!on && (x->flags & ZS__CHUNK_CACHED)) {
+        x->flags &= ~ZS__CHUNK_CACHED;
+        zs__sub_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);
+    }
+}
+
+/* The whole chunk's pages; nobody else may reach it (taken from the pool, or emptied by its owner). */
+static size_t zs__purge_chunk(zslab *z, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    size_t rest = ZS__CHUNK_BYTES - x->purged_bytes;
+    if (!rest || ZS__CHUNK_BYTES < z->page_bytes || !zs__purge_pages(z, zs__chunk_base(z, chunk), ZS__CHUNK_BYTES))
+        return 0;
+    x->purged_bytes = (uint32_t)ZS__CHUNK_BYTES;
+    zs__sub_ptr(&z->committed_bytes, rest);
+    return rest;
+}
+
+/* An empty chunk leaves its bin for the pool, unless a closer is reading the row's lists. */
+static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
+{
+    zs__row *row = zs__row_of_bin(bin);
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    if (!zs__lock_try(zs__as_lock(&row->lock)))
+        return 0;
+    if (zs__load_u32(&z->places[row->place].purging)) { /* >>epoch: lists stand still while it is not 0 */
+        zs__lock_drop(zs__as_lock(&row->lock));
+        return 0;
+    }
+    if (row->cursor_chunk == chunk + 1)
+        row->cursor_chunk = 0;
+    zs__all_remove(z, b, chunk);
+    zs__lock_drop(zs__as_lock(&row->lock));
+    zs__list_remove(z, b, chunk);
+    if (b->fresh == chunk + 1)
+        b->fresh = 0;
+    return 1;
+}
+
+/* [SLAB-2] became true. Within the cache the chunk stays where it is hot; beyond, any class may have it. */
+static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    zs__cached(z, x, 1);
+    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes || !zs__chunk_leave(z, bin, chunk))
+        return;
+    zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].overflowed);
+    if (z->rss_policy && zs__purge_chunk(z, chunk))
+        zs__cached(z, x, 0);
+    zs__pool_give(z, chunk + 1, chunk + 1, 1);
+}
+
+/* Slots come home: set their bits, keep [SLAB-1] and [SLAB-2]. */
+static void zs__slab_put(zslab *z, zs__bin *bin, uint32_t chunk, uint32_t slab, uint64_t was, uint64_t bits)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    zs__chunk_cold *x = &z->cold[chunk];
+    uint32_t number = slab - zs__chunk_slab(z, &z->chunks[chunk]);
+    uint64_t now = was | bits;
+    z->words[slab] = now;
+    if (!was) {
+        x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+        if (!(x->flags & ZS__CHUNK_LISTED)) {
+            zs__list_push(z, zs__cold_of(z, bin), chunk);
+            zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].full_to_partial);
+        }
+    }
+    if (now == zs__slab_full(k, number) && now != was && ++x->home == x->carved)
+        zs__chunk_emptied(z, bin, chunk);
+}
+
+static void zs__bin_current(const zslab *z, zs__bin *bin, uint32_t chunk, uint32_t number, uint64_t avail)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
+    bin->slots = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
+    bin->states = z->states + (size_t)slab * 64;
+    bin->current = slab + 1;
+    bin->avail = avail;
+}
+
+/* The last chunk that got slots back gives its lowest slab. */
+static int zs__take_partial(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t chunk = b->partial - 1, w = 0, number, slab;
+    zs__chunk_cold *x;
+    uint64_t word;
+    if (!b->partial)
+        return 0;
+    x = &z->cold[chunk];
+    while (!x->mask[w])
+        w++;
+    number = w * 64 + zs__ctz(x->mask[w]);
+    x->mask[w] &= x->mask[w] - 1;
+    slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
+    word = z->words[slab];
+    z->words[slab] = 0;
+    if (word == zs__slab_full(&z->classes[bin->cls], number)) {
+        if (x->home-- == x->carved)
+            zs__cached(z, x, 0);
+        zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].recycled);
+    }
+    while (w < ZS__MASK_WORDS && !x->mask[w])
+        w++;
+    if (w == ZS__MASK_WORDS) {
+        zs__list_remove(z, b, chunk);
+        zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].partial_to_full);
+    }
+    zs__bin_current(z, bin, chunk, number, word);
+    return 1;
+}
+
+/* The next slab of the bin's newest chunk that this binding has not used. */
+static int zs__take_fresh(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t chunk = b->fresh - 1, number;
+    zs__chunk_cold *x;
+    if (!b->fresh)
+        return 0;
+    x = &z->cold[chunk];
+    number = x->start + x->carved;
+    if (number >= k->slabs)
+        number -= k->slabs;
+    if (x->home == x->carved) /* true also for a chunk just bound: it is not empty from here on */
+        zs__cached(z, x, 0);
+    if (++x->carved == k->slabs)
+        b->fresh = 0;
+    zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].new_slab);
+    zs__bin_current(z, bin, chunk, number, zs__slab_full(k, number));
+    return 1;
+}
+
+/* Forget what the last binding used: states and words of its carved slabs. [META-1] */
+static void zs__chunk_clear(zslab *z, uint32_t chunk)
+{
+    zs__chunk *c = &z->chunks[chunk];
+    zs__chunk_cold *x = &z->cold[chunk];
+    uint32_t i, number = x->start, first, w;
+    if (x->carved) {
+        first = zs__chunk_slab(z, c);
+        for (i = 0; i < x->carved; i++) {
+            zs__zero(z->states + (size_t)(first + number) * 64, 64);
+            z->words[first + number] = 0;
+            if (++number == z->classes[c->cls].slabs)
+                number = 0;
+        }
+    }
+    for (w = 0; w < ZS__MASK_WORDS; w++)
+        x->mask[w] = 0;
+    x->carved = x->home = 0;
+}
+
+/* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. */
+static int zs__dead_settled(zslab *z, uint32_t chunk)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__class *k = &z->classes[c->cls];
+    uint32_t i, first = zs__chunk_slab(z, c);
+    int settled = 1;
+    for (i = 0; i < z->cold[chunk].carved; i++) {
+        uint64_t free_bits = zs__exchange_u64(&z->words[first + i], 0), left; /* acq_rel: pairs with claims */
+        uint8_t *states = z->states + (size_t)(first + i) * 64;
+        for (left = zs__slab_full(k, i); left; left &= left - 1) {
+            unsigned slot = zs__ctz(left);
+            if (free_bits >> slot & 1)
+                zs__store_u8(states + slot, ZS__GUARDED); /* ours now: a second look finds it settled */
+            else if (zs__load_acq_u8(states + slot) != ZS__GUARDED && zs__load_acq_u8(states + slot) != ZS__HANDLE)
+                settled = 0;
+        }
+    }
+    return settled;
+}
+
+/* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
+   The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
+static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    zs__row *row = zs__row_of_bin(bin);
+    zs__chunk *c = &z->chunks[chunk];
+    zs__chunk_cold *x = &z->cold[chunk];
+    uint64_t old = c->stamp;
+    if (old) {
+        zs__store_u64(&c->stamp, 0);
+        if (z->rss_policy || !z->fence_ready)
+            zs__fence_seq(); /* pairs with purging++ in zs__drain_free: it sees 0, or we see its claim */
+        else
+            zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__purge_claim */
+        if (zs__load_seq_u32(&z->places[old & ZS__PLACE_MASK].purging)) {
+            zs__store_u64(&c->stamp, old);
+            return ZSLAB_E_BUSY;
+        }
+    }
+    if (z->shared && old && !zs__dead_settled(z, chunk)) {
+        zs__store_u64(&c->stamp, old);
+        return ZSLAB_E_BUSY;
+    }
+    if (x->purged_bytes) {
+        if (zs__limit_take(z, x->purged_bytes)) {
+            zs__store_u64(&c->stamp, old);
+            return ZSLAB_E_LIMIT;
+        }
+        x->purged_bytes = 0;
+    }
+    zs__chunk_clear(z, chunk);
+    x->start = k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0;
+    zs__cached(z, x, 0);
+    x->flags = 0;
+    zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
+                                                       (size_t)chunk * z->regions[k->region].lines) * 64));
+    zs__store_recip(&c->recip, k->recip);
+    zs__store_u32(&c->cls, bin->cls);
+    zs__store_ptr(&c->bin, (uintptr_t)bin);
+    zs__store_rel_u64(&c->stamp, row->stamp); /* release: the record before the stamp, for acquirers */
+    return ZSLAB_OK;
+}
+
+/* A chunk from the pool, else a fresh one; ready to be bound to the class. 1 + chunk; 0 with the reason. */
+static uint32_t zs__chunk_get(zslab *z, const zs__class *k, int fresh, zslab_result *why)
+{
+    uint32_t chunk;
+    zs__arena_take(z);
+    chunk = fresh ? 0 : z->pool;
+    *why = ZSLAB_E_NOMEM;
+    if (chunk) {
+        if (zs__chunk_metadata(z, chunk - 1, k))
+            chunk = 0;
+        else {
+            z->pool = z->cold[chunk - 1].all_next;
+            z->pool_count--;
+        }
+    } else if (z->config.limit_bytes && zs__load_ptr(&z->committed_bytes) + ZS__CHUNK_BYTES > z->config.limit_bytes) {
+        *why = ZSLAB_E_LIMIT;
+    } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
+        if (zs__chunk_metadata(z, chunk - 1, k)) { /* it is used next time */
+            z->cold[chunk - 1].purged_bytes = (uint32_t)ZS__CHUNK_BYTES;
+            zs__store_u32(&z->cold[chunk - 1].all_next, z->pool);
+            z->pool = chunk;
+            z->pool_count++;
+            chunk = 0;
+        } else {
+            z->cold[chunk - 1].purged_bytes = (uint32_t)ZS__CHUNK_BYTES; /* counted when bound */
+        }
+    }
+    zs__arena_drop(z);
+    return chunk;
+}
+
+/* A bound chunk joins the bin as the one to carve from. */
+static void zs__bin_adopt(zslab *z, zs__bin *bin, uint32_t chunk)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    zs__row *row = zs__row_of_bin(bin);
+    zs__all_push(z, b, chunk);
+    b->fresh = chunk + 1;
+    zs__or_u64(&row->used[bin->cls >> 6], (uint64_t)1 << (bin->cls & 63)); /* shared mode: bins lock apart */
+}
+
+/* Chunks of the row's dead rounds first, then the pool, then the range. One that cannot be bound at the moment is
+   passed over. */
+static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    zslab_heap *heap = (zslab_heap *)bin->heap;
+    zslab_result why = ZSLAB_E_NOMEM;
+    uint32_t chunk, tries, held = 0, tail = 0, count = 0;
+    if (b->stale) {
+        chunk = b->stale;
+        why = zs__chunk_bind(z, bin, chunk - 1);
+        if (why == ZSLAB_OK) {
+            b->stale = z->cold[chunk - 1].all_next;
+            b->stale_count--;
+            zs__bin_adopt(z, bin, chunk - 1);
+            zs__count(&heap->counters[bin->cls].rebind);
+            return ZSLAB_OK;
+        }
+    }
+    for (tries = 0; tries < 4; tries++) {
+        chunk = zs__chunk_get(z, &z->classes[bin->cls], tries == 3, &why);
+        if (!chunk)
+            break;
+        why = zs__chunk_bind(z, bin, chunk - 1);
+        if (why == ZSLAB_OK) {
+            zs__bin_adopt(z, bin, chunk - 1);
+            zs__count(&heap->counters[bin->cls].cache_miss);
+            break;
+        }
+        z->cold[chunk - 1].all_next = held;
+        held = chunk;
+        if (!count++)
+            tail = chunk;
+        if (why == ZSLAB_E_LIMIT)
+            break;
+    }
+    if (held)
+        zs__pool_give(z, held, tail, count);
+    return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
+}
+
+/* The bin is the one the free loaded: a closer may have pointed the chunk elsewhere since. */
+ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was)
+{
+    size_t offset = (size_t)((char *)p - z->base);
+    uint32_t chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
+    uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + (uint32_t)((offset & ZS__CHUNK_MASK) / (bin->size * 64u));
+    zs__slab_put(z, bin, chunk, slab, was, z->words[slab]);
+    return ZSLAB_OK;
+}
+
+/* ---- >>epoch ---------------------------------------------------------------
+   Ring places, eras and rounds; rows attached to heaps; closing, releasing, purging. The epoch lock guards places
+   and the list of heaps; a row's lock guards its chunk lists against closers that read them.
+
+   Lemmas, for an epoch e in place q, a closer C, an owner O with a row for e, a freer F:
+   [EPOCH-1] Gate. O: state = LIVE; barrier; read gate. C: gate = 0 (CAS); asymmetric fence; read states. If O read
+       the gate open, its read came before the fence on O, so its LIVE came before too, and C sees it. If not,
+       O undoes. So after the fence the set of live objects only shrinks, and every chunk that ever handed out a slot
+       is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
+   [EPOCH-2] Row publication. O: row ready, gate open; publish; full fence; read q's state. C: q's state = CLOSING;
+       full fence; read the rows. One of the two sees the other: C shuts the gate, or O does.
+   [EPOCH-3] Draining bin. C points every chunk's bin at the draining bin, then fences a second time. A free that
+       loaded the old bin stored its state before, so the scan after the fence sees it; a free that loads the
+       new bin goes to zs__drain_free and looks at the pages itself. No empty page is missed.
+   [EPOCH-4] Purge claim. P (closer, draining free, trim): purging++; fence (a closer's and a trim's is asymmetric,
+       a free's is real and so is the owner's under the RSS policy); check the chunk's stamp; purge; purging--.
+       O, before rebinding: stamp = 0; fence; read purging. If P saw the old stamp, O sees the claim and leaves
+       the chunk for later. So no page is purged under a new binding.
+   [EPOCH-5] Lists stand still. Under a claim, rows of the epoch keep their lists: an owner changes them under the
+       row's lock after reading purging == 0, and a claimer passes every such lock once after purging++.
+   [EPOCH-6] Without a fence (latency policy) a drained epoch's place is reused only when every row's owner has
+       acknowledged the shut gate by passing a slow path (row->acked): by then its states are visible through
+       the epoch lock. Until then zslab_epoch_state_of already says CLOSED; only the place waits. */
+static void zs__forked(void);
+
+/* In the child of a fork: once, before any lock is taken. */
+static inline void zs__fork_check(void)
+{
+    uint32_t *word = zs__global.fork_word;
+    if (word ? ZS__UNLIKELY(zs__load_u32(word) == 0) : zs__os_process_id() != zs__global.process_id)
+        zs__forked();
+}
+
+static void zs__epochs_take(zslab *z)
+{
+    zs__fork_check();
+    zs__lock_take(zs__as_lock(&z->epoch_lock));
+}
+static void zs__epochs_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
+
+/* The place of an epoch that still lives (ACTIVE or CLOSING), else NULL. */
+static zs__place *zs__place_find(const zslab *z, zslab_epoch e)
+{
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    zs__place *place = z->places + q;
+    if (!e || q >= z->epoch_count || zs__load_acq_u64(&place->id) != e || /* acquire: pairs with zs__place_open */
+        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)            /* acquire: pairs with closing */
+        return NULL;
+    return place;
+}
+
+static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
+{
+    return (zs__row *)zs__load_acq_ptr(&heap->row_of[place]); /* acquire: pairs with zs__row_attach */
+}
+
+static void zs__event(zslab *z) /* owners look at their rows when they next pass a slow path */
+{
+    zs__add_u32(&z->events, 1); /* release: what changed before it. Pairs with zs__heap_pass */
+}
+
+/* Shut every row of an epoch; its owners go to their slow paths. Epoch lock held. */
+static void zs__gates_shut(zslab *z, zslab_epoch e)
+{
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    zslab_heap *heap;
+    zs__fence_seq(); /* [EPOCH-2] pairs with the fence in zs__row_attach */
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, q);
+        uint64_t open = e;
+        if (row && zs__load_u64(&row->epoch) == e)
+            zs__cas_u64(&row->gate, &open, 0);
+    }
+    zs__event(z);
+}
+
+static void zs__rows_acked(zslab *z, uint32_t q) /* after a fence on all threads. Epoch lock held */
+{
+    zslab_heap *heap;
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, q);
+        if (row)
+            zs__store_u32(&row->acked, 1); /* relaxed: read under the same lock */
+    }
+}
+
+/* Call fn for every chunk of the epoch's rows, under a claim or the row's lock. */
+typedef int zs__chunk_fn(zslab *z, uint32_t chunk, void *user); /* non-zero stops */
+static int zs__row_each(zslab *z, zs__row *row, zs__chunk_fn *fn, void *user)
+{
+    uint32_t cls, chunk, next;
+    for (cls = 0; cls < z->class_count; cls++) {
+        zs__bin_cold *b = zs__cold_of(z, zs__bin_at(row, cls));
+        if (!(zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1))
+            continue;
+        for (chunk = zs__load_acq_u32(&b->all); chunk; chunk = next) { /* acquire: pairs with zs__all_push */
+            next = zs__load_u32(&z->cold[chunk - 1].all_next);
+            if (fn(z, chunk - 1, user))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static int zs__epoch_each(zslab *z, zslab_epoch e, zs__chunk_fn *fn, void *user)
+{
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
+    for (; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, q);
+        if (row && zs__load_u64(&row->epoch) == e && zs__row_each(z, row, fn, user))
+            return 1;
+    }
+    return 0;
+}
+
+/* Slots of a slab that hold an object. Owned heaps: states. Shared mode: what is not home, since a claimer's state
+   may come late but its bit does not. [SHARED-1] */
+static uint64_t zs__slab_live(const zslab *z, uint32_t slab, uint64_t full)
+{
+    uint64_t live = 0;
+    unsigned i, j;
+    const uint8_t *states = z->states + (size_t)slab * 64;
+    if (z->shared) /* uncarved slabs do not exist there */
+        return ~zs__load_acq_u64(&z->words[slab]) & full; /* acquire: pairs with the OR of a free */
+    for (i = 0; i < 64; i += 8) {
+        if (zs__load_acq_u64((const uint64_t *)(const void *)(states + i)) == 0) /* pairs with a free's store */
+            continue;
+        for (j = i; j < i + 8; j++) {
+            uint8_t s = zs__load_acq_u8(states + j);
+            live |= (uint64_t)(s == ZS__LIVE || s == ZS__HANDLE || s == ZS__GUARDED || s == ZS__FREEING) << j;
+        }
+    }
+    return live;
+}
+
+/* Does a slot with number in [from, to) of the chunk hold an object? */
+static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_t to)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__class *k = &z->classes[zs__load_u32(&c->cls)];
+    uint32_t slab, first = zs__chunk_slab(z, c);
+    if (z->shared && !z->cold[chunk].carved)
+        return 0; /* swept */
+    for (slab = from / 64; slab * 64 < to; slab++) {
+        uint64_t mask = ~(uint64_t)0;
+        if (slab == from / 64)
+            mask <<= from & 63;
+        if (to - slab * 64 < 64)
+            mask &= ((uint64_t)1 << (to & 63)) - 1;
+        if (zs__slab_live(z, first + slab, zs__slab_full(k, slab)) & mask)
+            return 1;
+    }
+    return 0;
+}
+
+static int zs__chunk_live(zslab *z, uint32_t chunk, void *user)
+{
+    (void)user;
+    return zs__slots_live(z, chunk, 0, z->classes[z->chunks[chunk].cls].slots);
+}
+
+/* No live slot in any row? With the cursor, only what was live when last seen is looked at again: live slots only
+   go once every gate is acknowledged. Epoch lock held; row locks keep owners from taking empty chunks out. */
+static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
+{
+    zslab_heap *heap;
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
+        uint32_t cls = 0, chunk = 0;
+        if (!row || zs__load_u64(&row->epoch) != place->id)
+            continue;
+        zs__lock_take(zs__as_lock(&row->lock));
+        if (use_cursor)
+            cls = row->cursor_cls, chunk = row->cursor_chunk;
+        for (; cls < z->class_count; cls++, chunk = 0) {
+            if (!chunk)
+                chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
+            while (chunk && !zs__chunk_live(z, chunk - 1, NULL))
+                chunk = z->cold[chunk - 1].all_next;
+            if (chunk)
+                break;
+        }
+        if (use_cursor)
+            row->cursor_cls = cls, row->cursor_chunk = chunk;
+        zs__lock_drop(zs__as_lock(&row->lock));
+        if (chunk)
+            return 0;
+    }
+    return 1;
+}
+
+static int zs__place_acked(zslab *z, const zs__place *place) /* [EPOCH-6]. Epoch lock held */
+{
+    zslab_heap *heap;
+    if (z->shared)
+        return 1; /* claims are seq_cst: what was handed out before the gate shut is visible */
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
+        if (row && zs__load_u64(&row->epoch) == place->id && !zs__load_acq_u32(&row->acked) && !heap->is_parked)
+            return 0; /* acquire: pairs with zs__heap_pass */
+    }
+    return 1;
+}
+
+/* The place joins the free ones, at the end. Epoch lock held. */
+static void zs__place_free(zslab *z, zs__place *place)
+{
+    uint32_t q = (uint32_t)(place - z->places) + 1;
+    place->next = 0;
+    if (z->place_tail)
+        z->places[z->place_tail - 1].next = q;
+    else
+        z->place_head = q;
+    z->place_tail = q;
+}
+
+static void zs__closing_remove(zslab *z, const zs__place *place)
+{
+    uint32_t *at = &z->closing_head, q = (uint32_t)(place - z->places) + 1;
+    while (*at && *at != q)
+        at = &z->places[*at - 1].next_closing;
+    if (*at)
+        *at = place->next_closing;
+}
+
+static int zs__row_retire(zslab_heap *heap, zs__row *row);
+
+static void zs__place_end(zslab *z, zs__place *place) /* CLOSED, and free for a new epoch. Epoch lock held */
+{
+    zslab_heap *heap;
+    zs__row *row;
+    if (place->state == ZSLAB_EPOCH_CLOSING)
+        zs__closing_remove(z, place);
+    zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
+    zs__place_free(z, place);
+    zs__event(z);
+    for (heap = z->heaps; heap; heap = heap->next) /* rows whose owner will not pass by */
+        if ((z->shared || heap->is_parked) && (row = zs__row_at(heap, (uint32_t)(place - z->places))) != NULL &&
+            zs__load_u64(&row->epoch) == place->id)
+            zs__row_retire(heap, row);
+}
+
+/* Has a closing epoch lost its last object? force: no place is free, a fence may stand for acknowledgements. */
+static int zs__place_poke(zslab *z, zs__place *place, int force)
+{
+    if (place->state != ZSLAB_EPOCH_CLOSING || zs__load_acq_u32(&place->purging)) /* pairs with zs__claim_end */
+        return 0;
+    if (z->rss_policy && !z->shared) {
+        if (zs__load_acq_u32(&place->draining)) /* acquire: pairs with the countdown in zs__chunk_drained */
+            return 0;
+    } else {
+        if (!zs__place_acked(z, place)) {
+            if (!force || !z->fence_ready)
+                return 0;
+            zs__os_fence();
+            zs__rows_acked(z, (uint32_t)(place - z->places));
+        }
+        if (!zs__place_empty(z, place, 1))
+            return 0;
+    }
+    zs__place_end(z, place);
+    return 1;
+}
+
+static void zs__label_set(zs__place *place, const char *label)
+{
+    size_t i;
+    for (i = 0; label && i + 1 < sizeof place->label && label[i]; i++)
+        place->label[i] = label[i];
+    for (; i < sizeof place->label; i++)
+        place->label[i] = 0;
+}
+
+/* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
+static zs__place *zs__place_pop(zslab *z)
+{
+    uint32_t tries;
+    for (tries = 0; z->place_head && tries < z->epoch_count; tries++) {
+        zs__place *place = &z->places[z->place_head - 1];
+        z->place_head = place->next;
+        if (!z->place_head)
+            z->place_tail = 0;
+        if (!zs__load_acq_u32(&place->purging)) /* acquire: pairs with zs__claim_end */
+            return place;
+        zs__place_free(z, place);
+    }
+    return NULL;
+}
+
+/* Open an epoch; 0 when every place is open or draining. Epoch lock held. */
+static zslab_epoch zs__epoch_open(zslab *z, const char *label)
+{
+    zs__place *place;
+    zslab_epoch e;
+    uint32_t q, next, pokes = 0;
+    for (q = z->closing_head; q && pokes < 2; q = next, pokes++) {
+        next = z->places[q - 1].next_closing;
+        zs__place_poke(z, &z->places[q - 1], 0);
+    }
+    place = zs__place_pop(z);
+    for (q = z->closing_head; q && !place; q = next) {
+        next = z->places[q - 1].next_closing;
+        if (zs__place_poke(z, &z->places[q - 1], 1))
+            place = zs__place_pop(z);
+    }
+    if (!place || z->era >= ((uint64_t)1 << 48) - 1)
+        return ZSLAB_EPOCH_NONE;
+    q = (uint32_t)(place - z->places);
+    e = ++z->era << 16 | q;
+    zs__label_set(place, label);
+    place->opened_ns = z->config.memory ? 0 : zs__os_now_ns();
+    place->rss_before_close = place->rss_after_close = 0;
+    zs__store_u32(&place->draining, 0); /* relaxed: published by id */
+    zs__store_u64(&zs__round_at(z, q)->word, zs__load_u64(&zs__round_at(z, q)->word) + 0x10000);
+    zs__store_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
+    zs__store_rel_u64(&place->id, e); /* release: pairs with zs__place_find */
+    return e;
+}
+
+/* ---- rows ---- */
+
+/* Everything the row's bins know about their chunks goes to `stale`: bound again before they serve. Row lock. */
+static void zs__row_forget(zslab *z, zs__row *row)
+{
+    uint32_t w, cls;
+    for (w = 0; w < 4; w++) {
+        uint64_t used = row->used[w];
+        for (; used; used &= used - 1) {
+            zs__bin *bin;
+            zs__bin_cold *b;
+            cls = w * 64 + zs__ctz(used);
+            bin = zs__bin_at(row, cls);
+            b = zs__cold_of(z, bin);
+            bin->top = (zs__entry *)((uintptr_t)bin->top & ~(uintptr_t)ZS__MAG_MASK);
+            bin->avail = 0;
+            zs__store_u32(&bin->current, 0);
+            zs__store_u32(&b->listed, 0);
+            b->partial = b->fresh = 0;
+            if (!b->all)
+                continue;
+            if (b->stale)
+                zs__store_u32(&z->cold[b->all_tail - 1].all_next, b->stale);
+            else
+                b->stale_tail = b->all_tail;
+            b->stale = b->all;
+            b->stale_count += b->all_count;
+            zs__store_u32(&b->all, 0);
+            b->all_tail = b->all_count = 0;
+        }
+    }
+    row->cursor_cls = row->cursor_chunk = 0;
+}
+
+/* An idle row keeps a few chunks of each class; the rest go to the pool, a splice per class. */
+static void zs__row_strip(zslab *z, zs__row *row, uint32_t keep)
+{
+    uint32_t w, cls, i, last;
+    for (w = 0; w < 4; w++) {
+        uint64_t used = row->used[w];
+        for (; used; used &= used - 1) {
+            zs__bin_cold *b;
+            cls = w * 64 + zs__ctz(used);
+            b = zs__cold_of(z, zs__bin_at(row, cls));
+            if (b->stale_count <= keep)
+                continue;
+            if (!keep) {
+                zs__pool_give(z, b->stale, b->stale_tail, b->stale_count);
+                b->stale = b->stale_tail = b->stale_count = 0;
+                continue;
+            }
+            for (last = b->stale, i = 1; i < keep; i++)
+                last = z->cold[last - 1].all_next;
+            zs__pool_give(z, z->cold[last - 1].all_next, b->stale_tail, b->stale_count - keep);
+            zs__store_u32(&z->cold[last - 1].all_next, 0);
+            b->stale_tail = last;
+            b->stale_count = keep;
+        }
+    }
+}
+
+static void zs__row_unlink(zs__row **list, zs__row *row)
+{
+    if (row->prev)
+        row->prev->next = row->next;
+    else
+        *list = row->next;
+    if (row->next)
+        row->next->prev = row->prev;
+}
+
+static void zs__row_link(zs__row **list, zs__row *row)
+{
+    row->prev = NULL;
+    row->next = *list;
+    if (*list)
+        (*list)->prev = row;
+    *list = row;
+}
+
+#define ZS__ROWS_KEEP 8u      /* idle rows of a heap that keep chunks */
+#define ZS__ROW_CHUNKS_KEEP 1u
+
+/* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
+static void zs__row_take(zslab *z, zs__row *row)
+{
+    uint32_t cls;
+    for (cls = 0; z->shared && cls < z->class_count; cls++)
+        zs__lock_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+    zs__lock_take(zs__as_lock(&row->lock));
+}
+
+static void zs__row_drop(zslab *z, zs__row *row)
+{
+    uint32_t cls;
+    zs__lock_drop(zs__as_lock(&row->lock));
+    for (cls = 0; z->shared && cls < z->class_count; cls++)
+        zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+}
+
+/* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. */
+static int zs__row_retire(zslab_heap *heap, zs__row *row)
+{
+    zslab *z = heap->z;
+    zs__row_take(z, row);
+    if (zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
+        zs__row_drop(z, row);
+        return 0;
+    }
+    zs__row_forget(z, row);
+    zs__store_u64(&row->epoch, 0);
+    zs__store_u64(&row->gate, 0);
+    if (zs__row_at(heap, row->place) == row)
+        zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
+    zs__row_drop(z, row);
+    zs__row_strip(z, row, heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0);
+    if (heap->pass_next == row)
+        heap->pass_next = row->next;
+    zs__row_unlink(&heap->attached, row);
+    heap->attached_count--;
+    zs__row_link(&heap->idle, row);
+    heap->idle_count++;
+    if (heap->row == row)
+        heap->row = NULL;
+    return 1;
+}
+
+/* A row never used: bins point at their magazines, all empty. */
+static zs__row *zs__row_new(zslab_heap *heap)
+{
+    zslab *z = heap->z;
+    zs__row *row;
+    uint32_t cls;
+    char *mags;
+    zs__arena_take(z);
+    row = (zs__row *)zs__meta_alloc(z, z->row_bytes, ZS__MAG_BYTES);
+    zs__arena_drop(z);
+    if (!row)
+        return NULL;
+    row->z = z;
+    row->heap = heap;
+    mags = (char *)row + z->row_bytes - z->class_count * (size_t)ZS__MAG_BYTES;
+    for (cls = 0; cls <= z->class_count; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        bin->top = (zs__entry *)(void *)(mags + (cls < z->class_count ? cls : 0) * (size_t)ZS__MAG_BYTES);
+        bin->heap = (uintptr_t)heap;
+        bin->cls = cls;
+        if (cls < z->class_count) {
+            bin->size = z->classes[cls].size;
+            bin->last_full = z->classes[cls].last_full;
+        }
+    }
+    return row;
+}
+
+static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may use the bins' fast paths */
+{
+    uint32_t cls;
+    for (cls = 0; cls < z->class_count; cls++)
+        zs__store_u32(&zs__bin_at(row, cls)->owner, thread); /* relaxed: only equality with oneself counts */
+    row->owner = thread;
+}
+
+/* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
+static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
+{
+    zslab *z = heap->z;
+    zs__place *place = zs__place_find(z, e);
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    zs__row *row;
+    *why = ZSLAB_E_CLOSED;
+    if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+        return NULL;
+    row = zs__row_at(heap, q);
+    if (row && !zs__row_retire(heap, row)) { /* of an epoch that had the place before */
+        *why = ZSLAB_E_BUSY;
+        return NULL;
+    }
+    row = heap->idle;
+    if (row) {
+        zs__row_unlink(&heap->idle, row);
+        heap->idle_count--;
+    } else if (!(row = zs__row_new(heap))) {
+        *why = ZSLAB_E_NOMEM;
+        return NULL;
+    }
+    if (row->owner != heap->thread)
+        zs__row_owner(z, row, heap->thread);
+    row->place = q;
+    zs__store_u32(&row->acked, 0);
+    row->stamp = zs__load_u64(&zs__round_at(z, q)->word);
+    zs__store_u64(&row->gate, z->own_fence ? 0 : e);
+    zs__store_u64(&row->epoch, e);
+    zs__row_link(&heap->attached, row);
+    heap->attached_count++;
+    zs__store_rel_ptr(&heap->row_of[q], (uintptr_t)row); /* release: pairs with zs__row_at */
+    zs__fence_seq();                                     /* [EPOCH-2] pairs with the fence in zs__gates_shut */
+    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
+        zs__store_u64(&row->gate, 0);
+        return NULL;
+    }
+    return row;
+}
+
+/* A reset shut the gate: the row starts its epoch's new round. Its chunks are dead, by the owner or nobody. */
+static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
+{
+    zslab *z = heap->z;
+    zs__place *place = &z->places[row->place];
+    uint64_t round = zs__load_acq_u64(&zs__round_at(z, row->place)->word); /* pairs with zs__round_next */
+    if (row->stamp != round) {
+        zs__row_take(z, row);
+        if (zs__load_seq_u32(&place->purging)) { /* [EPOCH-5] */
+            zs__row_drop(z, row);
+            return NULL;
+        }
+        zs__row_forget(z, row);
+        row->stamp = round;
+        zs__row_drop(z, row);
+    }
+    zs__store_u32(&row->acked, 0);
+    if (z->own_fence)
+        return row;
+    zs__store_u64(&row->gate, row->epoch);
+    zs__fence_seq(); /* [EPOCH-2] */
+    if (zs__load_u64(&place->id) != row->epoch || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
+        zs__load_u64(&zs__round_at(z, row->place)->word) != round) {
+        zs__store_u64(&row->gate, 0);
+        return NULL;
+    }
+    return row;
+}
+
+/* The heap's open row for an epoch, made when there is none; NULL with the reason. */
+static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
+{
+    zs__row *row;
+    uint32_t tries;
+    if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count) {
+        *why = ZSLAB_E_CLOSED;
+        return NULL;
+    }
+    row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+    if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
+        return row;
+    for (tries = 0; tries < 1000; tries++) {
+        zs__place *place = zs__place_find(heap->z, e);
+        *why = ZSLAB_E_CLOSED;
+        if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+            return NULL;
+        if (row && row->epoch == e) {
+            if ((row = zs__row_renew(heap, row)) != NULL)
+                return row;
+        } else {
+            row = zs__row_attach(heap, e, why);
+            if (row || *why == ZSLAB_E_NOMEM)
+                return row;
+        }
+        zs__os_yield(); /* a purge of the place is under way */
+        row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+    }
+    *why = ZSLAB_E_BUSY;
+    return NULL;
+}
+
+/* ---- purging ---- */
+
+static void zs__claim(zslab *z, zs__place *place) /* [EPOCH-4] */
+{
+    (void)z;
+    zs__add_u32(&place->purging, 1);
+    zs__fence_seq(); /* pairs with the owner's fence in zs__chunk_bind */
+}
+
+static void zs__claim_end(zs__place *place)
+{
+    zs__sub_u32(&place->purging, 1); /* release: the purge before it. Pairs with loads of purging */
+}
+
+/* After a claim by an asymmetric fence: pass every row's lock once, so that its owner's last change is done. */
+static void zs__lists_settle(zslab *z, zslab_epoch e)
+{
+    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
+    for (; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+        if (row) {
+            zs__lock_take(zs__as_lock(&row->lock));
+            zs__lock_drop(zs__as_lock(&row->lock));
+        }
+    }
+}
+
+/* Runs of empty pages, merged while they touch. */
+typedef struct zs__runs {
+    char *from, *to;       /* the run being grown */
+    size_t bytes;          /* given back so far */
+} zs__runs;
+
+static void zs__run_flush(zslab *z, zs__runs *runs) /* whole pages only */
+{
+    uintptr_t from = zs__round_up((uintptr_t)runs->from, z->page_bytes);
+    uintptr_t to = (uintptr_t)runs->to & ~(uintptr_t)(z->page_bytes - 1);
+    if (to > from)
+        runs->bytes += zs__purge_pages(z, (char *)from, to - from);
+    runs->from = runs->to = NULL;
+}
+
+static void zs__run_add(zslab *z, zs__runs *runs, char *from, char *to)
+{
+    if (from == runs->to)
+        runs->to = to;
+    else if (to == runs->from)
+        runs->from = from;
+    else {
+        zs__run_flush(z, runs);
+        runs->from = from;
+        runs->to = to;
+    }
+}
+
+/* At least so many bytes of the chunk are back with the system. [ARENA-2] */
+static void zs__purged(zslab *z, zs__chunk_cold *x, size_t bytes)
+{
+    uint32_t was = zs__load_u32(&x->purged_bytes);
+    do {
+        if (bytes <= was)
+            return;
+    } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
+    zs__sub_ptr(&z->committed_bytes, bytes - was);
+}
+
+/* A draining chunk without live slots: counted once, by whoever exchanges first. The last one ends the epoch. */
+static int zs__chunk_drained(zslab *z, zs__place *place, zs__chunk_cold *x)
+{
+    if (!z->shared && zs__exchange_u32(&x->drained, 1))
+        return 0;
+    zs__purged(z, x, ZS__CHUNK_BYTES);
+    if (z->shared)
+        return 1; /* chunks keep their bins there; whoever empties one looks at the whole place */
+    return zs__sub_u32(&place->draining, 1) == 1; /* acq_rel: all scans before the last. Pairs with zs__place_poke */
+}
+
+typedef struct zs__sweep {
+    zs__runs pages, states, words;
+    zs__place *place;
+    uint64_t stamp;        /* of the chunks meant */
+    int dead;              /* their round is over: every page goes, live or not */
+    uint32_t lowest, highest; /* chunks marked */
+    size_t count;
+} zs__sweep;
+
+static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
+{
+    zs__sweep *s = (zs__sweep *)user;
+    z->cold[chunk].mark = 1;
+    if (!s->count++ || chunk < s->lowest)
+        s->lowest = chunk;
+    if (chunk > s->highest)
+        s->highest = chunk;
+    return 0;
+}
+
+/* Metadata of a chunk without live slots: zero is the free state, so whole pages of it may go too. */
+static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    size_t lines = z->regions[z->classes[c->cls].region].lines, slab = zs__chunk_slab(z, c);
+    if (z->shared) { /* a zero word means held there: nothing of the chunk counts from here on */
+        if (!zs__dead_settled(z, chunk))
+            return;
+        zs__zero(z->states + slab * 64, lines * 64);
+        z->cold[chunk].carved = 0;
+    }
+    zs__run_add(z, &s->states, (char *)(z->states + slab * 64), (char *)(z->states + (slab + lines) * 64));
+    zs__run_add(z, &s->words, (char *)(z->words + slab), (char *)(z->words + slab + lines));
+}
+
+static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__class *k = &z->classes[c->cls];
+    char *base = zs__chunk_base(z, chunk);
+    size_t page = z->page_bytes, at, gone = 0;
+    if (zs__load_u64(&c->stamp) != s->stamp) /* [EPOCH-4] its owner was here first */
+        return;
+    if (!s->dead && !z->shared && zs__load_ptr(&c->bin) != (uintptr_t)&z->drain_bin)
+        return; /* bound by an owner that then met the shut gate: it never handed a slot out, nobody counted it */
+    if (s->dead || !zs__chunk_live(z, chunk, NULL)) {
+        zs__run_add(z, &s->pages, base, base + ZS__CHUNK_BYTES);
+        zs__sweep_metadata(z, s, chunk);
+        if (s->dead)
+            zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
+        else
+            zs__chunk_drained(z, s->place, &z->cold[chunk]);
+        return;
+    }
+    for (at = 0; page < ZS__CHUNK_BYTES && at < ZS__CHUNK_BYTES; at += page) {
+        uint32_t to = (uint32_t)((at + page - 1) / k->size) + 1;
+        if (!zs__slots_live(z, chunk, (uint32_t)(at / k->size), to > k->slots ? k->slots : to)) {
+            zs__run_add(z, &s->pages, base + at, base + at + page);
+            gone += page;
+        }
+    }
+    zs__purged(z, &z->cold[chunk], gone);
+}
+
+/* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
+   close lock. */
+static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
+{
+    zs__sweep s;
+    uint32_t chunk;
+    zs__zero(&s, sizeof s);
+    s.place = &z->places[e & ZS__PLACE_MASK];
+    s.stamp = stamp;
+    s.dead = dead;
+    zs__epoch_each(z, e, zs__sweep_mark, &s);
+    for (chunk = s.lowest; s.count && chunk <= s.highest; chunk++)
+        if (z->cold[chunk].mark) {
+            z->cold[chunk].mark = 0;
+            zs__sweep_chunk(z, &s, chunk);
+        }
+    zs__run_flush(z, &s.pages);
+    zs__run_flush(z, &s.states);
+    zs__run_flush(z, &s.words);
+    return s.pages.bytes;
+}
+
+static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] */
+{
+    z->cold[chunk].drained = 0;
+    zs__store_ptr(&z->chunks[chunk].bin, (uintptr_t)&z->drain_bin);
+    zs__add_u32(&((zs__place *)user)->draining, 1);
+    return 0;
+}
+
+/* The rest of a close under the RSS policy. The caller holds a claim on the place and no lock but z->close_lock. */
+static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first)
+{
+    zs__os_fence(); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
+    zs__lists_settle(z, e);
+    if (first && !z->shared) {
+        zs__epoch_each(z, e, zs__chunk_drains, place);
+        zs__os_fence(); /* [EPOCH-3] */
+    }
+    zs__sweep_epoch(z, e, zs__load_u64(&zs__round_at(z, e)->word), 0);
+    zs__claim_end(place);
+    zs__epochs_take(z);
+    if (first)
+        zs__sub_u32(&place->draining, 1); /* the closer's own */
+    if (zs__load_u64(&place->id) == e) {
+        zs__rows_acked(z, (uint32_t)(e & ZS__PLACE_MASK));
+        zs__place_poke(z, place, 0);
+        place->rss_after_close = zs__os_rss();
+    }
+    zs__epochs_drop(z);
+}
+
+/* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Whoever
+   sees that purges; the fence of the claim lets one of the last two frees of a page see both. */
+static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32_t slot, uint64_t stamp)
+{
+    uint32_t chunk = (uint32_t)(c - z->chunks);
+    const zs__class *k = &z->classes[zs__load_u32(&c->cls)];
+    size_t page = z->page_bytes, at = (size_t)slot * k->size / page * page, end = ((size_t)slot + 1) * k->size;
+    int any = page >= ZS__CHUNK_BYTES, last = 0;
+    zs__claim(z, place);
+    if (zs__load_u64(&c->stamp) == stamp) { /* [EPOCH-4] */
+        for (; page < ZS__CHUNK_BYTES && at < end; at += page) {
+            uint32_t to = (uint32_t)((at + page - 1) / k->size) + 1;
+            if (!zs__slots_live(z, chunk, (uint32_t)(at / k->size), to > k->slots ? k->slots : to)) {
+                zs__purge_pages(z, zs__chunk_base(z, chunk) + at, page);
+                any = 1;
+            }
+        }
+        if (any && !zs__chunk_live(z, chunk, NULL)) {
+            if (page == ZS__CHUNK_BYTES)
+                zs__purge_pages(z, zs__chunk_base(z, chunk), page);
+            last = zs__chunk_drained(z, place, &z->cold[chunk]);
+        }
+    }
+    zs__claim_end(place);
+    return last;
+}
+
+static void zs__place_last(zslab *z, zs__place *place)
+{
+    zs__epochs_take(z);
+    zs__place_poke(z, place, 0);
+    zs__epochs_drop(z);
+}
+
+static zslab_result zs__drain_free(zslab *z, zs__chunk *c, uint8_t *state)
+{
+    uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states));
+    uint64_t stamp = zs__load_u64(&c->stamp);
+    zs__place *place = &z->places[stamp & ZS__PLACE_MASK];
+    zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__slab_live */
+    if (zs__drain_look(z, place, c, slot, stamp))
+        zs__place_last(z, place);
+    return ZSLAB_OK;
+}
+
+/* Shared mode, RSS policy: after a free. Takes locks only when it was the epoch's last object. */
+static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot)
+{
+    uint64_t stamp = zs__load_u64(&c->stamp);
+    zs__place *place = &z->places[stamp & ZS__PLACE_MASK];
+    if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING && zs__drain_look(z, place, c, slot, stamp))
+        zs__place_last(z, place);
+}
+/* ---- >>remote --------------------------------------------------------------
+   Frees from other threads. The freeing heap stores the state and remembers the slab, one per class; turning to
+   another slab it tells the owner: the slab goes on the owner's inbox, a push-only stack that is taken whole, so
+   there is no ABA. The owner takes home exactly the slots whose state says so. [HINT-1]
+
+   A hint may be late, repeated, for an older epoch, class or owner: it brings nothing home that its state does not
+   show, and a slab found to belong to another heap is passed on.                                              */
+static void zs__inbox_push(zslab *z, uint32_t slab, uint32_t chunk)
+{
+    zs__hint *hint = &z->hints[slab];
+    zs__bin *bin;
+    zslab_heap *heap;
+    uint32_t head;
+    /* acq_rel: the states before the flag. If it was set, the owner's exchange to 0 comes later and acquires from
+       this one; pairs with zs__heap_fold. */
+    if (zs__exchange_u8(&hint->queued, 1))
+        return;
+    bin = (zs__bin *)zs__load_acq_ptr(&z->chunks[chunk].bin); /* acquire: pairs with zs__chunk_bind */
+    heap = (zslab_heap *)bin->heap;
+    if (!heap) { /* draining: frees look after themselves */
+        zs__exchange_u8(&hint->queued, 0);
+        return;
+    }
+    head = zs__load_u32(&heap->inbox);
+    do
+        zs__store_u32(&hint->next, head);
+    while (!zs__cas_u32(&heap->inbox, &head, slab + 1)); /* release: next before the head. Pairs with zs__heap_fold */
+}
+
+/* Tell owners of every slab this heap remembers; at most `most` of them. */
+static void zs__gather_flush(zslab_heap *heap, uint32_t most)
+{
+    uint32_t w, cls;
+    for (w = 0; w < 4; w++)
+        while (heap->gathered[w] && most) {
+            zs__gather *g;
+            cls = w * 64 + zs__ctz(heap->gathered[w]);
+            heap->gathered[w] &= heap->gathered[w] - 1;
+            g = &heap->gather[cls];
+            zs__inbox_push(heap->z, g->slab - 1, g->chunk);
+            zs__count(&heap->counters[cls].remote_flushes);
+            g->slab = 0;
+            most--;
+        }
+}
+
+/* Slots of one slab that others freed, as bits; their states become FREE. */
+static uint64_t zs__take_remote(zslab *z, uint32_t slab)
+{
+    uint8_t *states = z->states + (size_t)slab * 64;
+    uint64_t bits = 0, eight;
+    unsigned i, j;
+    for (i = 0; i < 64; i += 8) {
+        eight = zs__load_u64((const uint64_t *)(const void *)(states + i)); /* a first look: acquired below */
+        if (!(eight & UINT64_C(0x0202020202020202)))
+            continue;
+        for (j = i; j < i + 8; j++)
+            /* acquire: the freeing thread's last use of the object. Pairs with the store in zs__free_remote */
+            if (zs__load_acq_u8(states + j) == ZS__REMOTE) {
+                zs__store_u8(states + j, ZS__FREE);
+                bits |= (uint64_t)1 << j;
+            }
+    }
+    return bits;
+}
+
+static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
+{
+    zslab *z = heap->z;
+    uint32_t chunk = zs__slab_chunk(z, slab);
+    zs__chunk *c = &z->chunks[chunk];
+    zs__bin *bin = (zs__bin *)zs__load_acq_ptr(&c->bin); /* acquire: pairs with zs__chunk_bind */
+    uint64_t bits, stamp = zs__load_u64(&c->stamp);
+    if ((zslab_heap *)bin->heap != heap) {
+        if (bin->heap)
+            zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
+        return;
+    }
+    if (stamp != zs__row_of_bin(bin)->stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
+        return; /* a dead round: binding the chunk again clears it */
+    if (slab - zs__chunk_slab(z, c) >= z->classes[c->cls].slabs)
+        return; /* it served another class when the hint was given */
+    bits = zs__take_remote(z, slab);
+    if (bits) {
+        zs__slab_put(z, bin, chunk, slab, z->words[slab], bits);
+        zs__count(&heap->counters[bin->cls].inbox);
+    }
+}
+
+/* Take home what others gave back: some slabs of the inbox, the rest waits. */
+static int zs__heap_fold(zslab_heap *heap, uint32_t most)
+{
+    zslab *z = heap->z;
+    uint32_t n;
+    for (n = 0; n < most; n++) {
+        uint32_t slab;
+        if (!heap->todo) {
+            if (!zs__load_u32(&heap->inbox)) /* relaxed: a hint; the next slow path looks again */
+                break;
+            heap->todo = zs__exchange_u32(&heap->inbox, 0); /* acquire: pairs with the push */
+        }
+        slab = heap->todo - 1;
+        heap->todo = zs__load_u32(&z->hints[slab].next); /* read before the flag lets others write it */
+        /* the flag first, the states after: a free that finds it still set stored its state before. Pairs with
+           the exchange in zs__inbox_push */
+        zs__exchange_u8(&z->hints[slab].queued, 0);
+        zs__fold_slab(heap, slab);
+    }
+    return n != 0;
+}
+
+/* ---- >>heap ----------------------------------------------------------------
+   Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right below
+   each other: allocation, free.                                                                              */
+static uint32_t zs__thread_number_new(void) /* 0: none left */
+{
+    uint32_t w, bit;
+    for (w = 0; w < ZS__THREADS_MAX / 64; w++) {
+        uint64_t left = ~zs__global.threads[w];
+        if (w == 0)
+            left &= ~(uint64_t)1;
+        if (w == ZS__THREADS_MAX / 64 - 1)
+            left &= ~((uint64_t)3 << 62);
+        if (left) {
+            bit = zs__ctz(left);
+            zs__global.threads[w] |= (uint64_t)1 << bit;
+            return w * 64 + bit;
+        }
+    }
+    return 0;
+}
+
+static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: it has none here */
+{
+    zslab_heap *heap;
+    if (thread < z->heap_of_count)
+        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* pairs with zs__heap_own */
+    heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
+    while (heap && zs__load_u32(&heap->thread) != thread)
+        heap = heap->next;
+    return heap;
+}
+
+#if !ZSLAB_NO_TLS
+static zslab_heap *zs__heap_peek(const zslab *z) /* this thread's heap, if it has one */
+{
+    uint32_t thread = zs__load_u32(&zs__tls()->thread);
+    return z->shared ? z->shared_heap
+           : thread && thread != ZS__THREAD_GONE ? zs__heap_of_thread(z, thread) : NULL;
+}
+#else
+static zslab_heap *zs__heap_peek(const zslab *z)
+{
+    return z->shared_heap;
+}
+#endif
+
+/* Epoch lock held. */
+static zslab_heap *zs__heap_new(zslab *z)
+{
+    zslab_heap *heap;
+    char *p;
+    zs__arena_take(z);
+    heap = (zslab_heap *)zs__meta_alloc(z, z->heap_bytes, 64);
+    zs__arena_drop(z);
+    if (!heap)
+        return NULL;
+    p = (char *)(heap + 1);
+    heap->z = z;
+    heap->counters = (zs__counters *)(void *)p;
+    p += (z->class_count + 1) * sizeof(zs__counters);
+    heap->row_of = (uintptr_t *)(void *)p;
+    p += z->epoch_count * sizeof(uintptr_t);
+    heap->gather = (zs__gather *)(void *)p;
+    heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
+    heap->thread = ZS__NOBODY;
+    heap->next = z->heaps;
+    z->heap_count++;
+    zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
+    return heap;
+}
+
+static void zs__heap_owner(zslab_heap *heap, uint32_t thread)
+{
+    zs__row *row;
+    zs__store_u32(&heap->thread, thread);
+    for (row = heap->attached; row; row = row->next)
+        zs__row_owner(heap->z, row, thread);
+}
+
+/* What the owner does when it next passes a slow path: flush, and look at rows whose epochs ended, some at a time:
+   pass_left of them are still to be seen since the last event. */
+static void zs__heap_pass(zslab_heap *heap)
+{
+    zslab *z = heap->z;
+    uint32_t events, rows;
+    zs__gather_flush(heap, ZS__FOLD_MAX);
+    events = zs__load_acq_u32(&z->events); /* acquire: pairs with zs__event */
+    if (events != heap->seen_events) {
+        heap->seen_events = events;
+        heap->pass_left = heap->attached_count;
+    }
+    for (rows = 0; heap->pass_left && rows < ZS__FOLD_MAX; rows++, heap->pass_left--) {
+        zs__row *row = heap->pass_next ? heap->pass_next : heap->attached;
+        zs__place *place;
+        if (!row)
+            break;
+        heap->pass_next = row->next;
+        place = &z->places[row->place];
+        if (zs__load_acq_u64(&place->id) != row->epoch || zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)
+            zs__row_retire(heap, row);
+        else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING)
+            zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
+    }
+}
+
+/* Magazines and current slabs go home, so that empty chunks show. */
+static void zs__row_home(zslab *z, zs__row *row)
+{
+    uint32_t cls;
+    for (cls = 0; cls < z->class_count; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        while ((uintptr_t)bin->top & ZS__MAG_MASK) {
+            zs__entry *entry = --bin->top;
+            size_t at = (size_t)(entry->state - z->states), slab = at >> 6;
+            zs__slab_put(z, bin, (uint32_t)((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT),
+                         (uint32_t)slab, z->words[slab], (uint64_t)1 << (at & 63));
+        }
+        if (bin->avail) {
+            uint32_t slab = bin->current - 1;
+            uint64_t avail = bin->avail;
+            bin->avail = 0;
+            zs__slab_put(z, bin, zs__slab_chunk(z, slab), slab, z->words[slab], avail);
+        }
+    }
+}
+
+/* Empty chunks and idle rows' chunks to the pool. */
+static void zs__heap_give(zslab_heap *heap)
+{
+    zslab *z = heap->z;
+    zs__row *row;
+    uint32_t cls, chunk, next;
+    for (row = heap->idle; row; row = row->next)
+        zs__row_strip(z, row, 0);
+    for (row = heap->attached; row; row = row->next) {
+        if (!zs__load_u64(&row->gate) && !z->own_fence)
+            continue;
+        zs__row_strip(z, row, 0);
+        for (cls = 0; cls < z->class_count; cls++) {
+            zs__bin *bin = zs__bin_at(row, cls);
+            for (chunk = zs__cold_of(z, bin)->partial; chunk; chunk = next) {
+                zs__chunk_cold *x = &z->cold[chunk - 1];
+                next = x->next;
+                if (x->home == x->carved && zs__chunk_leave(z, bin, chunk - 1)) {
+                    zs__cached(z, x, 1);
+                    zs__pool_give(z, chunk, chunk, 1);
+                }
+            }
+        }
+    }
+}
+
+/* The owner lets go: nothing stays in its magazines or unflushed. */
+static void zs__heap_settle(zslab_heap *heap)
+{
+    zs__row *row;
+    zs__gather_flush(heap, ~(uint32_t)0);
+    zs__heap_fold(heap, ~(uint32_t)0);
+    for (row = heap->attached; row; row = row->next)
+        if (zs__load_u64(&row->gate) || heap->z->own_fence)
+            zs__row_home(heap->z, row);
+    zs__heap_give(heap);
+}
+
+/* The heap waits for its next owner. Epoch lock held. */
+static void zs__heap_shelve(zslab_heap *heap)
+{
+    zs__heap_owner(heap, ZS__NOBODY);
+    heap->tls = 0;
+    heap->row = NULL;
+    heap->scope_count = 0;
+    zs__store_rel_u32(&heap->is_parked, 1); /* release: states before. Pairs with zs__place_acked */
+    heap->next_parked = heap->z->parked;
+    heap->z->parked = heap;
+}
+
+#if !ZSLAB_NO_TLS
+/* The thread becomes a heap's owner: a parked one's, or a new one's. NULL: no memory, or no number left. */
+static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
+{
+    zs__tls_block *tls = zs__tls();
+    zslab_heap *heap;
+    uint32_t thread;
+    zs__fork_check();
+    zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
+    thread = zs__load_u32(&tls->thread);
+    if (!thread) {
+        thread = zs__thread_number_new();
+        if (!thread) {
+            zs__lock_drop(&zs__global.lock);
+            return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
+        }
+        zs__store_u32(&tls->thread, thread);
+        zs__os_arm_thread_exit();
+    }
+    zs__epochs_take(z);
+    heap = z->parked;
+    if (heap)
+        z->parked = heap->next_parked;
+    else
+        heap = zs__heap_new(z);
+    if (heap) {
+        heap->tls = (uintptr_t)tls;
+        zs__store_u32(&heap->is_parked, 0);
+        zs__heap_owner(heap, thread);
+        if (thread < z->heap_of_count) /* release: pairs with zs__heap_of_thread */
+            zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[thread], (uintptr_t)heap);
+    }
+    zs__epochs_drop(z);
+    zs__lock_drop(&zs__global.lock);
+    return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
+}
+
+static zslab_heap *zs__heap_mine(zslab *z)
+{
+    zslab_heap *heap = zs__heap_peek(z);
+    return heap ? heap : zs__tls()->thread == ZS__THREAD_GONE ? NULL : zs__heap_attach(z);
+}
+
+static void zs__heap_park(zslab_heap *heap)
+{
+    zslab *z = heap->z;
+    zs__tls_block *tls = (zs__tls_block *)heap->tls;
+    zs__heap_settle(heap);
+    zs__epochs_take(z);
+    if (heap->thread < z->heap_of_count)
+        zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
+    zs__heap_shelve(heap);
+    zs__epochs_drop(z);
+    if (zs__load_ptr(&tls->z) == (uintptr_t)z)
+        zs__store_ptr(&tls->z, 0);
+}
+
+static void zs__thread_exited(void)
+{
+    zs__tls_block *tls = zs__tls();
+    zslab *z;
+    zslab_heap *heap;
+    uint32_t thread = tls->thread;
+    if (!thread || thread == ZS__THREAD_GONE)
+        return;
+    zs__lock_take(&zs__global.lock);
+    for (z = zs__global.allocators; z; z = z->next_allocator)
+        if ((heap = zs__heap_of_thread(z, thread)) != NULL) {
+            while (heap->scope_count)
+                zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
+            zs__heap_park(heap);
+        }
+    zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
+    zs__store_u32(&tls->thread, ZS__THREAD_GONE); /* frees from later destructors go straight to the owners */
+    zs__store_ptr(&tls->z, 0);
+    zs__lock_drop(&zs__global.lock);
+}
+#else
+static void zs__thread_exited(void) {}
+static zslab_heap *zs__heap_mine(zslab *z) { return z->shared_heap; }
+#endif
+
+/* The epoch a plain allocation of this heap goes to: the innermost domain's, else the current one. */
+static zslab_epoch zs__heap_epoch(const zslab_heap *heap)
+{
+    if (heap->scope_count)
+        return heap->scopes[heap->scope_count - 1].domain->epoch;
+    return zs__load_acq_u64(&heap->z->current); /* acquire: pairs with zslab_epoch_advance */
+}
+
+/* An open row for a plain allocation; an advance meanwhile means the next current epoch. */
+static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
+{
+    for (;;) {
+        zslab_result why = ZSLAB_E_CLOSED;
+        zslab_epoch e = zs__heap_epoch(heap);
+        zs__row *row = zs__row_for(heap, e, &why);
+        if (row) {
+            heap->row = *out = row;
+#if !ZSLAB_NO_TLS
+            if (!heap->explicit_use && !heap->z->always_slow) {
+                zs__tls()->row = row;
+                zs__store_ptr(&zs__tls()->z, (uintptr_t)heap->z);
+            }
+#endif
+            return ZSLAB_OK;
+        }
+        if (why != ZSLAB_E_CLOSED || e == zs__heap_epoch(heap))
+            return why;
+    }
+}
+
+/* Something to allocate from, in the order of its heat. */
+static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
+{
+    zslab *z = heap->z;
+    zslab_result why;
+    zs__count(&heap->counters[bin->cls].slow);
+    if (zs__take_partial(z, bin))
+        return ZSLAB_OK;
+    zs__count(&heap->counters[bin->cls].partial_null);
+    if (zs__heap_fold(heap, ZS__FOLD_MAX) && zs__take_partial(z, bin))
+        return ZSLAB_OK;
+    if (zs__take_fresh(z, bin))
+        return ZSLAB_OK;
+    why = zs__take_chunk(z, bin);
+    if (why != ZSLAB_OK) { /* what this heap holds empty elsewhere may serve */
+        zs__heap_give(heap);
+        while (zs__heap_fold(heap, ZS__FOLD_MAX) && !zs__cold_of(z, bin)->partial)
+            ;
+        if (zs__take_partial(z, bin))
+            return ZSLAB_OK;
+        why = zs__take_chunk(z, bin);
+    }
+    if (why == ZSLAB_OK)
+        zs__take_fresh(z, bin);
+    return why;
+}
+
+/* One slot of the bin as the fast path takes it, marked `state`; NULL: refill first. */
+static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
+{
+    unsigned slot;
+    uint64_t pick;
+    if ((uintptr_t)bin->top & ZS__MAG_MASK) {
+        bin->top--;
+        zs__store_u8(bin->top->state, state);
+        return bin->top->p;
+    }
+    if (!bin->avail)
+        return NULL;
+    pick = bin->avail;
+    if (heap->z->config.flags & ZSLAB_FLAG_HARDENED) { /* xorshift64, Marsaglia 2003 */
+        heap->random ^= heap->random << 13;
+        heap->random ^= heap->random >> 7;
+        heap->random ^= heap->random << 17;
+        if (pick & heap->random)
+            pick &= heap->random;
+    }
+    slot = zs__ctz(pick);
+    bin->avail &= ~((uint64_t)1 << slot);
+    zs__store_u8(bin->states + slot, state);
+    return bin->slots + (size_t)slot * bin->size;
+}
+
+/* Undo a refused allocation: a free, also in a chunk that drains by now. In a dead round there is nothing to undo. */
+static void zs__undo(zslab *z, void *p)
+{
+    const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
+    uint64_t stamp = zs__load_u64(&c->stamp);
+    if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word))
+        zslab_free(z, p);
+}
+
+/* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. */
+static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t state, zslab_result *why)
+{
+    zslab *z = heap->z;
+    zs__bin *bin = zs__bin_at(row, cls);
+    zs__place *place = &z->places[row->place];
+    void *p;
+    while ((p = zs__bin_take(heap, bin, state)) == NULL)
+        if ((*why = zs__bin_refill(heap, bin)) != ZSLAB_OK)
+            return NULL;
+    if (z->own_fence) {
+        zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
+        if (zs__load_u64(&place->id) == row->epoch && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
+            zs__load_u64(&zs__round_at(z, row->place)->word) == row->stamp)
+            return p;
+    } else {
+        zs__compiler_barrier(); /* [GATE-1] */
+        if (zs__load_u64(&row->gate))
+            return p;
+    }
+    zs__undo(z, p);
+    zs__count(&heap->counters[cls].epoch_closed);
+    *why = ZSLAB_E_CLOSED;
+    return NULL;
+}
+
+static void *zs__fallback_alloc(zslab *z, size_t size, size_t alignment)
+{
+    void *p;
+    if (!z->config.fallback.alloc)
+        return zs__fail_null(ZSLAB_E_TOO_BIG);
+    p = z->config.fallback.alloc(z->config.fallback.user, size, alignment);
+    return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
+}
+
+static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab_result *why);
+
+/* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
+static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
+{
+    zslab *z = heap->z;
+    zslab_result why = ZSLAB_E_INVALID;
+    size_t cls;
+    if (!size)
+        return zs__fail_null(ZSLAB_E_INVALID);
+    cls = zs__class_of(z, size);
+    if (cls == z->class_count)
+        return zs__fallback_alloc(z, size, sizeof(void *) * 2);
+    if (z->shared) {
+        void *p = zs__shared_alloc(heap, e, cls, &why);
+        return p ? p : zs__fail_null(why);
+    }
+    zs__fork_check();
+    zs__heap_pass(heap);
+    for (;;) {
+        zs__row *row = NULL;
+        void *p;
+        if (e)
+            row = zs__row_for(heap, e, &why);
+        else
+            why = zs__heap_row(heap, &row);
+        if (!row)
+            return zs__fail_null(why);
+        p = zs__row_alloc(heap, row, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why);
+        if (p)
+            return p;
+        if (why != ZSLAB_E_CLOSED)
+            return zs__fail_null(why);
+    }
+}
+
+ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
+{
+    zslab_heap *heap = zs__heap_mine(z);
+    if (!heap)
+        return NULL;
+    if (heap->row && !z->always_slow && !z->shared && zs__load_u64(&heap->row->gate) && zs__tls()->z != (uintptr_t)z) {
+        zs__tls()->row = heap->row; /* back from another allocator */
+        zs__store_ptr(&zs__tls()->z, (uintptr_t)z);
+        if (size - 1 < ZS__CLASS_BYTES_MAX) {
+            void *p = zs__bin_take(heap, zs__bin_at(heap->row, z->class_of[(size - 1) >> 3]), ZS__LIVE);
+            zs__compiler_barrier(); /* [GATE-1] */
+            if (p && zs__load_u64(&heap->row->gate))
+                return p;
+            if (p)
+                zs__undo(z, p);
+        }
+    }
+    return zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE);
+}
+
+ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p)
+{
+    zslab_heap *heap = zs__heap_mine(z);
+    zs__undo(z, p);
+    if (!heap)
+        return NULL;
+    zs__count(&heap->counters[zs__class_of(z, size)].epoch_closed);
+    return zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE);
+}
+
+/* A slot of another heap's bin: tell its owner, by way of the heap's gathered slabs. */
+static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, zs__bin *bin)
+{
+    uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
+    zs__gather *g;
+    if (ZS__UNLIKELY(bin == &z->drain_bin))
+        return zs__drain_free(z, c, state);
+    zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
+    if (ZS__UNLIKELY(!heap)) {
+        zs__inbox_push(z, slab, chunk);
+        return ZSLAB_OK;
+    }
+    zs__count(&heap->counters[c->cls].remote_frees);
+    g = &heap->gather[c->cls];
+    if (g->slab != slab + 1) {
+        uint32_t old = g->slab, old_chunk = g->chunk;
+        g->slab = slab + 1;
+        g->chunk = chunk;
+        if (old) {
+            zs__inbox_push(z, old - 1, old_chunk);
+            zs__count(&heap->counters[c->cls].remote_flushes);
+        } else {
+            heap->gathered[c->cls >> 6] |= (uint64_t)1 << (c->cls & 63);
+        }
+    }
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin)
+{
+    return zs__free_to_owner(z, zs__heap_mine(z), c, state, bin);
+}
+
+/* ---- >>shared --------------------------------------------------------------
+   Shared mode: one heap for everybody, no owner, no thread-local state. Slots are claimed by compare-and-swap on
+   the slab's word and given back by an atomic OR. A bin's lock guards its chunk lists and masks; allocation takes
+   it only when the current slab is used up. free takes no lock and is async-signal-safe.
+
+   [SHARED-1] A clear bit of a bound slab's word means: somebody holds the slot, or is about to.
+   [SHARED-2] A slab with free slots is the bin's current one, or in its chunk's mask, or on the bin's `listed`
+              stack: whoever turns a word from 0 puts the slab there, once (queued), also while it is current.
+   [SHARED-3] A chunk is bound stamp first, bits last, and unbound by taking all bits, full to 0, each by CAS: a
+              claimer that comes late finds no bit, or a bit of the new binding, and checks bin, stamp and gate
+              after its claim.
+   [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED or HANDLE.
+              A claim holds CLAIMED until its checks are done, a free FREE until its bit is set.           */
+static void zs__shared_list(zslab *z, zs__bin *bin, uint32_t slab)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t head;
+    if (zs__exchange_u8(&z->hints[slab].queued, 1)) /* acq_rel: the bit before. Pairs with zs__shared_collect */
+        return;
+    head = zs__load_u32(&b->listed);
+    do
+        zs__store_u32(&z->hints[slab].next, head);
+    while (!zs__cas_u32(&b->listed, &head, slab + 1)); /* release: next before the head. Pairs as above */
+}
+
+/* Give a slot's bit back; 0 when it was there already. */
+static int zs__shared_put(zslab *z, zs__bin *bin, uint32_t slab, uint64_t bit)
+{
+    uint64_t was = zs__or_u64(&z->words[slab], bit); /* release: the object's last use. Pairs with the claim */
+    if (was & bit)
+        return 0;
+    if (!was)
+        zs__shared_list(z, bin, slab);
+    return 1;
+}
+
+/* Slabs that were given slots back join their chunks' masks. Bin lock held. */
+static void zs__shared_collect(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t head = zs__exchange_u32(&b->listed, 0); /* acquire: pairs with the push in zs__shared_list */
+    while (head) {
+        uint32_t slab = head - 1, chunk = zs__slab_chunk(z, slab), number;
+        zs__chunk *c = &z->chunks[chunk];
+        zs__chunk_cold *x = &z->cold[chunk];
+        head = zs__load_u32(&z->hints[slab].next);
+        zs__exchange_u8(&z->hints[slab].queued, 0); /* acquire: the bits of who found it set. Pairs with _list */
+        number = slab - zs__chunk_slab(z, c);
+        if ((zs__bin *)zs__load_acq_ptr(&c->bin) != bin || number >= z->classes[bin->cls].slabs)
+            continue; /* bound elsewhere since: all its slots are in its mask */
+        x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+        if (!(x->flags & ZS__CHUNK_LISTED))
+            zs__list_push(z, b, chunk);
+    }
+}
+
+static int zs__shared_next(zslab *z, zs__bin *bin) /* a slab with free slots becomes current. Bin lock held */
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    while (b->partial) {
+        uint32_t chunk = b->partial - 1, w;
+        zs__chunk_cold *x = &z->cold[chunk];
+        for (w = 0; w < ZS__MASK_WORDS; w++)
+            while (x->mask[w]) {
+                uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + w * 64 + zs__ctz(x->mask[w]);
+                x->mask[w] &= x->mask[w] - 1;
+                if (zs__load_u64(&z->words[slab])) { /* relaxed: a claim acquires */
+                    zs__store_rel_u32(&bin->current, slab + 1); /* release: pairs with zs__shared_claim */
+                    return 1;
+                }
+            }
+        zs__list_remove(z, b, chunk);
+    }
+    return 0;
+}
+
+static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-3] bits last. Bin lock held */
+{
+    const zs__class *k = &z->classes[bin->cls];
+    zs__chunk_cold *x = &z->cold[chunk];
+    uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
+    for (i = 0; i < k->slabs; i++) {
+        x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
+        zs__store_rel_u64(&z->words[first + i], zs__slab_full(k, i)); /* release: pairs with the claim */
+    }
+    x->carved = k->slabs;
+    zs__list_push(z, zs__cold_of(z, bin), chunk);
+}
+
+/* Take an empty chunk out of its bin; 0 when a slot is held. Bin lock held. */
+static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]), current = zs__load_u32(&bin->current);
+    for (i = 0; i < k->slabs; i++)
+        if (zs__load_u64(&z->words[first + i]) != zs__slab_full(k, i))
+            return 0;
+    if (current > first && current <= first + k->slabs)
+        zs__store_u32(&bin->current, 0);
+    for (i = 0; i < k->slabs; i++) {
+        uint64_t full = zs__slab_full(k, i);
+        if (!zs__cas_u64(&z->words[first + i], &full, 0))
+            break;
+    }
+    if (i == k->slabs) {
+        zs__row *row = zs__row_of_bin(bin);
+        zs__lock_take(zs__as_lock(&row->lock));
+        zs__all_remove(z, zs__cold_of(z, bin), chunk);
+        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__list_remove(z, zs__cold_of(z, bin), chunk);
+        z->cold[chunk].carved = 0; /* all bits are ours: nothing to clear */
+        return 1;
+    }
+    while (i--) /* put back and list: their mask bits may have gone */
+        zs__shared_put(z, bin, first + i, zs__slab_full(k, i));
+    return 0;
+}
+
+/* Empty chunks of a row's bins to the pool, up to `most`. The caller holds no bin lock. */
+static uint32_t zs__shared_give(zslab *z, zs__row *row, uint32_t most)
+{
+    uint32_t cls, chunk, next, given = 0;
+    for (cls = 0; cls < z->class_count && given < most; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        zs__bin_cold *b = zs__cold_of(z, bin);
+        if (!zs__lock_try(zs__as_lock(&b->lock)))
+            continue;
+        zs__shared_collect(z, bin);
+        for (chunk = b->partial; chunk && given < most; chunk = next) {
+            next = z->cold[chunk - 1].next;
+            if (zs__shared_unbind(z, bin, chunk - 1)) {
+                zs__cached(z, &z->cold[chunk - 1], 1);
+                zs__pool_give(z, chunk, chunk, 1);
+                given++;
+            }
+        }
+        zs__lock_drop(zs__as_lock(&b->lock));
+    }
+    return given;
+}
+
+static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    zslab_result why = ZSLAB_OK;
+    uint32_t current, tries;
+    zs__fork_check();
+    for (tries = 0; tries < 2; tries++) {
+        zs__lock_take(zs__as_lock(&b->lock));
+        zs__count(&z->shared_heap->counters[bin->cls].slow);
+        current = zs__load_u32(&bin->current);
+        if (zs__load_u64(&row->gate) != e)
+            why = ZSLAB_E_CLOSED;
+        else if (!current || !zs__load_u64(&z->words[current - 1])) {
+            zs__shared_collect(z, bin);
+            why = ZSLAB_OK;
+            if (!zs__shared_next(z, bin) && (why = zs__take_chunk(z, bin)) == ZSLAB_OK) {
+                zs__shared_bound(z, bin, b->fresh - 1);
+                b->fresh = 0;
+                zs__shared_next(z, bin);
+            }
+        }
+        zs__lock_drop(zs__as_lock(&b->lock));
+        if ((why != ZSLAB_E_NOMEM && why != ZSLAB_E_LIMIT) || !zs__shared_give(z, row, 4))
+            break;
+    }
+    return why;
+}
+
+/* The everybody's row of an epoch. */
+static zs__row *zs__shared_row(zslab *z, zslab_epoch e, zslab_result *why)
+{
+    zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
+    if (row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
+        return row;
+    *why = ZSLAB_E_CLOSED;
+    if (!zs__place_find(z, e))
+        return NULL;
+    zs__epochs_take(z);
+    row = zs__row_for(z->shared_heap, e, why);
+    zs__epochs_drop(z);
+    return row;
+}
+
+/* Claim a slot of the bin's current slab. NULL: refill. */
+static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
+{
+    for (;;) {
+        uint32_t current = zs__load_acq_u32(&bin->current), chunk, slab; /* pairs with zs__shared_next */
+        const zs__chunk *c;
+        uint64_t word, bit;
+        uint8_t *state;
+        unsigned slot;
+        if (!current)
+            return NULL;
+        slab = current - 1;
+        word = zs__load_u64(&z->words[slab]);
+        if (!word)
+            return NULL;
+        slot = zs__ctz(word);
+        if (z->config.flags & ZSLAB_FLAG_HARDENED) {
+            uint64_t pick = word & (z->key * (slab + word));
+            slot = zs__ctz(pick ? pick : word);
+        }
+        bit = (uint64_t)1 << slot;
+        /* seq_cst: the claim before the look at the gate. Pairs with zs__gates_shut and zs__slab_live */
+        if (!zs__cas_u64(&z->words[slab], &word, word & ~bit))
+            continue;
+        chunk = zs__slab_chunk(z, slab);
+        c = &z->chunks[chunk];
+        state = z->states + (size_t)slab * 64 + slot;
+        zs__store_rel_u8(state, ZS__CLAIMED);
+        if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
+                       zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_at(z, e)->word))) {
+            zs__store_rel_u8(state, ZS__GUARDED);
+            return zs__chunk_base(z, chunk) +
+                   ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * z->classes[bin->cls].size;
+        }
+        zs__store_rel_u8(state, ZS__FREE);
+        zs__shared_put(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab, bit);
+        return NULL;
+    }
+}
+
+static int zs__place_open(const zslab *z, zslab_epoch e)
+{
+    zs__place *place = zs__place_find(z, e);
+    return place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE; /* pairs with zs__epoch_apply */
+}
+
+static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab_result *why)
+{
+    zslab *z = heap->z;
+    for (;;) {
+        zslab_epoch in = e ? e : zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
+        zs__row *row = zs__shared_row(z, in, why);
+        void *p;
+        if (row)
+            *why = ZSLAB_OK;
+        while (*why == ZSLAB_OK) {
+            if ((p = zs__shared_claim(z, row, zs__bin_at(row, cls), in)) != NULL)
+                return p;
+            *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
+        }
+        if (*why != ZSLAB_E_CLOSED || (!zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))))
+            return NULL;
+    }
+}
+
+/* ---- >>domain --------------------------------------------------------------
+   Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in the
+   same step. Nesting is each thread's own stack of scopes.                                                     */
+typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
+
+/* End or empty an epoch. Epoch lock held, dropped here: purging needs none. */
+static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
+{
+    zs__place *place = zs__place_find(z, e);
+    zs__round *round = zs__round_at(z, e);
+    zslab_heap *mine = zs__heap_peek(z);
+    zs__row *row;
+    uint64_t stamp = zs__load_u64(&round->word);
+    int first = place && place->state == ZSLAB_EPOCH_ACTIVE;
+    if (!place || (action == ZS__RESET && !first)) {
+        zs__epochs_drop(z);
+        return ZSLAB_E_CLOSED;
+    }
+    if (z->rss_policy)
+        zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
+    if (action != ZS__CLOSE)
+        zs__store_rel_u64(&round->word, stamp + 0x10000); /* every object of the epoch is stale. [STAMP-1] */
+    if (action == ZS__CLOSE && first) {
+        zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
+        zs__store_u32(&place->draining, 1);                    /* the closer's own count keeps it from ending */
+        place->next_closing = z->closing_head;
+        z->closing_head = (uint32_t)(place - z->places) + 1;
+    } else if (action == ZS__RELEASE) {
+        zs__place_end(z, place);
+    }
+    if (first)
+        zs__gates_shut(z, e);
+    row = mine ? zs__row_at(mine, (uint32_t)(e & ZS__PLACE_MASK)) : NULL;
+    if (row && zs__load_u64(&row->epoch) == e && !z->rss_policy) {
+        if (action == ZS__CLOSE)
+            zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
+        else if (action == ZS__RELEASE)
+            zs__row_retire(mine, row);
+        else
+            zs__row_renew(mine, row);
+    }
+    if (!z->rss_policy) {
+        if (action == ZS__CLOSE)
+            zs__place_poke(z, place, 0);
+        zs__epochs_drop(z);
+        return ZSLAB_OK;
+    }
+    zs__epochs_drop(z);
+    zs__lock_take(zs__as_lock(&z->close_lock));
+    place->rss_before_close = zs__os_rss();
+    if (action == ZS__CLOSE) {
+        zs__close_purge(z, place, e, first);
+    } else {
+        zs__os_fence(); /* [EPOCH-4] */
+        zs__lists_settle(z, e);
+        zs__sweep_epoch(z, e, stamp, 1);
+        place->rss_after_close = zs__os_rss();
+        zs__claim_end(place);
+    }
+    zs__lock_drop(zs__as_lock(&z->close_lock));
+    return ZSLAB_OK;
+}
+
+/* Point the thread at the row of its innermost epoch, when it has one; else its next allocation finds it. */
+static void zs__heap_switch(zslab_heap *heap)
+{
+#if !ZSLAB_NO_TLS
+    zslab *z = heap->z;
+    zslab_epoch e = zs__heap_epoch(heap);
+    zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+    zs__tls_block *tls = zs__tls();
+    heap->row = row && zs__load_u64(&row->gate) == e ? row : NULL;
+    if (heap->row && !z->always_slow) {
+        tls->row = heap->row;
+        zs__store_ptr(&tls->z, (uintptr_t)z);
+    } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
+        zs__store_ptr(&tls->z, 0);
+    }
+#else
+    (void)heap;
+#endif
+}
+
+/* A domain's record; lock held. */
+static zslab_domain *zs__domain_new(zslab *z)
+{
+    zslab_domain *d = z->domains_spare;
+    if (d) {
+        z->domains_spare = d->next;
+    } else {
+        zs__arena_take(z);
+        d = (zslab_domain *)zs__meta_alloc(z, sizeof *d, 64);
+        zs__arena_drop(z);
+    }
+    if (d)
+        zs__zero(d, sizeof *d);
+    return d;
+}
+
+static void zs__domain_spare(zslab *z, zslab_domain *d)
+{
+    d->z = NULL; /* a use after destroy is told from a live domain until the record serves again */
+    d->next = z->domains_spare;
+    z->domains_spare = d;
+}
+
+ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
+{
+    zslab_domain *d;
+    zslab_epoch e = ZSLAB_EPOCH_NONE;
+    zs__epochs_take(z);
+    d = zs__domain_new(z);
+    if (d && !(e = zs__epoch_open(z, NULL)))
+        zs__domain_spare(z, d);
+    if (d && e) {
+        d->z = z;
+        d->epoch = e;
+        d->policy = ZSLAB_ON_EXIT_RELEASE;
+        d->owns_epoch = 1;
+        z->places[e & ZS__PLACE_MASK].domains = 1;
+    }
+    zs__epochs_drop(z);
+    if (d && e)
+        return d;
+    return (zslab_domain *)zs__fail_null(d ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM);
+}
+
+ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit policy)
+{
+    zslab_domain *d = NULL;
+    zslab_result why = ZSLAB_E_NOMEM;
+    zs__place *place;
+    if ((unsigned)policy > ZSLAB_ON_EXIT_RELEASE)
+        return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
+    zs__epochs_take(z);
+    place = zs__place_find(z, e);
+    if (!place || place->state != ZSLAB_EPOCH_ACTIVE)
+        why = ZSLAB_E_CLOSED;
+    else if ((d = zs__domain_new(z)) != NULL) {
+        d->z = z;
+        d->epoch = e;
+        d->policy = policy;
+        place->domains++;
+    }
+    zs__epochs_drop(z);
+    return d ? d : (zslab_domain *)zs__fail_null(why);
+}
+
+ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
+{
+    zslab *z = d ? d->z : NULL;
+    zslab_heap *heap;
+    zs__scope *top;
+    zslab_result r = ZSLAB_OK;
+    if (!z)
+        return ZSLAB_E_INVALID;
+    heap = zs__heap_mine(z);
+    if (!heap)
+        return zslab_last_error();
+    zs__epochs_take(z);
+    top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
+    if (d->ended || !zs__place_open(z, d->epoch))
+        r = ZSLAB_E_CLOSED;
+    else if (!z->shared && (!top || top->domain != d) && heap->scope_count == ZS__SCOPES_MAX)
+        r = ZSLAB_E_LIMIT;
+    else
+        d->inside++;
+    if (r == ZSLAB_OK && z->shared)
+        z->shared_domain = d;
+    zs__epochs_drop(z);
+    if (r != ZSLAB_OK || z->shared)
+        return r;
+    if (top && top->domain == d) {
+        top->entered++;
+    } else {
+        heap->scopes[heap->scope_count].domain = d;
+        heap->scopes[heap->scope_count++].entered = 1;
+        zs__heap_switch(heap);
+    }
+    return ZSLAB_OK;
+}
+
+/* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
+static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
+{
+    zslab *z = d->z;
+    zs__place *place = zs__place_find(z, d->epoch);
+    zslab_result r;
+    if (d->owns_epoch)
+        d->ended = 1;
+    if (policy == ZSLAB_ON_EXIT_KEEP || !place) {
+        zs__epochs_drop(z);
+        return ZSLAB_OK;
+    }
+    if (policy == ZSLAB_ON_EXIT_RELEASE)
+        place->domains = 0;
+    r = zs__epoch_apply(z, d->epoch,
+                        policy == ZSLAB_ON_EXIT_RESET ? ZS__RESET
+                        : policy == ZSLAB_ON_EXIT_CLOSE ? ZS__CLOSE
+                                                        : ZS__RELEASE);
+    return r == ZSLAB_E_CLOSED ? ZSLAB_OK : r; /* somebody ended it directly: nothing is left to do */
+}
+
+ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
+{
+    zslab *z = d ? d->z : NULL;
+    zslab_heap *heap = z ? zs__heap_peek(z) : NULL;
+    zs__scope *top = heap && heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
+    if (!heap || (!z->shared && (!top || top->domain != d)))
+        return ZSLAB_E_INVALID;
+    zs__epochs_take(z);
+    if (!d->inside) {
+        zs__epochs_drop(z);
+        return ZSLAB_E_INVALID;
+    }
+    if (!z->shared && --top->entered == 0)
+        heap->scope_count--;
+    if (--d->inside) {
+        zs__epochs_drop(z);
+    } else {
+        zslab_result r;
+        if (z->shared_domain == d)
+            z->shared_domain = NULL;
+        if ((r = zs__domain_end(d, d->policy)) != ZSLAB_OK)
+            return r;
+    }
+    if (!z->shared && (!heap->scope_count || top->domain != d || !top->entered))
+        zs__heap_switch(heap);
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
+{
+    zslab *z = d ? d->z : NULL;
+    if (!z)
+        return ZSLAB_E_INVALID;
+    zs__epochs_take(z);
+    if (d->inside) {
+        zs__epochs_drop(z);
+        return ZSLAB_E_BUSY;
+    }
+    d->ended = 1;
+    return zs__domain_end(d, d->policy == ZSLAB_ON_EXIT_KEEP ? ZSLAB_ON_EXIT_CLOSE : d->policy);
+}
+
+ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
+{
+    zslab *z = d ? d->z : NULL;
+    zs__place *place;
+    zslab_epoch e;
+    if (!z)
+        return ZSLAB_E_INVALID;
+    zs__epochs_take(z);
+    if (d->inside) {
+        zs__epochs_drop(z);
+        return ZSLAB_E_BUSY;
+    }
+    place = zs__place_find(z, d->epoch);
+    if (place && place->domains)
+        place->domains--;
+    e = d->owns_epoch && !d->ended ? d->epoch : ZSLAB_EPOCH_NONE;
+    zs__domain_spare(z, d);
+    if (e)
+        zs__epoch_apply(z, e, ZS__RELEASE);
+    else
+        zs__epochs_drop(z);
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_domain *zslab_domain_current(const zslab *z)
+{
+    const zslab_heap *heap;
+    if (z->shared)
+        return z->shared_domain;
+    heap = zs__heap_peek(z);
+    return heap && heap->scope_count ? heap->scopes[heap->scope_count - 1].domain : NULL;
+}
+
+ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
+{
+    return d && d->z ? d->epoch : ZSLAB_EPOCH_NONE;
+}
+
+/* ---- >>public --------------------------------------------------------------
+   Entry points: check arguments, find the heap, call one function of a room above.  */
+
+/* Where a pointer points. OK: a live object; else the code that names what is wrong. */
+typedef struct zs__spot {
+    zs__chunk *c;
+    const zs__class *k;
+    uint8_t *state;
+    uint32_t chunk, slot;
+    uint8_t was;           /* the state seen */
+} zs__spot;
+
+static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base), in = offset & ZS__CHUNK_MASK;
+    uint64_t recip, t, stamp;
+    if (offset >= z->range_bytes)
+        return ZSLAB_E_FOREIGN;
+    out->chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
+    if (!z->config.memory && out->chunk >= zs__load_ptr((const uintptr_t *)&z->record_committed))
+        return ZSLAB_E_FOREIGN;
+    out->c = z->chunks + out->chunk;
+    recip = zs__load_recip(&out->c->recip);
+    if (!recip)
+        return ZSLAB_E_FOREIGN; /* the chunk was never used */
+    out->k = &z->classes[zs__load_u32(&out->c->cls)];
+    if (in >= (size_t)out->k->slots * out->k->size)
+        return ZSLAB_E_FOREIGN; /* the tail behind the last slot */
+    t = in * recip;
+    if ((t & ZS__RECIP_MASK) >= recip)
+        return ZSLAB_E_MISALIGNED;
+    out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
+    out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
+    stamp = zs__load_u64(&out->c->stamp);
+    if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
+        return ZSLAB_E_STALE;
+    out->was = zs__load_u8(out->state);
+    if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE)
+        return ZSLAB_OK;
+    return ZSLAB_E_DOUBLE_FREE;
+}
+
+/* Not a pointer into the range: the fallback's, or nobody's. */
+static int zs__is_fallback(const zslab *z, const void *p)
+{
+    const zslab_fallback *f = &z->config.fallback;
+    if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes || !f->free)
+        return 0;
+    return !f->owns || f->owns(f->user, p);
+}
+
+/* A slot whose state its freer has taken to FREE goes to its owner. */
+static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
+{
+    zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin); /* after the state: see zs__free_fast */
+    uint32_t slab = (uint32_t)((size_t)(at->state - z->states) >> 6);
+    if (z->shared) {
+        if (!zs__shared_put(z, bin, slab, (uint64_t)1 << (at->slot & 63)))
+            return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+        if (z->rss_policy)
+            zs__shared_drain(z, at->c, at->slot);
+        return ZSLAB_OK;
+    }
+#if !ZSLAB_NO_TLS
+    if (explicit_heap ? bin->heap == (uintptr_t)explicit_heap : zs__load_u32(&bin->owner) == zs__tls()->thread)
+        return zs__free_own(z, bin, p, at->state);
+#endif
+    return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_mine(z), at->c, at->state, bin);
+}
+
+/* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
+static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *p)
+{
+    zs__spot at;
+    zslab_result r;
+    uint8_t was;
+    if (!p)
+        return ZSLAB_OK;
+    if (zs__is_fallback(z, p)) {
+        z->config.fallback.free(z->config.fallback.user, p);
+        return ZSLAB_OK;
+    }
+    r = zs__locate(z, p, &at);
+    if (r != ZSLAB_OK)
+        return zs__misuse(z, r, p, 0);
+    was = at.was;
+    if (was == ZS__LIVE) {
+        zs__store_u8(at.state, ZS__FREE);
+        zs__compiler_barrier(); /* [GATE-1] as in zs__free_fast */
+        return zs__free_slot(z, explicit_heap, &at, p);
+    }
+    /* simultaneous frees: the exchange lets one through. seq_cst */
+    if (!zs__cas_u8(at.state, &was, ZS__FREEING))
+        return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+    if (z->config.flags & ZSLAB_FLAG_HARDENED)
+        zs__zero(p, at.k->size);
+    zs__store_rel_u8(at.state, ZS__FREE); /* release: the zeros before. Pairs with zs__slab_live */
+    zs__compiler_barrier();
+    return zs__free_slot(z, explicit_heap, &at, p);
+}
+
+ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p)
+{
+    return zs__free_checked(z, NULL, p);
+}
+
+#if ZSLAB_NO_TLS
+ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
+{
+    return zs__heap_alloc(z->shared_heap, size, ZSLAB_EPOCH_NONE);
+}
+
+ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
+{
+    return zs__free_checked(z, NULL, p);
+}
+#else
+ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
+{
+    return zs__malloc_fast(z, size);
+}
+
+ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
+{
+    return zs__free_fast(z, p);
+}
+#endif
+
+/* The row of an epoch that is open to this heap: what every allocation in a given epoch tests first. */
+static inline zs__row *zs__row_open(const zslab_heap *heap, zslab_epoch e)
+{
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    zs__row *row = q < heap->z->epoch_count ? zs__row_at(heap, q) : NULL;
+    return row && e && zs__load_u64(&row->gate) == e ? row : NULL;
+}
+
+/* Allocation in a given epoch: as zs__malloc_fast, from the row of that epoch. */
+static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
+{
+    zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, e);
+    if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
+        size_t cls = heap->z->class_of[(size - 1) >> 3];
+        void *p = cls < heap->z->class_count ? zs__bin_take(heap, zs__bin_at(row, cls), ZS__LIVE) : NULL;
+        zs__compiler_barrier(); /* [GATE-1] */
+        if (ZS__LIKELY(p != NULL)) {
+            if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
+                return p;
+            zs__undo(heap->z, p);
+        }
+    }
+    return zs__heap_alloc(heap, size, e);
+}
+
+ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
+{
+    zslab_heap *heap = zs__heap_mine(z);
+    if (!heap)
+        return NULL;
+    if (!epoch)
+        return zs__fail_null(ZSLAB_E_CLOSED);
+    return zs__malloc_in(heap, size, epoch);
+}
+
+ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
+{
+    size_t bytes = zs__mul_clamp(count, size);
+    void *p = zslab_malloc(z, bytes);
+    if (p)
+        zs__zero(p, bytes);
+    return p;
+}
+
+static zslab_epoch zs__epoch_of_chunk(const zslab *z, const zs__chunk *c)
+{
+    return zs__load_u64(&z->places[zs__load_u64(&c->stamp) & ZS__PLACE_MASK].id);
+}
+
+static void *zs__realloc_fallback(zslab *z, void *p, size_t size)
+{
+    const zslab_fallback *f = &z->config.fallback;
+    size_t have = f->usable_size ? f->usable_size(f->user, p) : 0;
+    void *q;
+    if (!have)
+        return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
+    q = zslab_malloc(z, size);
+    if (q) {
+        zs__copy(q, p, have < size ? have : size);
+        f->free(f->user, p);
+    }
+    return q;
+}
+
+ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
+{
+    zs__spot at;
+    zslab_result r;
+    zslab_heap *heap;
+    void *q;
+    if (!p)
+        return zslab_malloc(z, size);
+    if (!size)
+        return zs__fail_null(ZSLAB_E_INVALID);
+    if (zs__is_fallback(z, p))
+        return zs__realloc_fallback(z, p, size);
+    r = zs__locate(z, p, &at);
+    if (r != ZSLAB_OK)
+        return zs__fail_null(zs__misuse(z, r, p, 0));
+    if (zs__class_of(z, size) == (size_t)(at.k - z->classes))
+        return p;
+    if (at.was == ZS__HANDLE)
+        return zs__fail_null(ZSLAB_E_INVALID);
+    heap = zs__heap_mine(z);
+    q = heap ? zs__heap_alloc(heap, size, zs__epoch_of_chunk(z, at.c)) : NULL;
+    if (!q)
+        return NULL;
+    zs__copy(q, p, at.k->size < size ? at.k->size : size);
+    zslab_free(z, p);
+    return q;
+}
+
+ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
+{
+    size_t cls;
+    if (!zs__is_pow2(alignment) || !size)
+        return zs__fail_null(ZSLAB_E_INVALID);
+    for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
+        if (zs__class_alignment(z->classes[cls].size) >= alignment)
+            return zslab_malloc(z, z->classes[cls].size);
+    return zs__fallback_alloc(z, size, alignment);
+}
+
+ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size)
+{
+    zs__spot at;
+    zslab_result r;
+    if (!p || zs__is_fallback(z, p))
+        return zslab_free(z, p);
+    r = zs__locate(z, p, &at);
+    if (r == ZSLAB_OK && (!size || zs__class_of(z, size) != (size_t)(at.k - z->classes)))
+        r = ZSLAB_E_INVALID;
+    return r == ZSLAB_OK ? zslab_free(z, p) : zs__misuse(z, r, p, 0);
+}
+
+ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if ((out[i] = zslab_malloc(z, size)) == NULL)
+            break;
+    return i;
+}
+
+ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
+{
+    size_t i, freed = 0;
+    for (i = 0; i < count; i++)
+        freed += p[i] && zslab_free(z, p[i]) == ZSLAB_OK;
+    return freed;
+}
+
+ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p)
+{
+    const zslab_fallback *f = &z->config.fallback;
+    zs__spot at;
+    if (!p)
+        return 0;
+    if (zs__is_fallback(z, p))
+        return f->usable_size ? f->usable_size(f->user, p) : 0;
+    return zs__locate(z, p, &at) == ZSLAB_OK ? at.k->size : 0;
+}
+
+ZSLAB_API int zslab_owns(const zslab *z, const void *p)
+{
+    zs__spot at;
+    zslab_result r;
+    if (!p)
+        return 0;
+    r = zs__locate(z, p, &at);
+    if (r == ZSLAB_E_FOREIGN)
+        return z->config.fallback.owns && zs__is_fallback(z, p);
+    return 1;
+}
+
+ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p)
+{
+    zs__spot at;
+    zslab_result r = zs__locate(z, p, &at);
+    if (r != ZSLAB_OK) {
+        zs__fail(r);
+        return ZSLAB_EPOCH_NONE;
+    }
+    return zs__epoch_of_chunk(z, at.c);
+}
+
+ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size)
+{
+    return size ? zs__class_of(z, size) : z->class_count;
+}
+
+ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index)
+{
+    return index < z->class_count ? z->classes[index].size : 0;
+}
+
+/* One chunk more in the bin with every page touched and every slab home. */
+static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t fresh = b->fresh, chunk, i, first;
+    zslab_result r = zs__take_chunk(z, bin);
+    size_t at;
+    if (r != ZSLAB_OK)
+        return r;
+    chunk = b->fresh - 1;
+    for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes)
+        *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
+    first = zs__chunk_slab(z, &z->chunks[chunk]);
+    for (i = 0; i < k->slabs; i++) { /* touch what frees, also remote ones, will write */
+        zs__store_u8(z->states + (size_t)(first + i) * 64, ZS__FREE);
+        z->hints[first + i].next = 0;
+    }
+    b->fresh = fresh;
+    if (z->shared) {
+        zs__shared_bound(z, bin, chunk);
+        return ZSLAB_OK;
+    }
+    z->cold[chunk].carved = k->slabs;
+    for (i = 0; i < k->slabs; i++)
+        zs__slab_put(z, bin, chunk, first + i, 0, zs__slab_full(k, i));
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
+{
+    zslab_heap *heap = zs__heap_mine(z);
+    size_t cls = size ? zs__class_of(z, size) : 0, chunks;
+    zs__row *row = NULL;
+    zs__bin *bin;
+    zslab_result r;
+    uint32_t i;
+    if (!size)
+        return ZSLAB_E_INVALID;
+    if (cls == z->class_count)
+        return ZSLAB_E_TOO_BIG;
+    if (!heap)
+        return zslab_last_error();
+    if (z->shared) {
+        r = ZSLAB_E_CLOSED;
+        row = zs__shared_row(z, zs__load_acq_u64(&z->current), &r); /* acquire: pairs with zslab_epoch_advance */
+    } else {
+        r = zs__heap_row(heap, &row);
+    }
+    if (!row)
+        return r;
+    bin = zs__bin_at(row, cls);
+    chunks = count / z->classes[cls].slots + (count % z->classes[cls].slots != 0);
+    if (z->shared)
+        zs__lock_take(zs__as_lock(&zs__cold_of(z, bin)->lock));
+    for (r = ZSLAB_OK; chunks && r == ZSLAB_OK; chunks--)
+        r = zs__bin_stock(z, bin);
+    if (z->shared)
+        zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
+    else
+        for (i = 0; i < ZS__MAG_BYTES / sizeof(zs__entry); i++) /* and the magazine's pages */
+            *(volatile char *)((uintptr_t)bin->top - ((uintptr_t)bin->top & ZS__MAG_MASK) + i * sizeof(zs__entry)) =
+                *(volatile char *)((uintptr_t)bin->top - ((uintptr_t)bin->top & ZS__MAG_MASK) + i * sizeof(zs__entry));
+    return r;
+}
+
+/* Purge the pool down to `keep` resident bytes, runs of neighbours together. */
+static size_t zs__pool_trim(zslab *z, size_t keep)
+{
+    zs__runs runs;
+    uint32_t chunk, list, lowest = ~(uint32_t)0, highest = 0;
+    size_t kept = 0;
+    zs__zero(&runs, sizeof runs);
+    zs__lock_take(zs__as_lock(&z->close_lock)); /* marks */
+    zs__arena_take(z);
+    for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
+        zs__chunk_cold *x = &z->cold[list - 1];
+        if (x->purged_bytes == ZS__CHUNK_BYTES)
+            continue;
+        if (kept + ZS__CHUNK_BYTES <= keep) {
+            kept += ZS__CHUNK_BYTES;
+            continue;
+        }
+        x->mark = 1;
+        if (list - 1 < lowest)
+            lowest = list - 1;
+        if (list - 1 > highest)
+            highest = list - 1;
+    }
+    list = lowest <= highest ? z->pool : 0;
+    if (list) { /* the pool is ours while its pages go */
+        z->pool = 0;
+        z->pool_count = 0;
+    }
+    zs__arena_drop(z);
+    for (chunk = lowest; list && chunk <= highest; chunk++)
+        if (z->cold[chunk].mark) {
+            z->cold[chunk].mark = 0;
+            zs__run_add(z, &runs, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
+            if (ZS__CHUNK_BYTES >= z->page_bytes) {
+                zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
+                zs__cached(z, &z->cold[chunk], 0);
+            }
+        }
+    zs__run_flush(z, &runs);
+    if (list) {
+        uint32_t tail = list, count = 1;
+        while (z->cold[tail - 1].all_next) {
+            tail = z->cold[tail - 1].all_next;
+            count++;
+        }
+        zs__pool_give(z, list, tail, count);
+    }
+    zs__lock_drop(zs__as_lock(&z->close_lock));
+    return runs.bytes;
+}
+
+static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have not come by */
+{
+    uint32_t q;
+    size_t bytes = 0;
+    if (!z->fence_ready || z->shared)
+        return 0;
+    for (q = 0; q < z->epoch_count; q++) {
+        zs__place *place = &z->places[q];
+        zslab_epoch e = ZSLAB_EPOCH_NONE;
+        zslab_heap *heap;
+        uint64_t stamp = 0;
+        zs__epochs_take(z);
+        for (heap = z->heaps; heap && !e; heap = heap->next) {
+            zs__row *row = zs__row_at(heap, q);
+            stamp = row ? row->stamp : 0;
+            if (row && zs__load_u64(&row->epoch) && stamp != zs__load_u64(&zs__round_at(z, q)->word))
+                e = zs__load_u64(&row->epoch);
+        }
+        if (e)
+            zs__add_u32(&place->purging, 1); /* the claim [EPOCH-4] */
+        zs__epochs_drop(z);
+        if (!e)
+            continue;
+        zs__lock_take(zs__as_lock(&z->close_lock));
+        zs__os_fence();
+        zs__lists_settle(z, e);
+        bytes += zs__sweep_epoch(z, e, stamp, 1);
+        zs__claim_end(place);
+        zs__lock_drop(zs__as_lock(&z->close_lock));
+    }
+    return bytes;
+}
+
+ZSLAB_API size_t zslab_trim(zslab *z)
+{
+    zslab_heap *heap = zs__heap_peek(z);
+    zs__row *row;
+    size_t bytes = 0;
+    if (z->shared) {
+        zs__epochs_take(z);
+        for (row = heap->attached; row; row = row->next)
+            zs__shared_give(z, row, ~(uint32_t)0);
+        for (row = heap->idle; row; row = row->next)
+            zs__row_strip(z, row, 0);
+        zs__epochs_drop(z);
+        return zs__pool_trim(z, z->config.cache_bytes);
+    }
+    zs__fork_check();
+    if (heap) {
+        zs__heap_pass(heap);
+        zs__heap_fold(heap, ZS__FOLD_MAX);
+        for (row = heap->attached; row; row = row->next)
+            if (zs__load_u64(&row->gate) || z->own_fence)
+                zs__row_home(z, row);
+        zs__heap_give(heap);
+    }
+    zs__epochs_take(z); /* parked heaps belong to who holds the lock */
+    for (heap = z->parked; heap; heap = heap->next_parked) {
+        do
+            zs__heap_pass(heap);
+        while (heap->pass_left);
+        zs__heap_fold(heap, ~(uint32_t)0);
+        zs__heap_give(heap);
+    }
+    zs__epochs_drop(z);
+    bytes += zs__dead_trim(z);
+    return bytes + zs__pool_trim(z, z->config.cache_bytes);
+}
+
+/* ---- epochs ---- */
+
+ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z)
+{
+    return zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
+}
+
+ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label)
+{
+    zslab_epoch e;
+    zs__epochs_take(z);
+    e = zs__epoch_open(z, label);
+    zs__epochs_drop(z);
+    if (!e)
+        zs__fail(ZSLAB_E_BUSY);
+    return e;
+}
+
+ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z)
+{
+    zslab_epoch e, old;
+    zs__epochs_take(z);
+    old = z->current;
+    e = zs__epoch_open(z, NULL);
+    if (!e) {
+        zs__epochs_drop(z);
+        zs__fail(ZSLAB_E_BUSY);
+        return ZSLAB_EPOCH_NONE;
+    }
+    zs__store_rel_u64(&z->current, e); /* release: pairs with zs__heap_epoch */
+    zs__epoch_apply(z, old, ZS__CLOSE);
+    return e;
+}
+
+ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e)
+{
+    zs__epochs_take(z);
+    return zs__epoch_apply(z, e, ZS__CLOSE);
+}
+
+ZSLAB_API zslab_result zslab_epoch_release(zslab *z, zslab_epoch e)
+{
+    zs__epochs_take(z);
+    return zs__epoch_apply(z, e, ZS__RELEASE);
+}
+
+ZSLAB_API zslab_result zslab_epoch_reset(zslab *z, zslab_epoch e)
+{
+    zs__epochs_take(z);
+    return zs__epoch_apply(z, e, ZS__RESET);
+}
+
+ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e)
+{
+    zslab *w = (zslab *)(uintptr_t)z; /* the state may move forward */
+    zslab_epoch_state state = ZSLAB_EPOCH_CLOSED;
+    zs__place *place;
+    if (!zs__place_find(z, e))
+        return ZSLAB_EPOCH_CLOSED;
+    zs__epochs_take(w);
+    place = zs__place_find(w, e);
+    if (place)
+        state = (zslab_epoch_state)place->state;
+    if (state == ZSLAB_EPOCH_CLOSING &&
+        (zs__place_poke(w, place, 0) || (!w->rss_policy && !zs__place_acked(w, place) && zs__place_empty(w, place, 0))))
+        state = ZSLAB_EPOCH_CLOSED; /* [EPOCH-6] */
+    zs__epochs_drop(w);
+    return state;
+}
+
+ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char *label)
+{
+    zs__place *place;
+    zs__epochs_take(z);
+    place = zs__place_find(z, e);
+    if (place)
+        zs__label_set(place, label);
+    zs__epochs_drop(z);
+    return place ? ZSLAB_OK : ZSLAB_E_CLOSED;
+}
+
+/* ---- heaps ---- */
+
+ZSLAB_API zslab_heap *zslab_heap_create(zslab *z)
+{
+    zslab_heap *heap;
+    if (z->shared)
+        return z->shared_heap;
+    zs__epochs_take(z);
+    heap = z->parked;
+    if (heap)
+        z->parked = heap->next_parked;
+    else
+        heap = zs__heap_new(z);
+    if (heap) {
+        heap->explicit_use = 1;
+        zs__store_u32(&heap->is_parked, 0);
+    }
+    zs__epochs_drop(z);
+    return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
+}
+
+ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
+{
+    if (!heap || heap->z->shared)
+        return;
+    zs__heap_settle(heap);
+    zs__epochs_take(heap->z);
+    heap->explicit_use = 0;
+    zs__heap_shelve(heap);
+    zs__epochs_drop(heap->z);
+}
+
+ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
+{
+    return zs__malloc_in(heap, size, zs__load_acq_u64(&heap->z->current)); /* acquire: pairs with _advance */
+}
+
+ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
+{
+    return e ? zs__malloc_in(heap, size, e) : zs__fail_null(ZSLAB_E_CLOSED);
+}
+
+ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
+{
+    return zs__free_checked(heap->z, heap->z->shared ? NULL : heap, p);
+}
+
+ZSLAB_API void zslab_thread_detach(zslab *z)
+{
+#if !ZSLAB_NO_TLS
+    zslab_heap *heap = z->shared ? NULL : zs__heap_peek(z);
+    if (heap && !heap->scope_count)
+        zs__heap_park(heap);
+#else
+    (void)z;
+#endif
+}
+
+/* ---- creation ---- */
+
+static int zs__config_valid(const zslab_config *c)
+{
+    const uint32_t all = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_HUGE_PAGES |
+                         ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
+    const uint32_t os_only = ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
+    int hooks = (c->os.reserve != NULL) + (c->os.commit != NULL) + (c->os.purge != NULL) + (c->os.release != NULL);
+    size_t count = c->epoch_count;
+    if (c->memory ? (!c->memory_bytes || c->reserve_bytes || hooks || (c->flags & os_only)) : c->memory_bytes != 0)
+        return 0;
+#if ZSLAB_NO_OS
+    if (!c->memory && !hooks)
+        return 0;
+#endif
+    if (c->reserve_bytes && (c->reserve_bytes < 2 * ZS__CHUNK_BYTES || c->reserve_bytes >> ZSLAB_CHUNK_SHIFT > 1u << 24))
+        return 0;
+    if ((c->class_bytes || c->class_count) && !zs__class_table_valid(c->class_bytes, c->class_count))
+        return 0;
+    if (count && (!zs__is_pow2(count) || count < 2 || count > 65536))
+        return 0;
+    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS || (c->flags & ~all) || (hooks && hooks != 4))
+        return 0;
+    if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
+        return 0;
+    if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
+        (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
+        return 0;
+    return !((c->flags & ZSLAB_FLAG_LOCK_PAGES) &&
+             (c->reclaim == ZSLAB_RECLAIM_RSS || (c->reclaim == ZSLAB_RECLAIM_DEFAULT && ZSLAB_ENABLE_RSS_RECLAMATION)));
+}
+
+static zslab_config zs__config_defaults(const zslab_config *given)
+{
+    zslab_config c;
+    zs__zero(&c, sizeof c);
+    if (given)
+        c = *given;
+    if (!c.epoch_count)
+        c.epoch_count = ZSLAB_EPOCH_COUNT;
+    if (!c.reclaim)
+        c.reclaim = ZSLAB_ENABLE_RSS_RECLAMATION ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY;
+    c.cache_bytes = c.cache_bytes == ZSLAB_CACHE_NONE ? 0 : c.cache_bytes ? c.cache_bytes : (size_t)1 << 20;
+#if ZSLAB_HARDENED
+    c.flags |= ZSLAB_FLAG_HARDENED;
+#endif
+#if ZSLAB_NO_TLS
+    c.flags |= ZSLAB_FLAG_SHARED;
+#endif
+    if (!c.os.reserve) {
+        c.os.reserve = zs__os_reserve;
+        c.os.commit = zs__os_commit;
+        c.os.purge = zs__os_purge;
+        c.os.release = zs__os_release;
+    }
+    return c;
+}
+
+/* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
+typedef struct zs__plan {
+    size_t rounds, places, heap_of, chunks, cold, words, hints, states, meta, bytes; /* offsets; total */
+    uint32_t chunk_count, heap_of_count;
+} zs__plan;
+
+static size_t zs__row_size(const zslab *z, int magazines)
+{
+    size_t n = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin) + z->class_count * sizeof(zs__bin_cold);
+    return magazines ? zs__round_up(n, ZS__MAG_BYTES) + z->class_count * (size_t)ZS__MAG_BYTES : zs__round_up(n, 64);
+}
+
+static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
+{
+    zs__plan p;
+    size_t at = zs__round_up(sizeof(zslab), 64), slabs = 0;
+    uint32_t i;
+    for (i = 0; i < z->region_count; i++)
+        slabs += (size_t)z->regions[i].lines * chunk_count;
+    p.chunk_count = chunk_count;
+    p.heap_of_count = z->config.memory ? 64 : 4096;
+    p.rounds = at;
+    p.places = at += z->epoch_count * sizeof(zs__round);
+    p.heap_of = at += z->epoch_count * sizeof(zs__place);
+    p.chunks = at = zs__round_up(at + p.heap_of_count * sizeof(zslab_heap *), align);
+    p.cold = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), align);
+    p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
+    p.hints = at = zs__round_up(at + slabs * sizeof(uint64_t), align);
+    p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
+    p.meta = at = zs__round_up(at + slabs * 64, align);
+    p.bytes = zs__round_up(at + meta_bytes, align);
+    return p;
+}
+
+/* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains. */
+static size_t zs__meta_minimum(const zslab *z)
+{
+    size_t rows = z->shared ? 1 : 2;
+    return z->heap_bytes + rows * (z->row_bytes + ZS__MAG_BYTES) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128;
+}
+
+static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
+{
+    uint32_t i, first = 0;
+    z->places = (zs__place *)(void *)(meta + p->places);
+    z->heap_of = (zslab_heap **)(void *)(meta + p->heap_of);
+    z->heap_of_count = p->heap_of_count;
+    z->chunks = (zs__chunk *)(void *)(meta + p->chunks);
+    z->cold = (zs__chunk_cold *)(void *)(meta + p->cold);
+    z->words = (uint64_t *)(void *)(meta + p->words);
+    z->hints = (zs__hint *)(void *)(meta + p->hints);
+    z->states = (uint8_t *)(meta + p->states);
+    z->meta = z->meta_top = z->meta_committed = meta + p->meta;
+    z->meta_end = meta + p->bytes;
+    z->chunk_count = z->chunk_limit = p->chunk_count;
+    z->range_bytes = (size_t)p->chunk_count * ZS__CHUNK_BYTES;
+    for (i = 0; i < z->region_count; i++) {
+        z->regions[i].first = first;
+        first += z->regions[i].lines * p->chunk_count;
+    }
+}
+
+/* What follows from a valid configuration alone; `z` may be a scratch copy. */
+static void zs__derive(zslab *z, const zslab_config *config)
+{
+    zs__zero(z, sizeof *z);
+    z->config = *config;
+    z->epoch_count = config->epoch_count;
+    if (config->class_bytes) {
+        z->class_count = (uint32_t)config->class_count;
+    } else {
+        while (zs__default_class(z->class_count) && zs__default_class(z->class_count) <= ZS__CHUNK_BYTES)
+            z->class_count++;
+    }
+    zs__class_setup(z);
+    z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
+    z->guarded = z->always_slow = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
+    z->rss_policy = config->reclaim == ZSLAB_RECLAIM_RSS;
+    z->row_bytes = zs__row_size(z, !z->shared);
+    z->cold_offset = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin);
+    z->heap_bytes = sizeof(zslab_heap) + (z->class_count + 1) * sizeof(zs__counters) +
+                    z->epoch_count * sizeof(uintptr_t) + z->class_count * sizeof(zs__gather);
+}
+
+/* The largest number of chunks a buffer holds beside its metadata; 0: too small. */
+static uint32_t zs__buffer_chunks(const zslab *z, uintptr_t from, size_t bytes, zs__plan *p)
+{
+    uintptr_t start = zs__round_up(from, 64), end = (from + bytes) & ~(uintptr_t)ZS__CHUNK_MASK;
+    size_t n = end > start ? (end - start) >> ZSLAB_CHUNK_SHIFT : 0;
+    if (n > (size_t)1 << 24)
+        n = (size_t)1 << 24;
+    for (; n; n--) {
+        *p = zs__plan_for(z, (uint32_t)n, 64, zs__meta_minimum(z));
+        if (p->bytes <= end - start && n * ZS__CHUNK_BYTES <= end - start - p->bytes)
+            return (uint32_t)n;
+    }
+    return 0;
+}
+
+ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
+{
+    zslab_config config = zs__config_defaults(given);
+    zslab *z;
+    zs__plan p;
+    size_t bytes;
+    /* a scratch allocator on the stack is what the plan is computed from */
+    union {
+        char bytes[sizeof(zslab)];
+        uint64_t align;
+    } scratch;
+    config.memory = &scratch;
+    config.memory_bytes = 1;
+    config.reserve_bytes = 0;
+    zs__zero(&config.os, sizeof config.os);
+    if (!zs__config_valid(&config))
+        return 0;
+    z = (zslab *)(void *)&scratch;
+    zs__derive(z, &config);
+    p = zs__plan_for(z, 1, 64, zs__meta_minimum(z));
+    bytes = 64 + p.bytes + 2 * ZS__CHUNK_BYTES; /* whatever the buffer's own alignment is */
+    return bytes;
+}
+
+static zslab *zs__create_buffer(const zslab *scratch)
+{
+    const zslab_config *c = &scratch->config;
+    uintptr_t start = zs__round_up((uintptr_t)c->memory, 64);
+    zs__plan p;
+    zslab *z = (zslab *)start;
+    if (!zs__buffer_chunks(scratch, (uintptr_t)c->memory, c->memory_bytes, &p))
+        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+    zs__zero((void *)start, p.bytes);
+    *z = *scratch;
+    zs__place_all(z, &p, (char *)start);
+    z->meta_committed = z->meta_end;
+    z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
+    if (c->flags & ZSLAB_FLAG_PREFAULT)
+        zs__range_prepare(z, z->base, z->range_bytes);
+    return z;
+}
+
+/* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */
+static zslab *zs__create_reserved(zslab *scratch)
+{
+    const zslab_config *c = &scratch->config;
+    size_t range = c->reserve_bytes ? c->reserve_bytes : UINTPTR_MAX > 0xffffffffu ? (size_t)1 << 36 : (size_t)1 << 28;
+    size_t page = scratch->page_bytes, align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
+    size_t meta_bytes, align_range;
+    char *meta = NULL, *base = NULL;
+    zs__plan p;
+    zslab *z;
+    range = zs__round_up(range, align);
+    if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
+        range = (size_t)1 << (24 + ZSLAB_CHUNK_SHIFT);
+    zs__zero(&p, sizeof p);
+    for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
+        meta_bytes = range / 32 + scratch->heap_bytes * 16 + scratch->row_bytes * 64;
+        p = zs__plan_for(scratch, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
+        align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
+        meta = (char *)c->os.reserve(c->os.user, p.bytes, page);
+        base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
+        if (base)
+            break;
+        if (meta)
+            c->os.release(c->os.user, meta, p.bytes);
+        if (c->reserve_bytes || range <= 2 * align)
+            return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
+    }
+    if (c->os.commit(c->os.user, meta, zs__round_up(p.chunks, page))) {
+        c->os.release(c->os.user, base, range);
+        c->os.release(c->os.user, meta, p.bytes);
+        return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
+    }
+    z = (zslab *)(void *)meta;
+    *z = *scratch;
+    zs__place_all(z, &p, meta);
+    z->base = base;
+    z->reserved_meta = meta;
+    z->reserved_meta_bytes = p.bytes;
+    if (c->flags & ZSLAB_FLAG_HUGE_PAGES)
+        z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
+    if (c->flags & ZSLAB_FLAG_NUMA_LOCAL)
+        z->flags_in_effect |= zs__os_numa_local(base, range) ? 0 : ZSLAB_FLAG_NUMA_LOCAL;
+    return z;
+}
+
+/* Process-wide part: the thread-exit hook and the fork word exist while an allocator does. Global lock held. */
+static int zs__global_join(zslab *z)
+{
+    if (!zs__global.allocator_count) {
+        if (zs__os_on_thread_exit(1))
+            return -1;
+        zs__global.fork_word = zs__os_fork_word(1);
+        if (zs__global.fork_word)
+            zs__store_u32(zs__global.fork_word, 1);
+        zs__global.process_id = zs__os_process_id();
+    }
+    zs__global.allocator_count++;
+    z->next_allocator = zs__global.allocators;
+    zs__global.allocators = z;
+    return 0;
+}
+
+static void zs__unreserve(zslab *z)
+{
+    zslab_os os = z->config.os;
+    char *base = z->base, *meta = z->reserved_meta;
+    size_t range = z->range_bytes, meta_bytes = z->reserved_meta_bytes;
+    if (z->config.memory)
+        return;
+    os.release(os.user, base, range);
+    os.release(os.user, meta, meta_bytes);
+}
+
+static zslab *zs__create_failed(zslab *z, zslab_result r)
+{
+    zs__unreserve(z);
+    return (zslab *)zs__fail_null(r);
+}
+
+ZSLAB_API zslab *zslab_create(const zslab_config *given)
+{
+    zslab_config config = zs__config_defaults(given);
+    union {
+        char bytes[sizeof(zslab)];
+        uint64_t align;
+    } storage; /* a scratch allocator: what follows from the configuration alone */
+    zslab *scratch = (zslab *)(void *)&storage, *z;
+    uint32_t q;
+    int joined;
+    if (given && !zs__config_valid(given))
+        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+    if (ZSLAB_NO_OS && !config.memory && !(given && given->os.reserve))
+        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+    zs__derive(scratch, &config);
+    scratch->page_bytes = zs__os_page_bytes();
+    scratch->key = zs__os_random() | 1;
+    scratch->fence_ready = zs__os_fence_ready() == 0;
+    scratch->own_fence = scratch->rss_policy && !scratch->fence_ready && !scratch->shared;
+    scratch->always_slow |= scratch->own_fence;
+    z = config.memory ? zs__create_buffer(scratch) : zs__create_reserved(scratch);
+    if (!z)
+        return NULL;
+    z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
+    z->drain_bin.owner = ZS__NOBODY;
+    for (q = 0; q < z->epoch_count; q++) {
+        zs__round_at(z, q)->word = (uint64_t)1 << 16 | q;
+        z->places[q].state = ZSLAB_EPOCH_CLOSED;
+        zs__place_free(z, &z->places[q]);
+    }
+    if (z->shared && !(z->shared_heap = zs__heap_new(z)))
+        return zs__create_failed(z, ZSLAB_E_NOMEM);
+    z->current = zs__epoch_open(z, "first");
+    if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
+        return zs__create_failed(z, ZSLAB_E_NOMEM);
+    zs__lock_take(&zs__global.lock);
+    joined = zs__global_join(z);
+    zs__lock_drop(&zs__global.lock);
+    return joined ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
+}
+
+#if !ZSLAB_NO_TLS
+/* A thread leaves the allocator that goes: its words here are cleared, and its number when it has no other heap. */
+static void zs__thread_leave(zslab *z, zslab_heap *heap)
+{
+    zs__tls_block *tls = (zs__tls_block *)heap->tls;
+    uintptr_t here = (uintptr_t)z;
+    zslab *other;
+    if (!tls)
+        return;
+    zs__cas_ptr(&tls->z, &here, 0);
+    for (other = zs__global.allocators; other; other = other->next_allocator)
+        if (other != z && zs__heap_of_thread(other, heap->thread))
+            return;
+    zs__global.threads[heap->thread / 64] &= ~((uint64_t)1 << (heap->thread & 63));
+    zs__store_u32(&tls->thread, 0);
+}
+#endif
+
+ZSLAB_API void zslab_destroy(zslab *z)
+{
+    zslab **at;
+    if (!z)
+        return;
+    zs__fork_check();
+    zs__lock_take(&zs__global.lock);
+#if !ZSLAB_NO_TLS
+    {
+        zslab_heap *heap;
+        for (heap = z->heaps; heap; heap = heap->next)
+            zs__thread_leave(z, heap);
+    }
+#endif
+    for (at = &zs__global.allocators; *at != z; at = &(*at)->next_allocator)
+        ;
+    *at = z->next_allocator;
+    if (!--zs__global.allocator_count) {
+        zs__os_on_thread_exit(0);
+        zs__os_fork_word(0);
+        zs__global.fork_word = NULL;
+    }
+    zs__lock_drop(&zs__global.lock);
+    zs__unreserve(z);
+}
+
+/* ---- fork ---- */
+
+/* Words of an owned heap's chunks, from their states. In the child, one thread. */
+static int zs__chunk_rebuild(zslab *z, uint32_t chunk, void *user)
+{
+    zs__chunk *c = &z->chunks[chunk];
+    zs__chunk_cold *x = &z->cold[chunk];
+    const zs__class *k = &z->classes[c->cls];
+    zs__bin *bin = (zs__bin *)c->bin;
+    uint32_t i, number = x->start, first = zs__chunk_slab(z, c);
+    int foreign = *(const int *)user;
+    for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
+        uint64_t full = zs__slab_full(k, number);
+        z->hints[first + number].queued = 0;
+        if (z->shared) { /* what is held and not live was in transit: its thread is gone */
+            uint64_t live = 0, held = ~z->words[first + number] & full;
+            for (; held; held &= held - 1)
+                if (z->states[(size_t)(first + number) * 64 + zs__ctz(held)] == ZS__GUARDED)
+                    live |= held & (~held + 1);
+            zs__shared_put(z, bin, first + number, full & ~live);
+        } else if (bin != &z->drain_bin) {
+            uint64_t bits = zs__take_remote(z, first + number);
+            if (foreign)
+                bits = full & ~zs__slab_live(z, first + number, full) & ~z->words[first + number];
+            if (bits)
+                zs__slab_put(z, bin, chunk, first + number, z->words[first + number], bits);
+        }
+    }
+    return 0;
+}
+
+static void zs__fork_heap(zslab *z, zslab_heap *heap, int foreign)
+{
+    zs__row *row;
+    uint32_t cls;
+    heap->inbox = heap->todo = 0;
+    if (foreign) {
+        for (cls = 0; cls < z->class_count; cls++)
+            heap->gather[cls].slab = 0;
+        heap->gathered[0] = heap->gathered[1] = heap->gathered[2] = heap->gathered[3] = 0;
+    }
+    for (row = heap->attached; row; row = row->next) {
+        row->lock = 0;
+        for (cls = 0; cls < z->class_count; cls++) {
+            zs__bin *bin = zs__bin_at(row, cls);
+            zs__cold_of(z, bin)->lock = 0;
+            zs__cold_of(z, bin)->listed = 0;
+            if (foreign) {
+                bin->top = (zs__entry *)((uintptr_t)bin->top & ~(uintptr_t)ZS__MAG_MASK);
+                bin->avail = 0;
+            }
+        }
+        zs__row_each(z, row, zs__chunk_rebuild, &foreign);
+    }
+}
+
+/* The child has one thread: locks are free, other threads' heaps are parked, words follow the states. An object
+   that another thread was in the middle of allocating stays allocated. */
+static void zs__forked(void)
+{
+    zslab *z;
+    uint32_t mine = 0, q;
+    if (zs__global.fork_word)
+        zs__store_u32(zs__global.fork_word, 1);
+    zs__global.process_id = zs__os_process_id();
+    zs__global.lock.word = 0;
+#if !ZSLAB_NO_TLS
+    mine = zs__tls()->thread;
+#endif
+    zs__zero(zs__global.threads, sizeof zs__global.threads);
+    if (mine && mine != ZS__THREAD_GONE)
+        zs__global.threads[mine / 64] |= (uint64_t)1 << (mine & 63);
+    for (z = zs__global.allocators; z; z = z->next_allocator) {
+        zslab_heap *heap;
+        z->arena_lock = z->epoch_lock = z->close_lock = 0;
+        if (z->fence_ready)
+            z->fence_ready = zs__os_fence_ready() == 0;
+        for (q = 0; q < z->epoch_count; q++)
+            z->places[q].purging = 0;
+        for (heap = z->heaps; heap; heap = heap->next) {
+            int foreign = heap->thread != mine && heap != z->shared_heap && !heap->is_parked && !heap->explicit_use;
+            zs__fork_heap(z, heap, foreign);
+            if (foreign) {
+                if (heap->thread < z->heap_of_count)
+                    z->heap_of[heap->thread] = NULL;
+                zs__heap_shelve(heap);
+            }
+        }
+    }
+}
+
+/* ---- seeing inside ---- */
+
+ZSLAB_API zslab_result zslab_last_error(void)
+{
+#if ZSLAB_NO_TLS
+    return (zslab_result)zs__load_u32(&zs__error_word);
+#else
+    return (zslab_result)zs__tls()->error;
+#endif
+}
+
+ZSLAB_API const char *zslab_result_name(zslab_result r)
+{
+    static const char *const names[] = {
+        "ok", "invalid argument", "no memory", "limit reached", "epoch closed", "stale", "double free",
+        "misaligned pointer", "foreign pointer", "full", "busy", "spilled", "too big", "corrupt", "I/O error",
+        "read only", "offline", "permission denied", "device gone", "geometry mismatch", "no active zone",
+        "no space"};
+    return (unsigned)r < sizeof names / sizeof *names ? names[r] : "unknown result";
+}
+
+ZSLAB_API uint64_t zslab_rss_bytes(void)
+{
+    return zs__os_rss();
+}
+
+ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z)
+{
+    return z->flags_in_effect;
+}
+
+/* One bound chunk's live objects to the visitor; invariants checked as they pass. */
+static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_fn *visit, void *user, int *stop)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__class *k = &z->classes[c->cls];
+    const zs__chunk_cold *x = &z->cold[chunk];
+    uint32_t i, number = x->start, home = 0, first = zs__chunk_slab(z, c);
+    zslab_visit v;
+    zs__zero(&v, sizeof v);
+    if (c->cls >= z->class_count || c->recip != k->recip || x->carved > k->slabs)
+        return ZSLAB_E_CORRUPT;
+    v.usable_bytes = k->size;
+    v.class_idx = c->cls;
+    v.epoch = zs__epoch_of_chunk(z, c);
+    v.age_epochs = z->era - (v.epoch >> 16);
+    for (i = 0; i < x->carved && !*stop; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
+        uint64_t full = zs__slab_full(k, number), word = zs__load_u64(&z->words[first + number]), live = 0;
+        uint32_t slot;
+        for (slot = 0; slot < 64; slot++) {
+            uint8_t s = zs__load_u8(z->states + (size_t)(first + number) * 64 + slot);
+            if (s > ZS__RETIRED || (s && !(full >> slot & 1)))
+                return ZSLAB_E_CORRUPT;
+            live |= (uint64_t)(s == ZS__LIVE || s == ZS__HANDLE || s == ZS__GUARDED) << slot;
+        }
+        if ((live & word) || (word & ~full))
+            return ZSLAB_E_CORRUPT; /* [WORD-1] */
+        if (!z->shared && c->bin != (uintptr_t)&z->drain_bin &&
+            (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
+            return ZSLAB_E_CORRUPT; /* [SLAB-1] */
+        home += word == full;
+        for (; live && visit && !*stop; live &= live - 1) {
+            v.p = zs__chunk_base(z, chunk) + ((size_t)number * 64 + zs__ctz(live)) * k->size;
+            *stop = visit(user, &v);
+        }
+    }
+    if (!*stop && !z->shared && c->bin != (uintptr_t)&z->drain_bin && home != x->home)
+        return ZSLAB_E_CORRUPT; /* [SLAB-2] */
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user)
+{
+    uint32_t chunk;
+    int stop = 0;
+    for (chunk = 0; chunk < z->fresh_chunk && !stop; chunk++) {
+        const zs__chunk *c = &z->chunks[chunk];
+        zslab_result r;
+        if (!z->config.memory && chunk >= z->record_committed)
+            break;
+        if (!c->recip || !c->stamp || c->stamp != zs__load_u64(&zs__round_at(z, c->stamp)->word))
+            continue;
+        r = zs__check_chunk(z, chunk, visit, user, &stop);
+        if (r != ZSLAB_OK)
+            return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
+    }
+    return ZSLAB_OK;
+}
+
+#endif /* ZSLAB_IMPLEMENTATION */
+
+/* ---- >>licence -------------------------------------------------------------
+zslab is available under two licences; choose the one you like better.
+
+------------------------------------------------------------------------------
+ALTERNATIVE A - MIT License
+
+Copyright (c) 2026 the zslab authors
+
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
+
+------------------------------------------------------------------------------
+ALTERNATIVE B - Public Domain (www.unlicense.org)
+
+This is free and unencumbered software released into the public domain.
+
+Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+software, either in source code form or as a compiled binary, for any purpose,
+commercial or non-commercial, and by any means.
+
+In jurisdictions that recognize copyright laws, the author or authors of this
+software dedicate any and all copyright interest in the software to the public
+domain. We make this dedication for the benefit of the public at large and to
+the detriment of our heirs and successors. We intend this dedication to be an
+overt act of relinquishment in perpetuity of all present and future rights to
+this software under copyright law.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+*/
