@@ -97,7 +97,10 @@
          4 release    u32 0, u64 id
          5 reserve    u32 n, u64 store sequence persisted ahead, n x u32 zones about to be opened
          6 clean      u32 0, u64 frame sequence: the store was closed in order
-         7 index      u32 zone, u64 zone sequence, u32 block, blocks: the zone ends in an index
+         7 index      u32 zone, u64 zone sequence, u32 block, blocks: the zone ends in an index there;
+                      0 blocks: a crash cut the frame at that block, the zone ends before it
+         8 doubt      u32 0, u64 from, to: frames of these sequences were not synced when a crash
+                      came; what is damaged in them was never acknowledged
      Index frame: for each frame of the zone the header bytes 36-99, then u32 block in the zone.
 
    THE MAP (grep -n -e '-- >>' zslab_zns.h)
@@ -1747,7 +1750,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_EPOCH_PAGE  64u
 #define ZS__ZNS_CLASSES     16u
 #define ZS__ZNS_WINDOW      16u
-#define ZS__ZNS_ITEM_BYTES  68u /* a frame in an index */
+#define ZS__ZNS_ITEM_BYTES 68u /* a frame in an index */
+#define ZS__ZNS_DOUBTS     32u
 
 #define ZS__ZNS_KIND_META     1u /* of a zone */
 #define ZS__ZNS_KIND_OBJECTS  2u
@@ -1757,6 +1761,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 
 #define ZS__ZNS_FIRST 1u /* entry flags */
 #define ZS__ZNS_MORE  2u
+#define ZS__ZNS_BAD   16u /* in memory only: recovery found the piece damaged */
 
 #define ZS__ZNS_Z_EMPTY     0u /* zone states */
 #define ZS__ZNS_Z_OPENING   1u
@@ -1842,7 +1847,7 @@ typedef struct zs__zns_frame {
     uint64_t gen; /* 0: free [GEN-1] */
     uint64_t zone_seq, frame_seq;
     uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
-    uint32_t zone, block, blocks, header_blocks, payload_bytes, count, heads, state;
+    uint32_t zone, block, blocks, header_blocks, payload_bytes, count, heads, state, bad;
     uint32_t next, next_free; /* ids + 1 */
 } zs__zns_frame;
 
@@ -1867,6 +1872,8 @@ struct zslab_zns {
     uint32_t meta_zone, meta_used, meta_spare, window_count;
     uint32_t window[ZS__ZNS_WINDOW + 1]; /* zones that may be opened without a further record */
     uint64_t seq, seq_limit;             /* next sequence; persisted ahead */
+    uint64_t doubt[ZS__ZNS_DOUBTS][2];   /* frame sequences [from, to) that a crash found unsynced */
+    uint32_t doubt_count, clean;         /* clean: the log ends with an orderly close */
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     uint64_t frame_seq, underway, synced; /* frames begun, being written, covered by a flush */
@@ -2189,6 +2196,7 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_R_RESERVE   5u
 #define ZS__ZNS_R_CLEAN     6u
 #define ZS__ZNS_R_INDEX     7u
+#define ZS__ZNS_R_DOUBT     8u
 #define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
 #define ZS__ZNS_SEQ_STEP    4096u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
@@ -2376,6 +2384,15 @@ static int zs__zns_record_index(zslab_zns *s, zs__zns_zone *z)
     return 1;
 }
 
+static int zs__zns_record_doubt(zslab_zns *s, uint32_t i)
+{
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_DOUBT, 24);
+    if (!p) return 0;
+    zs__zns_put64(p + 8, s->doubt[i][0]);
+    zs__zns_put64(p + 16, s->doubt[i][1]);
+    return 1;
+}
+
 /* A snapshot in parts, each a frame; the last part says how many there are. */
 typedef struct zs__zns_snapshot {
     uint8_t *head;
@@ -2405,6 +2422,11 @@ static int zs__zns_snapshot_write(zslab_zns *s)
     memset(&w, 0, sizeof w);
     zs__zns_snapshot_part(s, &w);
     zs__zns_record_reserve(s);
+    for (i = 0; i < s->doubt_count && !w.rc; i++)
+        while (!w.rc && !zs__zns_record_doubt(s, i)) {
+            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_part(s, &w);
+        }
     for (i = 0; i < s->epoch_top && !w.rc; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, i);
         while (!w.rc && e && e->listed && !zs__zns_record_epoch(s, e)) {
@@ -3555,7 +3577,8 @@ static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, uint32_t id, uint32_t idx
         if (!f || !zs__load_acq_u64(&f->gen) || zs__load_acq_ptr(&f->epoch) != (uintptr_t)e)
             return expect ? -(int)ZSLAB_E_STALE : -(int)ZSLAB_E_CORRUPT;
         rc = zs__zns_entry_of(s, id, idx, entry);
-        if (!rc && (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect) rc = -(int)ZSLAB_E_STALE;
+        if (!rc && (!entry[0] || (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect))
+            rc = -(int)ZSLAB_E_STALE;
         if (rc == -(int)ZSLAB_E_STALE && !expect) rc = -(int)ZSLAB_E_CORRUPT; /* a piece is missing */
         if (!rc && to) rc = zs__zns_piece(s, id, entry, to + sum);
         if (rc) return rc;
@@ -3786,7 +3809,9 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
    From zones to a store: report, newest whole metadata snapshot and its log, zone headers, frames. One
    thread; nothing is shared yet.                                                     */
 
-/* A walk over one zone's frames. It resynchronises at every block: a failed append leaves a hole. */
+/* A walk over one zone's frames. It resynchronises at every block: a failed append leaves a hole. A zone with
+   a frame cut short gets no appends any more, since a later walk would jump over them by that frame's length,
+   and its end is noted in the metadata, since that frame would look whole once the zone is full. */
 typedef struct zs__zns_scan {
     uint32_t zone, at, end;   /* blocks; at: the next one to look at */
     uint32_t have_from, have; /* blocks in pages */
@@ -3794,6 +3819,7 @@ typedef struct zs__zns_scan {
     uint8_t *pages;
     uint32_t damaged; /* runs of blocks that are no frame */
     uint32_t in_run;
+    uint32_t cut; /* where a frame reaches beyond the end: a crash took the write pointer back; 0: nowhere */
 } zs__zns_scan;
 
 /* The `count` blocks from `at` on in memory, or NULL. Unreadable blocks read as zero: no crc holds then. */
@@ -3840,8 +3866,13 @@ static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, ui
             *out_header = p;
             sc->at += h->blocks;
             sc->in_run = 0;
+            sc->cut = 0;
             return 1;
         }
+        p = zs__zns_scan_blocks(s, sc, sc->at, 1);
+        if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) && h->blocks > sc->end - sc->at &&
+            (p = zs__zns_scan_blocks(s, sc, sc->at, h->header_blocks)) != NULL && zs__zns_head_proven(p, h))
+            sc->cut = sc->at;
         sc->damaged += !sc->in_run;
         sc->in_run = 1;
     }
@@ -3854,7 +3885,7 @@ static void zs__zns_scan_begin(zs__zns_scan *sc, uint32_t zone, uint32_t end)
     sc->at = 1; /* the zone header is block 0 */
     sc->end = end;
     sc->have = 0;
-    sc->damaged = sc->in_run = 0;
+    sc->damaged = sc->in_run = sc->cut = 0;
 }
 
 /* What mount learns about each zone before it knows which store this is. */
@@ -3968,10 +3999,38 @@ static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p)
     return ZSLAB_OK;
 }
 
+/* Notes a range of frame sequences; with no place left the two oldest become one. */
+static void zs__zns_doubt(zslab_zns *s, uint64_t from, uint64_t to)
+{
+    uint32_t i;
+    for (i = 0; i < s->doubt_count; i++)
+        if (s->doubt[i][0] == from && s->doubt[i][1] <= to) {
+            s->doubt[i][1] = to;
+            return;
+        }
+    if (s->doubt_count == ZS__ZNS_DOUBTS) {
+        s->doubt[1][0] = s->doubt[0][0];
+        memmove(s->doubt[0], s->doubt[1], sizeof s->doubt - sizeof s->doubt[0]);
+        s->doubt_count--;
+    }
+    s->doubt[s->doubt_count][0] = from;
+    s->doubt[s->doubt_count++][1] = to;
+}
+
+/* Was the frame acknowledged by a sync? */
+static int zs__zns_covered(const zslab_zns *s, uint64_t frame_seq)
+{
+    uint32_t i;
+    for (i = 0; i < s->doubt_count; i++)
+        if (frame_seq >= s->doubt[i][0] && frame_seq < s->doubt[i][1]) return 0;
+    return frame_seq < s->synced;
+}
+
 static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32_t type, uint32_t bytes)
 {
     zs__zns_ep *e;
     uint32_t i;
+    s->clean = type == ZS__ZNS_R_CLEAN;
     switch (type) {
     case ZS__ZNS_R_SNAPSHOT:
     case ZS__ZNS_R_CLEAN:
@@ -3997,8 +4056,11 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         if (zs__zns_get64(p + 8) > s->seq_limit) s->seq_limit = zs__zns_get64(p + 8);
         for (i = 0; i < s->window_count; i++) s->window[i] = zs__zns_get32(p + 16 + 4 * i);
         break;
+    case ZS__ZNS_R_DOUBT:
+        if (bytes >= 24) zs__zns_doubt(s, zs__zns_get64(p + 8), zs__zns_get64(p + 16));
+        break;
     case ZS__ZNS_R_INDEX:
-        i = bytes >= 24 ? zs__zns_get32(p + 4) : ZS__ZNS_NONE;
+        i = bytes >= 24? zs__zns_get32(p + 4) : ZS__ZNS_NONE;
         if (i < s->zone_count && s->zone[i].seq == zs__zns_get64(p + 8)) {
             s->zone[i].index_block = zs__zns_get32(p + 16);
             s->zone[i].index_blocks = zs__zns_get32(p + 20);
@@ -4048,6 +4110,7 @@ static zslab_result zs__zns_replay_zone(zslab_zns *s, uint32_t zone, uint32_t us
     }
     zs__zns_pages_free(sc.pages);
     *out_whole = total && parts == total;
+    if (apply && sc.cut) s->meta_used = s->zone[zone].capacity; /* the next record goes to a fresh zone */
     return r;
 }
 
@@ -4079,33 +4142,67 @@ static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
 
 /* ---- taking up frames ---- */
 
-static void zs__zns_lost(zslab_zns *s, const zs__zns_head *h, uint64_t objects)
+
+
+/* Takes a frame out of its epoch again. */
+static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
 {
-    if (h->frame_seq < s->synced) {
-        s->recovery.lost += objects;
-        zs__add_u64(&s->lost, objects);
-    } else {
-        s->recovery.torn++;
-    }
+    zs__zns_ep *e = (zs__zns_ep *)f->epoch;
+    uint32_t *link = &e->frames;
+    while (*link != id + 1)
+        link = &zs__zns_frame_of(s, *link - 1)->next;
+    *link = f->next;
+    s->zone[f->zone].live_blocks -= f->blocks;
+    e->device_blocks -= f->blocks;
+    e->user_bytes -= f->payload_bytes;
+    free((void *)f->dir);
+    memset(f, 0, sizeof *f);
 }
 
-/* Gives a frame its place in the table. dir: entries in little-endian, NULL: to be read when asked for. */
+/* Checks every piece of a frame and marks the damaged ones in its entries; how many those are. */
+static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, const uint8_t *payload,
+                               uint64_t *entry)
+{
+    uint32_t i, bad = 0;
+    for (i = 0; i < h->entries; i++) {
+        size_t bytes, at;
+        entry[2 * i] = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
+        entry[2 * i + 1] = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8);
+        bytes = zs__zns_entry_bytes(entry[2 * i]);
+        at = zs__zns_entry_offset(entry[2 * i + 1]);
+        if (at + bytes <= h->payload_bytes &&
+            zs__zns_crc(0, payload + at, bytes) == zs__zns_entry_crc(entry[2 * i]))
+            continue;
+        entry[2 * i] |= (uint64_t)ZS__ZNS_BAD << 27;
+        bad++;
+    }
+    return bad;
+}
+
+/* Gives a frame its place in the table. frame: the whole of it; NULL: known from an index only. */
 static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t zone, uint32_t block,
-                                  const uint8_t *dir)
+                                  const uint8_t *frame)
 {
     zs__zns_ep *e = zs__zns_replay_epoch(s, h->epoch);
     zs__zns_frame *f;
     uint64_t *made = NULL;
-    uint32_t i;
-    if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
+    uint32_t bad = 0;
+    if (h->frame_seq >= s->frame_seq)s->frame_seq = h->frame_seq + 1;
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
     if (!e) return ZSLAB_OK; /* released, or its begin was never durable */
     f = zs__zns_frame_page(s, h->id);
     if (!f) return ZSLAB_E_NOMEM;
-    if (f->gen) return ZSLAB_OK; /* appended twice: the first append landed although it was reported failed */
-    if (dir && (made = (uint64_t *)malloc((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
+    if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery did not see this one: its id was given again */
+    if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
+    if (frame && (made = (uint64_t *)malloc((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
-    for (i = 0; made && i < 2 * h->entries; i++) made[i] = zs__zns_get64(dir + 8 * (size_t)i);
+    if (made) bad = zs__zns_verify(h, frame, frame + (size_t)h->header_blocks * s->block_bytes, made);
+    if (f->gen == h->gen && bad) {
+        free(made);
+        return ZSLAB_OK;
+    }
+    if (f->gen) zs__zns_disown(s, f, h->id);
+    f->bad = bad;
     f->dir = (uintptr_t)made;
     f->epoch = (uintptr_t)e;
     f->gen = h->gen;
@@ -4131,21 +4228,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     return ZSLAB_OK;
 }
 
-/* Checks every piece of a frame; counts what is damaged. */
-static void zs__zns_verify(zslab_zns *s, const zs__zns_head *h, const uint8_t *frame)
-{
-    const uint8_t *payload = frame + (size_t)h->header_blocks * s->block_bytes;
-    uint64_t bad = 0;
-    uint32_t i;
-    for (i = 0; i < h->entries; i++) {
-        uint64_t w0 = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
-        size_t at =
-            zs__zns_entry_offset(zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8));
-        size_t bytes = zs__zns_entry_bytes(w0);
-        bad += at + bytes > h->payload_bytes || zs__zns_crc(0, payload + at, bytes) != zs__zns_entry_crc(w0);
-    }
-    if (bad && zs__zns_replay_epoch(s, h->epoch)) zs__zns_lost(s, h, bad);
-}
+
 
 static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc)
 {
@@ -4157,10 +4240,15 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
     while (r == ZSLAB_OK && zs__zns_scan_next(s, sc, &h, &block, &p)) {
         if (h.synced > s->synced) s->synced = h.synced;
         if (h.kind != ZS__ZNS_FRAME_OBJECTS) continue;
-        zs__zns_verify(s, &h, p);
-        r = zs__zns_adopt(s, &h, zone, block, p + ZS__ZNS_HEAD_BYTES);
+        r = zs__zns_adopt(s, &h, zone, block, p);
     }
     s->recovery.torn += sc->damaged;
+    if (sc->cut) {
+        s->zone[zone].failed = 1;
+        s->zone[zone].index_block = sc->cut;
+        s->zone[zone].index_blocks = 0;
+        s->zone[zone].index_noted = 1; /* goes out with the first record */
+    }
     return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
 }
 
@@ -4184,7 +4272,10 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
         !zs__zns_head_proven(p, &index) || index.entries % ZS__ZNS_ITEM_BYTES)
         return ZSLAB_OK;
     n = index.entries / ZS__ZNS_ITEM_BYTES;
-    for (i = 0; i < n && r == ZSLAB_OK; i++) {
+    for (i = 0; i < n; i++)
+        if (!zs__zns_covered(s, zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES + 20)))
+            return ZSLAB_OK; /* it may have gone with the power: look at it */
+    for (i = 0;i < n && r == ZSLAB_OK; i++) {
         const uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES;
         uint32_t block = zs__zns_get32(item + 64);
         zs__zns_head_fields(item, &h);
@@ -4200,15 +4291,17 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
 static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns_found *t, zs__zns_scan *sc)
 {
     zs__zns_zone *z = &s->zone[zone];
+    uint32_t used = t->used;
     int done = 0;
     zslab_result r = ZSLAB_OK;
     if (z->limit < z->capacity && t->condition != ZSLAB_ZNS_FULL && !z->frame)
         z->frame = (uint32_t *)calloc(z->limit / 2, sizeof *z->frame);
     if (z->seq >= s->seq_limit) s->seq_limit = z->seq + 1;
     s->recovery.zones_scanned++;
-    if (z->index_noted && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY))
-        r = zs__zns_take_index(s, zone, t->used, sc, &done);
-    if (r == ZSLAB_OK && !done) r = zs__zns_take_scan(s, zone, t->used, sc);
+    if (z->index_noted && !z->index_blocks && z->index_block < used) used = z->index_block;
+    if (z->index_blocks && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY))
+        r = zs__zns_take_index(s, zone, used, sc, &done);
+    if (r == ZSLAB_OK && !done) r = zs__zns_take_scan(s, zone, used, sc);
     return r;
 }
 
@@ -4224,9 +4317,10 @@ static void zs__zns_settle_zone(zslab_zns *s, uint32_t zone, const zs__zns_found
             zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
         else
             zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
-    } else if (t->condition == ZSLAB_ZNS_FULL || t->used >= z->limit) {
+    } else if (t->condition == ZSLAB_ZNS_FULL || t->used >= z->limit || z->failed) {
         zs__zns_zone_state(s, zone, t->condition == ZSLAB_ZNS_FULL ? ZS__ZNS_Z_FULL : ZS__ZNS_Z_OPEN);
-        if (t->condition != ZSLAB_ZNS_FULL) { /* no room for frames: complete it */
+        if (t->condition != ZSLAB_ZNS_FULL) { /* no room for frames, or none that may be used: complete it */
+            z->failed = 0;
             z->word = t->used | ZS__ZNS_CLOSED_BIT;
             if (!s->read_only) zs__zns_zone_end(s, zone);
         }
@@ -4240,12 +4334,14 @@ static void zs__zns_settle_zone(zslab_zns *s, uint32_t zone, const zs__zns_found
 static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
 {
     zs__zns_scan sc;
-    uint32_t i, k, ours;
+    uint32_t i, k, ours, pass;
     zslab_result r = ZSLAB_OK;
     memset(&sc, 0, sizeof sc);
-    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++)
-        if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS && !memcmp(found[i].uuid, s->uuid, 16))
-            r = zs__zns_take_zone(s, i, &found[i], &sc);
+    for (pass = 0; pass < 2; pass++) /* first those to be scanned: they tell how far syncs reached */
+        for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++)
+            if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS && !memcmp(found[i].uuid, s->uuid, 16) &&
+                (s->zone[i].index_blocks != 0) == (pass != 0))
+                r = zs__zns_take_zone(s, i, &found[i], &sc);
     zs__zns_pages_free(sc.pages);
     for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
         if (i == s->meta_zone) {
@@ -4270,7 +4366,7 @@ static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
 static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
 {
     uint32_t hops = 0;
-    while (zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE) {
+    while (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD) && (zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE)) {
         uint32_t id = (uint32_t)(entry[1] >> 36), idx = (uint32_t)(entry[1] >> 24 & 0xfff);
         zs__zns_frame *f = zs__zns_frame_at(s, id);
         if (!f || !f->gen || f->epoch != (uintptr_t)e || idx >= f->count || hops++ > s->frame_top) return 0;
@@ -4278,27 +4374,33 @@ static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
         entry = (const uint64_t *)f->dir + 2 * (size_t)idx;
         if (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) return 0;
     }
-    return 1;
+    return !(zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD);
 }
 
-/* Counts objects; one with a piece missing is lost, or was never acknowledged. */
+/* Counts objects. One with a piece missing or damaged is lost, and reads say so; if no sync had covered it, it
+   never was: its entry goes. */
 static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
 {
-    const uint64_t *dir = (const uint64_t *)f->dir;
-    uint64_t heads = f->heads;
-    uint32_t i;
-    for (i = 0; dir && i < f->count; i++)
-        if ((zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) && !zs__zns_whole(s, e, dir + 2 * (size_t)i)) {
-            zs__zns_head h;
-            memset(&h, 0, sizeof h);
-            h.frame_seq = f->frame_seq;
-            zs__zns_lost(s, &h, 1);
-            heads -= heads > 0;
+    uint64_t *dir = (uint64_t *)f->dir, heads = f->heads;
+    int covered = zs__zns_covered(s, f->frame_seq);
+    uint32_t i, torn = 0;
+    for (i = 0; dir && i < f->count; i++) {
+        if (!(zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) || zs__zns_whole(s, e, dir + 2 * (size_t)i))
+            continue;
+        heads -= heads > 0;
+        if (covered) {
+            s->recovery.lost++;
+            zs__add_u64(&s->lost, 1);
+        } else {
+            dir[2 * i] = 0;
+            torn = 1;
         }
+    }
+    s->recovery.torn += torn;
     e->objects += heads;
     s->objects += heads;
     s->recovery.objects += heads;
-    if (f->frame_seq >= s->synced) s->recovery.unacknowledged_possible += heads;
+    if (!covered) s->recovery.unacknowledged_possible += heads;
 }
 
 /* Epochs take up their work, free frame ids are gathered. */
@@ -4382,11 +4484,23 @@ static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
 static zslab_result zs__zns_resume(zslab_zns *s)
 {
     int rc = 0;
+    uint32_t i, notes;
     zs__store_u64(&s->seq, s->seq_limit);
     if (s->read_only) return ZSLAB_OK;
     zs__lock_take(&s->meta_lock);
     zs__zns_meta_pick_spare(s);
-    rc = zs__zns_reserve_ahead(s);
+    if (!s->clean && s->frame_seq > s->synced) {
+        zs__zns_doubt(s, s->synced, s->frame_seq);
+        s->meta_have = 0;
+        zs__zns_record_doubt(s, s->doubt_count - 1);
+        rc = zs__zns_meta_write(s);
+    }
+    while (!rc) { /* the ends of cut zones are durable before any frame id is given again */
+        rc = zs__zns_reserve_ahead(s);
+        for (i = 0, notes = 0; i < s->zone_count; i++)
+            notes += s->zone[i].index_noted == 1;
+        if (!notes) break;
+    }
     zs__lock_drop(&s->meta_lock);
     if (rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY || rc == -(int)ZSLAB_E_OFFLINE) {
         s->read_only = 1; /* nothing can be recorded any more; what is there can be read */
