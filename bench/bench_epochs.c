@@ -1,0 +1,122 @@
+/* What does it cost to drop every object of an epoch at once?
+   For 1,000 to 1,000,000 objects of 64 bytes: the release call alone, the reset call alone, and allocate +
+   release per object against a bump arena that does the same writes; with the latency policy, which keeps the
+   pages. Rounds are interleaved; figures are medians with 5 and 95 %.
+     bench_epochs [-r rounds] [-o file.csv] */
+#define _GNU_SOURCE
+#define ZSLAB_STATIC 1
+#define ZSLAB_IMPLEMENTATION
+#include "zslab.h"
+#include "bench/measure.h"
+
+enum { SIZE = 64, COUNTS = 4, ROUNDS_MAX = 501 };
+static const size_t counts[COUNTS] = {1000, 10000, 100000, 1000000};
+
+typedef struct figures { /* one number a round */
+    double release_ns[ROUNDS_MAX], reset_ns[ROUNDS_MAX], epoch_ns[ROUNDS_MAX], bump_ns[ROUNDS_MAX];
+} figures;
+
+static figures all[COUNTS];
+static char *arena;
+
+static double now(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void fill(zslab *z, zslab_epoch e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *p = (uint64_t *)zslab_malloc_epoch(z, SIZE, e);
+        if (!p) die(zslab_result_name(zslab_last_error()));
+        *p = i;
+    }
+}
+
+static double bump_per_object(size_t n)
+{
+    double begin = now();
+    char *next = arena;
+    for (size_t i = 0; i < n; i++, next += SIZE) {
+        __asm__ volatile("" : "+r"(next)); /* the pointer is real, or the loop becomes vector stores */
+        *(uint64_t *)(void *)next = i;
+    }
+    return (now() - begin) / (double)n;
+}
+
+static void round_of(zslab *z, size_t n, figures *f, int round)
+{
+    f->bump_ns[round] = bump_per_object(n);
+
+    double begin = now();
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    fill(z, e, n);
+    double filled = now();
+    zslab_result r = zslab_epoch_release(z, e);
+    double released = now();
+    if (r != ZSLAB_OK) die(zslab_result_name(r));
+    f->release_ns[round] = released - filled;
+    f->epoch_ns[round] = (released - begin) / (double)n;
+
+    e = zslab_epoch_open(z, NULL);
+    fill(z, e, n);
+    filled = now();
+    r = zslab_epoch_reset(z, e);
+    f->reset_ns[round] = now() - filled;
+    if (r != ZSLAB_OK || zslab_epoch_release(z, e) != ZSLAB_OK) die(zslab_result_name(r));
+}
+
+static void report(FILE *csv, size_t n, const figures *f, int rounds)
+{
+    double ratio[ROUNDS_MAX];
+    for (int i = 0; i < rounds; i++) ratio[i] = f->epoch_ns[i] / f->bump_ns[i];
+    spread release = spread_of(f->release_ns, rounds), reset = spread_of(f->reset_ns, rounds);
+    spread epoch = spread_of(f->epoch_ns, rounds), bump = spread_of(f->bump_ns, rounds),
+           q = spread_of(ratio, rounds);
+    printf("%8zu  %7.0f (%.0f-%.0f)  %7.0f (%.0f-%.0f)  %6.2f  %6.2f  %5.2f (%.2f-%.2f)\n", n, release.median,
+           release.low, release.high, reset.median, reset.low, reset.high, epoch.median, bump.median,
+           q.median, q.low, q.high);
+    if (!csv) return;
+    fprintf(csv, "%zu,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.3f,%.3f,%.3f\n", n, release.median, release.low,
+            release.high, reset.median, reset.low, reset.high, epoch.median, bump.median, q.median);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = 21, o;
+    const char *out = NULL;
+    while ((o = getopt(argc, argv, "r:o:")) != -1) {
+        if (o == 'r') rounds = atoi(optarg);
+        if (o == 'o') out = optarg;
+        if (o == '?') return 2;
+    }
+    if (rounds < 1 || rounds > ROUNDS_MAX) {
+        fprintf(stderr, "bench_epochs: rounds 1 to %d\n", ROUNDS_MAX);
+        return 2;
+    }
+    zslab_config config = {0};
+    config.reclaim = ZSLAB_RECLAIM_LATENCY;
+    zslab *z = zslab_create(&config);
+    arena = malloc(counts[COUNTS - 1] * SIZE);
+    if (!z || !arena) die("no memory");
+    for (int c = 0; c < COUNTS; c++)
+        round_of(z, counts[c], &all[c], 0); /* warm: pages touched, chunks made */
+    for (int i = 0; i < rounds; i++) {
+        for (int c = 0; c < COUNTS; c++) round_of(z, counts[c], &all[c], i);
+    }
+    FILE *csv = out ? fopen(out, "w") : NULL;
+    if (out && !csv) die(out);
+    provenance(stdout, argc, argv);
+    puts("\n objects  release call, ns        reset call, ns         ns/object  bump  of bump");
+    if (csv) {
+        provenance(csv, argc, argv);
+        fputs("\nobjects,release_ns,release_p5,release_p95,reset_ns,reset_p5,reset_p95,epoch_ns_per_object,"
+              "bump_ns_per_object,of_bump\n",
+              csv);
+    }
+    for (int c = 0; c < COUNTS; c++) report(csv, counts[c], &all[c], rounds);
+    if (csv && fclose(csv)) die(out);
+    zslab_destroy(z);
+    free(arena);
+    return 0;
+}
