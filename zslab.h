@@ -267,6 +267,51 @@ typedef struct zslab_visit {
 } zslab_visit;
 typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero stops the walk */
 
+typedef struct zslab_pool zslab_pool;     /* slots of one size, one owner */
+typedef struct zslab_remote zslab_remote; /* gives a pool's slots back from any thread; reference-counted */
+
+/* How many slots wait in a pool's queue before the owner takes them home. Never more than the queue holds. */
+typedef enum zslab_batch {
+    ZSLAB_BATCH_FIXED = 0,   /* batch_count */
+    ZSLAB_BATCH_ADAPTIVE = 1 /* 8, 16, 32, 64 or 128, from 64: down when a drain finds more than 75 % of the
+                                queue filled, up below 25 %; after a step 16 drains pass without one */
+} zslab_batch;
+
+#define ZSLAB_POOL_NO_QUEUE ((size_t)-1)
+
+/* A pool's configuration; zero in a field means its default. */
+typedef struct zslab_pool_config {
+    size_t slot_bytes;       /* one slot; rounded up to 8, from 16 up to 16: 1024 */
+    size_t slot_count;       /* slots, 1 to 2^32 - 2: 100,000 */
+    void *memory;            /* use this buffer instead of the system, any alignment; the buffer outlives the
+                                pool and its remotes */
+    size_t memory_bytes;     /* its length; less than zslab_pool_bytes is ZSLAB_E_INVALID */
+    size_t queue_capacity;   /* remote frees waiting, 1 to 2^24: 1024; ZSLAB_POOL_NO_QUEUE: none, every remote
+                                free is refused */
+    zslab_batch batch;       /* when the owner takes waiting slots home: ZSLAB_BATCH_FIXED */
+    size_t batch_count;      /* with ZSLAB_BATCH_FIXED: slots waiting, from 1; ignored otherwise: 64 */
+    zslab_fallback fallback; /* serves what the full pool cannot: none. Remotes call its free and owns too,
+                                from their threads, until the last one is dropped */
+} zslab_pool_config;
+
+/* A pool's figures. Each is right by itself; taken while the owner works they may differ by a call or two. */
+typedef struct zslab_pool_stats {
+    void *base;                 /* first slot */
+    size_t capacity_bytes;      /* all slots together */
+    size_t slot_bytes;          /* one slot, rounded: the usable size */
+    size_t live;                /* slots handed out, without the queued ones */
+    size_t high_water;          /* most slots out at once, queued ones included */
+    size_t queued;              /* slots waiting to be taken home */
+    size_t drain_threshold;     /* ZSLAB_BATCH_ADAPTIVE: queued slots that make the owner drain; 0: fixed */
+    uint64_t allocs;            /* objects handed out: hits + fallbacks */
+    uint64_t hits;              /* of these, slots */
+    uint64_t fallbacks;         /* of these, from the fallback */
+    uint64_t reuses;            /* of the hits, slots that had been used before */
+    uint64_t drains;            /* times the owner took waiting slots home */
+    uint64_t remote_full;       /* remote frees refused, or made to wait, for want of room */
+    uint64_t corruption_events; /* damaged free slots (each is lost); queue entries naming no queued slot */
+} zslab_pool_stats;
+
 /* ---- >>api-allocator -------------------------------------------------------
    Making, ending and asking an allocator. Functions that return a pointer or an id return NULL or 0 on failure and
    leave the reason in zslab_last_error().                                         */
@@ -517,6 +562,111 @@ ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
 /* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one again.
    Does nothing inside a domain. */
 ZSLAB_API void zslab_thread_detach(zslab *z);
+
+/* ---- >>api-pool ------------------------------------------------------------
+   Fixed-slot pools with one owner, and remotes that give slots back from other
+   threads. A remote is a counted reference: clone it per thread, drop each once.   */
+
+/* zslab_pool_create -- make a pool of equal slots.
+   in       c        NULL or a field of 0: the default
+   returns  the pool; NULL: zslab_last_error() is ZSLAB_E_INVALID or ZSLAB_E_NOMEM
+   threads  any thread; the caller is the owner, the role may be handed on
+   cost     O(slot_count) bytes set with the caller's buffer, else O(1)
+   source   >>pool                                                               */
+ZSLAB_API zslab_pool *zslab_pool_create(const zslab_pool_config *c);
+
+/* zslab_pool_destroy -- drain and close a pool; remotes answer ZSLAB_E_CLOSED from now on.
+   in       p        NULL is accepted and ignored
+   after    slots stay readable until the last remote is dropped, then the memory is released
+   threads  the owner
+   cost     O(queued slots)
+   source   >>pool; invariants [POOL-5] [POOL-6]                                 */
+ZSLAB_API void zslab_pool_destroy(zslab_pool *p);
+
+/* zslab_pool_alloc -- take a slot, the most recently freed first.
+   returns  the slot, its contents undefined; with no slot left an object of the fallback; else NULL, and
+            zslab_last_error() is ZSLAB_E_FULL, ZSLAB_E_NOMEM (by the fallback) or ZSLAB_E_INVALID (no pool)
+   threads  the owner
+   cost     O(1); plus O(queued slots) when the threshold is reached or the list is empty
+   source   >>pool; invariants [POOL-1] [POOL-2]                                 */
+ZSLAB_API void *zslab_pool_alloc(zslab_pool *p);
+
+/* zslab_pool_free -- give back what zslab_pool_alloc returned, slot or fallback object.
+   in       slot     NULL is accepted and ignored
+   returns  ZSLAB_OK, ZSLAB_E_DOUBLE_FREE (free, or waiting in the queue), ZSLAB_E_MISALIGNED,
+            ZSLAB_E_FOREIGN, ZSLAB_E_INVALID (no pool)
+   threads  the owner
+   cost     O(1); plus O(queued slots) when the threshold is reached
+   source   >>pool; invariants [POOL-1] [POOL-2]                                 */
+ZSLAB_API zslab_result zslab_pool_free(zslab_pool *p, void *slot);
+
+/* zslab_pool_drain -- take home now what remotes have queued.
+   returns  how many slots came home
+   threads  the owner
+   cost     O(queued slots)
+   source   >>pool; invariants [POOL-3] [POOL-4]                                 */
+ZSLAB_API size_t zslab_pool_drain(zslab_pool *p);
+
+/* zslab_pool_remote -- a reference through which any thread gives slots back.
+   returns  the remote; NULL: zslab_last_error() is ZSLAB_E_INVALID or ZSLAB_E_LIMIT (2^31 references)
+   threads  any thread, while the pool exists
+   cost     one atomic addition
+   source   >>pool; invariant [POOL-6]                                           */
+ZSLAB_API zslab_remote *zslab_pool_remote(zslab_pool *p);
+
+/* zslab_remote_clone -- one more reference, for one more thread; each is dropped once.
+   returns  the remote (the same address); NULL: as zslab_pool_remote
+   threads  any thread
+   cost     one atomic addition
+   source   >>pool; invariant [POOL-6]                                           */
+ZSLAB_API zslab_remote *zslab_remote_clone(zslab_remote *r);
+
+/* zslab_remote_drop -- end one reference; the last one, after the pool, releases the memory.
+   in       r        NULL is accepted and ignored
+   threads  any thread
+   cost     one atomic subtraction
+   source   >>pool; invariant [POOL-6]                                           */
+ZSLAB_API void zslab_remote_drop(zslab_remote *r);
+
+/* zslab_remote_try_free -- queue a slot for the owner, or say why not; then the caller keeps it.
+   in       slot     from zslab_pool_alloc, a fallback object too; NULL is accepted and ignored
+   returns  ZSLAB_OK, ZSLAB_E_FULL, ZSLAB_E_CLOSED (the owner is gone), ZSLAB_E_DOUBLE_FREE,
+            ZSLAB_E_MISALIGNED, ZSLAB_E_FOREIGN, ZSLAB_E_INVALID (no remote)
+   threads  any thread; lock-free
+   cost     O(1): two atomic compare-and-exchanges
+   source   >>pool; invariants [POOL-3] [POOL-4] [POOL-5]                        */
+ZSLAB_API zslab_result zslab_remote_try_free(zslab_remote *r, void *slot);
+
+/* zslab_remote_free -- the same, but waits for room, yielding; a close ends the wait.
+   returns  as zslab_remote_try_free; ZSLAB_E_FULL only with ZSLAB_POOL_NO_QUEUE
+   threads  any thread but the owner, whose own wait nobody would end
+   cost     as zslab_remote_try_free, plus the wait for the owner's next call
+   source   >>pool; invariants [POOL-3] [POOL-4] [POOL-5]                        */
+ZSLAB_API zslab_result zslab_remote_free(zslab_remote *r, void *slot);
+
+/* zslab_pool_usable_size -- bytes of one slot; 0 when p is NULL.
+   threads  any thread
+   source   >>pool                                                               */
+ZSLAB_API size_t zslab_pool_usable_size(const zslab_pool *p);
+
+/* zslab_pool_owns -- does the address lie in one of the pool's slots? A fallback object's does not.
+   threads  any thread
+   source   >>pool                                                               */
+ZSLAB_API int zslab_pool_owns(const zslab_pool *p, const void *slot);
+
+/* zslab_pool_bytes -- length of the buffer a configuration needs, wherever the buffer begins.
+   in       c        NULL: the defaults; memory and memory_bytes are not looked at
+   returns  bytes; 0: zslab_last_error() is ZSLAB_E_INVALID
+   threads  any thread
+   source   >>pool                                                               */
+ZSLAB_API size_t zslab_pool_bytes(const zslab_pool_config *c);
+
+/* zslab_stats_pool -- a pool's figures; all 0 when p is NULL.
+   out      out      see zslab_pool_stats
+   threads  any thread
+   cost     O(1)
+   source   >>pool                                                               */
+ZSLAB_API void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out);
 
 /* ---- >>api-debug ----------------------------------------------------------- */
 
@@ -1051,13 +1201,13 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 #define zs__free_listed ZS__ABI(free_listed)
 #define zs__tls_words ZS__ABI(tls)
 
-ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size);
-ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p);
-ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p);
-ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin);
-ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
-
 #if !ZSLAB_NO_TLS
+ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zslab *z, size_t size);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zslab *z, size_t size, void *p);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zslab *z, void *p);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
+
 #if defined(ZS__TLS_INCLUDE) /* the interleaving checker: one block per simulated thread */
 #include ZS__TLS_INCLUDE
 #else
@@ -1196,7 +1346,7 @@ static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
      zs__os_yield(), _now_ns(), _rss(), _random(), _wait(word, value), _wake(word)
    Locks are words of our own (0 free, 1 held, 2 held and waited for): no initialiser, trylock, and a
    forked child can reset them.                                                     */
-static void zs__thread_exited(void); /* >>heap: park what this thread owns */
+static ZS__UNUSED void zs__thread_exited(void); /* >>heap: park what this thread owns */
 
 #if defined(ZS__PLATFORM_INCLUDE) /* the interleaving checker: a system of its own */
 #include ZS__PLATFORM_INCLUDE
@@ -1218,7 +1368,7 @@ static int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1;
 static int zs__os_fence_ready(void) { return -1; }
 static void zs__os_fence(void) {}
 static int zs__os_on_thread_exit(int on) { return (void)on, 0; }
-static void zs__os_arm_thread_exit(void) {}
+static ZS__UNUSED void zs__os_arm_thread_exit(void) {}
 static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; }
 static void zs__os_yield(void) {}
@@ -1304,7 +1454,7 @@ static int zs__os_on_thread_exit(int on)
     FlsFree(zs__fls_slot);
     return 0;
 }
-static void zs__os_arm_thread_exit(void) { FlsSetValue(zs__fls_slot, (void *)1); }
+static ZS__UNUSED void zs__os_arm_thread_exit(void) { FlsSetValue(zs__fls_slot, (void *)1); }
 static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; } /* there is no fork */
 static void zs__os_yield(void) { SwitchToThread(); }
@@ -1471,7 +1621,7 @@ static int zs__os_on_thread_exit(int on)
 {
     return on ? pthread_key_create(&zs__exit_key, zs__exit_call) : pthread_key_delete(zs__exit_key);
 }
-static void zs__os_arm_thread_exit(void)
+static ZS__UNUSED void zs__os_arm_thread_exit(void)
 {
     pthread_setspecific(zs__exit_key, (void *)1);
 }
@@ -2398,6 +2548,7 @@ static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
     return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
 }
 
+#if !ZSLAB_NO_TLS
 /* The bin is the one the free loaded: a closer may have pointed the chunk elsewhere since. */
 ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was)
 {
@@ -2407,6 +2558,7 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
     zs__slab_put(z, bin, chunk, slab, was, z->words[slab]);
     return ZSLAB_OK;
 }
+#endif
 
 /* ---- >>epoch ---------------------------------------------------------------
    Ring places, eras and rounds; rows attached to heaps; closing, releasing, purging. The epoch lock guards places
@@ -3353,6 +3505,7 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
 /* ---- >>heap ----------------------------------------------------------------
    Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right below
    each other: allocation, free.                                                                              */
+#if !ZSLAB_NO_TLS
 static uint32_t zs__thread_number_new(void) /* 0: none left */
 {
     uint32_t w, bit;
@@ -3382,7 +3535,6 @@ static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: 
     return heap;
 }
 
-#if !ZSLAB_NO_TLS
 static zslab_heap *zs__heap_peek(const zslab *z) /* this thread's heap, if it has one */
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
@@ -3449,7 +3601,7 @@ static void zs__heap_pass(zslab_heap *heap)
         heap->pass_next = row->next;
         place = &z->places[row->place];
         if (zs__load_acq_u64(&place->id) != row->epoch || zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)
-            zs__row_retire(heap, row);
+            heap->seen_events -= !zs__row_retire(heap, row); /* a closer is at work: look again next time */
         else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING)
             zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
     }
@@ -3771,6 +3923,35 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     }
 }
 
+/* A slot of another heap's bin: tell its owner, by way of the heap's gathered slabs. */
+static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, zs__bin *bin)
+{
+    uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
+    zs__gather *g;
+    if (ZS__UNLIKELY(bin == &z->drain_bin))
+        return zs__drain_free(z, c, state);
+    zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
+    if (ZS__UNLIKELY(!heap)) {
+        zs__inbox_push(z, slab, chunk);
+        return ZSLAB_OK;
+    }
+    zs__count(&heap->counters[c->cls].remote_frees);
+    g = &heap->gather[c->cls];
+    if (g->slab != slab + 1) {
+        uint32_t old = g->slab, old_chunk = g->chunk;
+        g->slab = slab + 1;
+        g->chunk = chunk;
+        if (old) {
+            zs__inbox_push(z, old - 1, old_chunk);
+            zs__count(&heap->counters[c->cls].remote_flushes);
+        } else {
+            heap->gathered[c->cls >> 6] |= (uint64_t)1 << (c->cls & 63);
+        }
+    }
+    return ZSLAB_OK;
+}
+
+#if !ZSLAB_NO_TLS
 ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
 {
     zslab_heap *heap = zs__heap_mine(z);
@@ -3801,38 +3982,11 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p)
     return zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE);
 }
 
-/* A slot of another heap's bin: tell its owner, by way of the heap's gathered slabs. */
-static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, zs__bin *bin)
-{
-    uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
-    zs__gather *g;
-    if (ZS__UNLIKELY(bin == &z->drain_bin))
-        return zs__drain_free(z, c, state);
-    zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
-    if (ZS__UNLIKELY(!heap)) {
-        zs__inbox_push(z, slab, chunk);
-        return ZSLAB_OK;
-    }
-    zs__count(&heap->counters[c->cls].remote_frees);
-    g = &heap->gather[c->cls];
-    if (g->slab != slab + 1) {
-        uint32_t old = g->slab, old_chunk = g->chunk;
-        g->slab = slab + 1;
-        g->chunk = chunk;
-        if (old) {
-            zs__inbox_push(z, old - 1, old_chunk);
-            zs__count(&heap->counters[c->cls].remote_flushes);
-        } else {
-            heap->gathered[c->cls >> 6] |= (uint64_t)1 << (c->cls & 63);
-        }
-    }
-    return ZSLAB_OK;
-}
-
 ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin)
 {
     return zs__free_to_owner(z, zs__heap_mine(z), c, state, bin);
 }
+#endif /* !ZSLAB_NO_TLS */
 
 /* ---- >>shared --------------------------------------------------------------
    Shared mode: one heap for everybody, no owner, no thread-local state. Slots are claimed by compare-and-swap on
@@ -4366,6 +4520,691 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
     return d && d->z ? d->epoch : ZSLAB_EPOCH_NONE;
 }
 
+/* ---- >>pool ----------------------------------------------------------------
+   Slots of one size with one owner, in one block: the pool, a state byte per slot, the queue's
+   cells, then the slots. Free slots form a list through their own first 8 bytes; nothing else is
+   kept in a slot. Other threads give slots back through a bounded queue of slot indices.
+
+   [POOL-1] A slot's state tells where it is: FREE, LIVE (somebody holds it), QUEUED (a remote gave
+            it back, the owner has not seen it), LOST (its link was damaged; never used again). Only
+            a remote makes LIVE QUEUED, and takes that back when the queue refuses; every other
+            change is the owner's.
+   [POOL-2] Slots from `fresh` up were never handed out. Below it, each FREE slot is exactly once
+            either `top` or on the list that begins at `head`.
+   [POOL-3] head <= tail <= head + capacity, and a cell outside [head, tail) holds 0. A cell inside
+            holds 0 until its pusher has stored slot index + 1.
+   [POOL-4] Whoever turns LIVE into QUEUED, one thread by the CAS, pushes that slot: a slot is in
+            the queue at most once, and the owner takes home QUEUED slots only.
+   [POOL-5] tail carries CLOSED in its top bit. A push is a CAS on tail that expects it without
+            CLOSED, so a push comes wholly before the close, and is counted by it, or is refused.
+   [POOL-6] refs counts the owner and every remote; whoever takes it to 0 releases the block.
+
+   Why the newest free slot stays out of the list (`top`): a free followed by an allocation would
+   store a link and load it back, 5 cycles in the one chain that a hot pair cannot overlap, besides
+   the arithmetic of packing it.                                                    */
+#define ZS__POOL_LINE 128 /* two cache lines: prefetchers fetch pairs, and some CPUs have lines of 128 */
+#define ZS__POOL_NONE UINT32_C(0xffffffff)
+#define ZS__POOL_CLOSED (UINT64_C(1) << 63)
+#define ZS__POOL_COOLDOWN 16
+enum { ZS__POOL_FREE = 0, ZS__POOL_LIVE = 1, ZS__POOL_QUEUED = 2, ZS__POOL_LOST = 3 };
+
+#if defined(__GNUC__) || defined(__clang__)
+typedef uint64_t __attribute__((may_alias)) zs__pool_link; /* user types lived where it is stored */
+#else
+typedef uint64_t zs__pool_link;
+#endif
+
+/* Written by zslab_pool_create, then only read. */
+typedef struct zs__pool_fixed {
+    char *base;          /* first slot */
+    uint8_t *states;     /* slot_count bytes */
+    uint32_t *cells;     /* the queue: a power of two of them, at least its capacity */
+    uintptr_t inverse;   /* of the odd part of stride, modulo the word: see zs__pool_index_of */
+    size_t stride;
+    size_t capacity_bytes;
+    uint32_t slot_count;
+    uint32_t shift;      /* stride = odd part << shift */
+    uint64_t cell_mask;
+    uint64_t queue_capacity; /* 0: refuses everything */
+    zslab_fallback fallback;
+    void *block;         /* what the system gave, to be released; NULL: the caller's buffer */
+    size_t block_bytes;
+    int adaptive;
+} zs__pool_fixed;
+
+/* Written by remotes. */
+typedef struct zs__pool_inbox {
+    uint64_t tail;        /* pushes so far, and CLOSED */
+    uint64_t remote_full;
+    uint32_t refs;
+} zs__pool_inbox;
+
+struct zslab_remote {
+    zs__pool_fixed fixed;
+    char pad_fixed[ZS__POOL_LINE - sizeof(zs__pool_fixed) % ZS__POOL_LINE];
+    zs__pool_inbox inbox;
+    char pad_inbox[ZS__POOL_LINE - sizeof(zs__pool_inbox) % ZS__POOL_LINE];
+    uint64_t head; /* taken home so far; the owner writes it once a drain, pushers read it */
+    char pad_head[ZS__POOL_LINE - sizeof(uint64_t)];
+};
+
+struct zslab_pool {
+    zslab_remote r;
+    /* The owner's; statistics read the counters. The first line serves the fast paths. */
+    uintptr_t top_state; /* address of the newest free slot's state; 0: top is empty, see head */
+    char *top;
+    uint64_t drain_at;  /* drain when tail reaches this */
+    uint64_t returns;   /* slots that came home; what is not home any more was reused */
+    uint64_t key;       /* of the links */
+    uint32_t head;      /* index of the first slot on the list, or ZS__POOL_NONE */
+    uint32_t listed;    /* slots on the list */
+    uint32_t fresh;     /* slots from here up were never used */
+    uint32_t busy;     /* debug: the owner is inside */
+    uint32_t lost;
+    uint32_t high_water;
+    uint32_t threshold;
+    uint32_t cooldown; /* checks until the adaptive policy may step again */
+    uint64_t fallbacks;
+    uint64_t drains;
+    uint64_t corruption_events;
+};
+
+/* Who writes a line does not share it: fixed (nobody), inbox (remotes), head (owner), the rest (owner). */
+ZS__STATIC_ASSERT(pool_fixed_apart, offsetof(zslab_remote, inbox) % ZS__POOL_LINE == 0 &&
+                                        offsetof(zslab_remote, inbox) >= sizeof(zs__pool_fixed));
+ZS__STATIC_ASSERT(pool_inbox_apart,
+                  offsetof(zslab_remote, head) % ZS__POOL_LINE == 0 &&
+                      offsetof(zslab_remote, head) - offsetof(zslab_remote, inbox) >= sizeof(zs__pool_inbox));
+ZS__STATIC_ASSERT(pool_head_apart, sizeof(zslab_remote) - offsetof(zslab_remote, head) == ZS__POOL_LINE);
+ZS__STATIC_ASSERT(pool_owner_apart, offsetof(zslab_pool, top_state) == sizeof(zslab_remote));
+ZS__STATIC_ASSERT(pool_fast_line, offsetof(zslab_pool, busy) - offsetof(zslab_pool, top_state) <= 64);
+
+/* Debug: two threads at once in the owner's calls, or a fallback hook calling back into its pool. A plain
+   load and store: nothing is guarded by it. */
+static inline int zs__pool_enter(zslab_pool *p)
+{
+    uint32_t was = zs__load_u32(&p->busy);
+    zs__store_u32(&p->busy, 1); /* relaxed, like the load: a missed overlap is met at a later call */
+    return !was;
+}
+
+static inline int zs__pool_leave(zslab_pool *p)
+{
+    zs__store_u32(&p->busy, 0); /* relaxed: see zs__pool_enter */
+    return 1;
+}
+
+/* The owner is the one writer of its counters; relaxed, since statistics want a recent value and no more. */
+static inline void zs__pool_count(uint64_t *counter)
+{
+    zs__store_u64(counter, *counter + 1);
+}
+
+/* Index of the slot that begins at `slot`; anything not below slot_count means that none does. Multiplying
+   by the inverse of an odd number is a bijection of the machine's words and divides its multiples exactly;
+   the rotation is the same for a power of two. So below slot_count lie exactly the images of the slots'
+   offsets, and one comparison tells bounds and alignment. */
+static inline uintptr_t zs__pool_index_of(const zs__pool_fixed *f, const void *slot)
+{
+    uintptr_t t = ((uintptr_t)slot - (uintptr_t)f->base) * f->inverse;
+    return t >> f->shift | t << ((0 - f->shift) & (sizeof t * 8 - 1));
+}
+
+
+static inline char *zs__pool_slot_at(const zs__pool_fixed *f, uint32_t idx)
+{
+    ZSLAB_ASSERT(idx < f->slot_count && "slot index");
+    ZSLAB_ASSERT(idx <= SIZE_MAX / f->stride && "offset overflow");
+    ZSLAB_ASSERT(idx * f->stride <= f->capacity_bytes - f->stride && "offset in capacity");
+    return f->base + idx * f->stride;
+}
+
+/* A link is the next index, and a tag made of it and of the place it stands in, under the pool's key. */
+static inline uint32_t zs__pool_tag(uint32_t idx, uint32_t next)
+{
+    return (next << 11 | next >> 21) + idx;
+}
+
+static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
+{
+    const uint32_t next = p->head;
+    ZSLAB_ASSERT(idx < p->fresh && "freed slot in bounds");
+    ZSLAB_ASSERT(zs__pool_index_of(&p->r.fixed, slot) == idx && "alignment");
+    *(zs__pool_link *)(void *)slot = ((uint64_t)zs__pool_tag(idx, next) << 32 | next) ^ p->key;
+    p->head = idx;
+    zs__store_u32(&p->listed, p->listed + 1); /* relaxed: a count */
+}
+
+/* Is the link in the free slot `idx` as it was stored? Then *next is the slot behind it. */
+static inline int zs__pool_link_read(const zslab_pool *p, const char *slot, uint32_t idx, uint32_t *next)
+{
+    const uint64_t link = *(const zs__pool_link *)(const void *)slot ^ p->key;
+    *next = (uint32_t)link;
+    /* NONE + 1 is 0: one comparison for "none, or a slot that was used" */
+    return (uint32_t)(link >> 32) == zs__pool_tag(idx, *next) && (uint32_t)(*next + 1) <= p->fresh;
+}
+
+/* The first slot on the list, now LIVE; NULL: there is none (head is NONE), or its link is damaged. */
+static inline char *zs__pool_list_pop(zslab_pool *p)
+{
+    const uint32_t idx = p->head;
+    uint32_t next;
+    char *slot;
+    ZSLAB_ASSERT((idx < p->fresh || idx == ZS__POOL_NONE) && "list head");
+    if (ZS__UNLIKELY(idx >= p->fresh)) return NULL; /* NONE is the greatest number */
+    slot = zs__pool_slot_at(&p->r.fixed, idx);
+    if (ZS__UNLIKELY(!zs__pool_link_read(p, slot, idx, &next))) {
+        ZSLAB_ASSERT(slot == NULL && "next link");
+        return NULL;
+    }
+    p->head = next;
+    zs__store_u32(&p->listed, p->listed - 1); /* relaxed: a count */
+    ZS__PREFETCH_WRITE(p->r.fixed.base + next * p->r.fixed.stride); /* behind the end it does nothing */
+    zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
+    return slot;
+}
+
+/* The newest free slot, now LIVE; top is not empty. */
+static inline char *zs__pool_take_top(zslab_pool *p)
+{
+    uint8_t *state = (uint8_t *)p->top_state;
+    zs__store_ptr(&p->top_state, 0); /* relaxed: only statistics read it elsewhere */
+    /* relaxed: who is given the pointer synchronises with the owner, and so its CAS comes after [POOL-1] */
+    zs__store_u8(state, ZS__POOL_LIVE);
+    return p->top;
+}
+
+static ZS__NOINLINE void *zs__pool_alloc_list(zslab_pool *p);
+static ZS__NOINLINE void *zs__pool_alloc_slow(zslab_pool *p);
+
+/* With a slot in `top`: 4 loads, 2 stores, 3 branches. */
+void *zslab_pool_alloc(zslab_pool *p)
+{
+    char *slot;
+    /* relaxed: a hint; the drain it leads to looks again */
+    if (ZS__UNLIKELY(!p || zs__load_u64(&p->r.inbox.tail) >= p->drain_at)) return zs__pool_alloc_slow(p);
+    if (!p->top_state) return zs__pool_alloc_list(p);
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    slot = zs__pool_take_top(p);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return slot;
+}
+
+static ZS__NOINLINE void *zs__pool_alloc_list(zslab_pool *p)
+{
+    char *slot;
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    slot = zs__pool_list_pop(p);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return ZS__LIKELY(slot != NULL) ? slot : zs__pool_alloc_slow(p);
+}
+
+/* A slot that is its own again goes on top, and the one that was there on the list. */
+static inline void zs__pool_take_home(zslab_pool *p, char *slot, uint8_t *state)
+{
+    /* relaxed: a remote that still names this slot gets ZSLAB_E_DOUBLE_FREE now or, once the slot was handed
+       out again, frees the new object: it raced with this free. [POOL-1] */
+    zs__store_u8(state, ZS__POOL_FREE);
+    if (p->top_state) zs__pool_list_push(p, p->top, (uint32_t)(p->top_state - (uintptr_t)p->r.fixed.states));
+    zs__store_ptr(&p->top_state, (uintptr_t)state); /* relaxed: see zs__pool_take_top */
+    p->top = slot;
+    zs__pool_count(&p->returns);
+}
+
+/* Takes out of use the free slots whose links are damaged, and links the rest anew: the states know which
+   are free [POOL-2], and none is in `top`, or nobody would have looked at the list. O(slots used). */
+static ZS__NOINLINE void zs__pool_mend(zslab_pool *p)
+{
+    uint32_t idx = p->fresh, next, head = ZS__POOL_NONE;
+    zs__store_u32(&p->listed, 0); /* relaxed: a count */
+    while (idx--) {
+        uint8_t *state = &p->r.fixed.states[idx];
+        char *slot = p->r.fixed.base + idx * p->r.fixed.stride;
+        if (zs__load_u8(state) != ZS__POOL_FREE) continue; /* relaxed: the owner writes it */
+        if (zs__pool_link_read(p, slot, idx, &next)) {
+            p->head = head;
+            zs__pool_list_push(p, slot, idx);
+            head = idx;
+        } else {
+            zs__store_u8(state, ZS__POOL_LOST); /* relaxed: a remote refuses LOST as it refuses FREE */
+            zs__store_u32(&p->lost, p->lost + 1); /* relaxed: a count */
+            zs__pool_count(&p->corruption_events);
+        }
+    }
+    p->head = head;
+}
+
+/* The threshold in force: what the policy says, and never more than the queue holds. */
+static uint64_t zs__pool_threshold(const zslab_pool *p)
+{
+    /* relaxed: statistics read it from other threads, and want a recent one */
+    const uint64_t capacity = p->r.fixed.queue_capacity, wait = zs__load_u32(&p->threshold);
+    return wait < capacity ? wait : capacity;
+}
+
+static void zs__pool_set_drain_at(zslab_pool *p)
+{
+    p->drain_at = p->r.fixed.queue_capacity ? p->r.head + zs__pool_threshold(p) : UINT64_MAX;
+}
+
+/* One check of the adaptive policy: `filled` slots waited in the queue. */
+static void zs__pool_adapt(zslab_pool *p, uint64_t filled)
+{
+    const uint64_t capacity = p->r.fixed.queue_capacity;
+    if (p->cooldown) {
+        p->cooldown--;
+    } else if (filled * 4 > capacity * 3 && p->threshold > 8) {
+        zs__store_u32(&p->threshold, p->threshold / 2); /* relaxed: statistics read it */
+        p->cooldown = ZS__POOL_COOLDOWN;
+    } else if (filled * 4 < capacity && p->threshold < 128) {
+        zs__store_u32(&p->threshold, p->threshold * 2); /* relaxed: as above */
+        p->cooldown = ZS__POOL_COOLDOWN;
+    }
+}
+
+/* Empties the queue as it is now. A cell that is still 0 belongs to a pusher between its CAS and its store:
+   the drain ends there, and a later one goes on. */
+static size_t zs__pool_drain_now(zslab_pool *p)
+{
+    const zs__pool_fixed *f = &p->r.fixed;
+    /* relaxed: a count; the cells carry the order */
+    const uint64_t tail = zs__load_u64(&p->r.inbox.tail) & ~ZS__POOL_CLOSED, begin = p->r.head;
+    uint64_t at;
+    size_t home = 0;
+    if (tail == begin) return 0;
+    for (at = begin; at != tail; at++) {
+        uint32_t *cell = &f->cells[at & f->cell_mask], ahead, idx;
+        /* acquire: the slot's bytes as the pusher left them. Pairs with the store in zs__pool_push. */
+        if ((idx = zs__load_acq_u32(cell)) == 0) break;
+        zs__store_u32(cell, 0); /* relaxed: published by the release of head below [POOL-3] */
+        ahead = zs__load_u32(&f->cells[(at + 4) & f->cell_mask]); /* relaxed: only prefetched */
+        if (ahead) ZS__PREFETCH_WRITE(f->base + (ahead - 1) * f->stride);
+        idx--;
+        /* relaxed: QUEUED becomes FREE by the owner alone [POOL-4]. Another state: two threads freed the slot
+           at the same instant, and the slot is home already, or the cell was overwritten. */
+        if (ZS__UNLIKELY(idx >= p->fresh || zs__load_u8(&f->states[idx]) != ZS__POOL_QUEUED))
+            zs__pool_count(&p->corruption_events);
+        else
+            zs__pool_take_home(p, zs__pool_slot_at(f, idx), &f->states[idx]), home++;
+    }
+    if (at == begin) return 0;
+    /* release: the cells are 0 before a pusher may use them again. Pairs with the acquire in zs__pool_push */
+    zs__store_rel_u64(&p->r.head, at);
+    if (f->adaptive) zs__pool_adapt(p, tail - begin);
+    zs__pool_set_drain_at(p);
+    zs__pool_count(&p->drains);
+    return home;
+}
+
+/* A slot that was never used; NULL when all were. */
+static char *zs__pool_take_fresh(zslab_pool *p)
+{
+    const uint32_t idx = p->fresh;
+    if (idx == p->r.fixed.slot_count) return NULL;
+    zs__store_u32(&p->fresh, idx + 1); /* relaxed: for statistics, like high_water */
+    /* here every used slot is out: the list is empty. Between two such moments no more can be. */
+    if (idx + 1 - p->lost > p->high_water) zs__store_u32(&p->high_water, idx + 1 - p->lost);
+    zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
+    return zs__pool_slot_at(&p->r.fixed, idx);
+}
+
+static void *zs__pool_alloc_fallback(zslab_pool *p)
+{
+    const zslab_fallback *b = &p->r.fixed.fallback;
+    void *object;
+    if (!b->alloc) {
+        zs__fail(ZSLAB_E_FULL);
+        return NULL;
+    }
+    object = b->alloc(b->user, p->r.fixed.stride, p->r.fixed.stride >= 16 ? 16 : 8);
+    if (object)
+        zs__pool_count(&p->fallbacks);
+    else
+        zs__fail(ZSLAB_E_NOMEM);
+    return object;
+}
+
+/* Queue, list, unused slots, fallback, in this order: a slot that is warm before one that is not. */
+static ZS__NOINLINE void *zs__pool_alloc_slow(zslab_pool *p)
+{
+    void *object;
+    if (!p) {
+        zs__fail(ZSLAB_E_INVALID);
+        return NULL;
+    }
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    zs__pool_drain_now(p);
+    object = p->top_state ? zs__pool_take_top(p) : NULL;
+    while (!object && p->head != ZS__POOL_NONE)
+        if (!(object = zs__pool_list_pop(p))) zs__pool_mend(p);
+    if (!object) object = zs__pool_take_fresh(p);
+    if (!object) object = zs__pool_alloc_fallback(p);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return object;
+}
+
+/* What an address is that no slot begins at: an object of the fallback goes there. */
+static zslab_result zs__pool_free_elsewhere(const zs__pool_fixed *f, void *p)
+{
+    const zslab_fallback *b = &f->fallback;
+    if ((uintptr_t)p - (uintptr_t)f->base < f->capacity_bytes) return ZSLAB_E_MISALIGNED;
+    if (!b->free || (b->owns && !b->owns(b->user, p))) return ZSLAB_E_FOREIGN;
+    b->free(b->user, p);
+    return ZSLAB_OK;
+}
+
+static ZS__NOINLINE zslab_result zs__pool_free_slow(zslab_pool *p, void *slot);
+
+/* With `top` empty: 10 loads, 4 stores, 5 branches. */
+zslab_result zslab_pool_free(zslab_pool *p, void *slot)
+{
+    uintptr_t idx;
+    uint8_t *state;
+    /* relaxed: a hint, as in zslab_pool_alloc */
+    if (ZS__UNLIKELY(!p || zs__load_u64(&p->r.inbox.tail) >= p->drain_at)) return zs__pool_free_slow(p, slot);
+    idx = zs__pool_index_of(&p->r.fixed, slot);
+    if (ZS__UNLIKELY(idx >= p->r.fixed.slot_count)) return zs__pool_free_slow(p, slot);
+    state = p->r.fixed.states + idx;
+    /* relaxed: whoever holds the slot got it from the owner, after this LIVE was stored [POOL-1] */
+    if (ZS__UNLIKELY(zs__load_u8(state) != ZS__POOL_LIVE)) return zs__pool_free_slow(p, slot);
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    zs__pool_take_home(p, (char *)slot, state);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return ZSLAB_OK;
+}
+
+static ZS__NOINLINE zslab_result zs__pool_free_slow(zslab_pool *p, void *slot)
+{
+    zslab_result result = ZSLAB_OK;
+    uintptr_t idx;
+    if (!p) return ZSLAB_E_INVALID;
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    if (zs__load_u64(&p->r.inbox.tail) >= p->drain_at) zs__pool_drain_now(p); /* relaxed: a hint */
+    idx = zs__pool_index_of(&p->r.fixed, slot);
+    if (!slot)
+        ;
+    else if (idx >= p->r.fixed.slot_count)
+        result = zs__pool_free_elsewhere(&p->r.fixed, slot);
+    else if (zs__load_u8(&p->r.fixed.states[idx]) != ZS__POOL_LIVE) /* relaxed: as in zslab_pool_free */
+        result = ZSLAB_E_DOUBLE_FREE;
+    else
+        zs__pool_take_home(p, (char *)slot, &p->r.fixed.states[idx]);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return result;
+}
+
+size_t zslab_pool_drain(zslab_pool *p)
+{
+    size_t n;
+    if (!p) return 0;
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    n = zs__pool_drain_now(p);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    return n;
+}
+
+/* Takes a place in the queue and names the slot there. Why a place by CAS and not by an unconditional
+   addition: an addition cannot be refused, and a full queue, like a closed one, must leave the slot with its
+   caller. Why the state first (zs__pool_remote_free) and the place second: the other way round a second free
+   of the slot would be found with a place already taken, which nobody may leave empty. Between the CAS and
+   the store the owner sees an empty cell and comes back later: it waits for nobody, and neither does a close.
+   Why the owner looks at tail and not at a flag that the push reaching the threshold would raise: the flag
+   has a line of its own but needs a fence a drain and a second look at head a push, and gained nothing. */
+static zslab_result zs__pool_push(zslab_remote *r, uint32_t idx)
+{
+    uint64_t tail = zs__load_u64(&r->inbox.tail); /* relaxed: the CAS decides */
+    do {
+        if (tail & ZS__POOL_CLOSED) return ZSLAB_E_CLOSED; /* [POOL-5] */
+        /* acquire: the owner has emptied the cell. Pairs with the release in zs__pool_drain_now. */
+        const uint64_t head = zs__load_acq_u64(&r->head);
+        /* signed: head may be younger than tail, and the CAS fails */
+        if ((int64_t)(tail - head) >= (int64_t)r->fixed.queue_capacity) return ZSLAB_E_FULL;
+    } while (!zs__cas_u64(&r->inbox.tail, &tail, tail + 1)); /* pairs with the OR in zslab_pool_destroy */
+    /* release: the slot's bytes before its index. Pairs with the acquire in zs__pool_drain_now. [POOL-3] */
+    zs__store_rel_u32(&r->fixed.cells[tail & r->fixed.cell_mask], idx + 1);
+    return ZSLAB_OK;
+}
+
+static zslab_result zs__pool_remote_free(zslab_remote *r, void *slot, int wait)
+{
+    uint8_t state = ZS__POOL_LIVE;
+    zslab_result result;
+    uintptr_t idx;
+    if (!r) return ZSLAB_E_INVALID;
+    if (!slot) return ZSLAB_OK;
+    idx = zs__pool_index_of(&r->fixed, slot);
+    if (ZS__UNLIKELY(idx >= r->fixed.slot_count)) return zs__pool_free_elsewhere(&r->fixed, slot);
+    /* acq_rel, relaxed would do: it only elects one of several frees [POOL-4] */
+    if (ZS__UNLIKELY(!zs__cas_u8(&r->fixed.states[idx], &state, ZS__POOL_QUEUED))) return ZSLAB_E_DOUBLE_FREE;
+    result = zs__pool_push(r, (uint32_t)idx);
+    if (ZS__LIKELY(result == ZSLAB_OK)) return ZSLAB_OK;
+    if (result == ZSLAB_E_FULL) zs__add_u64(&r->inbox.remote_full, 1); /* a count; its order is not used */
+    while (wait && result == ZSLAB_E_FULL && r->fixed.queue_capacity) {
+        zs__pause();
+        zs__os_yield();
+        result = zs__pool_push(r, (uint32_t)idx);
+    }
+    /* relaxed: the caller keeps the slot, and the order it already has with it [POOL-1] */
+    if (result != ZSLAB_OK) zs__store_u8(&r->fixed.states[idx], ZS__POOL_LIVE);
+    return result;
+}
+
+zslab_result zslab_remote_try_free(zslab_remote *r, void *slot)
+{
+    return zs__pool_remote_free(r, slot, 0);
+}
+
+zslab_result zslab_remote_free(zslab_remote *r, void *slot)
+{
+    return zs__pool_remote_free(r, slot, 1);
+}
+
+zslab_remote *zslab_remote_clone(zslab_remote *r)
+{
+    if (!r) {
+        zs__fail(ZSLAB_E_INVALID);
+        return NULL;
+    }
+    /* acq_rel, relaxed would do: the caller holds a reference, so the count is not 0 [POOL-6] */
+    if (zs__add_u32(&r->inbox.refs, 1) < UINT32_C(0x80000000)) return r;
+    zs__sub_u32(&r->inbox.refs, 1); /* undone; the range's upper half is room for threads that stand here */
+    zs__fail(ZSLAB_E_LIMIT);
+    return NULL;
+}
+
+zslab_remote *zslab_pool_remote(zslab_pool *p)
+{
+    return zslab_remote_clone(p ? &p->r : NULL);
+}
+
+void zslab_remote_drop(zslab_remote *r)
+{
+    if (!r) return;
+    /* acq_rel: whatever others did here comes before the release of the block. Pairs with itself. [POOL-6] */
+    if (zs__sub_u32(&r->inbox.refs, 1) == 1 && r->fixed.block)
+        zs__os_release(NULL, r->fixed.block, r->fixed.block_bytes);
+}
+
+void zslab_pool_destroy(zslab_pool *p)
+{
+    if (!p) return;
+    ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    /* acq_rel: in the order of tail's changes each push is before this, or refused. Pairs with the CAS in
+       zs__pool_push. [POOL-5] */
+    zs__or_u64(&p->r.inbox.tail, ZS__POOL_CLOSED);
+    zs__pool_drain_now(p);
+    ZSLAB_ASSERT(zs__pool_leave(p));
+    zslab_remote_drop(&p->r);
+}
+
+/* Where the parts of a pool lie, from a beginning on a ZS__POOL_LINE boundary. */
+typedef struct zs__pool_plan {
+    zslab_pool_config c; /* defaults filled in, sizes rounded */
+    size_t cell_count, states_at, cells_at, slots_at, slots_bytes, bytes;
+} zs__pool_plan;
+
+static void zs__pool_defaults(zslab_pool_config *c, const zslab_pool_config *given)
+{
+    zs__zero(c, sizeof *c);
+    if (given) *c = *given;
+    if (!c->slot_bytes) c->slot_bytes = 1024;
+    if (!c->slot_count) c->slot_count = 100000;
+    if (!c->queue_capacity) c->queue_capacity = 1024;
+    if (c->queue_capacity == ZSLAB_POOL_NO_QUEUE) c->queue_capacity = 0;
+    if (!c->batch_count || c->batch == ZSLAB_BATCH_ADAPTIVE) c->batch_count = 64;
+}
+
+static int zs__pool_config_good(const zslab_pool_config *c)
+{
+    const zslab_fallback *b = &c->fallback;
+    return c->slot_bytes <= SIZE_MAX / 4 && c->slot_count < ZS__POOL_NONE &&
+           c->queue_capacity <= (size_t)1 << 24 &&
+           (c->batch == ZSLAB_BATCH_FIXED || c->batch == ZSLAB_BATCH_ADAPTIVE) &&
+           !c->memory == !c->memory_bytes && !b->alloc == !b->free &&
+           (b->alloc || (!b->owns && !b->usable_size));
+}
+
+/* Lays a pool out; 0 when the configuration makes no sense. From the system, a page without access lies
+   before the slots and one behind them, so that an overrun ends there. */
+static int zs__pool_lay_out(zs__pool_plan *plan, const zslab_pool_config *given, size_t page)
+{
+    zslab_pool_config *c = &plan->c;
+    const size_t align = page ? page : ZS__POOL_LINE;
+    zs__pool_defaults(c, given);
+    if (!zs__pool_config_good(c)) return 0;
+    c->slot_bytes = zs__round_up(c->slot_bytes, c->slot_bytes >= 16 ? 16 : 8);
+    plan->slots_bytes = zs__mul_clamp(c->slot_bytes, c->slot_count);
+    if (plan->slots_bytes > SIZE_MAX / 4 || c->slot_count > SIZE_MAX / 4) return 0;
+    for (plan->cell_count = 1; plan->cell_count < c->queue_capacity;)
+        plan->cell_count *= 2;
+    plan->states_at = zs__round_up(sizeof(zslab_pool), ZS__POOL_LINE);
+    plan->cells_at = zs__round_up(plan->states_at + c->slot_count, ZS__POOL_LINE);
+    plan->slots_at = zs__round_up(plan->cells_at + plan->cell_count * sizeof(uint32_t), align) + page;
+    plan->bytes = zs__round_up(plan->slots_at + plan->slots_bytes, align) + page;
+    return 1;
+}
+
+size_t zslab_pool_bytes(const zslab_pool_config *c)
+{
+    zs__pool_plan plan;
+    zslab_pool_config bare;
+    zs__pool_defaults(&bare, c);
+    bare.memory = NULL, bare.memory_bytes = 0;
+    if (!bare.queue_capacity) bare.queue_capacity = ZSLAB_POOL_NO_QUEUE;
+    if (zs__pool_lay_out(&plan, &bare, 0)) return plan.bytes + ZS__POOL_LINE - 1;
+    zs__fail(ZSLAB_E_INVALID);
+    return 0;
+}
+
+/* The block from the system, committed but for the two guard pages; NULL when it refuses. */
+static char *zs__pool_map(const zs__pool_plan *plan, size_t page)
+{
+    char *block = (char *)zs__os_reserve(NULL, plan->bytes, page);
+    if (!block) return NULL;
+    if (zs__os_commit(NULL, block, plan->slots_at - page) == 0 &&
+        zs__os_commit(NULL, block + plan->slots_at, plan->bytes - plan->slots_at - page) == 0)
+        return block;
+    zs__os_release(NULL, block, plan->bytes);
+    return NULL;
+}
+
+/* The first aligned address of the caller's buffer, its metadata zeroed; NULL when it is too short. */
+static char *zs__pool_place(const zs__pool_plan *plan)
+{
+    char *begin = (char *)plan->c.memory;
+    const size_t skip = (0 - (size_t)(uintptr_t)begin) & (ZS__POOL_LINE - 1);
+    if (plan->c.memory_bytes < skip || plan->c.memory_bytes - skip < plan->bytes) return NULL;
+    zs__zero(begin + skip, plan->cells_at + plan->cell_count * sizeof(uint32_t));
+    return begin + skip;
+}
+
+/* Writes a pool into zeroed metadata. */
+static void zs__pool_init(zslab_pool *p, const zs__pool_plan *plan)
+{
+    zs__pool_fixed *f = &p->r.fixed;
+    const zslab_pool_config *c = &plan->c;
+    uintptr_t odd, x;
+    f->base = (char *)p + plan->slots_at;
+    f->states = (uint8_t *)p + plan->states_at;
+    f->cells = (uint32_t *)(void *)((char *)p + plan->cells_at);
+    f->stride = c->slot_bytes;
+    f->capacity_bytes = plan->slots_bytes;
+    f->slot_count = (uint32_t)c->slot_count;
+    f->shift = zs__ctz(f->stride);
+    odd = x = (uintptr_t)f->stride >> f->shift; /* correct to 3 bits; each step of Newton's doubles them */
+    while (odd * x != 1)
+        x *= 2 - odd * x;
+    f->inverse = x;
+    f->cell_mask = plan->cell_count - 1;
+    f->queue_capacity = c->queue_capacity;
+    f->fallback = c->fallback;
+    f->adaptive = c->batch == ZSLAB_BATCH_ADAPTIVE;
+    if (!c->memory) f->block = p, f->block_bytes = plan->bytes;
+    p->head = ZS__POOL_NONE;
+    p->key = zs__os_random() * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)p;
+    p->threshold = c->batch_count < UINT32_MAX ? (uint32_t)c->batch_count : UINT32_MAX;
+    p->r.inbox.refs = 1; /* the owner's */
+    zs__pool_set_drain_at(p);
+}
+
+zslab_pool *zslab_pool_create(const zslab_pool_config *c)
+{
+    const int ours = !c || !c->memory;
+    const size_t page = ours ? zs__os_page_bytes() : 0;
+    zs__pool_plan plan;
+    char *block;
+    if (!zs__pool_lay_out(&plan, c, page)) {
+        zs__fail(ZSLAB_E_INVALID);
+        return NULL;
+    }
+    block = ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan);
+    if (!block) {
+        zs__fail(ours ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID);
+        return NULL;
+    }
+    zs__pool_init((zslab_pool *)(void *)block, &plan);
+    return (zslab_pool *)(void *)block;
+}
+
+size_t zslab_pool_usable_size(const zslab_pool *p)
+{
+    return p ? p->r.fixed.stride : 0;
+}
+
+int zslab_pool_owns(const zslab_pool *p, const void *slot)
+{
+    return p && (uintptr_t)slot - (uintptr_t)p->r.fixed.base < p->r.fixed.capacity_bytes;
+}
+
+/* Relaxed loads throughout: each figure by itself. */
+void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
+{
+    uint64_t tail, head, home, fresh, returns, used;
+    if (!out) return;
+    zs__zero(out, sizeof *out);
+    if (!p) return;
+    out->base = p->r.fixed.base;
+    out->capacity_bytes = p->r.fixed.capacity_bytes;
+    out->slot_bytes = p->r.fixed.stride;
+    home = (uint64_t)zs__load_u32(&p->listed) + zs__load_u32(&p->lost) + (zs__load_ptr(&p->top_state) != 0);
+    fresh = zs__load_u32(&p->fresh);
+    returns = zs__load_u64(&p->returns);
+    out->reuses = returns > home ? returns - home : 0;
+    out->hits = out->reuses + fresh;
+    out->fallbacks = zs__load_u64(&p->fallbacks);
+    out->allocs = out->hits + out->fallbacks;
+    head = zs__load_u64(&p->r.head);
+    tail = zs__load_u64(&p->r.inbox.tail) & ~ZS__POOL_CLOSED;
+    used = fresh > home ? fresh - home : 0;
+    out->queued = tail > head ? (size_t)(tail - head) : 0;
+    out->live = used > out->queued ? (size_t)(used - out->queued) : 0;
+    out->high_water = zs__load_u32(&p->high_water);
+    out->drain_threshold = p->r.fixed.adaptive ? (size_t)zs__pool_threshold(p) : 0;
+    out->drains = zs__load_u64(&p->drains);
+    out->remote_full = zs__load_u64(&p->r.inbox.remote_full);
+    out->corruption_events = zs__load_u64(&p->corruption_events);
+}
+
 /* ---- >>public --------------------------------------------------------------
    Entry points: check arguments, find the heap, call one function of a room above.  */
 
@@ -4467,11 +5306,6 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     return zs__free_slot(z, explicit_heap, &at, p);
 }
 
-ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p)
-{
-    return zs__free_checked(z, NULL, p);
-}
-
 #if ZSLAB_NO_TLS
 ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
 {
@@ -4483,6 +5317,11 @@ ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
     return zs__free_checked(z, NULL, p);
 }
 #else
+ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p)
+{
+    return zs__free_checked(z, NULL, p);
+}
+
 ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
 {
     return zs__malloc_fast(z, size);
