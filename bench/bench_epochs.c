@@ -9,7 +9,7 @@
 #include "zslab.h"
 #include "bench/measure.h"
 
-enum { SIZE = 64, COUNTS = 4, ROUNDS_MAX = 501 };
+enum { SIZE = 64, COUNTS = 4, ROUNDS_MAX = 501, GRAIN = 100000 };
 static const size_t counts[COUNTS] = {1000, 10000, 100000, 1000000};
 
 typedef struct figures { /* one number a round */
@@ -19,9 +19,15 @@ typedef struct figures { /* one number a round */
 static figures all[COUNTS];
 static char *arena;
 
-static double now(void)
+static double now(void) /* for the one call */
 {
     return clock_ns(CLOCK_MONOTONIC);
+}
+
+static double
+worked(void) /* for loops: processor time of this thread, so that a busy machine disturbs less */
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void fill(zslab *z, zslab_epoch e, size_t n)
@@ -33,37 +39,56 @@ static void fill(zslab *z, zslab_epoch e, size_t n)
     }
 }
 
-static double bump_per_object(size_t n)
+static void bump(size_t n)
 {
-    double begin = now();
     char *next = arena;
     for (size_t i = 0; i < n; i++, next += SIZE) {
         __asm__ volatile("" : "+r"(next)); /* the pointer is real, or the loop becomes vector stores */
         *(uint64_t *)(void *)next = i;
     }
-    return (now() - begin) / (double)n;
 }
 
+static zslab_epoch open_epoch(zslab *z)
+{
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    if (e == ZSLAB_EPOCH_NONE) die(zslab_result_name(zslab_last_error()));
+    return e;
+}
+
+static double end_epoch(zslab *z, zslab_epoch e,
+                        zslab_result (*end)(zslab *, zslab_epoch)) /* ns of the call */
+{
+    double begin = now();
+    zslab_result r = end(z, e);
+    double took = now() - begin;
+    if (r != ZSLAB_OK) die(zslab_result_name(r));
+    return took;
+}
+
+/* Few objects are done again and again until GRAIN objects were made, so that the clocks do not count. */
 static void round_of(zslab *z, size_t n, figures *f, int round)
 {
-    f->bump_ns[round] = bump_per_object(n);
+    size_t times = n < GRAIN ? GRAIN / n : 1;
+    double begin = worked(), released = 0, reset = 0;
+    for (size_t i = 0; i < times; i++) bump(n);
+    f->bump_ns[round] = (worked() - begin) / (double)(times * n);
 
-    double begin = now();
-    zslab_epoch e = zslab_epoch_open(z, NULL);
-    fill(z, e, n);
-    double filled = now();
-    zslab_result r = zslab_epoch_release(z, e);
-    double released = now();
-    if (r != ZSLAB_OK) die(zslab_result_name(r));
-    f->release_ns[round] = released - filled;
-    f->epoch_ns[round] = (released - begin) / (double)n;
+    begin = worked();
+    for (size_t i = 0; i < times; i++) {
+        zslab_epoch e = open_epoch(z);
+        fill(z, e, n);
+        released += end_epoch(z, e, zslab_epoch_release);
+    }
+    f->epoch_ns[round] = (worked() - begin) / (double)(times * n);
+    f->release_ns[round] = released / (double)times;
 
-    e = zslab_epoch_open(z, NULL);
-    fill(z, e, n);
-    filled = now();
-    r = zslab_epoch_reset(z, e);
-    f->reset_ns[round] = now() - filled;
-    if (r != ZSLAB_OK || zslab_epoch_release(z, e) != ZSLAB_OK) die(zslab_result_name(r));
+    zslab_epoch e = open_epoch(z);
+    for (size_t i = 0; i < times; i++) {
+        fill(z, e, n);
+        reset += end_epoch(z, e, zslab_epoch_reset);
+    }
+    f->reset_ns[round] = reset / (double)times;
+    end_epoch(z, e, zslab_epoch_release);
 }
 
 static void report(FILE *csv, size_t n, const figures *f, int rounds)
