@@ -50,7 +50,7 @@ static inline void pairs_out_of_memory(void)
     exit(1);
 }
 
-static inline void *pairs_make(a_state *a, size_t size, uint64_t word)
+static inline __attribute__((always_inline)) void *pairs_make(a_state *a, size_t size, uint64_t word)
 {
     uint64_t *p = (uint64_t *)A_MALLOC(a, size);
     PIN(p);
@@ -59,7 +59,7 @@ static inline void *pairs_make(a_state *a, size_t size, uint64_t word)
     return p;
 }
 
-static inline uint64_t pairs_drop(a_state *a, void *q)
+static inline __attribute__((always_inline)) uint64_t pairs_drop(a_state *a, void *q)
 {
     uint64_t *p = (uint64_t *)q;
     PIN(p);
