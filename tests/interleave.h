@@ -27,7 +27,8 @@
      The asymmetric fence is such a fence of the caller, then of every other thread in turn, in any order and
      with anything in between, then of the caller again.
      After a wait turn (pause, yield) a thread sees the newest store of the words it read old values of: every
-     store becomes visible some day. It then runs again only when another thread has stored something.
+     store becomes visible some day. It then runs again when another thread has stored something, or, some
+     times, when no thread could run otherwise.
    Outside the model: loads that are ordered after later stores of their own thread (load buffering), spurious
    failures, and plain accesses of the library: they act on the newest value; a plain store to a word known
    here is taken as a relaxed one by the thread that ran. Data races on objects are found when a scenario
@@ -55,6 +56,22 @@
 #endif
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the checker takes words apart and expects a little-endian host"
+#endif
+
+/* With -fsanitize=thread, and without that sanitizer's runtime library, the compiler calls us at every plain
+   access; those of the checker itself are left out. */
+#if defined(__SANITIZE_THREAD__)
+#define IL_PLAIN_SEEN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IL_PLAIN_SEEN 1
+#endif
+#endif
+#ifdef IL_PLAIN_SEEN
+#define IL_FN static inline __attribute__((no_sanitize("thread")))
+#define IL_HOOK __attribute__((no_sanitize("thread")))
+#else
+#define IL_FN static inline
 #endif
 
 /* ---- what a test writes ---------------------------------------------------- */
@@ -107,29 +124,32 @@ typedef struct il_plant {
     uint64_t value;
 } il_plant;
 
-static inline void il_fail(const char *format, ...);                 /* the scenario went wrong */
+IL_FN void il_fail(const char *format, ...);                 /* the scenario went wrong */
 #define il_check(x) ((x) ? (void)0 : il_fail("%s:%d: %s", __FILE__, __LINE__, #x))
-static inline int il_thread(void);                                   /* 0 ..., -1 outside the threads */
-static inline void il_write(void *p, uint64_t value);                /* touch an object: 8 bytes */
-static inline uint64_t il_read(const void *p);
-static inline void il_claim(void *p, size_t bytes);                 /* "this object is mine": nobody else's */
-static inline void il_disclaim(const void *p);                       /* just before giving it back */
-static inline int il_claimed(const void *p, size_t bytes);           /* does a claimed object lie in there? */
-static inline void il_point(const char *name);                       /* a place where others may run */
-static inline void il_name(const void *p, size_t bytes, const char *name); /* names words in traces */
-static inline int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
+IL_FN int il_thread(void);                                   /* 0 ..., -1 outside the threads */
+IL_FN void il_as(int thread, void (*work)(void));            /* in setup: a thread's work, beforehand */
+IL_FN void il_write(void *p, uint64_t value);                /* touch an object: 8 bytes */
+IL_FN uint64_t il_read(const void *p);
+IL_FN void il_claim(void *p, size_t bytes);                 /* "this object is mine": nobody else's */
+IL_FN void il_disclaim(const void *p);                       /* just before giving it back */
+IL_FN int il_claimed(const void *p, size_t bytes);           /* does a claimed object lie in there? */
+IL_FN void il_point(const char *name);                       /* a place where others may run */
+IL_FN void il_watch(const void *p, size_t bytes);                     /* plain accesses there count */
+IL_FN void il_name(const void *p, size_t bytes, const char *name); /* names words in traces */
+IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
                           const il_plant *plants, int plant_count);
-static inline void il_refuse_fence(int on); /* in setup: zs__os_fence_ready says no from here on */
+IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here on */
 
 /* ---- limits ---------------------------------------------------------------- */
 #define IL_WORDS 2048          /* words of one run */
 #define IL_STORES 30000        /* stores of one run */
 #define IL_STEPS 20000         /* operations of one run: more is "no end" */
 #define IL_VIEW_POOL (1u << 24)
-#define IL_TABLE (1u << 13)    /* 8-byte granules ever touched */
+#define IL_TABLE (1u << 14)    /* 8-byte granules ever touched */
 #define IL_STACK_BYTES (256u << 10)
 #define IL_DEPTH 4096          /* open decisions of a depth-first run */
 #define IL_SEEN (1u << 21)     /* states remembered */
+#define IL_FUTILE 100          /* turns a wait loop gets when nothing changes any more */
 #define IL_CLAIMS 256
 #define IL_NAMES 64
 #define IL_CHOICES 1024
@@ -160,8 +180,11 @@ typedef struct il_word {
 typedef struct il_granule {
     uintptr_t key;            /* address / 8, plus one */
     uint32_t run;             /* the fields to the blank line are this run's */
-    uint8_t size;             /* access size it is cut by: the first one seen */
+    uint8_t size, plain;      /* access size it is cut by: the first one seen; touched plainly */
     uint16_t word[8];         /* plus one */
+    uint32_t written[8], read[8][IL_THREADS]; /* per byte: times of the last plain write and reads, 0 none */
+    int8_t writer[8];
+    const void *written_at, *read_at;
 
     uint8_t readers[8], writers[8]; /* per byte offset: threads, over all runs */
 } il_granule;
@@ -173,11 +196,12 @@ typedef struct il_fiber {
     ucontext_t context;
 #endif
     char *stack;
-    int state, armed, stale_count, later;
+    int state, stale_count, later, futile; /* futile: wait turns with nothing new and nobody to run */
     uint16_t stale[64];
     uint64_t hash, others_at_yield, stores;
     uint32_t *wait_word;
     uint32_t release_view;
+    uint32_t clock[IL_THREADS], pending_clock[IL_THREADS]; /* what of each thread happened before: its time */
     uint32_t priority;
     int plant_hits;
     uintptr_t later_address;
@@ -203,13 +227,33 @@ typedef struct il_open {
     uint8_t count, taken, cost;
 } il_open;
 
+/* What setup may change of the checker itself. */
+typedef struct il_world {
+    struct {
+        const void *p;
+        size_t bytes;
+        int thread;
+    } claim[IL_CLAIMS];
+    struct {
+        uintptr_t from, bytes;
+        const char *name;
+    } name[IL_NAMES];
+    int claim_count, name_count, fence_refused;
+    int as; /* in setup and finish: whose thread-local block it is */
+    int armed[IL_THREADS];
+    uintptr_t watch_from, watch_to;
+    void (*exit_hook)(void);
+    uint64_t tls[IL_THREADS + 1][64]; /* the last block belongs to setup and finish */
+} il_world;
+
 typedef struct il_state {
     const il_scenario *scenario;
     const il_plant *plant;
-    int mode, running, current, draining, failed, restart, thread_count, plant_matched;
+    int mode, running, current, cut, failed, restart, thread_count, plant_matched;
     uint32_t run, tick;
-    uint64_t schedules, pruned, random_runs, rng;
-    char message[512];
+    uint64_t schedules, random_runs, rng;
+    char message[512], text[2][IL_CHOICES * 16];
+    long race_at[2]; /* offsets in the program of a data race's two sides */
     jmp_buf escape;
 #if defined(__x86_64__)
     void *main_sp;
@@ -223,6 +267,7 @@ typedef struct il_state {
     il_store_rec store[IL_STORES];
     uint16_t *views;
     uint16_t sc_view[IL_WORDS];
+    uint32_t sc_clock[IL_THREADS];
     uint64_t sc_hash, words_hash;
     il_granule table[IL_TABLE];
     int event_count;
@@ -239,41 +284,30 @@ typedef struct il_state {
     uint32_t seen_count;
     uint32_t change_tick[8], length, weak_odds, low_priority;
     int change_count;
-    struct {
-        const void *p;
-        size_t bytes;
-        int thread;
-    } claim[IL_CLAIMS];
-    int claim_count;
-    struct {
-        uintptr_t from, bytes;
-        const char *name;
-    } name[IL_NAMES];
-    int name_count;
-    void (*exit_hook)(void);
-    int fence_refused;
-    uint64_t tls[IL_THREADS + 1][64]; /* the last block belongs to setup and finish */
+    il_world world, world_saved;
+    char *image[2]; /* of the arena and of the program's data, after setup */
+    size_t arena_image_bytes;
 } il_state;
 static il_state il;
 
-static inline void il_refuse_fence(int on)
+IL_FN void il_refuse_fence(int on)
 {
-    il.fence_refused = on;
+    il.world.fence_refused = on;
 }
 
-static inline int il_thread(void)
+IL_FN int il_thread(void)
 {
     return il.running ? il.current : -1;
 }
 
-static inline uint64_t il_mix(uint64_t h, uint64_t x)
+IL_FN uint64_t il_mix(uint64_t h, uint64_t x)
 {
     h ^= x + UINT64_C(0x9e3779b97f4a7c15) + (h << 6) + (h >> 2);
     h *= UINT64_C(0xff51afd7ed558ccd);
     return h ^ (h >> 32);
 }
 
-static inline uint64_t il_random(void)
+IL_FN uint64_t il_random(void)
 {
     il.rng ^= il.rng << 13;
     il.rng ^= il.rng >> 7;
@@ -282,7 +316,7 @@ static inline uint64_t il_random(void)
 }
 
 /* ---- fibers ---------------------------------------------------------------- */
-static inline void il_fiber_main(void);
+IL_FN void il_fiber_main(void);
 
 #if defined(__x86_64__)
 void il_switch_stack(void **save, void *to);
@@ -296,7 +330,7 @@ __asm__(".text\n"
         "    ret\n"
         ".size il_switch_stack, . - il_switch_stack\n");
 
-static inline void il_fiber_init(il_fiber *f)
+IL_FN void il_fiber_init(il_fiber *f)
 {
     uintptr_t *top = (uintptr_t *)(void *)(f->stack + IL_STACK_BYTES);
     int i;
@@ -306,11 +340,11 @@ static inline void il_fiber_init(il_fiber *f)
         *--top = 0;
     f->sp = top;
 }
-static inline void il_enter(int thread) { il_switch_stack(&il.main_sp, il.fiber[thread].sp); }
-static inline void il_leave(int thread) { il_switch_stack(&il.fiber[thread].sp, il.main_sp); }
-static inline void il_pass(int from, int to) { il_switch_stack(&il.fiber[from].sp, il.fiber[to].sp); }
+IL_FN void il_enter(int thread) { il_switch_stack(&il.main_sp, il.fiber[thread].sp); }
+IL_FN void il_leave(int thread) { il_switch_stack(&il.fiber[thread].sp, il.main_sp); }
+IL_FN void il_pass(int from, int to) { il_switch_stack(&il.fiber[from].sp, il.fiber[to].sp); }
 #else
-static inline void il_fiber_init(il_fiber *f)
+IL_FN void il_fiber_init(il_fiber *f)
 {
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;
@@ -318,16 +352,16 @@ static inline void il_fiber_init(il_fiber *f)
     f->context.uc_link = NULL;
     makecontext(&f->context, il_fiber_main, 0);
 }
-static inline void il_enter(int thread) { swapcontext(&il.main_context, &il.fiber[thread].context); }
-static inline void il_leave(int thread) { swapcontext(&il.fiber[thread].context, &il.main_context); }
-static inline void il_pass(int from, int to)
+IL_FN void il_enter(int thread) { swapcontext(&il.main_context, &il.fiber[thread].context); }
+IL_FN void il_leave(int thread) { swapcontext(&il.fiber[thread].context, &il.main_context); }
+IL_FN void il_pass(int from, int to)
 {
     swapcontext(&il.fiber[from].context, &il.fiber[to].context);
 }
 #endif
 
 /* Ends the run: back to il_run, from a fiber or from setup and finish. */
-static inline void il_give_up(void)
+IL_FN void il_give_up(void)
 {
     il.failed = 1;
     if (!il.running)
@@ -336,7 +370,7 @@ static inline void il_give_up(void)
     abort();
 }
 
-static inline void il_fail(const char *format, ...)
+IL_FN void il_fail(const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -346,7 +380,7 @@ static inline void il_fail(const char *format, ...)
 }
 
 /* ---- decisions ------------------------------------------------------------- */
-static inline uint32_t il_seen_slot(uint64_t key)
+IL_FN uint32_t il_seen_slot(uint64_t key)
 {
     uint32_t i = (uint32_t)(key >> 20) & (IL_SEEN - 1);
     while (il.seen_key[i] && il.seen_key[i] != key)
@@ -354,9 +388,9 @@ static inline uint32_t il_seen_slot(uint64_t key)
     return i;
 }
 
-static inline int il_enabled(const il_fiber *f);
+IL_FN int il_enabled(const il_fiber *f);
 
-static inline uint64_t il_state_hash(void)
+IL_FN uint64_t il_state_hash(void)
 {
     uint64_t h = il_mix(il.words_hash, il.sc_hash);
     int t;
@@ -368,7 +402,7 @@ static inline uint64_t il_state_hash(void)
 
 /* Was this state explored with no less left to spend? Remembers it if not. An earlier level may have cut that
    exploration short, so then this level is not the whole either. */
-static inline int il_seen_before(void)
+IL_FN int il_seen_before(void)
 {
     uint64_t key = il_state_hash();
     uint32_t i = il_seen_slot(key), left = il.seen_left[i];
@@ -387,7 +421,7 @@ static inline int il_seen_before(void)
     return 0;
 }
 
-static inline int il_choose_dfs(int cost, int count)
+IL_FN int il_choose_dfs(int cost, int count)
 {
     il_open *o;
     if ((cost == IL_COST_PREEMPT && !il.preempt_left) || (cost == IL_COST_WEAK && !il.weak_left)) {
@@ -412,7 +446,7 @@ static inline int il_choose_dfs(int cost, int count)
     return 0;
 }
 
-static inline int il_choose_replay(void)
+IL_FN int il_choose_replay(void)
 {
     int i;
     for (i = 0; i < il.wanted_count; i++)
@@ -423,7 +457,7 @@ static inline int il_choose_replay(void)
 
 /* One numbered decision among `count` outcomes, 0 the default. live: worth exploring. random: what a random
    schedule takes. */
-static inline int il_choose(int cost, int count, int live, int random)
+IL_FN int il_choose(int cost, int count, int live, int random)
 {
     int taken = 0;
     il.tick++;
@@ -431,7 +465,7 @@ static inline int il_choose(int cost, int count, int live, int random)
         return 0;
     if (il.mode == IL_MODE_REPLAY)
         taken = il_choose_replay();
-    else if (live && !il.draining)
+    else if (live)
         taken = il.mode == IL_MODE_DFS ? il_choose_dfs(cost, count) : random;
     if (taken >= count)
         taken = 0;
@@ -448,7 +482,7 @@ static inline int il_choose(int cost, int count, int live, int random)
     return taken;
 }
 
-static inline int il_choose_weak(int count, int live)
+IL_FN int il_choose_weak(int count, int live)
 {
     int random = 0;
     if (count > 1 && il.mode == IL_MODE_RANDOM && il.weak_odds && il_random() % il.weak_odds == 0)
@@ -457,51 +491,75 @@ static inline int il_choose_weak(int count, int live)
 }
 
 /* ---- words, stores, views -------------------------------------------------- */
-static inline uint64_t il_peek(const void *p, int size)
+IL_FN uint64_t il_peek(const void *p, int size)
 {
     uint64_t v = 0;
     memcpy(&v, p, (size_t)size);
     return v;
 }
 
-static inline void il_poke(void *p, int size, uint64_t v)
+IL_FN void il_poke(void *p, int size, uint64_t v)
 {
     memcpy(p, &v, (size_t)size);
 }
 
-static inline int il_pos(uint16_t store)
+IL_FN int il_pos(uint16_t store)
 {
     return il.store[store].pos; /* store 0 means none: position 0, as a word's initial store */
 }
 
-static inline void il_see(uint16_t *view, int word, uint16_t store)
+IL_FN void il_see(uint16_t *view, int word, uint16_t store)
 {
     if (store && (!view[word] || il_pos(store) > il_pos(view[word])))
         view[word] = store;
 }
 
-/* Views in the pool: a length, then that many stores. */
-static inline void il_join(uint16_t *view, uint32_t from)
+IL_FN void il_clock_join(uint32_t *clock, const uint32_t *from)
 {
-    const uint16_t *v = il.views + from;
-    int i, n = from ? v[0] : 0;
-    for (i = 0; i < n; i++)
+    int t;
+    for (t = 0; t < IL_THREADS; t++)
+        if (from[t] > clock[t])
+            clock[t] = from[t];
+}
+
+/* Views in the pool: times of all threads, a length, then that many stores. */
+#define IL_CLOCK_UNITS ((uint32_t)(IL_THREADS * sizeof(uint32_t) / sizeof(uint16_t)))
+IL_FN void il_join(uint16_t *view, uint32_t *clock, uint32_t from)
+{
+    const uint16_t *v = il.views + from + IL_CLOCK_UNITS;
+    uint32_t times[IL_THREADS];
+    int i, n;
+    if (!from)
+        return;
+    memcpy(times, il.views + from, sizeof times);
+    il_clock_join(clock, times);
+    for (i = 0, n = v[0]; i < n; i++)
         if (v[i + 1] != view[i])
             il_see(view, i, v[i + 1]);
 }
 
-static inline uint32_t il_publish(const uint16_t *view)
+IL_FN uint32_t il_publish(const uint16_t *view, const uint32_t *clock)
 {
-    uint32_t at = il.view_used;
-    if (at + (uint32_t)il.word_count + 1 > IL_VIEW_POOL)
+    uint32_t at = il.view_used, bytes = (uint32_t)(IL_THREADS * sizeof *clock);
+    uint16_t *v = il.views + at + IL_CLOCK_UNITS;
+    if (at + IL_CLOCK_UNITS + (uint32_t)il.word_count + 1 > IL_VIEW_POOL)
         il_fail("the run is too long: view pool used up");
-    il.view_used += (uint32_t)il.word_count + 1;
-    il.views[at] = (uint16_t)il.word_count;
-    memcpy(il.views + at + 1, view, (size_t)il.word_count * sizeof *view);
+    il.view_used += IL_CLOCK_UNITS + (uint32_t)il.word_count + 1;
+    memcpy(il.views + at, clock, bytes);
+    v[0] = (uint16_t)il.word_count;
+    memcpy(v + 1, view, (size_t)il.word_count * sizeof *view);
     return at;
 }
 
-static inline void il_rehash(il_word *w)
+/* The view a thread publishes; what it does after that is later. */
+IL_FN uint32_t il_publish_own(il_fiber *f)
+{
+    uint32_t at = il_publish(f->view, f->clock);
+    f->clock[f - il.fiber]++;
+    return at;
+}
+
+IL_FN void il_rehash(il_word *w)
 {
     uint64_t h = (uint64_t)w->address;
     int i;
@@ -511,7 +569,7 @@ static inline void il_rehash(il_word *w)
 }
 
 /* Puts a store at place `at` of the word's order; the last place is also the memory's content. */
-static inline uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t view, int thread,
+IL_FN uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t view, int thread,
                                  uint64_t hash)
 {
     il_word *w = &il.word[word];
@@ -555,7 +613,7 @@ static inline uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint
     return (uint16_t)id;
 }
 
-static inline int il_new_word(uintptr_t address, int size)
+IL_FN int il_new_word(uintptr_t address, int size)
 {
     int word = il.word_count++;
     il_word *w = &il.word[word];
@@ -570,7 +628,7 @@ static inline int il_new_word(uintptr_t address, int size)
     return word;
 }
 
-static inline il_granule *il_find(uintptr_t key, int size)
+IL_FN il_granule *il_find(uintptr_t key, int size)
 {
     uint32_t i = (uint32_t)(key * 0x9e3779b1u >> 7) & (IL_TABLE - 1), turns = 0;
     il_granule *g;
@@ -584,13 +642,16 @@ static inline il_granule *il_find(uintptr_t key, int size)
     if (g->run != il.run) {
         g->run = il.run;
         g->size = (uint8_t)size;
+        g->plain = 0;
         memset(g->word, 0, sizeof g->word);
+        memset(g->written, 0, sizeof g->written);
+        memset(g->read, 0, sizeof g->read);
     }
     return g;
 }
 
 /* The word at an address, in this run. */
-static inline int il_word_at(il_granule *g, uintptr_t address)
+IL_FN int il_word_at(il_granule *g, uintptr_t address)
 {
     int at = (int)(address & 7) / g->size;
     uintptr_t from = (address & ~(uintptr_t)7) + (uintptr_t)(at * g->size);
@@ -599,8 +660,26 @@ static inline int il_word_at(il_granule *g, uintptr_t address)
     return g->word[at] - 1;
 }
 
+/* An atomic access may not meet a plain one that is not ordered before it. */
+IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread,
+                   const void *there);
+IL_FN void il_meet_plain(const il_granule *g, uintptr_t a, int size, int write)
+{
+    const uint32_t *clock = il.fiber[il.current].clock;
+    int i, t;
+    if (!g->plain)
+        return;
+    for (i = (int)(a & 7); i < (int)(a & 7) + size; i++) {
+        if (g->written[i] && g->written[i] > clock[g->writer[i]])
+            il_race((const void *)a, "accesses", NULL, "plain write", g->writer[i], g->written_at);
+        for (t = 0; write && t < il.thread_count; t++)
+            if (g->read[i][t] > clock[t])
+                il_race((const void *)a, "stores to", NULL, "plain read", t, g->read_at);
+    }
+}
+
 /* Notes who touches the bytes; 1 when another thread's accesses matter to this one. */
-static inline int il_shared(const void *p, int size, int write)
+IL_FN int il_shared(const void *p, int size, int write)
 {
     uintptr_t a = (uintptr_t)p;
     il_granule *g = il_find((a >> 3) + 1, size);
@@ -623,7 +702,7 @@ static inline int il_shared(const void *p, int size, int write)
 }
 
 /* Plain stores of the running thread since the last look, as relaxed ones. */
-static inline void il_scan(void)
+IL_FN void il_scan(void)
 {
     il_fiber *f = &il.fiber[il.current];
     int i;
@@ -640,10 +719,10 @@ static inline void il_scan(void)
     }
 }
 
-static inline void il_later_now(void);
+IL_FN void il_later_now(void);
 
 /* ---- the scheduler --------------------------------------------------------- */
-static inline uint64_t il_stores_of_others(int thread)
+IL_FN uint64_t il_stores_of_others(int thread)
 {
     uint64_t n = 0;
     int t;
@@ -653,13 +732,13 @@ static inline uint64_t il_stores_of_others(int thread)
     return n;
 }
 
-static inline int il_enabled(const il_fiber *f)
+IL_FN int il_enabled(const il_fiber *f)
 {
     return f->state == IL_READY ||
            (f->state == IL_SPINNING && il_stores_of_others((int)(f - il.fiber)) != f->others_at_yield);
 }
 
-static inline void il_no_way_on(void)
+IL_FN void il_no_way_on(void)
 {
     static const char *const words[] = { "ready", "spinning", "blocked", "done" };
     char text[200] = "";
@@ -670,7 +749,7 @@ static inline void il_no_way_on(void)
 }
 
 /* A random schedule's pick: the highest priority; lowered at change points. */
-static inline int il_pick_random(const int *list, int n, int self)
+IL_FN int il_pick_random(const int *list, int n, int self)
 {
     int i, best = 0;
     for (i = 0; i < il.change_count; i++)
@@ -683,7 +762,7 @@ static inline int il_pick_random(const int *list, int n, int self)
 }
 
 /* Who goes on? Returns in the thread chosen. self: -1 before the first. */
-static inline void il_schedule(int self, int live)
+IL_FN void il_schedule(int self, int live)
 {
     int list[IL_THREADS], n = 0, t, able = self >= 0 && il_enabled(&il.fiber[self]), all_done = 1, next;
     if (able)
@@ -693,16 +772,20 @@ static inline void il_schedule(int self, int live)
             list[n++] = t;
         all_done &= il.fiber[t].state == IL_DONE;
     }
+    for (t = 0; !n && t < il.thread_count; t++) /* nobody else is left: a bounded wait may go on by itself */
+        if (il.fiber[t].state == IL_SPINNING && il.fiber[t].futile++ < IL_FUTILE)
+            list[n++] = t;
     if (!n) {
         if (!all_done)
             il_no_way_on();
         il_leave(self);
         abort();
     }
-    if (live && il.mode == IL_MODE_DFS && !il.draining && il.depth == il.open_count && self >= 0 &&
+    if (live && il.mode == IL_MODE_DFS && il.depth == il.open_count && self >= 0 &&
         il_seen_before()) {
-        il.draining = 1;
-        il.pruned++;
+        il.cut = 1;
+        il_leave(self);
+        abort();
     }
     next = list[il_choose(able ? IL_COST_PREEMPT : IL_COST_NONE, n, live,
                           il.mode == IL_MODE_RANDOM ? il_pick_random(list, n, self) : 0)];
@@ -718,13 +801,13 @@ static inline void il_schedule(int self, int live)
         il_pass(self, next);
 }
 
-static inline void il_fiber_main(void)
+IL_FN void il_fiber_main(void)
 {
     il_fiber *f = &il.fiber[il.current];
     il.scenario->thread[il.current]();
     il_later_now();
-    if (f->armed && il.exit_hook)
-        il.exit_hook();
+    if (il.world.armed[il.current] && il.world.exit_hook)
+        il.world.exit_hook();
     f->state = IL_DONE;
     f->hash = il_mix(f->hash, 99);
     f->stores++; /* ending is news to those that spin */
@@ -736,7 +819,7 @@ static inline void il_fiber_main(void)
 #define IL_SITE const char *func, int line, const char *text
 #define IL_PASS func, line, text
 
-static inline il_event *il_record(IL_SITE, il_op op)
+IL_FN il_event *il_record(IL_SITE, il_op op)
 {
     il_event *e = &il.event[il.event_count];
     if (++il.event_count >= IL_STEPS)
@@ -754,13 +837,13 @@ static inline il_event *il_record(IL_SITE, il_op op)
     return e;
 }
 
-static inline void il_hash_op(il_op op, uint64_t a, uint64_t b)
+IL_FN void il_hash_op(il_op op, uint64_t a, uint64_t b)
 {
     il_fiber *f = &il.fiber[il.current];
     f->hash = il_mix(il_mix(f->hash, (uint64_t)op + a * 16), b);
 }
 
-static inline il_deed il_planted(il_op op, IL_SITE)
+IL_FN il_deed il_planted(il_op op, IL_SITE)
 {
     const il_plant *p = il.plant;
     (void)line;
@@ -772,7 +855,7 @@ static inline il_deed il_planted(il_op op, IL_SITE)
     return p->deed;
 }
 
-static inline void il_store_word(int word, uint64_t value, int order, int live, il_event *e)
+IL_FN void il_store_word(int word, uint64_t value, int order, int live, il_event *e)
 {
     il_fiber *f = &il.fiber[il.current];
     il_word *w = &il.word[word];
@@ -788,28 +871,28 @@ static inline void il_store_word(int word, uint64_t value, int order, int live, 
         il_scan();
     il_hash_op(IL_STORE, (uint64_t)w->address, value + (uint64_t)e->old * 1024);
     {
-        uint32_t view = order & IL_REL ? il_publish(f->view) : f->release_view;
+        uint32_t view = order & IL_REL ? il_publish_own(f) : f->release_view;
         f->view[word] = il_insert(word, places[taken], value, 0, view, il.current, f->hash);
     }
     if (order & IL_SC)
         il_see(il.sc_view, word, f->view[word]);
 }
 
-static inline uint16_t il_read_store(int word, int pos, int order)
+IL_FN uint16_t il_read_store(int word, int pos, int order)
 {
     il_fiber *f = &il.fiber[il.current];
     uint16_t s = il.word[word].stores[pos];
     f->view[word] = s;
     if (order & IL_ACQ)
-        il_join(f->view, il.store[s].view);
+        il_join(f->view, f->clock, il.store[s].view);
     else
-        il_join(f->pending, il.store[s].view);
+        il_join(f->pending, f->pending_clock, il.store[s].view);
     if (order & IL_SC)
         il_see(il.sc_view, word, s);
     return s;
 }
 
-static inline uint64_t il_load_word(int word, int order, int live, il_event *e)
+IL_FN uint64_t il_load_word(int word, int order, int live, il_event *e)
 {
     il_fiber *f = &il.fiber[il.current];
     il_word *w = &il.word[word];
@@ -833,18 +916,18 @@ static inline uint64_t il_load_word(int word, int order, int live, il_event *e)
 }
 
 /* The part common to all operations: others may run first. */
-static inline il_event *il_before(IL_SITE, il_op op, int live)
+IL_FN il_event *il_before(IL_SITE, il_op op, int live)
 {
     il_schedule(il.current, live);
     return il_record(IL_PASS, op);
 }
 
-static inline uint64_t il_mask(int size)
+IL_FN uint64_t il_mask(int size)
 {
     return size == 8 ? ~UINT64_C(0) : (UINT64_C(1) << (size * 8)) - 1;
 }
 
-static inline uint64_t il_load(IL_SITE, const void *p, int size, int order)
+IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
 {
     uintptr_t a = (uintptr_t)p;
     uint64_t value = 0;
@@ -860,6 +943,7 @@ static inline uint64_t il_load(IL_SITE, const void *p, int size, int order)
     if (deed == IL_RELAX)
         order = 0;
     g = il_find((a >> 3) + 1, size);
+    il_meet_plain(g, a, size, 0);
     if (g->size >= size) {
         value = il_load_word(il_word_at(g, a), order, live, e) >> ((a & (unsigned)(g->size - 1)) * 8);
         value &= il_mask(size);
@@ -873,7 +957,7 @@ static inline uint64_t il_load(IL_SITE, const void *p, int size, int order)
     return value;
 }
 
-static inline void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
+IL_FN void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
 {
     uintptr_t a = (uintptr_t)p;
     il_granule *g;
@@ -904,6 +988,7 @@ static inline void il_store(IL_SITE, void *p, int size, uint64_t value, int orde
     if (deed == IL_RELAX)
         order = 0;
     g = il_find((a >> 3) + 1, size);
+    il_meet_plain(g, a, size, 1);
     if (g->size == size)
         il_store_word(il_word_at(g, a), value, order, live, e);
     else if (g->size > size) {
@@ -916,7 +1001,7 @@ static inline void il_store(IL_SITE, void *p, int size, uint64_t value, int orde
     il_later_now();
 }
 
-static inline void il_later_now(void)
+IL_FN void il_later_now(void)
 {
     il_fiber *f = &il.fiber[il.current];
     if (!f->later)
@@ -934,7 +1019,7 @@ static inline void il_later_now(void)
 
 enum { IL_SET, IL_ADD, IL_SUB, IL_OR, IL_AND };
 
-static inline uint64_t il_apply(int how, uint64_t was, uint64_t v)
+IL_FN uint64_t il_apply(int how, uint64_t was, uint64_t v)
 {
     switch (how) {
     case IL_SET: return v;
@@ -946,7 +1031,7 @@ static inline uint64_t il_apply(int how, uint64_t was, uint64_t v)
 }
 
 /* A read-modify-write; expected: NULL, or compare with it first. Returns what was found. */
-static inline uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected,
+IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected,
                               int order)
 {
     uintptr_t a = (uintptr_t)p;
@@ -975,6 +1060,7 @@ static inline uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, c
     g = il_find((a >> 3) + 1, size);
     if (g->size < size)
         il_fail("%s:%d: a read-modify-write over smaller words", func, line);
+    il_meet_plain(g, a, size, 1);
     word = il_word_at(g, a);
     w = &il.word[word];
     shift = (int)(a & (unsigned)(g->size - 1)) * 8;
@@ -1006,14 +1092,16 @@ static inline uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, c
     {
         /* a release sequence goes on through a read-modify-write: the view read is in the view published */
         uint16_t joined[IL_WORDS];
-        uint32_t view;
-        memset(joined, 0, sizeof joined);
-        if (order & IL_REL)
+        uint32_t view, clock[IL_THREADS] = { 0 };
+        memset(joined, 0, (size_t)il.word_count * sizeof *joined);
+        if (order & IL_REL) {
             memcpy(joined, f->view, (size_t)il.word_count * sizeof *joined);
-        else
-            il_join(joined, f->release_view);
-        il_join(joined, il.store[from].view);
-        view = il_publish(joined);
+            il_clock_join(clock, f->clock);
+            f->clock[il.current]++;
+        } else
+            il_join(joined, clock, f->release_view);
+        il_join(joined, clock, il.store[from].view);
+        view = il_publish(joined, clock);
         f->view[word] = il_insert(word, places[taken] + 1, next, 1, view, il.current, f->hash);
     }
     if (order & IL_SC)
@@ -1022,7 +1110,7 @@ static inline uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, c
     return deed == IL_LIE ? il.plant->value : was;
 }
 
-static inline int il_cas(IL_SITE, void *p, int size, uint64_t *expected, uint64_t v, int order)
+IL_FN int il_cas(IL_SITE, void *p, int size, uint64_t *expected, uint64_t v, int order)
 {
     uint64_t was = il_rmw(IL_PASS, p, size, IL_SET, v, expected, order);
     int done = was == *expected;
@@ -1030,7 +1118,7 @@ static inline int il_cas(IL_SITE, void *p, int size, uint64_t *expected, uint64_
     return done;
 }
 
-static inline void il_fence_of(int thread)
+IL_FN void il_fence_of(int thread)
 {
     il_fiber *f = &il.fiber[thread];
     int i;
@@ -1039,12 +1127,15 @@ static inline void il_fence_of(int thread)
         il_see(f->view, i, il.sc_view[i]);
         il.sc_view[i] = f->view[i];
     }
-    f->release_view = il_publish(f->view);
+    il_clock_join(f->clock, f->pending_clock);
+    il_clock_join(f->clock, il.sc_clock);
+    il_clock_join(il.sc_clock, f->clock);
+    f->release_view = il_publish_own(f);
     f->hash = il_mix(f->hash, il.sc_hash);
     il.sc_hash = il_mix(il.sc_hash, f->hash);
 }
 
-static inline void il_fence(IL_SITE)
+IL_FN void il_fence(IL_SITE)
 {
     il_event *e;
     il_deed deed;
@@ -1062,7 +1153,7 @@ static inline void il_fence(IL_SITE)
     il_later_now();
 }
 
-static inline void il_asymmetric_fence(IL_SITE)
+IL_FN void il_asymmetric_fence(IL_SITE)
 {
     int left[IL_THREADS], n = 0, t, taken;
     il_event *e;
@@ -1071,6 +1162,10 @@ static inline void il_asymmetric_fence(IL_SITE)
         return;
     deed = il_planted(IL_ASYM, IL_PASS);
     e = il_before(IL_PASS, IL_ASYM, 1);
+    if (il.world.fence_refused) {
+        e->note = " (refused)";
+        return;
+    }
     if (deed == IL_DROP) {
         e->note = " (dropped)";
         return;
@@ -1093,7 +1188,7 @@ static inline void il_asymmetric_fence(IL_SITE)
     il_fence_of(il.current);
 }
 
-static inline void il_point_at(IL_SITE)
+IL_FN void il_point_at(IL_SITE)
 {
     if (!il.running)
         return;
@@ -1101,13 +1196,20 @@ static inline void il_point_at(IL_SITE)
     il_hash_op(IL_POINT, 0, 0);
 }
 
-static inline void il_point(const char *name)
+IL_FN void il_as(int thread, void (*work)(void))
+{
+    il.world.as = thread;
+    work();
+    il.world.as = IL_THREADS;
+}
+
+IL_FN void il_point(const char *name)
 {
     il_point_at("", 0, name);
 }
 
 /* A turn of a wait loop: what was read old is fresh now; else others have to store something first. */
-static inline void il_wait_turn(IL_SITE)
+IL_FN void il_wait_turn(IL_SITE)
 {
     il_fiber *f;
     int i;
@@ -1118,6 +1220,8 @@ static inline void il_wait_turn(IL_SITE)
     il_hash_op(IL_YIELD, 0, 0);
     if (!f->stale_count) {
         f->state = IL_SPINNING;
+        if (f->others_at_yield != il_stores_of_others(il.current))
+            f->futile = 0;
         f->others_at_yield = il_stores_of_others(il.current);
     }
     for (i = 0; i < f->stale_count; i++) {
@@ -1131,7 +1235,7 @@ static inline void il_wait_turn(IL_SITE)
 }
 
 /* A futex: sleeps while the word's newest value is `value`, until woken. */
-static inline void il_wait(IL_SITE, uint32_t *word, uint32_t value)
+IL_FN void il_wait(IL_SITE, uint32_t *word, uint32_t value)
 {
     il_fiber *f;
     il_event *e;
@@ -1148,7 +1252,7 @@ static inline void il_wait(IL_SITE, uint32_t *word, uint32_t value)
     il_schedule(il.current, 1);
 }
 
-static inline void il_wake(IL_SITE, uint32_t *word)
+IL_FN void il_wake(IL_SITE, uint32_t *word)
 {
     int t;
     il_event *e;
@@ -1171,136 +1275,235 @@ static inline void il_wake(IL_SITE, uint32_t *word)
 }
 
 /* ---- objects --------------------------------------------------------------- */
-/* Reads of an object are stores to words of their own, one per thread, so that a writer can tell whether it
-   is ordered after each of them. */
-static inline int il_read_mark(const void *p, int thread)
+/* Plain accesses, by happens-before: FastTrack (Flanagan and Freund, PLDI 2009) per byte, without its
+   compression. at: where in the code, NULL: see the trace. */
+IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread,
+                   const void *there)
 {
-    uintptr_t key = ((uintptr_t)p >> 3) + 1 + ((uintptr_t)(thread + 1) << 58);
-    il_granule *g = il_find(key, 8);
-    if (!g->word[0])
-        g->word[0] = (uint16_t)(il_new_word(0, 8) + 1);
-    return g->word[0] - 1;
+    extern char __executable_start[];
+    il.race_at[0] = at ? (long)((const char *)at - __executable_start) : 0;
+    il.race_at[1] = there ? (long)((const char *)there - __executable_start) : 0;
+    il_fail("data race: T%d %s %p, not ordered after T%d's %s", il.current, what, p, thread, other);
 }
 
-static inline uint16_t il_newest(int word)
+IL_FN void il_plain(const void *p, int size, int write, const void *at)
 {
-    return il.word[word].stores[il.word[word].count - 1];
-}
-
-static inline void il_ordered(const void *p, int word, const char *what)
-{
-    uint16_t s = il_newest(word);
-    if (il.store[s].thread >= 0 && il.store[s].thread != il.current && il.fiber[il.current].view[word] != s)
-        il_fail("data race: T%d %s %p, not ordered after T%d", il.current, what, p, il.store[s].thread);
-}
-
-static inline void il_write(void *p, uint64_t value)
-{
-    il_granule *g;
-    il_event *e;
-    il_fiber *f;
-    int word, t;
-    if (!il.running) {
-        il_poke(p, 8, value);
-        return;
+    const uint32_t *clock = il.fiber[il.current].clock;
+    uintptr_t a = (uintptr_t)p;
+    il_granule *g = il_find((a >> 3) + 1, size);
+    int i, t;
+    g->plain = 1;
+    for (i = (int)(a & 7); i < (int)(a & 7) + size; i++) {
+        int word = g->word[i / g->size] - 1;
+        if (word >= 0) {
+            uint16_t newest = il.word[word].stores[il.word[word].count - 1];
+            if (il.store[newest].thread >= 0 && il.fiber[il.current].view[word] != newest)
+                il_race(p, write ? "writes" : "reads", at, "atomic store", il.store[newest].thread, NULL);
+        }
+        if (g->written[i] && g->written[i] > clock[g->writer[i]])
+            il_race(p, write ? "writes" : "reads", at, "write", g->writer[i], g->written_at);
+        for (t = 0; write && t < il.thread_count; t++)
+            if (g->read[i][t] > clock[t])
+                il_race(p, "writes", at, "read", t, g->read_at);
+        if (write) {
+            g->written[i] = clock[il.current];
+            g->writer[i] = (int8_t)il.current;
+        } else
+            g->read[i][il.current] = clock[il.current];
     }
-    f = &il.fiber[il.current];
-    e = il_record("il_write", 0, "object", IL_PLAIN);
-    il_scan();
-    g = il_find(((uintptr_t)p >> 3) + 1, 8);
-    if (g->size != 8)
-        il_fail("an object's first 8 bytes are also atomic words");
-    word = il_word_at(g, (uintptr_t)p);
-    e->word = word;
-    e->wrote = value;
-    il_ordered(p, word, "writes");
-    for (t = 0; t < il.thread_count; t++)
-        if (t != il.current)
-            il_ordered(p, il_read_mark(p, t), "writes");
-    il_hash_op(IL_PLAIN, (uint64_t)(uintptr_t)p, value);
-    f->view[word] = il_insert(word, il.word[word].count, value, 0, f->release_view, il.current, f->hash);
+    if (write)
+        g->written_at = at;
+    else
+        g->read_at = at;
 }
 
-static inline uint64_t il_read(const void *p)
+IL_FN void il_write(void *p, uint64_t value)
 {
-    il_granule *g;
-    il_event *e;
-    il_fiber *f;
-    int word, mark;
-    if (!il.running)
-        return il_peek(p, 8);
-    f = &il.fiber[il.current];
-    e = il_record("il_read", 0, "object", IL_PLAIN);
-    il_scan();
-    g = il_find(((uintptr_t)p >> 3) + 1, 8);
-    if (g->size != 8)
-        il_fail("an object's first 8 bytes are also atomic words");
-    word = il_word_at(g, (uintptr_t)p);
-    e->word = word;
-    il_ordered(p, word, "reads");
-    mark = il_read_mark(p, il.current);
-    il_hash_op(IL_PLAIN, (uint64_t)(uintptr_t)p, il.store[il_newest(word)].hash);
-    f->view[mark] = il_insert(mark, il.word[mark].count, 0, 0, 0, il.current, f->hash);
-    e->value = il.word[word].newest;
-    return il.word[word].newest;
+    if (il.running) {
+        il_event *e = il_record("il_write", 0, "object", IL_PLAIN);
+        e->wrote = value;
+        il_plain(p, 8, 1, NULL);
+        il_hash_op(IL_PLAIN, (uint64_t)(uintptr_t)p, value);
+    }
+    il_poke(p, 8, value);
 }
 
-static inline int il_claimed(const void *p, size_t bytes)
+IL_FN uint64_t il_read(const void *p)
+{
+    uint64_t value = il_peek(p, 8);
+    if (il.running) {
+        il_event *e = il_record("il_read", 0, "object", IL_PLAIN);
+        e->value = value;
+        il_plain(p, 8, 0, NULL);
+        il_hash_op(IL_PLAIN, (uint64_t)(uintptr_t)p, value);
+    }
+    return value;
+}
+
+IL_FN int il_claimed(const void *p, size_t bytes)
 {
     const char *from = (const char *)p;
     int i;
-    for (i = 0; i < il.claim_count; i++) {
-        const char *q = (const char *)il.claim[i].p;
-        if (q < from + bytes && from < q + il.claim[i].bytes)
+    for (i = 0; i < il.world.claim_count; i++) {
+        const char *q = (const char *)il.world.claim[i].p;
+        if (q < from + bytes && from < q + il.world.claim[i].bytes)
             return 1;
     }
     return 0;
 }
 
-static inline void il_claim(void *p, size_t bytes)
+IL_FN void il_claim(void *p, size_t bytes)
 {
     if (il_claimed(p, bytes))
         il_fail("%p was handed out twice", p);
-    if (il.claim_count == IL_CLAIMS)
+    if (il.world.claim_count == IL_CLAIMS)
         il_fail("more than %d objects", IL_CLAIMS);
-    il.claim[il.claim_count].p = p;
-    il.claim[il.claim_count].bytes = bytes;
-    il.claim[il.claim_count++].thread = il.current;
+    il.world.claim[il.world.claim_count].p = p;
+    il.world.claim[il.world.claim_count].bytes = bytes;
+    il.world.claim[il.world.claim_count++].thread = il.current;
 }
 
-static inline void il_disclaim(const void *p)
+IL_FN void il_disclaim(const void *p)
 {
     int i;
-    for (i = 0; i < il.claim_count; i++)
-        if (il.claim[i].p == p) {
-            il.claim[i] = il.claim[--il.claim_count];
+    for (i = 0; i < il.world.claim_count; i++)
+        if (il.world.claim[i].p == p) {
+            il.world.claim[i] = il.world.claim[--il.world.claim_count];
             return;
         }
     il_fail("%p was not claimed", p);
 }
 
-static inline void il_name(const void *p, size_t bytes, const char *name)
+IL_FN void il_watch(const void *p, size_t bytes)
 {
-    if (il.name_count == IL_NAMES)
+    il.world.watch_from = (uintptr_t)p;
+    il.world.watch_to = (uintptr_t)p + bytes;
+}
+
+IL_FN void il_name(const void *p, size_t bytes, const char *name)
+{
+    if (il.world.name_count == IL_NAMES)
         return;
-    il.name[il.name_count].from = (uintptr_t)p;
-    il.name[il.name_count].bytes = bytes;
-    il.name[il.name_count++].name = name;
+    il.world.name[il.world.name_count].from = (uintptr_t)p;
+    il.world.name[il.world.name_count].bytes = bytes;
+    il.world.name[il.world.name_count++].name = name;
+}
+
+#ifdef IL_PLAIN_SEEN
+/* What the compiler calls before a plain access. */
+IL_FN void il_plain_range(const void *p, size_t bytes, int write, const void *at)
+{
+    uintptr_t a = (uintptr_t)p, to = a + bytes;
+    if (!il.running || a < il.world.watch_from || a >= il.world.watch_to)
+        return;
+    while (a < to) {
+        size_t n = 8 - (a & 7);
+        if (n > to - a)
+            n = to - a;
+        il_plain((const void *)a, (int)n, write, at);
+        a += n;
+    }
+}
+#define IL_HOOKS(N)                                                                                      \
+    IL_HOOK void __tsan_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); }       \
+    IL_HOOK void __tsan_write##N(void *p) { il_plain_range(p, N, 1, __builtin_return_address(0)); }      \
+    IL_HOOK void __tsan_unaligned_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); } \
+    IL_HOOK void __tsan_unaligned_write##N(void *p) { il_plain_range(p, N, 1, __builtin_return_address(0)); }
+#define IL_HOOKS_DECLARED(N)                                                                             \
+    void __tsan_read##N(void *p);                                                                        \
+    void __tsan_write##N(void *p);                                                                       \
+    void __tsan_unaligned_read##N(void *p);                                                              \
+    void __tsan_unaligned_write##N(void *p);
+IL_HOOKS_DECLARED(1)
+IL_HOOKS_DECLARED(2)
+IL_HOOKS_DECLARED(4)
+IL_HOOKS_DECLARED(8)
+IL_HOOKS_DECLARED(16)
+IL_HOOKS(1)
+IL_HOOKS(2)
+IL_HOOKS(4)
+IL_HOOKS(8)
+IL_HOOKS(16)
+void __tsan_init(void);
+void __tsan_func_entry(void *p);
+void __tsan_func_exit(void *p);
+void __tsan_read_range(void *p, unsigned long bytes);
+void __tsan_write_range(void *p, unsigned long bytes);
+IL_HOOK void __tsan_init(void) {}
+IL_HOOK void __tsan_func_entry(void *p) { (void)p; }
+IL_HOOK void __tsan_func_exit(void *p) { (void)p; }
+IL_HOOK void __tsan_read_range(void *p, unsigned long bytes)
+{
+    il_plain_range(p, bytes, 0, __builtin_return_address(0));
+}
+IL_HOOK void __tsan_write_range(void *p, unsigned long bytes)
+{
+    il_plain_range(p, bytes, 1, __builtin_return_address(0));
+}
+IL_FN void *il_memset(void *p, int value, size_t bytes)
+{
+    il_plain_range(p, bytes, 1, __builtin_return_address(0));
+    return memset(p, value, bytes);
+}
+IL_FN void *il_memcpy(void *to, const void *from, size_t bytes)
+{
+    il_plain_range(from, bytes, 0, __builtin_return_address(0));
+    il_plain_range(to, bytes, 1, __builtin_return_address(0));
+    return memcpy(to, from, bytes);
+}
+#endif
+
+/* ---- the arena ------------------------------------------------------------- */
+/* Address space: a fixed range, handed out upwards and free again when the last piece is released. */
+#define IL_ARENA_BYTES ((size_t)1 << 30)
+static char *il_arena;
+static size_t il_arena_used, il_arena_high; /* high: bytes up to the last one committed */
+static int il_arena_pieces;
+
+IL_FN void *il_reserve(size_t bytes, size_t alignment)
+{
+    size_t at;
+    if (!il_arena) {
+        void *p = mmap((void *)0x200000000000, IL_ARENA_BYTES, PROT_READ | PROT_WRITE, /* NOLINT */
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED)
+            return NULL;
+        il_arena = (char *)p;
+    }
+    at = (il_arena_used + alignment - 1) & ~(alignment - 1);
+    if (bytes > IL_ARENA_BYTES || at > IL_ARENA_BYTES - bytes)
+        return NULL;
+    il_arena_used = at + bytes;
+    il_arena_pieces++;
+    return il_arena + at;
+}
+
+IL_FN void il_commit(char *p, size_t bytes)
+{
+    if ((size_t)(p - il_arena) + bytes > il_arena_high)
+        il_arena_high = (size_t)(p - il_arena) + bytes;
+    memset(p, 0, bytes);
+}
+
+IL_FN void il_release(void)
+{
+    if (--il_arena_pieces == 0)
+        il_arena_used = 0;
 }
 
 /* ---- one run --------------------------------------------------------------- */
-static inline void il_reset(void)
+IL_FN void il_reset(void)
 {
     int t, i;
     il.run++;
     il.tick = 0;
-    il.draining = il.failed = il.running = 0;
+    il.cut = il.failed = il.running = 0;
     il.current = 0;
-    il.fence_refused = 0;
-    il.claim_count = il.name_count = il.choice_count = il.event_count = 0;
+    il.choice_count = il.event_count = 0;
     il.view_used = 1;
     il.store_count = 0;
     il.words_hash = il.sc_hash = 0;
+    memset(il.sc_clock, 0, sizeof il.sc_clock);
     memset(il.sc_view, 0, sizeof il.sc_view);
     for (t = 0; t < IL_THREADS; t++) {
         il_fiber *f = &il.fiber[t];
@@ -1308,13 +1511,15 @@ static inline void il_reset(void)
         memset(f->view, 0, (size_t)used * sizeof *f->view);
         memset(f->pending, 0, (size_t)used * sizeof *f->pending);
         f->state = IL_READY;
-        f->armed = f->stale_count = f->later = f->plant_hits = 0;
+        f->stale_count = f->later = f->futile = f->plant_hits = 0;
         f->hash = (uint64_t)t + 1;
         f->stores = f->others_at_yield = 0;
         f->release_view = 0;
+        memset(f->clock, 0, sizeof f->clock);
+        memset(f->pending_clock, 0, sizeof f->pending_clock);
+        f->clock[t] = 1;
         f->wait_word = NULL;
         f->priority = 0;
-        memset(il.tls[t], 0, sizeof il.tls[t]);
     }
     il.word_count = 0;
     if (il.mode == IL_MODE_RANDOM) {
@@ -1332,27 +1537,61 @@ static inline void il_reset(void)
         il_fiber_init(&il.fiber[il.thread_count++]);
 }
 
-/* Returns 0, or 1 when the scenario failed; il.message says how. */
-static inline int il_run(void)
+/* Setup runs once; what it left behind is put back before every run: the arena up to the highest byte
+   committed, the program's own data, and il.world. */
+extern char __data_start[], _end[];
+IL_FN void il_data_copy(char *image, int save)
+{
+    char *from = __data_start, *self = (char *)&il, *after = (char *)(&il + 1);
+    size_t before = (size_t)(self - from), rest = (size_t)(_end - after);
+    memcpy(save ? image : from, save ? from : image, before);
+    memcpy(save ? image + before : after, save ? after : image + before, rest);
+}
+
+IL_FN int il_prepare(void)
 {
     il_reset();
-    il.schedules++;
+    memset(&il.world, 0, sizeof il.world);
+    il.world.as = IL_THREADS;
     if (setjmp(il.escape))
         return 1;
     if (il.scenario->setup)
         il.scenario->setup();
+    il.world_saved = il.world;
+    il.arena_image_bytes = il_arena_high;
+    il.image[0] = (char *)malloc(il.arena_image_bytes + 1);
+    il.image[1] = (char *)malloc((size_t)(_end - __data_start));
+    if (!il.image[0] || !il.image[1])
+        abort();
+    if (il_arena)
+        memcpy(il.image[0], il_arena, il.arena_image_bytes);
+    il_data_copy(il.image[1], 1);
+    return 0;
+}
+
+/* Returns 0, or 1 when the scenario failed; il.message says how. */
+IL_FN int il_run(void)
+{
+    il_reset();
+    il.schedules++;
+    il_data_copy(il.image[1], 0);
+    if (il_arena)
+        memcpy(il_arena, il.image[0], il.arena_image_bytes);
+    il.world = il.world_saved;
+    if (setjmp(il.escape))
+        return 1;
     il.running = 1;
     il_schedule(-1, 1);
     il.running = 0;
     if (il.tick > il.length)
         il.length = il.tick;
-    if (!il.failed && il.scenario->finish)
+    if (!il.failed && !il.cut && il.scenario->finish)
         il.scenario->finish();
     return il.failed;
 }
 
 /* ---- reports --------------------------------------------------------------- */
-static inline void il_print_choices(FILE *to)
+IL_FN void il_print_choices(FILE *to)
 {
     int i;
     for (i = 0; i < il.choice_count; i++)
@@ -1361,19 +1600,19 @@ static inline void il_print_choices(FILE *to)
         fprintf(to, "0:0");
 }
 
-static inline void il_print_word(FILE *to, int word)
+IL_FN void il_print_word(FILE *to, int word)
 {
     uintptr_t a = il.word[word].address;
     int i;
-    for (i = 0; i < il.name_count; i++)
-        if (a >= il.name[i].from && a < il.name[i].from + il.name[i].bytes) {
-            fprintf(to, " %s+%lu", il.name[i].name, (unsigned long)(a - il.name[i].from));
+    for (i = 0; i < il.world.name_count; i++)
+        if (a >= il.world.name[i].from && a < il.world.name[i].from + il.world.name[i].bytes) {
+            fprintf(to, " %s+%lu", il.world.name[i].name, (unsigned long)(a - il.world.name[i].from));
             return;
         }
     fprintf(to, " %#lx", (unsigned long)a);
 }
 
-static inline void il_print_trace(FILE *to)
+IL_FN void il_print_trace(FILE *to)
 {
     static const char *const names[] = { "", "load", "store", "rmw", "cas", "fence", "asymmetric fence",
                                          "wait", "wake", "wait turn", "point", "object" };
@@ -1395,17 +1634,36 @@ static inline void il_print_trace(FILE *to)
     }
 }
 
-static inline double il_seconds(void)
+IL_FN double il_seconds(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* a busy machine does not shorten the search */
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+IL_FN void il_print_place(long offset) /* of a plain access in the program; needs addr2line */
+{
+    char command[200], self[4000];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    pid_t pid;
+    if (!offset || n <= 0)
+        return;
+    self[n] = 0;
+    snprintf(command, sizeof command, "%#lx", offset);
+    printf("    at %s: ", command);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        execlp("addr2line", "addr2line", "-fipse", self, command, (char *)NULL);
+        _exit(1);
+    }
+    waitpid(pid, NULL, 0);
 }
 
 static int il_report_to = -1; /* where the child tells its parent how to replay a failure */
 static int il_want_trace;
 
-static inline void il_report_failure(void)
+IL_FN void il_report_failure(void)
 {
     FILE *to = il_report_to >= 0 ? fdopen(il_report_to, "w") : NULL;
     if (to) {
@@ -1417,18 +1675,21 @@ static inline void il_report_failure(void)
     if (il_want_trace) {
         il_print_trace(stdout);
         printf("  fails: %s\n", il.message);
+        fflush(stdout);
+        il_print_place(il.race_at[0]);
+        il_print_place(il.race_at[1]);
     }
     fflush(stdout);
 }
 
-static inline void il_on_signal(int number)
+IL_FN void il_on_signal(int number)
 {
     snprintf(il.message, sizeof il.message, "signal %d", number);
     il_report_failure();
     _exit(1);
 }
 
-static inline void il_catch_signals(void)
+IL_FN void il_catch_signals(void)
 {
     static char stack[64 << 10];
     static const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
@@ -1448,7 +1709,7 @@ static inline void il_catch_signals(void)
 
 /* ---- the search ------------------------------------------------------------ */
 /* The next depth-first run: the last open decision with an outcome left takes it. 0: none is left. */
-static inline int il_backtrack(void)
+IL_FN int il_backtrack(void)
 {
     while (il.open_count) {
         il_open *o = &il.open[il.open_count - 1];
@@ -1467,7 +1728,7 @@ static const uint8_t il_levels[][2] = { { 0, 0 }, { 1, 0 }, { 1, 1 }, { 2, 0 }, 
 #define IL_LEVELS ((int)(sizeof il_levels / sizeof *il_levels))
 
 /* All schedules of one level. 1: failed, 0: complete, -1: out of time, -2: a word turned out to be shared. */
-static inline int il_search_level(int level, double until)
+IL_FN int il_search_level(int level, double until)
 {
     il.open_count = il.bounded = 0;
     il.level = level;
@@ -1486,13 +1747,13 @@ static inline int il_search_level(int level, double until)
     return 0;
 }
 
-static inline void il_forget_states(void)
+IL_FN void il_forget_states(void)
 {
     memset(il.seen_key, 0, IL_SEEN * sizeof *il.seen_key);
     il.seen_count = 0;
 }
 
-static inline void il_allocate(void)
+IL_FN void il_allocate(void)
 {
     int t;
     il.views = (uint16_t *)malloc(IL_VIEW_POOL * sizeof *il.views);
@@ -1509,7 +1770,7 @@ static inline void il_allocate(void)
 }
 
 /* In the child: exit status 0 nothing found, 1 failed, 2 the plant matched nothing. */
-static inline int il_explore(double seconds)
+IL_FN int il_explore(double seconds)
 {
     double begin = il_seconds(), dfs_until = begin + seconds * 0.65, until = begin + seconds;
     int level, done = -1, i;
@@ -1553,7 +1814,7 @@ static inline int il_explore(double seconds)
     return 0;
 }
 
-static inline int il_parse_choices(const char *text)
+IL_FN int il_parse_choices(const char *text)
 {
     il.wanted_count = 0;
     while (*text && il.wanted_count < IL_CHOICES) {
@@ -1571,7 +1832,7 @@ static inline int il_parse_choices(const char *text)
 
 /* A scenario in a process of its own: a crash is a finding too, and no state is left behind. replay: NULL, or
    the schedule to run. out: what the child reported. */
-static inline int il_in_child(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed,
+IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed,
                               const char *replay, char *out, size_t room)
 {
     int ends[2], status = 0;
@@ -1588,10 +1849,13 @@ static inline int il_in_child(const il_scenario *s, const il_plant *plant, doubl
         il_report_to = ends[1];
         il.scenario = s;
         il.plant = plant;
+        il.run = 0;
         il.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         il_allocate();
         il_catch_signals();
-        if (replay) {
+        if (il_prepare())
+            r = 1;
+        else if (replay) {
             il.mode = IL_MODE_REPLAY;
             r = il_parse_choices(replay) ? 2 : il_run();
             if (!r && il_want_trace)
@@ -1619,7 +1883,7 @@ static inline int il_in_child(const il_scenario *s, const il_plant *plant, doubl
 }
 
 /* Splits "schedules choices message"; returns the choices, ends them with 0. */
-static inline char *il_split_report(char *report, char **message)
+IL_FN char *il_split_report(char *report, char **message)
 {
     char *choices = strchr(report, ' '), *end;
     if (!choices)
@@ -1634,15 +1898,13 @@ static inline char *il_split_report(char *report, char **message)
 }
 
 /* Explores one scenario, with or without a plant. Returns 0 when the outcome is the one wanted. */
-static inline int il_judge(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed)
+IL_FN int il_judge(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed)
 {
-    static char report[IL_CHOICES * 16], again[IL_CHOICES * 16];
-    char *choices, *message = NULL, *message_again = NULL;
-    double begin = il_seconds();
+    char *report = il.text[0], *again = il.text[1], *choices, *message = NULL, *message_again = NULL;
     int r, trace = il_want_trace;
     printf("%s%s%s: ", s->name, plant ? " with planted " : "", plant ? plant->name : "");
     il_want_trace = 0;
-    r = il_in_child(s, plant, seconds, seed, NULL, report, sizeof report);
+    r = il_in_child(s, plant, seconds, seed, NULL, report, sizeof il.text[0]);
     il_want_trace = trace;
     if (r == 0 && !plant)
         return 0;
@@ -1660,20 +1922,20 @@ static inline int il_judge(const il_scenario *s, const il_plant *plant, double s
         return 1;
     }
     il_want_trace = trace || !plant;
-    r = il_in_child(s, plant, 0, seed, choices, again, sizeof again);
+    r = il_in_child(s, plant, 0, seed, choices, again, sizeof il.text[1]);
     il_want_trace = trace;
     if (r != 1 || !il_split_report(again, &message_again) || strcmp(message, message_again)) {
         printf("ERROR: schedule %s failed (%s) and does not replay (%s)\n", choices, message,
                message_again ? message_again : "no failure");
         return 1;
     }
-    printf("%s after %s schedules, %.2f s: %s\n    --scenario %s %s%s --replay %s\n",
-           plant ? "found" : "FAILED", report, il_seconds() - begin, message, s->name,
+    printf("%s after %s schedules: %s\n    --scenario %s %s%s --replay %s\n",
+           plant ? "found" : "FAILED", report, message, s->name,
            plant ? "--plant " : "", plant ? plant->name : "", choices);
     return plant ? 0 : 1;
 }
 
-static inline int il_usage(const char *program)
+IL_FN int il_usage(const char *program)
 {
     fprintf(stderr,
             "usage: %s [--scenario NAME] [--plant NAME] [--seconds S] [--seed N] [--trace]\n"
@@ -1685,7 +1947,7 @@ static inline int il_usage(const char *program)
     return 2;
 }
 
-static inline int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
+IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
                           const il_plant *plants, int plant_count)
 {
     const char *only = NULL, *only_plant = NULL, *replay = NULL;
@@ -1715,25 +1977,23 @@ static inline int il_main(int argc, char **argv, const il_scenario *scenarios, i
         i++;
     }
     for (i = 0; i < scenario_count && !only_plant; i++) {
-        static char out[IL_CHOICES * 16];
         if (only && strcmp(only, scenarios[i].name))
             continue;
         if (replay) {
             il_want_trace = 1;
-            return il_in_child(&scenarios[i], NULL, 0, seed, replay, out, sizeof out);
+            return il_in_child(&scenarios[i], NULL, 0, seed, replay, il.text[0], sizeof il.text[0]);
         }
         clean++;
         bad += il_judge(&scenarios[i], NULL, seconds, seed);
     }
     for (j = 0; j < plant_count && (only_plant || !only); j++)
         for (i = 0; i < scenario_count; i++) {
-            static char out[IL_CHOICES * 16];
-            if (strcmp(plants[j].scenario, scenarios[i].name) || (only && strcmp(only, scenarios[i].name)) ||
-                (only_plant && strcmp(only_plant, plants[j].name)))
+                if (strcmp(plants[j].scenario, scenarios[i].name) ||
+                (only && strcmp(only, scenarios[i].name)) || (only_plant && strcmp(only_plant, plants[j].name)))
                 continue;
             if (replay) {
                 il_want_trace = 1;
-                return il_in_child(&scenarios[i], &plants[j], 0, seed, replay, out, sizeof out);
+                return il_in_child(&scenarios[i], &plants[j], 0, seed, replay, il.text[0], sizeof il.text[0]);
             }
             found++;
             bad += il_judge(&scenarios[i], &plants[j], seconds * 4, seed);
@@ -1748,19 +2008,19 @@ static inline int il_main(int argc, char **argv, const il_scenario *scenarios, i
 
 /* ---- the atomics room ------------------------------------------------------ */
 #define IL_FUNCTIONS(T, N)                                                                               \
-    static inline T il_load_##N(IL_SITE, const T *p, int order)                                          \
+    IL_FN T il_load_##N(IL_SITE, const T *p, int order)                                          \
     {                                                                                                    \
         return (T)il_load(IL_PASS, p, (int)sizeof(T), order);                                            \
     }                                                                                                    \
-    static inline void il_store_##N(IL_SITE, T *p, T v, int order)                                       \
+    IL_FN void il_store_##N(IL_SITE, T *p, T v, int order)                                       \
     {                                                                                                    \
         il_store(IL_PASS, p, (int)sizeof(T), v, order);                                                  \
     }                                                                                                    \
-    static inline T il_rmw_##N(IL_SITE, T *p, T v, int how)                                              \
+    IL_FN T il_rmw_##N(IL_SITE, T *p, T v, int how)                                              \
     {                                                                                                    \
         return (T)il_rmw(IL_PASS, p, (int)sizeof(T), how, v, NULL, IL_ACQ | IL_REL);                     \
     }                                                                                                    \
-    static inline int il_cas_##N(IL_SITE, T *p, T *expected, T v)                                        \
+    IL_FN int il_cas_##N(IL_SITE, T *p, T *expected, T v)                                        \
     {                                                                                                    \
         uint64_t wide = *expected;                                                                       \
         int done = il_cas(IL_PASS, p, (int)sizeof(T), &wide, v, IL_ACQ | IL_REL | IL_SC);                \
@@ -1822,46 +2082,23 @@ IL_FUNCTIONS(uintptr_t, ptr)
 #define ZS__ATOMICS_INCLUDE "tests/interleave.h"
 #define ZS__PLATFORM_INCLUDE "tests/interleave.h"
 #define ZS__LOCK_SPINS 0
+#ifndef IL_PAGE_BYTES
+#define IL_PAGE_BYTES 4096
+#endif
 
-static inline void *il_tls(size_t bytes)
+IL_FN void *il_tls(size_t bytes)
 {
-    if (bytes > sizeof il.tls[0])
+    if (bytes > sizeof il.world.tls[0])
         abort();
-    return il.tls[il.running ? il.current : IL_THREADS];
+    return il.world.tls[il.running ? il.current : il.world.as];
 }
-#define ZS__TLS_GET(bytes) il_tls(bytes)
+#define ZS__TLS_INCLUDE "tests/interleave.h"
 
 /* ---- the platform room ----------------------------------------------------- */
-/* Address space: a fixed range, handed out upwards and free again when the last piece is released. */
-#define IL_ARENA_BYTES ((size_t)1 << 30)
-static char *il_arena;
-static size_t il_arena_used;
-static int il_arena_pieces;
-
-static inline void *il_reserve(size_t bytes, size_t alignment)
-{
-    size_t at;
-    if (!il_arena) {
-        void *p = mmap((void *)0x200000000000, IL_ARENA_BYTES, PROT_READ | PROT_WRITE, /* NOLINT */
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED)
-            return NULL;
-        il_arena = (char *)p;
-    }
-    at = (il_arena_used + alignment - 1) & ~(alignment - 1);
-    if (bytes > IL_ARENA_BYTES || at > IL_ARENA_BYTES - bytes)
-        return NULL;
-    il_arena_used = at + bytes;
-    il_arena_pieces++;
-    return il_arena + at;
-}
-
-static inline void il_release(void)
-{
-    if (--il_arena_pieces == 0)
-        il_arena_used = 0;
-}
-
+#ifdef IL_PLAIN_SEEN
+#define memset(p, value, bytes) il_memset(p, value, bytes)
+#define memcpy(to, from, bytes) il_memcpy(to, from, bytes)
+#endif
 #define zs__os_fence() il_asymmetric_fence(IL_AT(""))
 #define zs__os_wait(word, value) il_wait(IL_AT(#word), word, value)
 #define zs__os_wake(word) il_wake(IL_AT(#word), word)
@@ -1870,24 +2107,33 @@ static inline void il_release(void)
 
 #endif /* IL_INTERLEAVE_H */
 
-/* Second inclusion, by zslab.h's platform room. */
+/* Second inclusion, by zslab.h where its thread-local words stand. */
+#if defined(ZS__PRIVATE_ONCE) && defined(ZS__CHUNK_BYTES) && !defined(IL_TLS_ONCE)
+#define IL_TLS_ONCE
+IL_FN zs__tls_block *zs__tls(void)
+{
+    return (zs__tls_block *)il_tls(sizeof(zs__tls_block));
+}
+#endif
+
+/* Third inclusion, by zslab.h's platform room. */
 #if defined(ZS__PRIVATE_ONCE) && defined(ZS__IMPLEMENTED) && !defined(IL_PLATFORM_ONCE)
 #define IL_PLATFORM_ONCE
-static inline size_t zs__os_page_bytes(void) { return 4096; }
-static inline void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
+IL_FN size_t zs__os_page_bytes(void) { return IL_PAGE_BYTES; }
+IL_FN void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 {
     (void)user;
     return il_reserve(bytes, alignment);
 }
-static inline int zs__os_commit(void *user, void *p, size_t bytes)
+IL_FN int zs__os_commit(void *user, void *p, size_t bytes)
 {
     (void)user;
     il_point("commit");
-    memset(p, 0, bytes);
+    il_commit((char *)p, bytes);
     return 0;
 }
 /* Contents go at once, and nobody may own an object there. */
-static inline int zs__os_purge(void *user, void *p, size_t bytes)
+IL_FN int zs__os_purge(void *user, void *p, size_t bytes)
 {
     (void)user;
     il_point("purge");
@@ -1896,28 +2142,29 @@ static inline int zs__os_purge(void *user, void *p, size_t bytes)
     memset(p, 0, bytes);
     return 0;
 }
-static inline void zs__os_release(void *user, void *p, size_t bytes)
+IL_FN void zs__os_release(void *user, void *p, size_t bytes)
 {
     (void)user, (void)p, (void)bytes;
     il_release();
 }
-static inline int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
-static inline int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
-static inline int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
-static inline int zs__os_fence_ready(void) { return il.fence_refused ? -1 : 0; }
-static inline int zs__os_on_thread_exit(int on)
+IL_FN int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+IL_FN int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+IL_FN int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+IL_FN int zs__os_fence_ready(void) { return il.world.fence_refused ? -1 : 0; }
+IL_FN int zs__os_on_thread_exit(int on)
 {
-    il.exit_hook = on ? zs__thread_exited : NULL;
+    il.world.exit_hook = on ? zs__thread_exited : NULL;
     return 0;
 }
-static inline void zs__os_arm_thread_exit(void)
+IL_FN void zs__os_arm_thread_exit(void)
 {
-    if (il.running)
-        il.fiber[il.current].armed = 1;
+    int thread = il.running ? il.current : il.world.as;
+    if (thread < IL_THREADS)
+        il.world.armed[thread] = 1;
 }
-static inline uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
-static inline uint64_t zs__os_process_id(void) { return 1; }
-static inline uint64_t zs__os_now_ns(void) { return il.tick; }
-static inline uint64_t zs__os_rss(void) { return 0; }
-static inline uint64_t zs__os_random(void) { return UINT64_C(0x9e3779b97f4a7c15); }
+IL_FN uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
+IL_FN uint64_t zs__os_process_id(void) { return 1; }
+IL_FN uint64_t zs__os_now_ns(void) { return il.tick; }
+IL_FN uint64_t zs__os_rss(void) { return 0; }
+IL_FN uint64_t zs__os_random(void) { return UINT64_C(0x9e3779b97f4a7c15); }
 #endif
