@@ -14,7 +14,7 @@ STRICT  = -std=c11 $(WARN) -I. -pthread
 HEADERS = $(wildcard zslab.h zslab_zns.h)
 # /* build: -lfoo -DBAR */ among a source's first ten lines adds flags, put after the source.
 extra   = $$(sed -n '1,10s|^/\* build: \(.*[^ ]\) *\*/.*|\1|p' $<)
-pick    = $(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f)))
+pick    = $(if $(ONLY),$(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f))),$(1))
 
 TESTS    = $(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c))))
 RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
