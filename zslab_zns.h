@@ -377,7 +377,8 @@ ZSLAB_API zslab_result zslab_zns_sync(zslab_zns *store, zslab_zns_epoch e);
 ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit,
                                          void *user);
 
-/* zslab_zns_stats -- counters and amplification, a snapshot. */
+/* zslab_zns_stats -- counters and amplification, a snapshot; the zone counts are the device's own.
+   cost     one report of all zones                                                 */
 ZSLAB_API void zslab_zns_stats(zslab_zns *store, zslab_zns_store_stats *out);
 
 /* zslab_zns_stats_json -- the same with all epochs, as JSON.
@@ -1750,8 +1751,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_EPOCH_PAGE  64u
 #define ZS__ZNS_CLASSES     16u
 #define ZS__ZNS_WINDOW      16u
-#define ZS__ZNS_ITEM_BYTES 68u /* a frame in an index */
-#define ZS__ZNS_DOUBTS     32u
+#define ZS__ZNS_ITEM_BYTES  68u /* a frame in an index */
+#define ZS__ZNS_DOUBTS      32u
 
 #define ZS__ZNS_KIND_META     1u /* of a zone */
 #define ZS__ZNS_KIND_OBJECTS  2u
@@ -3301,14 +3302,14 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     return 0;
 }
 
-/* Puts the object, or a piece from its end, into the epoch's packing buffer. */
-static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
-                        int more, size_t *out_taken, uint32_t *out_frame, uint32_t *out_idx)
+/* Puts the object, or a piece of at most `most` bytes from its end, into the epoch's packing buffer. */
+static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, size_t most,
+                        uint64_t link, int more, size_t *out_taken, uint32_t *out_frame, uint32_t *out_idx)
 {
     for (;;) {
         zs__zns_buffer *b =
             (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
-        size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, bytes, &at, out_idx) : 0;
+        size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, most, &at, out_idx) : 0;
         uint64_t *entry;
         int rc = 0;
         if (take) {
@@ -3353,7 +3354,8 @@ static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size
     }
     l.count = 1;
     l.min = 2;
-    l.max = s->frame_blocks;
+    l.max =
+        bytes / s->block_bytes < s->frame_blocks ? (uint32_t)(bytes / s->block_bytes) + 1 : s->frame_blocks;
     l.entry = entry;
     l.object = data;
     l.bytes = bytes;
@@ -3370,16 +3372,18 @@ static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size
 static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
                        zslab_handle *out_handle)
 {
-    size_t rest = bytes, taken = 0;
+    size_t rest = bytes, taken = 0, full = zs__zns_frame_payload(s);
     uint32_t frame = 0, idx = 0;
     uint64_t link = 0;
     int more = 0, rc;
-    do {
+    do { /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
+        size_t tail = rest % s->block_bytes;
         idx = 0;
-        if (rest >= zs__zns_frame_payload(s))
+        if (rest >= full || (rest >= full / 4 * 3 && !tail))
             rc = zs__zns_direct(s, e, data, rest, link, more, &taken, &frame);
         else
-            rc = zs__zns_pack(s, e, data, rest, link, more, &taken, &frame, &idx);
+            rc = zs__zns_pack(s, e, data, rest, rest >= full / 4 * 3 ? tail : rest, link, more, &taken,
+                              &frame, &idx);
         if (rc) return rc;
         rest -= taken;
         link = zs__zns_entry1(0, frame, idx);
@@ -3457,6 +3461,12 @@ static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t fi
     uint64_t from = s->zone[f->zone].start + ((uint64_t)f->block + first) * s->block_bytes;
     int rc = s->dev.ops.read(s->dev.user, from, pages, (size_t)count * s->block_bytes);
     zs__zns_set_fatal(s, rc);
+    if (rc == -(int)ZSLAB_E_IO) { /* not every device says why: the zone's condition does */
+        zs__lock_take(&s->zone_lock);
+        if (zs__zns_zone_dead(s, f->zone) && zs__zns_state(s, f->zone) == ZS__ZNS_Z_OFFLINE)
+            rc = -(int)ZSLAB_E_OFFLINE;
+        zs__lock_drop(&s->zone_lock);
+    }
     return rc;
 }
 
@@ -3870,7 +3880,8 @@ static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, ui
             return 1;
         }
         p = zs__zns_scan_blocks(s, sc, sc->at, 1);
-        if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) && h->blocks > sc->end - sc->at &&
+        if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) &&
+            h->blocks > sc->end - sc->at &&
             (p = zs__zns_scan_blocks(s, sc, sc->at, h->header_blocks)) != NULL && zs__zns_head_proven(p, h))
             sc->cut = sc->at;
         sc->damaged += !sc->in_run;
@@ -4060,7 +4071,7 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         if (bytes >= 24) zs__zns_doubt(s, zs__zns_get64(p + 8), zs__zns_get64(p + 16));
         break;
     case ZS__ZNS_R_INDEX:
-        i = bytes >= 24? zs__zns_get32(p + 4) : ZS__ZNS_NONE;
+        i = bytes >= 24 ? zs__zns_get32(p + 4) : ZS__ZNS_NONE;
         if (i < s->zone_count && s->zone[i].seq == zs__zns_get64(p + 8)) {
             s->zone[i].index_block = zs__zns_get32(p + 16);
             s->zone[i].index_blocks = zs__zns_get32(p + 20);
@@ -4142,15 +4153,12 @@ static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
 
 /* ---- taking up frames ---- */
 
-
-
 /* Takes a frame out of its epoch again. */
 static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
 {
     zs__zns_ep *e = (zs__zns_ep *)f->epoch;
     uint32_t *link = &e->frames;
-    while (*link != id + 1)
-        link = &zs__zns_frame_of(s, *link - 1)->next;
+    while (*link != id + 1) link = &zs__zns_frame_of(s, *link - 1)->next;
     *link = f->next;
     s->zone[f->zone].live_blocks -= f->blocks;
     e->device_blocks -= f->blocks;
@@ -4187,12 +4195,12 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     zs__zns_frame *f;
     uint64_t *made = NULL;
     uint32_t bad = 0;
-    if (h->frame_seq >= s->frame_seq)s->frame_seq = h->frame_seq + 1;
+    if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
     if (!e) return ZSLAB_OK; /* released, or its begin was never durable */
     f = zs__zns_frame_page(s, h->id);
     if (!f) return ZSLAB_E_NOMEM;
-    if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery did not see this one: its id was given again */
+    if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery missed this one: its id was given again */
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
     if (frame && (made = (uint64_t *)malloc((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
@@ -4227,8 +4235,6 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
         s->zone[zone].frame[s->zone[zone].frame_count++] = h->id;
     return ZSLAB_OK;
 }
-
-
 
 static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc)
 {
@@ -4275,7 +4281,7 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
     for (i = 0; i < n; i++)
         if (!zs__zns_covered(s, zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES + 20)))
             return ZSLAB_OK; /* it may have gone with the power: look at it */
-    for (i = 0;i < n && r == ZSLAB_OK; i++) {
+    for (i = 0; i < n && r == ZSLAB_OK; i++) {
         const uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES;
         uint32_t block = zs__zns_get32(item + 64);
         zs__zns_head_fields(item, &h);
@@ -4339,8 +4345,8 @@ static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
     memset(&sc, 0, sizeof sc);
     for (pass = 0; pass < 2; pass++) /* first those to be scanned: they tell how far syncs reached */
         for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++)
-            if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS && !memcmp(found[i].uuid, s->uuid, 16) &&
-                (s->zone[i].index_blocks != 0) == (pass != 0))
+            if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS &&
+                !memcmp(found[i].uuid, s->uuid, 16) && (s->zone[i].index_blocks != 0) == (pass != 0))
                 r = zs__zns_take_zone(s, i, &found[i], &sc);
     zs__zns_pages_free(sc.pages);
     for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
@@ -4354,6 +4360,8 @@ static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
             ours |= s->window[k] == i; /* its header was torn: announced before it was opened */
         if (ours) {
             zs__zns_settle_zone(s, i, &found[i]);
+        } else if (found[i].odd && found[i].condition == ZSLAB_ZNS_READ_ONLY) {
+            zs__zns_zone_state(s, i, ZS__ZNS_Z_READ_ONLY); /* nobody's any more */
         } else {
             s->recovery.zones_foreign++;
             zs__zns_zone_state(s, i, ZS__ZNS_Z_FOREIGN);
@@ -4377,8 +4385,8 @@ static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
     return !(zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD);
 }
 
-/* Counts objects. One with a piece missing or damaged is lost, and reads say so; if no sync had covered it, it
-   never was: its entry goes. */
+/* Counts objects. One with a piece missing or damaged is lost, and reads say so; if no sync had covered it,
+   it never was: its entry goes. */
 static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
 {
     uint64_t *dir = (uint64_t *)f->dir, heads = f->heads;
@@ -4497,8 +4505,7 @@ static zslab_result zs__zns_resume(zslab_zns *s)
     }
     while (!rc) { /* the ends of cut zones are durable before any frame id is given again */
         rc = zs__zns_reserve_ahead(s);
-        for (i = 0, notes = 0; i < s->zone_count; i++)
-            notes += s->zone[i].index_noted == 1;
+        for (i = 0, notes = 0; i < s->zone_count; i++) notes += s->zone[i].index_noted == 1;
         if (!notes) break;
     }
     zs__lock_drop(&s->meta_lock);
@@ -5017,25 +5024,43 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
 {
     uint32_t i;
     uint64_t in_use = 0;
+    zslab_zns_zone *device;
     if (!out) return;
     memset(out, 0, sizeof *out);
     out->version = ZSLAB_ZNS_STATS_VERSION;
     if (!s) return;
     out->zones = s->zone_count;
     out->uses_append = s->dev.uses_append;
+    /* What the device says, if it answers: zones may have gone read-only or offline unasked. */
+    device = (zslab_zns_zone *)calloc(s->zone_count, sizeof *device);
+    if (device && s->dev.ops.report(s->dev.user, 0, s->zone_count, device)) {
+        free(device);
+        device = NULL;
+    }
     for (i = 0; i < s->zone_count; i++) {
         uint32_t state = zs__zns_state(s, i);
         uint64_t live = zs__load_u64(&s->zone[i].live_blocks),
                  used = zs__zns_zone_used(s, i); /* relaxed: figures */
-        out->zones_empty += state == ZS__ZNS_Z_EMPTY || state == ZS__ZNS_Z_SPARE;
-        out->zones_active += state == ZS__ZNS_Z_OPEN || state == ZS__ZNS_Z_OPENING || state == ZS__ZNS_Z_META;
-        out->zones_full += state == ZS__ZNS_Z_FULL;
-        out->zones_read_only += state == ZS__ZNS_Z_READ_ONLY;
-        out->zones_offline += state == ZS__ZNS_Z_OFFLINE || state == ZS__ZNS_Z_RETIRED;
+        if (device) {
+            uint32_t c = device[i].condition;
+            out->zones_empty += c == ZSLAB_ZNS_EMPTY;
+            out->zones_active += c == ZSLAB_ZNS_OPEN || c == ZSLAB_ZNS_CLOSED;
+            out->zones_full += c == ZSLAB_ZNS_FULL;
+            out->zones_read_only += c == ZSLAB_ZNS_READ_ONLY;
+            out->zones_offline += c == ZSLAB_ZNS_OFFLINE;
+        } else {
+            out->zones_empty += state == ZS__ZNS_Z_EMPTY || state == ZS__ZNS_Z_SPARE;
+            out->zones_active +=
+                state == ZS__ZNS_Z_OPEN || state == ZS__ZNS_Z_OPENING || state == ZS__ZNS_Z_META;
+            out->zones_full += state == ZS__ZNS_Z_FULL || state == ZS__ZNS_Z_RETIRED;
+            out->zones_read_only += state == ZS__ZNS_Z_READ_ONLY;
+            out->zones_offline += state == ZS__ZNS_Z_OFFLINE;
+        }
         out->live_bytes += live * s->block_bytes;
         out->dead_bytes += used > live + 1 ? (used - live - 1) * s->block_bytes : 0;
         in_use += used ? (uint64_t)s->zone[i].capacity * s->block_bytes : 0;
     }
+    free(device);
     zs__lock_take(&s->meta_lock);
     out->epochs = s->epoch_count;
     zs__lock_drop(&s->meta_lock);

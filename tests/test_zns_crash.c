@@ -176,7 +176,8 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
     for (again = 0; again < 3; again++) {
         t.store = drive_open(path, NULL);
         if (!t.store) {
-            printf("op %d seed %d: does not open: %s\n", (int)at, (int)seed, zslab_result_name(zslab_last_error()));
+            printf("op %d seed %d: does not open: %s\n", (int)at, (int)seed,
+                   zslab_result_name(zslab_last_error()));
             failed++;
             return;
         }
@@ -188,11 +189,12 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
         for (i = 0; i < 6; i++)
             EXPECT_IS(object_put(t.store, e[again], number_later(again, i), 900, &later[again][i]), ZSLAB_OK);
         EXPECT_IS(zslab_zns_sync(t.store, e[again]), ZSLAB_OK);
-        story_check(&t); /* old handles again: new objects must not answer to them */
+        story_check(&t);          /* old handles again: new objects must not answer to them */
         for (i = 0; i < 6; i++) { /* appended behind whatever the crash left torn */
             EXPECT_IS(object_get(t.store, later[again][i], number_later(again, i), 900), ZSLAB_OK);
             if (again > 0)
-                EXPECT_IS(object_get(t.store, later[again - 1][i], number_later(again - 1, i), 900), ZSLAB_OK);
+                EXPECT_IS(object_get(t.store, later[again - 1][i], number_later(again - 1, i), 900),
+                          ZSLAB_OK);
             if (again > 1)
                 EXPECT_IS(object_get(t.store, later[0][i], number_later(0, i), 900), ZSLAB_E_STALE);
         }
@@ -205,8 +207,8 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
     EXPECT(halves == 0);
     EXPECT(strange == 0);
     if (failed != before)
-        printf("op %d seed %d: lost %d, wrong %d, from released epochs %d, half released %d, strange %d\n", (int)at,
-               (int)seed, lost, wrong, ghosts, halves, strange);
+        printf("op %d seed %d: lost %d, wrong %d, from released epochs %d, half released %d, strange %d\n",
+               (int)at, (int)seed, lost, wrong, ghosts, halves, strange);
 }
 
 int main(int argc, char **argv)
@@ -227,8 +229,8 @@ int main(int argc, char **argv)
         if (limit > 0 && now_seconds() - began > limit) break;
     }
     remove(keep);
-    printf("%d operations, every one with %d seeds, %d runs; %d objects found again\n", (int)ops, (int)whole, (int)runs,
-           recovered);
+    printf("%d operations, every one with %d seeds, %d runs; %d objects found again\n", (int)ops, (int)whole,
+           (int)runs, recovered);
     EXPECT(whole >= 1 && ops > 100);
     return test_summary("test_zns_crash");
 }
