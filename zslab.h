@@ -919,12 +919,12 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
 #define ZS__CLASS_BYTES_MAX (ZSLAB_CHUNK_SHIFT < 16 ? ZS__CHUNK_BYTES : (size_t)65536)
 #define ZS__CLASS_MAX 255                     /* classes 0 to 254; 255 fits the byte of the empty bin */
 #define ZS__MASK_WORDS (ZSLAB_CHUNK_SHIFT <= 15 ? 1 : 1 << (ZSLAB_CHUNK_SHIFT - 15))
-#ifndef ZS__MAG_BYTES
-#define ZS__MAG_BYTES 1024u                   /* one magazine: 63 entries, aligned to its size */
+#ifndef ZS__MAGAZINE
+#define ZS__MAGAZINE 1023u                    /* most entries of a magazine; a chunk's worth of slots at most */
 #endif
-#define ZS__MAG_MASK (ZS__MAG_BYTES - 1)
-#define ZS__MAG_FULL (ZS__MAG_BYTES - 16)
-#define ZS__PLACE_MASK 0xffffu                /* ring place in a stamp and in an epoch id */
+#define ZS__PLACE_MASK 0xffffu                /* ring place in an epoch id */
+#define ZS__ROUND_SHIFT 6                     /* a round's low bits: its place times 64, the offset of its line */
+#define ZS__ROUND_STEP ((uint64_t)1 << 22)    /* from one round of a place to the next: 2^42 of them */
 #define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
 #define ZS__THREAD_GONE 0xfffffffeu           /* tls.thread after this thread's teardown */
 #ifndef ZS__FOLD_MAX
@@ -956,14 +956,13 @@ typedef struct zs__entry {
 #endif
 } zs__entry;
 
-/* One class of one row. Owner only, but for heap, owner and cls, which freeing threads read. */
+/* One class of one row: one cache line. Owner only, but for owner and cls, which freeing threads read. */
 typedef struct zs__bin {
-    zs__entry *top;        /* next free place of the magazine; low bits 0: empty, ZS__MAG_FULL: full */
+    zs__entry *top;        /* next free place of the magazine: bottom when empty, limit when full */
+    zs__entry *limit, *bottom;
     uint64_t avail;        /* free slots of the current slab, taken out of its word */
     char *slots;           /* slot 0 of the current slab */
     uint8_t *states;       /* its state */
-    uintptr_t heap;        /* zslab_heap *; 0 for the draining bin */
-    uint64_t last_full;    /* the word of a chunk's last slab when all its slots are home */
     uint32_t owner;        /* thread number of the owner, or ZS__NOBODY */
     uint32_t cls;
     uint32_t size;
@@ -1007,7 +1006,7 @@ typedef struct zs__tls_block {
 
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
 typedef struct zs__round {
-    uint64_t word;         /* round << 16 | place */
+    uint64_t word;         /* round << 22 | place << 6: equal to the stamps of live chunks */
     uint64_t pad[7];
 } zs__round;
 
@@ -1065,14 +1064,15 @@ struct zslab {
     uint64_t *words;       /* one per slab */
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
     uint32_t guarded;
-    uint8_t class_of[8192]; /* class of (size - 1) / 8; class_count where there is none */
+    uint16_t bin_of[8192]; /* of (size - 1) / 8: offset of its bin in a row; the empty bin's where there is no class */
 
     zs__chunk_cold *cold;
     zs__hint *hints;
     uint32_t chunk_count, class_count, epoch_count, region_count;
     zs__class classes[ZS__CLASS_MAX + 1];
     zs__region regions[ZS__REGIONS_MAX];
-    size_t row_bytes, heap_bytes, cold_offset; /* of a row, a heap, and from a row to its cold bins */
+    size_t row_bytes, heap_bytes; /* of a row, a heap */
+    size_t cold_offset, magazine_offset; /* in a row: cold bins, magazines */
     zslab_config config;   /* defaults filled in */
     uint32_t flags_in_effect, owns_memory, rss_policy, fence_ready;
     uint32_t own_fence;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
@@ -1098,6 +1098,7 @@ struct zslab {
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
     uint32_t closing_head; /* places that drain; 1 + place */
+    uint32_t rows_ended;   /* some row of a parked or the shared heap waits to be retired */
     uint32_t close_lock;   /* one closer or trim at a time purges; guards marks */
     uint32_t heap_count;
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
@@ -1179,12 +1180,28 @@ struct zslab_domain {
 
 static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zslab *z, uint64_t stamp)
 {
-    return (zs__round *)((uintptr_t)z + ((sizeof(zslab) + 63) & ~(size_t)63)) + (stamp & ZS__PLACE_MASK);
+    return (zs__round *)((uintptr_t)z + ((sizeof(zslab) + 63) & ~(size_t)63) +
+                         (uintptr_t)(stamp & (ZS__PLACE_MASK << ZS__ROUND_SHIFT)));
+}
+
+static inline uint32_t zs__stamp_place(uint64_t stamp)
+{
+    return (uint32_t)(stamp >> ZS__ROUND_SHIFT & ZS__PLACE_MASK);
+}
+
+static inline zs__round *zs__round_of(const zslab *z, uint64_t epoch) /* of an epoch's place, or a place */
+{
+    return zs__round_at(z, (epoch & ZS__PLACE_MASK) << ZS__ROUND_SHIFT);
 }
 
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 {
     return (zs__bin *)((char *)row + sizeof(zs__row)) + cls;
+}
+
+static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size_t size) /* 1 to the largest */
+{
+    return (zs__bin *)((char *)row + z->bin_of[(size - 1) >> 3]);
 }
 
 /* ---- >>fast ----------------------------------------------------------------
@@ -1244,7 +1261,7 @@ static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
 static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void *p, uint8_t *state)
 {
     zs__entry *top = bin->top;
-    if (ZS__LIKELY(((uintptr_t)top & ZS__MAG_MASK) != ZS__MAG_FULL)) {
+    if (ZS__LIKELY(top != bin->limit)) {
         top->p = p;
         top->state = state;
         bin->top = top + 1;
@@ -1253,7 +1270,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void 
         size_t at = (size_t)(state - z->states), slab = at >> 6;
         uint64_t was = z->words[slab], now = was | (uint64_t)1 << (at & 63);
         z->words[slab] = now;
-        if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != bin->last_full))
+        if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != z->classes[bin->cls].last_full))
             return ZSLAB_OK;
         return zs__free_listed(z, bin, p, was);
     }
@@ -1266,9 +1283,10 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
     if (ZS__LIKELY(offset < z->range_bytes)) {
         zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
-        uint64_t recip = zs__load_recip(&c->recip), t = (offset & ZS__CHUNK_MASK) * recip;
+        zs__recip recip = zs__load_recip(&c->recip);
+        uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
         uint8_t *state = (uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
-        if (ZS__LIKELY((t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
+        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
             uint64_t stamp = zs__load_u64(&c->stamp); /* relaxed: the pointer came with its binding */
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
                 zs__bin *bin;
@@ -1290,24 +1308,24 @@ static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
     zs__tls_block *tls = zs__tls();
     if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)) {
         zs__row *row = tls->row;
-        zs__bin *bin = zs__bin_at(row, z->class_of[(size - 1) >> 3]);
+        zs__bin *bin = zs__bin_for(z, row, size);
         zs__entry *top = bin->top;
         void *p;
-        if (ZS__LIKELY((uintptr_t)top & ZS__MAG_MASK)) {
+        if (ZS__LIKELY(top != bin->bottom)) {
             bin->top = --top;
             p = top->p;
             zs__store_u8(top->state, ZS__LIVE);
         } else {
             uint64_t avail = bin->avail;
-            unsigned slot;
+            uint8_t *states = bin->states;
+            size_t bytes = bin->size, slot;
             if (ZS__UNLIKELY(!avail))
                 return zs__malloc_slow(z, size);
             slot = zs__ctz(avail);
-            avail &= avail - 1;
-            bin->avail = avail;
-            p = bin->slots + (size_t)slot * bin->size;
-            zs__store_u8(bin->states + slot, ZS__LIVE);
-            ZS__PREFETCH_WRITE(bin->slots + (size_t)zs__ctz(avail | (uint64_t)1 << 63) * bin->size);
+            p = bin->slots + slot * bytes;
+            bin->avail = avail & (avail - 1);
+            ZS__PREFETCH_WRITE((char *)p + bytes);
+            zs__store_u8(states + slot, ZS__LIVE);
         }
         zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
         if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
@@ -1892,6 +1910,15 @@ static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per
     return (lines + step - 1) / step * step;
 }
 
+/* Entries of a class's magazine: a chunk's worth of slots, so that little memory waits there. */
+static uint32_t zs__magazine_entries(const zslab *z, size_t cls)
+{
+    size_t n = ZS__CHUNK_BYTES / z->classes[cls].size, most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
+    if (n < 16)
+        n = 16;
+    return (uint32_t)(n < most ? n : most);
+}
+
 static void zs__class_fill(zs__class *k, uint32_t size)
 {
     uint32_t rest;
@@ -1921,7 +1948,8 @@ static int zs__class_table_valid(const uint32_t *bytes, size_t count)
 /* Class of a size from 1 on, class_count when there is none. */
 static inline size_t zs__class_of(const zslab *z, size_t size)
 {
-    return size - 1 < ZS__CLASS_BYTES_MAX ? z->class_of[(size - 1) >> 3] : z->class_count;
+    return size - 1 < ZS__CLASS_BYTES_MAX ? (z->bin_of[(size - 1) >> 3] - sizeof(zs__row)) / sizeof(zs__bin)
+                                          : z->class_count;
 }
 
 /* Largest power of two dividing the class, at least what its size promises. */
@@ -1939,10 +1967,10 @@ static void zs__class_setup(zslab *z)
         uint32_t bytes = z->config.class_bytes ? z->config.class_bytes[i] : (uint32_t)zs__default_class(i);
         zs__class_fill(&z->classes[i], bytes);
     }
-    for (unit = 0; unit < sizeof z->class_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
+    for (unit = 0; unit < sizeof z->bin_of / sizeof *z->bin_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
         while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1))
             cls++;
-        z->class_of[unit] = (uint8_t)cls;
+        z->bin_of[unit] = (uint16_t)(sizeof(zs__row) + cls * sizeof(zs__bin));
     }
     z->region_count = 0;
     for (i = z->class_count; i-- > 0;) { /* ascending lines: from the largest class down */
@@ -2155,6 +2183,11 @@ static inline zs__row *zs__row_of_bin(zs__bin *bin)
     return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row));
 }
 
+static inline zslab_heap *zs__bin_heap(zs__bin *bin) /* not of the draining bin, which is nobody's */
+{
+    return zs__row_of_bin(bin)->heap;
+}
+
 static inline uint32_t zs__chunk_slab(const zslab *z, const zs__chunk *c) /* index of its first slab */
 {
     return (uint32_t)(((uint8_t *)zs__load_ptr(&c->states) - z->states) >> 6);
@@ -2292,7 +2325,7 @@ static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chun
     zs__cached(z, x, 1);
     if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes || !zs__chunk_leave(z, bin, chunk))
         return;
-    zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].overflowed);
+    zs__count(&zs__bin_heap(bin)->counters[bin->cls].overflowed);
     if (z->rss_policy && zs__purge_chunk(z, chunk))
         zs__cached(z, x, 0);
     zs__pool_give(z, chunk + 1, chunk + 1, 1);
@@ -2310,7 +2343,7 @@ static void zs__slab_put(zslab *z, zs__bin *bin, uint32_t chunk, uint32_t slab, 
         x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
         if (!(x->flags & ZS__CHUNK_LISTED)) {
             zs__list_push(z, zs__cold_of(z, bin), chunk);
-            zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].full_to_partial);
+            zs__count(&zs__bin_heap(bin)->counters[bin->cls].full_to_partial);
         }
     }
     if (now == zs__slab_full(k, number) && now != was && ++x->home == x->carved)
@@ -2347,13 +2380,13 @@ static int zs__take_partial(zslab *z, zs__bin *bin)
     if (word == zs__slab_full(&z->classes[bin->cls], number)) {
         if (x->home-- == x->carved)
             zs__cached(z, x, 0);
-        zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].recycled);
+        zs__count(&zs__bin_heap(bin)->counters[bin->cls].recycled);
     }
     while (w < ZS__MASK_WORDS && !x->mask[w])
         w++;
     if (w == ZS__MASK_WORDS) {
         zs__list_remove(z, b, chunk);
-        zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].partial_to_full);
+        zs__count(&zs__bin_heap(bin)->counters[bin->cls].partial_to_full);
     }
     zs__bin_current(z, bin, chunk, number, word);
     return 1;
@@ -2376,7 +2409,7 @@ static int zs__take_fresh(zslab *z, zs__bin *bin)
         zs__cached(z, x, 0);
     if (++x->carved == k->slabs)
         b->fresh = 0;
-    zs__count(&((zslab_heap *)bin->heap)->counters[bin->cls].new_slab);
+    zs__count(&zs__bin_heap(bin)->counters[bin->cls].new_slab);
     zs__bin_current(z, bin, chunk, number, zs__slab_full(k, number));
     return 1;
 }
@@ -2437,7 +2470,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
             zs__fence_seq(); /* pairs with purging++ in zs__drain_free: it sees 0, or we see its claim */
         else
             zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__purge_claim */
-        if (zs__load_seq_u32(&z->places[old & ZS__PLACE_MASK].purging)) {
+        if (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging)) {
             zs__store_u64(&c->stamp, old);
             return ZSLAB_E_BUSY;
         }
@@ -2512,7 +2545,7 @@ static void zs__bin_adopt(zslab *z, zs__bin *bin, uint32_t chunk)
 static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
-    zslab_heap *heap = (zslab_heap *)bin->heap;
+    zslab_heap *heap = zs__bin_heap(bin);
     zslab_result why = ZSLAB_E_NOMEM;
     uint32_t chunk, tries, held = 0, tail = 0, count = 0;
     if (b->stale) {
@@ -2788,19 +2821,33 @@ static void zs__closing_remove(zslab *z, const zs__place *place)
 
 static int zs__row_retire(zslab_heap *heap, zs__row *row);
 
-static void zs__place_end(zslab *z, zs__place *place) /* CLOSED, and free for a new epoch. Epoch lock held */
+/* Rows of ended epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim holds back is
+   tried again at the next epoch call or trim. Epoch lock held. */
+static void zs__rows_ended(zslab *z)
 {
     zslab_heap *heap;
-    zs__row *row;
+    zs__row *row, *next;
+    if (!z->rows_ended)
+        return;
+    z->rows_ended = 0;
+    for (heap = z->heaps; heap; heap = heap->next)
+        for (row = z->shared || heap->is_parked ? heap->attached : NULL; row; row = next) {
+            zs__place *place = &z->places[row->place];
+            next = row->next;
+            if ((place->id != row->epoch || place->state == ZSLAB_EPOCH_CLOSED) && !zs__row_retire(heap, row))
+                z->rows_ended = 1;
+        }
+}
+
+static void zs__place_end(zslab *z, zs__place *place) /* CLOSED, and free for a new epoch. Epoch lock held */
+{
     if (place->state == ZSLAB_EPOCH_CLOSING)
         zs__closing_remove(z, place);
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__place_free(z, place);
     zs__event(z);
-    for (heap = z->heaps; heap; heap = heap->next) /* rows whose owner will not pass by */
-        if ((z->shared || heap->is_parked) && (row = zs__row_at(heap, (uint32_t)(place - z->places))) != NULL &&
-            zs__load_u64(&row->epoch) == place->id)
-            zs__row_retire(heap, row);
+    z->rows_ended = 1;
+    zs__rows_ended(z);
 }
 
 /* Has a closing epoch lost its last object? force: no place is free, a fence may stand for acknowledgements. */
@@ -2856,6 +2903,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     zs__place *place;
     zslab_epoch e;
     uint32_t q, next, pokes = 0;
+    zs__rows_ended(z);
     for (q = z->closing_head; q && pokes < 2; q = next, pokes++) {
         next = z->places[q - 1].next_closing;
         zs__place_poke(z, &z->places[q - 1], 0);
@@ -2874,7 +2922,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     place->opened_ns = z->config.memory ? 0 : zs__os_now_ns();
     place->rss_before_close = place->rss_after_close = 0;
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
-    zs__store_u64(&zs__round_at(z, q)->word, zs__load_u64(&zs__round_at(z, q)->word) + 0x10000);
+    zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__store_rel_u64(&place->id, e); /* release: pairs with zs__place_find */
     return e;
@@ -2894,7 +2942,7 @@ static void zs__row_forget(zslab *z, zs__row *row)
             cls = w * 64 + zs__ctz(used);
             bin = zs__bin_at(row, cls);
             b = zs__cold_of(z, bin);
-            bin->top = (zs__entry *)((uintptr_t)bin->top & ~(uintptr_t)ZS__MAG_MASK);
+            bin->top = bin->bottom;
             bin->avail = 0;
             zs__store_u32(&bin->current, 0);
             zs__store_u32(&b->listed, 0);
@@ -3013,24 +3061,24 @@ static zs__row *zs__row_new(zslab_heap *heap)
     zslab *z = heap->z;
     zs__row *row;
     uint32_t cls;
-    char *mags;
+    zs__entry *entries;
     zs__arena_take(z);
-    row = (zs__row *)zs__meta_alloc(z, z->row_bytes, ZS__MAG_BYTES);
+    row = (zs__row *)zs__meta_alloc(z, z->row_bytes, 64);
     zs__arena_drop(z);
     if (!row)
         return NULL;
     row->z = z;
     row->heap = heap;
-    mags = (char *)row + z->row_bytes - z->class_count * (size_t)ZS__MAG_BYTES;
+    entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
     for (cls = 0; cls <= z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
-        bin->top = (zs__entry *)(void *)(mags + (cls < z->class_count ? cls : 0) * (size_t)ZS__MAG_BYTES);
-        bin->heap = (uintptr_t)heap;
+        bin->top = bin->bottom = bin->limit = entries;
         bin->cls = cls;
-        if (cls < z->class_count) {
-            bin->size = z->classes[cls].size;
-            bin->last_full = z->classes[cls].last_full;
-        }
+        if (cls == z->class_count)
+            break;
+        bin->size = z->classes[cls].size;
+        if (!z->shared)
+            bin->limit = entries += zs__magazine_entries(z, cls);
     }
     return row;
 }
@@ -3070,7 +3118,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
         zs__row_owner(z, row, heap->thread);
     row->place = q;
     zs__store_u32(&row->acked, 0);
-    row->stamp = zs__load_u64(&zs__round_at(z, q)->word);
+    row->stamp = zs__load_u64(&zs__round_of(z, q)->word);
     zs__store_u64(&row->gate, z->own_fence ? 0 : e);
     zs__store_u64(&row->epoch, e);
     zs__row_link(&heap->attached, row);
@@ -3089,7 +3137,7 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
 {
     zslab *z = heap->z;
     zs__place *place = &z->places[row->place];
-    uint64_t round = zs__load_acq_u64(&zs__round_at(z, row->place)->word); /* pairs with zs__round_next */
+    uint64_t round = zs__load_acq_u64(&zs__round_of(z, row->place)->word); /* pairs with zs__round_next */
     if (row->stamp != round) {
         zs__row_take(z, row);
         if (zs__load_seq_u32(&place->purging)) { /* [EPOCH-5] */
@@ -3106,7 +3154,7 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
     zs__store_u64(&row->gate, row->epoch);
     zs__fence_seq(); /* [EPOCH-2] */
     if (zs__load_u64(&place->id) != row->epoch || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
-        zs__load_u64(&zs__round_at(z, row->place)->word) != round) {
+        zs__load_u64(&zs__round_of(z, row->place)->word) != round) {
         zs__store_u64(&row->gate, 0);
         return NULL;
     }
@@ -3325,7 +3373,7 @@ static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first
         zs__epoch_each(z, e, zs__chunk_drains, place);
         zs__os_fence(); /* [EPOCH-3] */
     }
-    zs__sweep_epoch(z, e, zs__load_u64(&zs__round_at(z, e)->word), 0);
+    zs__sweep_epoch(z, e, zs__load_u64(&zs__round_of(z, e)->word), 0);
     zs__claim_end(place);
     zs__epochs_take(z);
     if (first)
@@ -3365,9 +3413,13 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     return last;
 }
 
+/* In shared mode this may be a signal handler that interrupted who holds the lock: then the next epoch call looks. */
 static void zs__place_last(zslab *z, zs__place *place)
 {
-    zs__epochs_take(z);
+    if (!z->shared)
+        zs__epochs_take(z);
+    else if (!zs__lock_try(zs__as_lock(&z->epoch_lock)))
+        return;
     zs__place_poke(z, place, 0);
     zs__epochs_drop(z);
 }
@@ -3376,7 +3428,7 @@ static zslab_result zs__drain_free(zslab *z, zs__chunk *c, uint8_t *state)
 {
     uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states));
     uint64_t stamp = zs__load_u64(&c->stamp);
-    zs__place *place = &z->places[stamp & ZS__PLACE_MASK];
+    zs__place *place = &z->places[zs__stamp_place(stamp)];
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__slab_live */
     if (zs__drain_look(z, place, c, slot, stamp))
         zs__place_last(z, place);
@@ -3387,7 +3439,7 @@ static zslab_result zs__drain_free(zslab *z, zs__chunk *c, uint8_t *state)
 static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot)
 {
     uint64_t stamp = zs__load_u64(&c->stamp);
-    zs__place *place = &z->places[stamp & ZS__PLACE_MASK];
+    zs__place *place = &z->places[zs__stamp_place(stamp)];
     if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING && zs__drain_look(z, place, c, slot, stamp))
         zs__place_last(z, place);
 }
@@ -3409,11 +3461,11 @@ static void zs__inbox_push(zslab *z, uint32_t slab, uint32_t chunk)
     if (zs__exchange_u8(&hint->queued, 1))
         return;
     bin = (zs__bin *)zs__load_acq_ptr(&z->chunks[chunk].bin); /* acquire: pairs with zs__chunk_bind */
-    heap = (zslab_heap *)bin->heap;
-    if (!heap) { /* draining: frees look after themselves */
+    if (bin == &z->drain_bin) { /* draining: frees look after themselves */
         zs__exchange_u8(&hint->queued, 0);
         return;
     }
+    heap = zs__bin_heap(bin);
     head = zs__load_u32(&heap->inbox);
     do
         zs__store_u32(&hint->next, head);
@@ -3464,9 +3516,10 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
     zs__chunk *c = &z->chunks[chunk];
     zs__bin *bin = (zs__bin *)zs__load_acq_ptr(&c->bin); /* acquire: pairs with zs__chunk_bind */
     uint64_t bits, stamp = zs__load_u64(&c->stamp);
-    if ((zslab_heap *)bin->heap != heap) {
-        if (bin->heap)
-            zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
+    if (bin == &z->drain_bin)
+        return;
+    if (zs__bin_heap(bin) != heap) {
+        zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
         return;
     }
     if (stamp != zs__row_of_bin(bin)->stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
@@ -3613,7 +3666,7 @@ static void zs__row_home(zslab *z, zs__row *row)
     uint32_t cls;
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
-        while ((uintptr_t)bin->top & ZS__MAG_MASK) {
+        while (bin->top != bin->bottom) {
             zs__entry *entry = --bin->top;
             size_t at = (size_t)(entry->state - z->states), slab = at >> 6;
             zs__slab_put(z, bin, (uint32_t)((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT),
@@ -3688,7 +3741,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
     zs__fork_check();
     zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
     thread = zs__load_u32(&tls->thread);
-    if (!thread) {
+    if (!thread || thread == ZS__THREAD_GONE) {
         thread = zs__thread_number_new();
         if (!thread) {
             zs__lock_drop(&zs__global.lock);
@@ -3718,7 +3771,14 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
 static zslab_heap *zs__heap_mine(zslab *z)
 {
     zslab_heap *heap = zs__heap_peek(z);
-    return heap ? heap : zs__tls()->thread == ZS__THREAD_GONE ? NULL : zs__heap_attach(z);
+    return heap ? heap : zs__heap_attach(z);
+}
+
+/* For frees: after the thread's teardown none, since taking a heap would leak it; an allocation may take one, and arms
+   the exit hook again. */
+static zslab_heap *zs__heap_freeing(zslab *z)
+{
+    return zs__load_u32(&zs__tls()->thread) == ZS__THREAD_GONE ? NULL : zs__heap_mine(z);
 }
 
 static void zs__heap_park(zslab_heap *heap)
@@ -3758,6 +3818,7 @@ static void zs__thread_exited(void)
 #else
 static void zs__thread_exited(void) {}
 static zslab_heap *zs__heap_mine(zslab *z) { return z->shared_heap; }
+static zslab_heap *zs__heap_freeing(zslab *z) { return z->shared_heap; }
 #endif
 
 /* The epoch a plain allocation of this heap goes to: the innermost domain's, else the current one. */
@@ -3822,7 +3883,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
 {
     unsigned slot;
     uint64_t pick;
-    if ((uintptr_t)bin->top & ZS__MAG_MASK) {
+    if (bin->top != bin->bottom) {
         bin->top--;
         zs__store_u8(bin->top->state, state);
         return bin->top->p;
@@ -3865,7 +3926,7 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
     if (z->own_fence) {
         zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
         if (zs__load_u64(&place->id) == row->epoch && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
-            zs__load_u64(&zs__round_at(z, row->place)->word) == row->stamp)
+            zs__load_u64(&zs__round_of(z, row->place)->word) == row->stamp)
             return p;
     } else {
         zs__compiler_barrier(); /* [GATE-1] */
@@ -3961,7 +4022,7 @@ ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
         zs__tls()->row = heap->row; /* back from another allocator */
         zs__store_ptr(&zs__tls()->z, (uintptr_t)z);
         if (size - 1 < ZS__CLASS_BYTES_MAX) {
-            void *p = zs__bin_take(heap, zs__bin_at(heap->row, z->class_of[(size - 1) >> 3]), ZS__LIVE);
+            void *p = zs__bin_take(heap, zs__bin_for(z, heap->row, size), ZS__LIVE);
             zs__compiler_barrier(); /* [GATE-1] */
             if (p && zs__load_u64(&heap->row->gate))
                 return p;
@@ -3984,7 +4045,7 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p)
 
 ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin)
 {
-    return zs__free_to_owner(z, zs__heap_mine(z), c, state, bin);
+    return zs__free_to_owner(z, zs__heap_freeing(z), c, state, bin);
 }
 #endif /* !ZSLAB_NO_TLS */
 
@@ -4201,7 +4262,7 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         state = z->states + (size_t)slab * 64 + slot;
         zs__store_rel_u8(state, ZS__CLAIMED);
         if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
-                       zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_at(z, e)->word))) {
+                       zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
             zs__store_rel_u8(state, ZS__GUARDED);
             return zs__chunk_base(z, chunk) +
                    ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * z->classes[bin->cls].size;
@@ -4246,7 +4307,7 @@ typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
 {
     zs__place *place = zs__place_find(z, e);
-    zs__round *round = zs__round_at(z, e);
+    zs__round *round = zs__round_of(z, place ? e : 0);
     zslab_heap *mine = zs__heap_peek(z);
     zs__row *row;
     uint64_t stamp = zs__load_u64(&round->word);
@@ -4258,7 +4319,7 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     if (z->rss_policy)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
-        zs__store_rel_u64(&round->word, stamp + 0x10000); /* every object of the epoch is stale. [STAMP-1] */
+        zs__store_rel_u64(&round->word, stamp + ZS__ROUND_STEP); /* every object of the epoch is stale. [STAMP-1] */
     if (action == ZS__CLOSE && first) {
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
         zs__store_u32(&place->draining, 1);                    /* the closer's own count keeps it from ending */
@@ -4980,7 +5041,6 @@ static zslab_result zs__pool_remote_free(zslab_remote *r, void *slot, int wait)
     if (ZS__LIKELY(result == ZSLAB_OK)) return ZSLAB_OK;
     if (result == ZSLAB_E_FULL) zs__add_u64(&r->inbox.remote_full, 1); /* a count; its order is not used */
     while (wait && result == ZSLAB_E_FULL && r->fixed.queue_capacity) {
-        zs__pause();
         zs__os_yield();
         result = zs__pool_push(r, (uint32_t)idx);
     }
@@ -5269,10 +5329,10 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
         return ZSLAB_OK;
     }
 #if !ZSLAB_NO_TLS
-    if (explicit_heap ? bin->heap == (uintptr_t)explicit_heap : zs__load_u32(&bin->owner) == zs__tls()->thread)
+    if (explicit_heap ? bin != &z->drain_bin && zs__bin_heap(bin) == explicit_heap : zs__load_u32(&bin->owner) == zs__tls()->thread)
         return zs__free_own(z, bin, p, at->state);
 #endif
-    return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_mine(z), at->c, at->state, bin);
+    return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), at->c, at->state, bin);
 }
 
 /* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
@@ -5302,6 +5362,8 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
         zs__zero(p, at.k->size);
     zs__store_rel_u8(at.state, ZS__FREE); /* release: the zeros before. Pairs with zs__slab_live */
+    if (z->own_fence)
+        zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__close_purge's */
     zs__compiler_barrier();
     return zs__free_slot(z, explicit_heap, &at, p);
 }
@@ -5346,8 +5408,7 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
 {
     zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, e);
     if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
-        size_t cls = heap->z->class_of[(size - 1) >> 3];
-        void *p = cls < heap->z->class_count ? zs__bin_take(heap, zs__bin_at(row, cls), ZS__LIVE) : NULL;
+        void *p = zs__bin_take(heap, zs__bin_for(heap->z, row, size), ZS__LIVE);
         zs__compiler_barrier(); /* [GATE-1] */
         if (ZS__LIKELY(p != NULL)) {
             if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
@@ -5371,7 +5432,7 @@ ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
 ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
 {
     size_t bytes = zs__mul_clamp(count, size);
-    void *p = zslab_malloc(z, bytes);
+    void *p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zslab_malloc(z, bytes);
     if (p)
         zs__zero(p, bytes);
     return p;
@@ -5379,7 +5440,7 @@ ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
 
 static zslab_epoch zs__epoch_of_chunk(const zslab *z, const zs__chunk *c)
 {
-    return zs__load_u64(&z->places[zs__load_u64(&c->stamp) & ZS__PLACE_MASK].id);
+    return zs__load_u64(&z->places[zs__stamp_place(zs__load_u64(&c->stamp))].id);
 }
 
 static void *zs__realloc_fallback(zslab *z, void *p, size_t size)
@@ -5545,7 +5606,7 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
     zs__row *row = NULL;
     zs__bin *bin;
     zslab_result r;
-    uint32_t i;
+    zs__entry *entry;
     if (!size)
         return ZSLAB_E_INVALID;
     if (cls == z->class_count)
@@ -5569,9 +5630,8 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
     if (z->shared)
         zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
     else
-        for (i = 0; i < ZS__MAG_BYTES / sizeof(zs__entry); i++) /* and the magazine's pages */
-            *(volatile char *)((uintptr_t)bin->top - ((uintptr_t)bin->top & ZS__MAG_MASK) + i * sizeof(zs__entry)) =
-                *(volatile char *)((uintptr_t)bin->top - ((uintptr_t)bin->top & ZS__MAG_MASK) + i * sizeof(zs__entry));
+        for (entry = bin->bottom; entry != bin->limit; entry++) /* and the magazine's pages */
+            *(void *volatile *)&entry->p = entry->p;
     return r;
 }
 
@@ -5641,7 +5701,7 @@ static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have 
         for (heap = z->heaps; heap && !e; heap = heap->next) {
             zs__row *row = zs__row_at(heap, q);
             stamp = row ? row->stamp : 0;
-            if (row && zs__load_u64(&row->epoch) && stamp != zs__load_u64(&zs__round_at(z, q)->word))
+            if (row && zs__load_u64(&row->epoch) && stamp != zs__load_u64(&zs__round_of(z, q)->word))
                 e = zs__load_u64(&row->epoch);
         }
         if (e)
@@ -5666,6 +5726,7 @@ ZSLAB_API size_t zslab_trim(zslab *z)
     size_t bytes = 0;
     if (z->shared) {
         zs__epochs_take(z);
+        zs__rows_ended(z);
         for (row = heap->attached; row; row = row->next)
             zs__shared_give(z, row, ~(uint32_t)0);
         for (row = heap->idle; row; row = row->next)
@@ -5898,12 +5959,6 @@ typedef struct zs__plan {
     uint32_t chunk_count, heap_of_count;
 } zs__plan;
 
-static size_t zs__row_size(const zslab *z, int magazines)
-{
-    size_t n = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin) + z->class_count * sizeof(zs__bin_cold);
-    return magazines ? zs__round_up(n, ZS__MAG_BYTES) + z->class_count * (size_t)ZS__MAG_BYTES : zs__round_up(n, 64);
-}
-
 static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
 {
     zs__plan p;
@@ -5930,7 +5985,7 @@ static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align,
 static size_t zs__meta_minimum(const zslab *z)
 {
     size_t rows = z->shared ? 1 : 2;
-    return z->heap_bytes + rows * (z->row_bytes + ZS__MAG_BYTES) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128;
+    return z->heap_bytes + rows * (z->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128;
 }
 
 static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
@@ -5957,6 +6012,7 @@ static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
 /* What follows from a valid configuration alone; `z` may be a scratch copy. */
 static void zs__derive(zslab *z, const zslab_config *config)
 {
+    size_t cls;
     zs__zero(z, sizeof *z);
     z->config = *config;
     z->epoch_count = config->epoch_count;
@@ -5970,8 +6026,11 @@ static void zs__derive(zslab *z, const zslab_config *config)
     z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
     z->guarded = z->always_slow = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
     z->rss_policy = config->reclaim == ZSLAB_RECLAIM_RSS;
-    z->row_bytes = zs__row_size(z, !z->shared);
     z->cold_offset = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin);
+    z->magazine_offset = zs__round_up(z->cold_offset + z->class_count * sizeof(zs__bin_cold), 64);
+    z->row_bytes = z->magazine_offset;
+    for (cls = 0; !z->shared && cls < z->class_count; cls++)
+        z->row_bytes += zs__magazine_entries(z, cls) * sizeof(zs__entry);
     z->heap_bytes = sizeof(zslab_heap) + (z->class_count + 1) * sizeof(zs__counters) +
                     z->epoch_count * sizeof(uintptr_t) + z->class_count * sizeof(zs__gather);
 }
@@ -6132,13 +6191,14 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     scratch->fence_ready = zs__os_fence_ready() == 0;
     scratch->own_fence = scratch->rss_policy && !scratch->fence_ready && !scratch->shared;
     scratch->always_slow |= scratch->own_fence;
+    scratch->guarded |= scratch->own_fence; /* frees fence for themselves too, on the cold path */
     z = config.memory ? zs__create_buffer(scratch) : zs__create_reserved(scratch);
     if (!z)
         return NULL;
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
     z->drain_bin.owner = ZS__NOBODY;
     for (q = 0; q < z->epoch_count; q++) {
-        zs__round_at(z, q)->word = (uint64_t)1 << 16 | q;
+        zs__round_of(z, q)->word = ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT;
         z->places[q].state = ZSLAB_EPOCH_CLOSED;
         zs__place_free(z, &z->places[q]);
     }
@@ -6245,7 +6305,7 @@ static void zs__fork_heap(zslab *z, zslab_heap *heap, int foreign)
             zs__cold_of(z, bin)->lock = 0;
             zs__cold_of(z, bin)->listed = 0;
             if (foreign) {
-                bin->top = (zs__entry *)((uintptr_t)bin->top & ~(uintptr_t)ZS__MAG_MASK);
+                bin->top = bin->bottom;
                 bin->avail = 0;
             }
         }
