@@ -2869,16 +2869,17 @@ static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32
     return best;
 }
 
-/* Completes the fullest zone that no stream uses. 1: there was one. */
-static int zs__zns_zone_finish_fullest(zslab_zns *s)
+/* Completes the fullest zone that no stream uses or that has no room for `min` blocks. 1: there was one. */
+static int zs__zns_zone_finish_fullest(zslab_zns *s, uint32_t min)
 {
     uint32_t i, best = ZS__ZNS_NONE, least = UINT32_MAX;
-    for (i = 0; i < s->zone_count; i++)
-        if (zs__zns_state(s, i) == ZS__ZNS_Z_OPEN && !s->zone[i].users && zs__zns_zone_left(s, i) < least &&
-            !(zs__load_acq_u64(&s->zone[i].word) >> 33)) { /* acquire: nothing under way [ZONE-1] */
+    for (i = 0; i < s->zone_count; i++) {
+        uint32_t left = zs__zns_zone_left(s, i);
+        if (zs__zns_state(s, i) == ZS__ZNS_Z_OPEN && (!s->zone[i].users || left < min) && left < least) {
             best = i;
-            least = zs__zns_zone_left(s, i);
+            least = left;
         }
+    }
     if (best == ZS__ZNS_NONE || !zs__zns_zone_shut(&s->zone[best])) return 0;
     zs__zns_zone_end(s, best);
     return zs__zns_state(s, best) != ZS__ZNS_Z_OPEN;
@@ -2920,7 +2921,7 @@ static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min
         return rc;
     *out = zs__zns_zone_find(s, st, min, 0, 0);
     if (*out != ZS__ZNS_NONE) return 0;
-    if (limited && zs__zns_zone_finish_fullest(s)) {
+    if (limited && zs__zns_zone_finish_fullest(s, min)) {
         rc = zs__zns_zone_fresh(s, st, out);
         if (!rc) return 0;
     }
@@ -3611,7 +3612,8 @@ static zslab_result zs__zns_pin_handle(zslab_zns *s, zslab_handle h, zs__zns_ep 
     zs__zns_frame *f = zs__zns_frame_at(s, id);
     uint64_t gen;
     zs__zns_ep *e;
-    if ((h & 3) != 2 || !f) return ZSLAB_E_INVALID;
+    if ((h & 3) != 2) return ZSLAB_E_INVALID;
+    if (!f) return ZSLAB_E_STALE; /* an id of before a restart, not given again since */
     gen = zs__load_acq_u64(&f->gen);               /* acquire: pairs with zs__zns_frame_take */
     e = (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: as above */
     if (!gen || (gen & 0xffffff) != (h >> 2 & 0xffffff) || !e || !zs__zns_pin(e, 0)) return ZSLAB_E_STALE;
@@ -4527,8 +4529,7 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         uint32_t frames = z->capacity / s->frame_blocks + 1;
         uint32_t room =
             zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
-        z->limit =
-            z->capacity / 2048 >= room ? z->capacity - room : z->capacity; /* an index costs at most 1/2048 */
+        z->limit = z->capacity / 1280 >= room ? z->capacity - room : z->capacity; /* at most 1/1280 for an index */
     }
     if (r == ZSLAB_OK) r = zs__zns_replay(s, found);
     if (r == ZSLAB_OK && s->meta_zone == ZS__ZNS_NONE) {
