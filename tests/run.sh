@@ -34,7 +34,7 @@ run_one()
     124 | 137) status=FAIL reason="no end after ${limit:-120} s" ;;
     *) status=FAIL reason="exit status $rc" ;;
     esac
-    echo $status >"$RUN_LOGS/$name.status"
+    echo $status >"$RUN_STATUS/$name"
     printf '%-4s %s (%s s)%s\n' $status "$name" $(($(date +%s) - begin)) "${reason:+: $reason}"
     if [ $status = FAIL ]; then tail -n 60 "$log" | sed 's/^/     | /'; fi
 }
@@ -54,12 +54,13 @@ while getopts j:l:r: o; do
     esac
 done
 shift $((OPTIND - 1))
-export RUN_LOGS RUN_PREFIX
-mkdir -p "$RUN_LOGS" && rm -f "$RUN_LOGS"/*.status
+mkdir -p "$RUN_LOGS" && RUN_STATUS=$(mktemp -d "$RUN_LOGS/status.XXXXXX") || exit 1 # our own: runs may overlap
+trap 'rm -rf "$RUN_STATUS"' EXIT
+export RUN_LOGS RUN_PREFIX RUN_STATUS
 if [ $# -gt 0 ]; then printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" --one; fi
 
 passed=0 failed=0 skipped=0
-for s in "$RUN_LOGS"/*.status; do
+for s in "$RUN_STATUS"/*; do
     case $(cat "$s" 2>/dev/null) in
     ok) passed=$((passed + 1)) ;;
     skip) skipped=$((skipped + 1)) ;;
