@@ -9,18 +9,33 @@
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int test_passed, test_failed; /* counted with atomics: checks may stand in any thread */
+static char test_where[96];          /* shown with a check that does not hold; set by the main thread alone */
+
+/* test_at("mode %s, class %d", ...) -- where a loop over cases is; test_at("") ends it. */
+__attribute__((format(printf, 1, 2))) static inline void test_at(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(test_where, sizeof test_where, format, list);
+    va_end(list);
+}
 
 static inline int test_count(int holds, const char *file, int line, const char *what, const char *got)
 {
     if (holds) {
         __atomic_fetch_add(&test_passed, 1, __ATOMIC_RELAXED);
     } else if (__atomic_fetch_add(&test_failed, 1, __ATOMIC_RELAXED) < 20) {
-        printf("%s:%d: not so: %s%s%s\n", file, line, what, got ? ", but " : "", got ? got : "");
+        printf("%s:%d: not so: %s%s%s%s%s%s\n", file, line, what, got ? ": " : "", got ? got : "",
+               *test_where ? " (" : "", test_where, *test_where ? ")" : "");
+        fflush(stdout);
     }
     return holds;
 }
@@ -32,12 +47,21 @@ static inline int test_count(int holds, const char *file, int line, const char *
 #define CHECK_IS(call, code) test_result((call), (code), __FILE__, __LINE__, #call " is " #code)
 
 /* CHECK_FAILS(call, code) -- call returns NULL or 0 and leaves this reason. */
-#define CHECK_FAILS(call, code)                                                                          \
-    (CHECK(!(call)) && test_result(zslab_last_error(), (code), __FILE__, __LINE__, #call " fails with " #code))
+#define CHECK_FAILS(call, code) test_fails(!(call), (code), __FILE__, __LINE__, #call " fails with " #code)
 
 static inline int test_result(zslab_result got, zslab_result want, const char *file, int line, const char *what)
 {
-    return test_count(got == want, file, line, what, zslab_result_name(got));
+    char names[96];
+    if (got == want)
+        return test_count(1, file, line, what, NULL);
+    snprintf(names, sizeof names, "%s, not %s", zslab_result_name(got), zslab_result_name(want));
+    return test_count(0, file, line, what, names);
+}
+
+static inline int test_fails(int failed, zslab_result want, const char *file, int line, const char *what)
+{
+    zslab_result got = failed ? zslab_last_error() : ZSLAB_OK;
+    return test_count(failed && got == want, file, line, what, zslab_result_name(got));
 }
 
 /* For what a test cannot go on without. */
@@ -89,15 +113,193 @@ static inline void test_destroy(zslab *z)
     zslab_destroy(z);
 }
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define TEST_SANITIZED 1
+#if defined(__SANITIZE_THREAD__)
+#define TEST_TSAN 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define TEST_ASAN 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define TEST_SANITIZED 1
+#if __has_feature(thread_sanitizer)
+#define TEST_TSAN 1
+#elif __has_feature(address_sanitizer)
+#define TEST_ASAN 1
 #endif
 #endif
-#ifndef TEST_SANITIZED
-#define TEST_SANITIZED 0
+#ifndef TEST_TSAN
+#define TEST_TSAN 0
 #endif
+#ifndef TEST_ASAN
+#define TEST_ASAN 0
+#endif
+#define TEST_SANITIZED (TEST_TSAN || TEST_ASAN)
+
+/* How much a test does: the first argument, else `usual`, a tenth of it under a sanitizer. */
+static inline uint64_t test_amount(int argc, char **argv, uint64_t usual)
+{
+    return argc > 1 ? strtoull(argv[1], NULL, 0) : TEST_SANITIZED ? usual / 10 : usual;
+}
+
+/* ---- kinds of allocator: what holds for one must hold for each ---- */
+typedef struct test_mode {
+    const char *name;
+    uint32_t flags;
+    zslab_reclaim reclaim;
+    int in_buffer;
+} test_mode;
+
+static const test_mode test_modes[] = {
+    {"default", 0, ZSLAB_RECLAIM_LATENCY, 0},
+    {"rss", 0, ZSLAB_RECLAIM_RSS, 0},
+    {"hardened", ZSLAB_FLAG_HARDENED, ZSLAB_RECLAIM_LATENCY, 0},
+    {"buffer", 0, ZSLAB_RECLAIM_LATENCY, 1},
+    {"shared", ZSLAB_FLAG_SHARED, ZSLAB_RECLAIM_LATENCY, 0},
+    {"shared rss", ZSLAB_FLAG_SHARED, ZSLAB_RECLAIM_RSS, 0},
+    {"shared hardened", ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED, ZSLAB_RECLAIM_LATENCY, 0},
+};
+#define TEST_MODES (sizeof test_modes / sizeof *test_modes)
+
+/* Every mode in turn; without thread-local storage the owned ones would only repeat the shared ones. */
+static inline const test_mode *test_next_mode(const test_mode *m)
+{
+    for (m = m ? m + 1 : test_modes; m < test_modes + TEST_MODES; m++)
+        if (!ZSLAB_NO_TLS || (m->flags & ZSLAB_FLAG_SHARED) || m->in_buffer)
+            return m;
+    return NULL;
+}
+#define TEST_EACH_MODE(m) \
+    for (const test_mode *m = test_next_mode(NULL); m && (test_at("%s", m->name), 1); m = test_next_mode(m))
+
+#ifndef TEST_BUFFER_BYTES /* 72 chunks: every class and some more, in the largest chunks too */
+#define TEST_BUFFER_BYTES (((size_t)72 << ZSLAB_CHUNK_SHIFT) + ((size_t)16 << 20))
+#endif
+
+/* An allocator of this mode; other fields of config as given, NULL: their defaults. */
+static inline zslab *test_open(const test_mode *m, const zslab_config *config)
+{
+    static char *buffer;
+    zslab_config c;
+    memset(&c, 0, sizeof c);
+    if (config)
+        c = *config;
+    c.flags |= m->flags;
+    c.reclaim = m->reclaim;
+    if (m->in_buffer) {
+        if (!buffer)
+            buffer = (char *)malloc(TEST_BUFFER_BYTES);
+        c.memory = buffer;
+        c.memory_bytes = TEST_BUFFER_BYTES;
+    }
+    return test_create(&c);
+}
+
+/* Is the allocator one of heaps that threads own? */
+static inline int test_owned(const test_mode *m)
+{
+    return !ZSLAB_NO_TLS && !(m->flags & ZSLAB_FLAG_SHARED);
+}
+
+/* ---- objects that know what they are: a pattern made of address, size and seed ---- */
+static inline void test_fill(void *p, size_t bytes, uint64_t seed)
+{
+    uint64_t x = seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)p ^ bytes;
+    unsigned char *at = (unsigned char *)p;
+    size_t i;
+    for (i = 0; i + 8 <= bytes; i += 8, x += 0x0101010101010101u)
+        memcpy(at + i, &x, 8);
+    for (; i < bytes; i++, x >>= 8)
+        at[i] = (unsigned char)x;
+}
+
+static inline int test_filled(const void *p, size_t bytes, uint64_t seed)
+{
+    uint64_t x = seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)p ^ bytes;
+    const unsigned char *at = (const unsigned char *)p;
+    size_t i;
+    for (i = 0; i + 8 <= bytes; i += 8, x += 0x0101010101010101u)
+        if (memcmp(at + i, &x, 8))
+            return 0;
+    for (; i < bytes; i++, x >>= 8)
+        if (at[i] != (unsigned char)x)
+            return 0;
+    return 1;
+}
+
+/* Live objects as zslab_check sees them; (size_t)-1 when it finds damage. */
+static inline int test_count_visit(void *user, const zslab_visit *object)
+{
+    (void)object;
+    ++*(size_t *)user;
+    return 0;
+}
+static inline size_t test_live(const zslab *z)
+{
+    size_t n = 0;
+    return zslab_check(z, test_count_visit, &n) == ZSLAB_OK ? n : (size_t)-1;
+}
+
+/* ---- another thread that does one thing at a time, when told ---- */
+typedef void test_job(void *arg);
+typedef struct test_worker {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards the fields below */
+    pthread_cond_t turn;
+    test_job *job;
+    void *arg;
+    int stop;
+} test_worker;
+
+static inline void *test_worker_main(void *user)
+{
+    test_worker *w = (test_worker *)user;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (!w->job && !w->stop)
+            pthread_cond_wait(&w->turn, &w->lock);
+        if (!w->job)
+            break;
+        w->job(w->arg);
+        w->job = NULL;
+        pthread_cond_broadcast(&w->turn);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static inline void test_worker_start(test_worker *w)
+{
+    memset(w, 0, sizeof *w);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->turn, NULL);
+    MUST(pthread_create(&w->thread, NULL, test_worker_main, w) == 0);
+}
+
+static inline void test_worker_do(test_worker *w, test_job *job, void *arg) /* returns when it is done */
+{
+    pthread_mutex_lock(&w->lock);
+    w->job = job;
+    w->arg = arg;
+    pthread_cond_broadcast(&w->turn);
+    while (w->job)
+        pthread_cond_wait(&w->turn, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static inline void test_worker_end(test_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stop = 1;
+    pthread_cond_broadcast(&w->turn);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->turn);
+}
+
+/* In a thread of its own, from start to end. */
+static inline void test_in_thread(void *(*body)(void *), void *arg)
+{
+    pthread_t thread;
+    MUST(pthread_create(&thread, NULL, body, arg) == 0);
+    pthread_join(thread, NULL);
+}
 
 #endif
