@@ -54,7 +54,8 @@ while getopts j:l:r: o; do
     esac
 done
 shift $((OPTIND - 1))
-mkdir -p "$RUN_LOGS" && RUN_STATUS=$(mktemp -d "$RUN_LOGS/status.XXXXXX") || exit 1 # our own: runs may overlap
+RUN_STATUS=$RUN_LOGS/status.$$ # our own: runs may overlap
+mkdir -p "$RUN_STATUS" || exit 1
 trap 'rm -rf "$RUN_STATUS"' EXIT
 export RUN_LOGS RUN_PREFIX RUN_STATUS
 if [ $# -gt 0 ]; then printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" --one; fi
