@@ -10,7 +10,7 @@ list()
 {
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
-    echo strict twice two static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
+    echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
         shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install | tr ' ' '\n'
 }
 
@@ -98,11 +98,13 @@ rm -rf "$out" && mkdir -p "$out" || exit 1
 case $1 in
 g++-* | gcc-* | clang-* | clang++-*)
     need "${1%%-*}"
-    alone "${1%%-*} -std=${1#*-}" && one "${1%%-*} -std=${1#*-}" "" build_main.c && two "${1%%-*} -std=${1#*-}" ""
+    alone "${1%%-*} -std=${1#*-}" && one "${1%%-*} -std=${1#*-}" "" build_main.c
     ;;
 strict) one "gcc -std=c11" "" build_strict.c && need clang && one "clang -std=c11" "" build_strict.c ;;
 twice) one "gcc -std=c11" "" build_twice.c && one "g++ -std=c++17" "" build_twice.c ;;
-two) two "gcc -std=c11" "-O0" ;;
+two) two "gcc -std=c11" "" ;;
+two-clang) need clang && two "clang -std=c11" "-O0" ;;
+two-c++) need g++ && two "g++ -std=c++17" "-O0" ;;
 static) one "gcc -std=c11" -DZSLAB_STATIC=1 build_main.c && need clang && one "clang -std=c11" -DZSLAB_STATIC=1 build_main.c ;;
 static-c++) need g++ && one "g++ -std=c++17" -DZSLAB_STATIC=1 build_main.c ;;
 inline) two "gcc -std=c11" -DZSLAB_INLINE=1 && need clang && two "clang -std=c11" -DZSLAB_INLINE=1 ;;
