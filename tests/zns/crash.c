@@ -1,16 +1,14 @@
 /* crash -- write until the power goes; afterwards account for every object that was acknowledged.
-   usage: crash write  <node or file> <acknowledgement log> [objects]    prints WRITING, runs to the end or
-   its own
+   usage: crash write  <node or file> <acknowledgement log> [objects]    prints how far it is
           crash verify <node or file> <acknowledgement log> [least]      fails with fewer acknowledged objects
-          crash plant  loss|damage|return <acknowledgement log>          a false promise that verify has to notice
+          crash plant  loss|damage|return <acknowledgement log>     a false promise that verify has to notice
 
-   The writer: two threads append to one epoch, each syncs it every 16 objects and only then acknowledges
-   them;
-   meanwhile the oldest epochs are released. Every promise is logged outside the drive after the store gave
-   it. */
+   The writer: two threads append to one epoch, each syncs it every 16 or 48 objects and only then
+   acknowledges them; meanwhile the oldest epochs are released. Every promise is logged outside the drive
+   after the store gave it. */
 #include "guest.h"
 
-enum { OBJECTS_PER_EPOCH = 96, PER_SYNC = 16, LIVE_EPOCHS = 6, WRITERS = 2 };
+enum { OBJECTS_PER_EPOCH = 96, PER_SYNC = 16, PER_SYNC_LARGE = 48, LIVE_EPOCHS = 4, WRITERS = 2 };
 
 typedef struct writer {
     zslab_zns *store;
@@ -22,9 +20,9 @@ typedef struct writer {
 
 static void write_group(writer *w, uint64_t *number, unsigned char *data)
 {
-    ack group[PER_SYNC];
-    size_t n = 0;
-    for (; n < PER_SYNC && *number < w->end; n++, *number += w->step) {
+    ack group[PER_SYNC_LARGE];
+    size_t n = 0, most = w->large ? PER_SYNC_LARGE : PER_SYNC;
+    for (; n < most && *number < w->end; n++, *number += w->step) {
         size_t bytes = w->large ? (40u << 10) + *number % (24u << 10) : object_bytes(*number);
         object_make(data, bytes, *number, w->epoch);
         group[n] = (ack){w->epoch, 0, *number, (uint32_t)bytes, 0};
@@ -65,8 +63,6 @@ static int run_write(const char *path, const char *log_path, uint64_t objects)
     ack_open(&log, log_path, 1);
     zslab_zns *store = store_open(path, 0);
     if (!store) return fprintf(stderr, "crash: %s: %s\n", path, zslab_result_name(zslab_last_error())), 1;
-    printf("WRITING\n");
-    fflush(stdout);
     for (uint64_t number = 0; number < objects && !t_failed; number += OBJECTS_PER_EPOCH, round++) {
         pthread_t threads[WRITERS];
         writer w[WRITERS];
@@ -83,6 +79,8 @@ static int run_write(const char *path, const char *log_path, uint64_t objects)
         for (unsigned i = 0; i < WRITERS; i++) pthread_join(threads[i], NULL);
         EXPECT_IS(zslab_zns_epoch_seal(store, e), ZSLAB_OK);
         ack_epoch(&log, ACK_SEALED, e);
+        printf("acknowledged %" PRIu64 "\n", number + OBJECTS_PER_EPOCH);
+        fflush(stdout);
     }
     EXPECT_IS(zslab_zns_close(store), ZSLAB_OK);
     return t_failed != 0;
@@ -253,7 +251,7 @@ static int run_verify(const char *path, const char *log_path, size_t least)
 
 /* ---- does the verification notice? ------------------------------------------------ */
 
-/* Adds one untrue record: an object that was never written, one with other contents, a release that never was. */
+/* Adds one untrue record: an object never written, one with other contents, a release that never was. */
 static int run_plant(const char *what, const char *log_path)
 {
     ack_log log, more;

@@ -162,6 +162,27 @@ static void cut(const char *dir, unsigned number, size_t at, uint64_t seed)
     close(acks);
 }
 
+static size_t unflushed(size_t at)
+{
+    size_t n = 0;
+    while (n < at && !(entries[at - 1 - n].flags & FLAG_FLUSH)) n++;
+    return n;
+}
+
+/* Of four points of the stretch by seed, the one with the most writes behind the last flush; every other time
+   a point right behind a zone reset, where there is one. */
+static size_t bad_moment(size_t from, size_t stretch, int at_reset, uint64_t *seed)
+{
+    size_t best = from + next_random(seed) % stretch;
+    for (int i = 0; i < 3; i++) {
+        size_t at = from + next_random(seed) % stretch;
+        if (unflushed(at) > unflushed(best)) best = at;
+    }
+    for (size_t at = from; at_reset && at < from + stretch; at++)
+        if (entries[at].bytes && is_reset(&entries[at])) return at + 1;
+    return best;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 7)
@@ -173,9 +194,9 @@ int main(int argc, char **argv)
     zone_bytes = strtoull(argv[6], NULL, 0);
     load(argv[1]);
     if (entry_count < 100) die("too few writes to cut", entry_count);
-    /* Stratified: one cut in each of <cuts> equal stretches, the last at the very end. */
+    /* One cut in each of <cuts> equal stretches, the last at the very end. */
     for (unsigned i = 0; i < cuts; i++) {
-        size_t stretch = entry_count / cuts, at = i * stretch + next_random(&seed) % stretch;
+        size_t stretch = entry_count / cuts, at = bad_moment(i * stretch, stretch, i & 1, &seed);
         cut(argv[2], i, i + 1 == cuts ? entry_count : at, next_random(&seed));
     }
     return 0;
