@@ -996,10 +996,11 @@ typedef struct zs__chunk {
     uint32_t cls;
 } zs__chunk;
 
-/* One thread's 24 bytes. */
+/* One thread's 32 bytes. */
 typedef struct zs__tls_block {
     uintptr_t z;           /* allocator whose row stands here; cleared by its zslab_destroy */
     zs__row *row;          /* this thread's current row in it */
+    zs__row *given;        /* and the row of the epoch it named last */
     uint32_t thread;       /* this thread's number; 0: none yet */
     uint32_t error;        /* zslab_last_error */
 } zs__tls_block;
@@ -1212,6 +1213,7 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size
 #define ZS__PASTE(name, shift, stats, no_tls) ZS__PASTE_(name, shift, stats, no_tls)
 #define ZS__ABI(name) ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS)
 #define zs__malloc_slow ZS__ABI(malloc_slow)
+#define zs__malloc_epoch_slow ZS__ABI(malloc_epoch_slow)
 #define zs__malloc_undo ZS__ABI(malloc_undo)
 #define zs__free_cold ZS__ABI(free_cold)
 #define zs__free_remote ZS__ABI(free_remote)
@@ -1220,7 +1222,8 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size
 
 #if !ZSLAB_NO_TLS
 ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zslab *z, size_t size);
-ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zslab *z, size_t size, void *p);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zslab *z, void *p);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
@@ -1302,43 +1305,60 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
     return zs__free_cold(z, p);
 }
 
-/* malloc: 8 loads, 2 stores, 4 branches from the magazine. */
+/* From an open row: 7 loads, 2 stores, 3 branches when the magazine has a slot. e: the epoch asked for, 0: the row's,
+   whichever it is. */
+static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t size, zslab_epoch e)
+{
+    zs__bin *bin = zs__bin_for(z, row, size);
+    zs__entry *top = bin->top;
+    uint64_t gate;
+    void *p;
+    if (ZS__LIKELY(top != bin->bottom)) {
+        bin->top = --top;
+        p = top->p;
+        zs__store_u8(top->state, ZS__LIVE);
+    } else {
+        uint64_t avail = bin->avail;
+        uint8_t *states = bin->states;
+        size_t bytes = bin->size, slot;
+        if (ZS__UNLIKELY(!avail))
+            return e ? zs__malloc_epoch_slow(z, size, e) : zs__malloc_slow(z, size);
+        slot = zs__ctz(avail);
+        p = bin->slots + slot * bytes;
+        bin->avail = avail & (avail - 1);
+        ZS__PREFETCH_WRITE((char *)p + bytes);
+        zs__store_u8(states + slot, ZS__LIVE);
+    }
+    zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
+    gate = zs__load_u64(&row->gate);
+    if (ZS__LIKELY(e ? gate == e : gate != 0))
+        return p;
+    return zs__malloc_undo(z, size, e, p);
+}
+
 static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
 {
     zs__tls_block *tls = zs__tls();
-    if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)) {
-        zs__row *row = tls->row;
-        zs__bin *bin = zs__bin_for(z, row, size);
-        zs__entry *top = bin->top;
-        void *p;
-        if (ZS__LIKELY(top != bin->bottom)) {
-            bin->top = --top;
-            p = top->p;
-            zs__store_u8(top->state, ZS__LIVE);
-        } else {
-            uint64_t avail = bin->avail;
-            uint8_t *states = bin->states;
-            size_t bytes = bin->size, slot;
-            if (ZS__UNLIKELY(!avail))
-                return zs__malloc_slow(z, size);
-            slot = zs__ctz(avail);
-            p = bin->slots + slot * bytes;
-            bin->avail = avail & (avail - 1);
-            ZS__PREFETCH_WRITE((char *)p + bytes);
-            zs__store_u8(states + slot, ZS__LIVE);
-        }
-        zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
-        if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
-            return p;
-        return zs__malloc_undo(z, size, p);
-    }
+    if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX))
+        return zs__row_malloc(z, tls->row, size, ZSLAB_EPOCH_NONE);
     return zs__malloc_slow(z, size);
+}
+
+/* The gate is read twice: before, or a slot of another epoch would flash live; after, as every allocation does. */
+static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zslab *z, size_t size, zslab_epoch e)
+{
+    zs__tls_block *tls = zs__tls();
+    if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX && e &&
+                   zs__load_u64(&tls->given->gate) == e))
+        return zs__row_malloc(z, tls->given, size, e);
+    return zs__malloc_epoch_slow(z, size, e);
 }
 #endif /* !ZSLAB_NO_TLS */
 
 #if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
 /* The names stay functions for whoever takes their address. */
 #define zslab_malloc(z, size) zs__malloc_fast((z), (size))
+#define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_fast((z), (size), (epoch))
 #define zslab_free(z, p) zs__free_fast((z), (p))
 #endif
 
@@ -1361,9 +1381,11 @@ static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
      zs__os_arm_thread_exit()              this thread wants that call
      zs__os_fork_word()                    a word that reads 0 in a forked child once set to 1; NULL: none,
                                            then zs__os_process_id() changes there
-     zs__os_yield(), _now_ns(), _rss(), _random(), _wait(word, value), _wake(word)
-   Locks are words of our own (0 free, 1 held, 2 held and waited for): no initialiser, trylock, and a
-   forked child can reset them.                                                     */
+     zs__os_yield(), _now_ns(), _rss(), _random()
+     zs__os_wait(word, value)              sleep a millisecond or so, or not at all when *word is not value
+   Locks are words of our own (0 free, 1 held): no initialiser, trylock, a release that is one store, and a
+   forked child can reset them. Holds are short, so a waiter spins, yields, then naps; a nap lets a holder of
+   lower priority run.                                                     */
 static ZS__UNUSED void zs__thread_exited(void); /* >>heap: park what this thread owns */
 
 #if defined(ZS__PLATFORM_INCLUDE) /* the interleaving checker: a system of its own */
@@ -1394,7 +1416,6 @@ static uint64_t zs__os_now_ns(void) { return 0; }
 static uint64_t zs__os_rss(void) { return 0; }
 static uint64_t zs__os_random(void) { return UINT64_C(0x9e3779b97f4a7c15); }
 static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value; }
-static void zs__os_wake(uint32_t *word) { (void)word; }
 
 #elif defined(_WIN32)
 
@@ -1477,7 +1498,6 @@ static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; } /* there is no fork */
 static void zs__os_yield(void) { SwitchToThread(); }
 static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value, SwitchToThread(); }
-static void zs__os_wake(uint32_t *word) { (void)word; }
 static uint64_t zs__os_now_ns(void)
 {
     LARGE_INTEGER now, per_second;
@@ -1674,29 +1694,29 @@ static void zs__os_yield(void)
     sched_yield();
 }
 
-/* futex(2): FUTEX_WAIT_PRIVATE is 128, FUTEX_WAKE_PRIVATE 129. Elsewhere waiting is yielding. */
+/* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. */
 static void zs__os_wait(uint32_t *word, uint32_t value)
 {
 #if defined(__linux__) && defined(SYS_futex)
-    syscall(SYS_futex, word, 128, value, (void *)NULL, (void *)NULL, 0);
+    struct {
+        long seconds, nanoseconds;
+    } nap = {0, 1000000};
+    syscall(SYS_futex, word, 128, value, &nap, (void *)NULL, 0);
 #else
     (void)word, (void)value;
     sched_yield();
 #endif
 }
-static void zs__os_wake(uint32_t *word)
-{
-#if defined(__linux__) && defined(SYS_futex)
-    syscall(SYS_futex, word, 129, 1, (void *)NULL, (void *)NULL, 0);
-#else
-    (void)word;
-#endif
-}
 
+/* For timestamps and timeouts. Linux: CLOCK_MONOTONIC_COARSE (6), a few milliseconds coarse and 5 ns cheap. */
 static uint64_t zs__os_now_ns(void)
 {
     struct timespec t;
+#if defined(__linux__)
+    if (clock_gettime(6, &t))
+#else
     if (clock_gettime(CLOCK_MONOTONIC, &t))
+#endif
         return 0;
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -1765,40 +1785,38 @@ static inline void zs__pause(void)
 #endif
 
 typedef struct zs__lock {
-    uint32_t word; /* 0 free, 1 held, 2 held with somebody waiting */
+    uint32_t word;
 } zs__lock;
 
 static int zs__lock_try(zs__lock *l)
 {
-    uint32_t was = 0; /* acquire on success: pairs with the exchange in zs__lock_drop */
+    uint32_t was = 0; /* acquire on success: pairs with the store in zs__lock_drop */
     return zs__load_u32(&l->word) == 0 && zs__cas_u32(&l->word, &was, 1);
 }
 
-/* Drepper, "Futexes Are Tricky", mutex 2; a spin first, since every hold here is short. */
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
 {
-    int spins;
-    for (spins = 0; spins < ZS__LOCK_SPINS; spins++) {
-        if (zs__lock_try(l))
-            return;
-        zs__pause();
+    int turn;
+    for (turn = 0; !zs__lock_try(l); turn++) {
+        if (turn < ZS__LOCK_SPINS)
+            zs__pause();
+        else if (turn < ZS__LOCK_SPINS + 64)
+            zs__os_yield();
+        else
+            zs__os_wait(&l->word, 1);
     }
-    while (zs__exchange_u32(&l->word, 2) != 0)
-        zs__os_wait(&l->word, 2);
 }
 
 static inline void zs__lock_take(zs__lock *l)
 {
-    uint32_t was = 0; /* acquire: pairs with the exchange in zs__lock_drop */
+    uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
     if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, 1)))
         zs__lock_wait(l);
 }
 
 static inline void zs__lock_drop(zs__lock *l)
 {
-    /* release: pairs with the CAS of zs__lock_take and _try, and the exchange of zs__lock_wait */
-    if (ZS__UNLIKELY(zs__exchange_u32(&l->word, 0) == 2))
-        zs__os_wake(&l->word);
+    zs__store_rel_u32(&l->word, 0); /* release: pairs with the CAS of zs__lock_take and _try */
 }
 
 /* Not memset: a freestanding build has none to include. */
@@ -2105,6 +2123,7 @@ static int zs__range_commit(zslab *z, uint32_t chunk)
     return 0;
 }
 
+/* Cold records; the records that frees read are committed from the start, so that any pointer finds one. */
 static int zs__records_commit(zslab *z, uint32_t chunk)
 {
     size_t upto = (size_t)chunk + 1;
@@ -2113,8 +2132,7 @@ static int zs__records_commit(zslab *z, uint32_t chunk)
     upto = zs__round_up(upto, 1024);
     if (upto > z->chunk_count)
         upto = z->chunk_count;
-    if (zs__commit(z, z->chunks, zs__round_up(upto * sizeof *z->chunks, z->page_bytes)) ||
-        zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes)))
+    if (zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes)))
         return -1;
     z->record_committed = upto;
     return 0;
@@ -2537,28 +2555,34 @@ static void zs__bin_adopt(zslab *z, zs__bin *bin, uint32_t chunk)
     zs__row *row = zs__row_of_bin(bin);
     zs__all_push(z, b, chunk);
     b->fresh = chunk + 1;
-    zs__or_u64(&row->used[bin->cls >> 6], (uint64_t)1 << (bin->cls & 63)); /* shared mode: bins lock apart */
+    if (!(zs__load_u64(&row->used[bin->cls >> 6]) >> (bin->cls & 63) & 1))
+        zs__or_u64(&row->used[bin->cls >> 6], (uint64_t)1 << (bin->cls & 63)); /* shared mode: bins lock apart */
+}
+
+/* The first chunk of the row's dead rounds serves again. */
+static zslab_result zs__take_stale(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t chunk = b->stale - 1;
+    zslab_result why = zs__chunk_bind(z, bin, chunk);
+    if (why == ZSLAB_OK) {
+        b->stale = z->cold[chunk].all_next;
+        b->stale_count--;
+        zs__bin_adopt(z, bin, chunk);
+        zs__count(&zs__bin_heap(bin)->counters[bin->cls].rebind);
+    }
+    return why;
 }
 
 /* Chunks of the row's dead rounds first, then the pool, then the range. One that cannot be bound at the moment is
    passed over. */
 static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
 {
-    zs__bin_cold *b = zs__cold_of(z, bin);
     zslab_heap *heap = zs__bin_heap(bin);
     zslab_result why = ZSLAB_E_NOMEM;
     uint32_t chunk, tries, held = 0, tail = 0, count = 0;
-    if (b->stale) {
-        chunk = b->stale;
-        why = zs__chunk_bind(z, bin, chunk - 1);
-        if (why == ZSLAB_OK) {
-            b->stale = z->cold[chunk - 1].all_next;
-            b->stale_count--;
-            zs__bin_adopt(z, bin, chunk - 1);
-            zs__count(&heap->counters[bin->cls].rebind);
-            return ZSLAB_OK;
-        }
-    }
+    if (zs__cold_of(z, bin)->stale && zs__take_stale(z, bin) == ZSLAB_OK)
+        return ZSLAB_OK;
     for (tries = 0; tries < 4; tries++) {
         chunk = zs__chunk_get(z, &z->classes[bin->cls], tries == 3, &why);
         if (!chunk)
@@ -2644,8 +2668,11 @@ static zs__place *zs__place_find(const zslab *z, zslab_epoch e)
     return place;
 }
 
+/* NULL also for a place past the ring, as a malformed id may say. */
 static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
 {
+    if (ZS__UNLIKELY(place >= heap->z->epoch_count))
+        return NULL;
     return (zs__row *)zs__load_acq_ptr(&heap->row_of[place]); /* acquire: pairs with zs__row_attach */
 }
 
@@ -2919,7 +2946,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
     zs__label_set(place, label);
-    place->opened_ns = z->config.memory ? 0 : zs__os_now_ns();
+    place->opened_ns = zs__os_now_ns();
     place->rss_before_close = place->rss_after_close = 0;
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
@@ -3091,6 +3118,25 @@ static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may us
     row->owner = thread;
 }
 
+/* A row that served a small epoch starts the next with its chunks bound again, in one go: what each class's first
+   allocation would do. Of 16 classes at most, the rest are bound when they are asked for. */
+static void zs__row_arm(zslab *z, zs__row *row)
+{
+    uint32_t w, armed = 0;
+    for (w = 0; w < 4; w++) {
+        uint64_t used = row->used[w];
+        for (; used && armed < ZS__FOLD_MAX; used &= used - 1) {
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(used));
+            zs__bin_cold *b = zs__cold_of(z, bin);
+            if (b->stale && z->cold[b->stale - 1].carved && z->cold[b->stale - 1].carved <= 2 &&
+                zs__take_stale(z, bin) == ZSLAB_OK && !z->shared) {
+                zs__take_fresh(z, bin);
+                armed++;
+            }
+        }
+    }
+}
+
 /* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
 static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
@@ -3129,6 +3175,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
         zs__store_u64(&row->gate, 0);
         return NULL;
     }
+    zs__row_arm(z, row);
     return row;
 }
 
@@ -3821,6 +3868,15 @@ static zslab_heap *zs__heap_mine(zslab *z) { return z->shared_heap; }
 static zslab_heap *zs__heap_freeing(zslab *z) { return z->shared_heap; }
 #endif
 
+#if !ZSLAB_NO_TLS
+static inline void zs__tls_set(zslab_heap *heap, zs__row *row) /* the fast paths serve this allocator's row from here */
+{
+    zs__tls_block *tls = zs__tls();
+    tls->row = tls->given = row;
+    zs__store_ptr(&tls->z, (uintptr_t)heap->z);
+}
+#endif
+
 /* The epoch a plain allocation of this heap goes to: the innermost domain's, else the current one. */
 static zslab_epoch zs__heap_epoch(const zslab_heap *heap)
 {
@@ -3840,8 +3896,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
             heap->row = *out = row;
 #if !ZSLAB_NO_TLS
             if (!heap->explicit_use && !heap->z->always_slow) {
-                zs__tls()->row = row;
-                zs__store_ptr(&zs__tls()->z, (uintptr_t)heap->z);
+                zs__tls_set(heap, row);
             }
 #endif
             return ZSLAB_OK;
@@ -4013,34 +4068,87 @@ static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, 
 }
 
 #if !ZSLAB_NO_TLS
-ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
+/* The common slow path: nothing waits for this heap, and the bin has a slab left. NULL: the general one. */
+static void *zs__refill_quick(zs__row *row, size_t size)
 {
-    zslab_heap *heap = zs__heap_mine(z);
-    if (!heap)
+    zslab_heap *heap = row->heap;
+    zslab *z = row->z;
+    zs__bin *bin = zs__bin_for(z, row, size);
+    void *p;
+    if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
+        (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (heap->row && !z->always_slow && !z->shared && zs__load_u64(&heap->row->gate) && zs__tls()->z != (uintptr_t)z) {
-        zs__tls()->row = heap->row; /* back from another allocator */
-        zs__store_ptr(&zs__tls()->z, (uintptr_t)z);
-        if (size - 1 < ZS__CLASS_BYTES_MAX) {
-            void *p = zs__bin_take(heap, zs__bin_for(z, heap->row, size), ZS__LIVE);
-            zs__compiler_barrier(); /* [GATE-1] */
-            if (p && zs__load_u64(&heap->row->gate))
-                return p;
-            if (p)
-                zs__undo(z, p);
-        }
-    }
-    return zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE);
+    if (!zs__take_partial(z, bin) && (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
+        return NULL;
+    zs__count(&heap->counters[bin->cls].slow);
+    p = zs__bin_take(heap, bin, ZS__LIVE);
+    zs__compiler_barrier(); /* [GATE-1] */
+    if (zs__load_u64(&row->gate) == row->epoch)
+        return p;
+    zs__undo(z, p);
+    return NULL;
 }
 
-ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, void *p)
+/* Back from another allocator: 1, the thread's words are this one's again. */
+static int zs__tls_back(zslab *z)
+{
+    uint32_t thread = zs__load_u32(&zs__tls()->thread);
+    zslab_heap *heap = thread < z->heap_of_count ? zs__heap_of_thread(z, thread) : NULL;
+    if (!heap || !heap->row || z->always_slow || !zs__load_u64(&heap->row->gate))
+        return 0;
+    zs__tls_set(heap, heap->row);
+    return 1;
+}
+
+ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
+{
+    zslab_heap *heap;
+    void *p;
+    if (size - 1 < ZS__CLASS_BYTES_MAX) {
+        if (zs__load_ptr(&zs__tls()->z) == (uintptr_t)z) {
+            if ((p = zs__refill_quick(zs__tls()->row, size)) != NULL)
+                return p;
+        } else if (zs__tls_back(z)) {
+            return zs__malloc_fast(z, size);
+        }
+    }
+    heap = zs__heap_mine(z);
+    return heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
+}
+
+ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
+{
+    zs__tls_block *tls = zs__tls();
+    zslab_heap *heap;
+    zs__row *row;
+    void *p;
+    if (!e)
+        return zs__fail_null(ZSLAB_E_CLOSED);
+    if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z && zs__load_u64(&tls->given->gate) == e &&
+        (p = zs__refill_quick(tls->given, size)) != NULL)
+        return p;
+    heap = zs__heap_mine(z);
+    if (!heap)
+        return NULL;
+    p = zs__heap_alloc(heap, size, e);
+    if (!z->always_slow && p && (row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK))) != NULL) {
+        zs__row *current;
+        if (zs__load_ptr(&tls->z) != (uintptr_t)z && !zs__tls_back(z))
+            zs__heap_row(heap, &current); /* refused: the next call comes this way again */
+        if (zs__load_ptr(&tls->z) == (uintptr_t)z)
+            tls->given = row;
+    }
+    return p;
+}
+
+ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
 {
     zslab_heap *heap = zs__heap_mine(z);
     zs__undo(z, p);
     if (!heap)
         return NULL;
     zs__count(&heap->counters[zs__class_of(z, size)].epoch_closed);
-    return zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE);
+    return zs__heap_alloc(heap, size, e);
 }
 
 ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin)
@@ -4371,8 +4479,7 @@ static void zs__heap_switch(zslab_heap *heap)
     zs__tls_block *tls = zs__tls();
     heap->row = row && zs__load_u64(&row->gate) == e ? row : NULL;
     if (heap->row && !z->always_slow) {
-        tls->row = heap->row;
-        zs__store_ptr(&tls->z, (uintptr_t)z);
+        zs__tls_set(heap, heap->row);
     } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
         zs__store_ptr(&tls->z, 0);
     }
@@ -5284,8 +5391,6 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
     if (offset >= z->range_bytes)
         return ZSLAB_E_FOREIGN;
     out->chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
-    if (!z->config.memory && out->chunk >= zs__load_ptr((const uintptr_t *)&z->record_committed))
-        return ZSLAB_E_FOREIGN;
     out->c = z->chunks + out->chunk;
     recip = zs__load_recip(&out->c->recip);
     if (!recip)
@@ -5374,6 +5479,11 @@ ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
     return zs__heap_alloc(z->shared_heap, size, ZSLAB_EPOCH_NONE);
 }
 
+ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
+{
+    return epoch ? zs__heap_alloc(z->shared_heap, size, epoch) : zs__fail_null(ZSLAB_E_CLOSED);
+}
+
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
 {
     return zs__free_checked(z, NULL, p);
@@ -5389,6 +5499,11 @@ ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
     return zs__malloc_fast(z, size);
 }
 
+ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
+{
+    return zs__malloc_epoch_fast(z, size, epoch);
+}
+
 ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
 {
     return zs__free_fast(z, p);
@@ -5398,8 +5513,7 @@ ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
 /* The row of an epoch that is open to this heap: what every allocation in a given epoch tests first. */
 static inline zs__row *zs__row_open(const zslab_heap *heap, zslab_epoch e)
 {
-    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
-    zs__row *row = q < heap->z->epoch_count ? zs__row_at(heap, q) : NULL;
+    zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     return row && e && zs__load_u64(&row->gate) == e ? row : NULL;
 }
 
@@ -5417,16 +5531,6 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
         }
     }
     return zs__heap_alloc(heap, size, e);
-}
-
-ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
-{
-    zslab_heap *heap = zs__heap_mine(z);
-    if (!heap)
-        return NULL;
-    if (!epoch)
-        return zs__fail_null(ZSLAB_E_CLOSED);
-    return zs__malloc_in(heap, size, epoch);
 }
 
 ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
@@ -6119,7 +6223,7 @@ static zslab *zs__create_reserved(zslab *scratch)
         if (c->reserve_bytes || range <= 2 * align)
             return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
     }
-    if (c->os.commit(c->os.user, meta, zs__round_up(p.chunks, page))) {
+    if (c->os.commit(c->os.user, meta, p.cold)) {
         c->os.release(c->os.user, base, range);
         c->os.release(c->os.user, meta, p.bytes);
         return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
