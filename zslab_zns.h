@@ -2262,6 +2262,8 @@ static void zs__zns_zone_forget(zslab_zns *s, uint32_t zone, uint32_t state)
 static int zs__zns_zone_reset(zslab_zns *s, uint32_t zone, uint32_t state)
 {
     int rc = s->dev.ops.reset(s->dev.user, zone);
+    if (rc == -(int)ZSLAB_E_IO && !zs__zns_zone_dead(s, zone)) /* once more, before the zone is given up */
+        rc = s->dev.ops.reset(s->dev.user, zone);
     zs__zns_set_fatal(s, rc);
     if (!rc) {
         zs__add_u64(&s->resets, 1);
@@ -3613,7 +3615,7 @@ static zslab_result zs__zns_pin_handle(zslab_zns *s, zslab_handle h, zs__zns_ep 
     uint64_t gen;
     zs__zns_ep *e;
     if ((h & 3) != 2) return ZSLAB_E_INVALID;
-    if (!f) return ZSLAB_E_STALE; /* an id of before a restart, not given again since */
+    if (!f) return ZSLAB_E_STALE;                  /* an id of before a restart, not given again since */
     gen = zs__load_acq_u64(&f->gen);               /* acquire: pairs with zs__zns_frame_take */
     e = (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: as above */
     if (!gen || (gen & 0xffffff) != (h >> 2 & 0xffffff) || !e || !zs__zns_pin(e, 0)) return ZSLAB_E_STALE;
@@ -4238,7 +4240,8 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     return ZSLAB_OK;
 }
 
-static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc)
+static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, int unwritten,
+                                      zs__zns_scan *sc)
 {
     zs__zns_head h;
     const uint8_t *p;
@@ -4250,6 +4253,7 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
         if (h.kind != ZS__ZNS_FRAME_OBJECTS) continue;
         r = zs__zns_adopt(s, &h, zone, block, p);
     }
+    if (sc->in_run && unwritten) sc->damaged--; /* the rest of a finished zone was never written */
     s->recovery.torn += sc->damaged;
     if (sc->cut) {
         s->zone[zone].failed = 1;
@@ -4309,7 +4313,9 @@ static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns
     if (z->index_noted && !z->index_blocks && z->index_block < used) used = z->index_block;
     if (z->index_blocks && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY))
         r = zs__zns_take_index(s, zone, used, sc, &done);
-    if (r == ZSLAB_OK && !done) r = zs__zns_take_scan(s, zone, used, sc);
+    if (r == ZSLAB_OK && !done)
+        r = zs__zns_take_scan(s, zone, used,
+                              t->condition == ZSLAB_ZNS_FULL || t->condition == ZSLAB_ZNS_READ_ONLY, sc);
     return r;
 }
 
@@ -4529,7 +4535,8 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         uint32_t frames = z->capacity / s->frame_blocks + 1;
         uint32_t room =
             zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
-        z->limit = z->capacity / 1280 >= room ? z->capacity - room : z->capacity; /* at most 1/1280 for an index */
+        z->limit =
+            z->capacity / 1280 >= room ? z->capacity - room : z->capacity; /* at most 1/1280 for an index */
     }
     if (r == ZSLAB_OK) r = zs__zns_replay(s, found);
     if (r == ZSLAB_OK && s->meta_zone == ZS__ZNS_NONE) {
