@@ -2676,9 +2676,34 @@ static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
     return (zs__row *)zs__load_acq_ptr(&heap->row_of[place]); /* acquire: pairs with zs__row_attach */
 }
 
-static void zs__event(zslab *z) /* owners look at their rows when they next pass a slow path */
+#if !ZSLAB_NO_TLS
+static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: it has none here */
 {
-    zs__add_u32(&z->events, 1); /* release: what changed before it. Pairs with zs__heap_pass */
+    zslab_heap *heap;
+    if (thread < z->heap_of_count)
+        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* pairs with zs__heap_own */
+    heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
+    while (heap && zs__load_u32(&heap->thread) != thread)
+        heap = heap->next;
+    return heap;
+}
+
+static zslab_heap *zs__heap_peek(const zslab *z) /* this thread's heap, if it has one */
+{
+    uint32_t thread = zs__load_u32(&zs__tls()->thread);
+    return z->shared ? z->shared_heap
+           : thread && thread != ZS__THREAD_GONE ? zs__heap_of_thread(z, thread) : NULL;
+}
+#else
+static zslab_heap *zs__heap_peek(const zslab *z)
+{
+    return z->shared_heap;
+}
+#endif
+
+static void zs__event(zslab *z) /* owners look at their rows when they next pass a slow path. Epoch lock held */
+{
+    zs__store_rel_u32(&z->events, z->events + 1); /* release: what changed before it. Pairs with zs__heap_pass */
 }
 
 /* Shut every row of an epoch; its owners go to their slow paths. Epoch lock held. */
@@ -2686,6 +2711,13 @@ static void zs__gates_shut(zslab *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zslab_heap *heap;
+    if (z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z)) { /* nobody else has rows */
+        zs__row *row = zs__row_at(z->heaps, q);
+        if (row && row->epoch == e)
+            zs__store_u64(&row->gate, 0);
+        zs__event(z);
+        return;
+    }
     zs__fence_seq(); /* [EPOCH-2] pairs with the fence in zs__row_attach */
     for (heap = z->heaps; heap; heap = heap->next) {
         zs__row *row = zs__row_at(heap, q);
@@ -2957,18 +2989,42 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
 
 /* ---- rows ---- */
 
-/* Everything the row's bins know about their chunks goes to `stale`: bound again before they serve. Row lock. */
-static void zs__row_forget(zslab *z, zs__row *row)
+/* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all free
+   again, and the chunk needs but its new stamp (zs__row_wake). 0: more was used. */
+static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
 {
-    uint32_t w, cls;
+    uint32_t slab = bin->current - 1, number;
+    zs__chunk_cold *x;
+    if (b->all_count != 1 || b->stale || !bin->current)
+        return 0;
+    x = &z->cold[b->all - 1];
+    number = slab - zs__chunk_slab(z, &z->chunks[b->all - 1]);
+    if (x->carved != 1 || number != x->start || x->purged_bytes)
+        return 0;
+    bin->top = bin->bottom;
+    bin->avail = zs__slab_full(&z->classes[bin->cls], number);
+    zs__zero(z->states + (size_t)slab * 64, 64);
+    if (z->words[slab]) {
+        z->words[slab] = 0;
+        x->mask[number >> 6] = 0;
+        zs__list_remove(z, b, b->all - 1);
+        zs__cached(z, x, 0);
+        x->home = 0;
+    }
+    return 1;
+}
+
+/* Every chunk of the row is dead: bins forget their slots, chunks go to `stale` until they are bound again. Row lock. */
+static uint32_t zs__row_forget(zslab *z, zs__row *row, int rewind) /* the longest of its chunk lists */
+{
+    uint32_t w, longest = 0;
     for (w = 0; w < 4; w++) {
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
-            zs__bin *bin;
-            zs__bin_cold *b;
-            cls = w * 64 + zs__ctz(used);
-            bin = zs__bin_at(row, cls);
-            b = zs__cold_of(z, bin);
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(used));
+            zs__bin_cold *b = zs__cold_of(z, bin);
+            if (rewind && zs__bin_rewind(z, bin, b))
+                continue;
             bin->top = bin->bottom;
             bin->avail = 0;
             zs__store_u32(&bin->current, 0);
@@ -2984,15 +3040,34 @@ static void zs__row_forget(zslab *z, zs__row *row)
             b->stale_count += b->all_count;
             zs__store_u32(&b->all, 0);
             b->all_tail = b->all_count = 0;
+            if (b->stale_count > longest)
+                longest = b->stale_count;
         }
     }
     row->cursor_cls = row->cursor_chunk = 0;
+    return longest;
+}
+
+/* Chunks that were rewound in place live in the row's round from here on. */
+static void zs__row_wake(zslab *z, zs__row *row)
+{
+    uint32_t w;
+    for (w = 0; w < 4; w++) {
+        uint64_t used = row->used[w];
+        for (; used; used &= used - 1) {
+            uint32_t chunk = zs__cold_of(z, zs__bin_at(row, w * 64 + zs__ctz(used)))->all;
+            if (chunk)
+                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, row->stamp); /* as in zs__chunk_bind */
+        }
+    }
 }
 
 /* An idle row keeps a few chunks of each class; the rest go to the pool, a splice per class. */
 static void zs__row_strip(zslab *z, zs__row *row, uint32_t keep)
 {
     uint32_t w, cls, i, last;
+    if (!keep && !row->epoch)
+        zs__row_forget(z, row, 0);
     for (w = 0; w < 4; w++) {
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
@@ -3059,18 +3134,20 @@ static void zs__row_drop(zslab *z, zs__row *row)
 static int zs__row_retire(zslab_heap *heap, zs__row *row)
 {
     zslab *z = heap->z;
+    uint32_t longest, keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
     zs__row_take(z, row);
     if (zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
         zs__row_drop(z, row);
         return 0;
     }
-    zs__row_forget(z, row);
+    longest = zs__row_forget(z, row, !z->shared);
     zs__store_u64(&row->epoch, 0);
     zs__store_u64(&row->gate, 0);
     if (zs__row_at(heap, row->place) == row)
         zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
     zs__row_drop(z, row);
-    zs__row_strip(z, row, heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0);
+    if (longest > keep || !keep)
+        zs__row_strip(z, row, keep);
     if (heap->pass_next == row)
         heap->pass_next = row->next;
     zs__row_unlink(&heap->attached, row);
@@ -3118,25 +3195,6 @@ static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may us
     row->owner = thread;
 }
 
-/* A row that served a small epoch starts the next with its chunks bound again, in one go: what each class's first
-   allocation would do. Of 16 classes at most, the rest are bound when they are asked for. */
-static void zs__row_arm(zslab *z, zs__row *row)
-{
-    uint32_t w, armed = 0;
-    for (w = 0; w < 4; w++) {
-        uint64_t used = row->used[w];
-        for (; used && armed < ZS__FOLD_MAX; used &= used - 1) {
-            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(used));
-            zs__bin_cold *b = zs__cold_of(z, bin);
-            if (b->stale && z->cold[b->stale - 1].carved && z->cold[b->stale - 1].carved <= 2 &&
-                zs__take_stale(z, bin) == ZSLAB_OK && !z->shared) {
-                zs__take_fresh(z, bin);
-                armed++;
-            }
-        }
-    }
-}
-
 /* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
 static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
@@ -3165,6 +3223,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     row->place = q;
     zs__store_u32(&row->acked, 0);
     row->stamp = zs__load_u64(&zs__round_of(z, q)->word);
+    zs__row_wake(z, row);
     zs__store_u64(&row->gate, z->own_fence ? 0 : e);
     zs__store_u64(&row->epoch, e);
     zs__row_link(&heap->attached, row);
@@ -3175,7 +3234,6 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
         zs__store_u64(&row->gate, 0);
         return NULL;
     }
-    zs__row_arm(z, row);
     return row;
 }
 
@@ -3191,8 +3249,9 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
             zs__row_drop(z, row);
             return NULL;
         }
-        zs__row_forget(z, row);
+        zs__row_forget(z, row, !z->shared);
         row->stamp = round;
+        zs__row_wake(z, row);
         zs__row_drop(z, row);
     }
     zs__store_u32(&row->acked, 0);
@@ -3623,29 +3682,6 @@ static uint32_t zs__thread_number_new(void) /* 0: none left */
     }
     return 0;
 }
-
-static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: it has none here */
-{
-    zslab_heap *heap;
-    if (thread < z->heap_of_count)
-        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* pairs with zs__heap_own */
-    heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
-    while (heap && zs__load_u32(&heap->thread) != thread)
-        heap = heap->next;
-    return heap;
-}
-
-static zslab_heap *zs__heap_peek(const zslab *z) /* this thread's heap, if it has one */
-{
-    uint32_t thread = zs__load_u32(&zs__tls()->thread);
-    return z->shared ? z->shared_heap
-           : thread && thread != ZS__THREAD_GONE ? zs__heap_of_thread(z, thread) : NULL;
-}
-#else
-static zslab_heap *zs__heap_peek(const zslab *z)
-{
-    return z->shared_heap;
-}
 #endif
 
 /* Epoch lock held. */
@@ -3893,7 +3929,8 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
         zslab_epoch e = zs__heap_epoch(heap);
         zs__row *row = zs__row_for(heap, e, &why);
         if (row) {
-            heap->row = *out = row;
+            *out = row;
+            heap->row = heap->z->always_slow ? NULL : row;
 #if !ZSLAB_NO_TLS
             if (!heap->explicit_use && !heap->z->always_slow) {
                 zs__tls_set(heap, row);
@@ -4078,7 +4115,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (!zs__take_partial(z, bin) && (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
+    if (!bin->avail && bin->top == bin->bottom && !zs__take_partial(z, bin) && (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
         return NULL;
     zs__count(&heap->counters[bin->cls].slow);
     p = zs__bin_take(heap, bin, ZS__LIVE);
@@ -4089,28 +4126,36 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     return NULL;
 }
 
-/* Back from another allocator: 1, the thread's words are this one's again. */
-static int zs__tls_back(zslab *z)
+/* This thread's open row in an allocator other than the one its words name; NULL: none. */
+static inline zs__row *zs__row_elsewhere(const zslab *z)
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
     zslab_heap *heap = thread < z->heap_of_count ? zs__heap_of_thread(z, thread) : NULL;
-    if (!heap || !heap->row || z->always_slow || !zs__load_u64(&heap->row->gate))
-        return 0;
-    zs__tls_set(heap, heap->row);
-    return 1;
+    return heap ? heap->row : NULL;
 }
 
+/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
 ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
 {
     zslab_heap *heap;
     void *p;
-    if (size - 1 < ZS__CLASS_BYTES_MAX) {
-        if (zs__load_ptr(&zs__tls()->z) == (uintptr_t)z) {
-            if ((p = zs__refill_quick(zs__tls()->row, size)) != NULL)
-                return p;
-        } else if (zs__tls_back(z)) {
-            return zs__malloc_fast(z, size);
+    if (ZS__LIKELY(size - 1 < ZS__CLASS_BYTES_MAX)) {
+        zs__row *row = zs__tls()->row;
+        if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
+            zs__bin *bin = zs__bin_for(z, row, size);
+            if (ZS__LIKELY(bin->top != bin->bottom)) {
+                bin->top--;
+                p = bin->top->p;
+                zs__store_u8(bin->top->state, ZS__LIVE);
+                zs__compiler_barrier(); /* [GATE-1] */
+                if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
+                    return p;
+                zs__undo(z, p);
+            }
+            zs__tls_set(row->heap, row);
         }
+        if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL)
+            return p;
     }
     heap = zs__heap_mine(z);
     return heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
@@ -4133,7 +4178,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
     p = zs__heap_alloc(heap, size, e);
     if (!z->always_slow && p && (row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK))) != NULL) {
         zs__row *current;
-        if (zs__load_ptr(&tls->z) != (uintptr_t)z && !zs__tls_back(z))
+        if (zs__load_ptr(&tls->z) != (uintptr_t)z)
             zs__heap_row(heap, &current); /* refused: the next call comes this way again */
         if (zs__load_ptr(&tls->z) == (uintptr_t)z)
             tls->given = row;
