@@ -332,7 +332,7 @@ static void a_read_only_store_reads_and_refuses_the_rest(void)
     remove(path);
 }
 
-/* A zone whose header another store wrote is not touched by this one (a caller's device is not ours alone). */
+/* A zone that somebody else wrote is not touched: a caller's device is not ours alone. */
 static void foreign_zones_stay_untouched(void)
 {
     const char *path = test_path("foreign");
@@ -515,7 +515,7 @@ static void a_killed_process_keeps_what_left_the_buffers(void)
         for (i = 0; i < 30; i++)
             if (object_put(s, i ? zslab_zns_epoch_next(s, 0, &t) : begin(s, 0, 0), (uint64_t)i, 28672, &h[i]))
                 _exit(1);
-        if (zslab_zns_epoch_seal(s, zslab_zns_epoch_next(s, 0, &t))) _exit(2); /* the buffers, not the cache */
+        if (zslab_zns_epoch_seal(s, zslab_zns_epoch_next(s, 0, &t))) _exit(2); /* buffers only */
         _exit(write(fds[1], h, sizeof h) != (ssize_t)sizeof h); /* no sync, no close */
     }
     EXPECT(read(fds[0], h, sizeof h) == (ssize_t)sizeof h);

@@ -1,6 +1,6 @@
-/* One thing goes wrong at the n-th device operation, for every n and every kind of failure, with exact and with
-   generic status. The store goes on elsewhere: a caller sees an error only where there is no other way, nothing
-   acknowledged is lost unless its zone is dead, and a later opening finds the same.
+/* One thing goes wrong at the n-th device operation, for every n and every kind of failure, with exact and
+   with generic status. The store goes on elsewhere: a caller sees an error only where there is no other way,
+   nothing acknowledged is lost unless its zone is dead, and a later opening finds the same.
    usage: test_zns_fault [seconds]   default 3; 0: no limit */
 #include "test_zns.h"
 

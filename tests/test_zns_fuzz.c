@@ -1,6 +1,6 @@
-/* Damaged images: flipped bits, truncated and overwritten zones, frames copied to where they do not belong, and
-   objects whose contents imitate frames. Whatever the store finds, it does not crash, and an object it returns
-   is the object that was appended.
+/* Damaged images: flipped bits, truncated and overwritten zones, frames copied to where they do not belong,
+   and objects whose contents imitate frames. Whatever the store finds, it does not crash, and an object it
+   returns is the object that was appended.
    usage: test_zns_fuzz [seconds] [seed]   default 3 s */
 #include "test_zns.h"
 #include <sys/stat.h>
