@@ -63,6 +63,7 @@ $(eval $(call flavour,race,$(RACE)))
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
+$(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
 .SECONDARY:
 
 test: $(TESTS:%=build/tests/%) ## build and run all tests; the last line counts them
@@ -76,6 +77,10 @@ asan: $(TESTS:%=build/asan/%) ## the tests under AddressSanitizer and UBSan
 
 tsan: $(TESTS:%=build/tsan/%) ## the tests under ThreadSanitizer
 	@tests/run.sh -j $(JOBS) -l build/log/tsan -r 'setarch -R' $^
+
+coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
+	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
+	@tests/coverage.sh build/cov
 
 race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a bound, then at random
 	@tests/run.sh -j $(JOBS) -l build/log/race $^
@@ -149,5 +154,5 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo test test-notls race test-zns asan tsan examples bench bench-quick bench-tails \
+.PHONY: help deps deps-all demo test test-notls race coverage test-zns asan tsan examples bench bench-quick bench-tails \
         bench-epochs churn soak lint map asm install clean

@@ -22,7 +22,9 @@ run_one()
     *) name=$(basename "$item") source=$here/$name.c command="$RUN_PREFIX $item" ;;
     esac
     [ -n "$source" ] && [ ! -f "$source" ] && source=${item}.c
-    limit=$(option "$source" timeout) expect=$(option "$source" expect) log=$RUN_LOGS/$name.log
+    limit=$(option "$source" timeout)
+    [ -n "$limit" ] || case $item in build:*) limit=600 ;; esac
+    expect=$(option "$source" expect) log=$RUN_LOGS/$name.log
     begin=$(date +%s) status=ok
     # shellcheck disable=SC2086  # the command is words
     timeout -k 5 "${limit:-120}" $command >"$log" 2>&1 </dev/null
