@@ -974,7 +974,7 @@ typedef struct zs__bin {
 typedef struct zs__row {
     uint64_t gate;         /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
     uint64_t epoch;        /* id this row serves, 0: idle. Written by the owner under lock */
-    uint64_t stamp;        /* round its chunks are bound with */
+    uint64_t stamp;        /* atomic: round its chunks are bound with; owner */
     zslab *z;
     zslab_heap *heap;
     struct zs__row *next, *prev; /* the heap's attached or idle rows */
@@ -1122,11 +1122,12 @@ typedef struct zs__place {
     uint32_t next;         /* 1 + next free place, first in first out */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
     uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
+    uint32_t ended;        /* atomic: drained as far as users can tell; the place may wait for owners [EPOCH-6] */
     uint32_t domains;      /* domains over it */
     uint32_t next_closing; /* 1 + next place that drains */
     uint64_t opened_ns, rss_before_close, rss_after_close;
     char label[32];
-    uint64_t pad[4];
+    uint64_t pad[3];
 } zs__place;
 
 /* What the slow paths count for one class of one heap. */
@@ -1217,6 +1218,7 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size
 #define zs__malloc_undo ZS__ABI(malloc_undo)
 #define zs__free_cold ZS__ABI(free_cold)
 #define zs__free_remote ZS__ABI(free_remote)
+#define zs__free_drained ZS__ABI(free_drained)
 #define zs__free_listed ZS__ABI(free_listed)
 #define zs__tls_words ZS__ABI(tls)
 
@@ -1225,7 +1227,8 @@ ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zslab *z, size_t size);
 ZSLAB_API ZS__NOINLINE void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e);
 ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zslab *z, void *p);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
 
 #if defined(ZS__TLS_INCLUDE) /* the interleaving checker: one block per simulated thread */
@@ -1279,8 +1282,9 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void 
     }
 }
 
-/* free: 9 loads, 4 stores, 6 branches. The state goes first, the bin is loaded after it: a closer that points
-   bins at the draining bin and then fences has either seen the state or sends us down the remote path. */
+/* free: 10 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own goes
+   FREE first and the bin is looked at again after: a closer that points bins at the draining bin and then fences has
+   either seen the state, or we see the bin. [EPOCH-3] */
 static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
@@ -1292,13 +1296,14 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
         if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
             uint64_t stamp = zs__load_u64(&c->stamp); /* relaxed: the pointer came with its binding */
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
-                zs__bin *bin;
+                zs__bin *bin = (zs__bin *)zs__load_ptr(&c->bin);
+                if (ZS__UNLIKELY(zs__load_u32(&bin->owner) != zs__load_u32(&zs__tls()->thread)))
+                    return zs__free_remote(z, c, state, stamp);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
-                bin = (zs__bin *)zs__load_ptr(&c->bin);
-                if (ZS__LIKELY(zs__load_u32(&bin->owner) == zs__load_u32(&zs__tls()->thread)))
+                if (ZS__LIKELY(zs__load_ptr(&c->bin) == (uintptr_t)bin))
                     return zs__free_own(z, bin, p, state);
-                return zs__free_remote(z, c, state, bin);
+                return zs__free_drained(z, c, state, stamp);
             }
         }
     }
@@ -1889,6 +1894,7 @@ static struct {
     uint32_t allocator_count;
     uint32_t *fork_word;
     uint64_t process_id;
+    uint64_t era;          /* of the next allocator's first epoch: ids of two allocators do not meet */
     uint64_t threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
 
@@ -2307,10 +2313,10 @@ static void zs__cached(zslab *z, zs__chunk_cold *x, int on) /* the owner says wh
 static size_t zs__purge_chunk(zslab *z, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
-    size_t rest = ZS__CHUNK_BYTES - x->purged_bytes;
+    size_t rest = ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes);
     if (!rest || ZS__CHUNK_BYTES < z->page_bytes || !zs__purge_pages(z, zs__chunk_base(z, chunk), ZS__CHUNK_BYTES))
         return 0;
-    x->purged_bytes = (uint32_t)ZS__CHUNK_BYTES;
+    zs__store_u32(&x->purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
     zs__sub_ptr(&z->committed_bytes, rest);
     return rest;
 }
@@ -2432,6 +2438,14 @@ static int zs__take_fresh(zslab *z, zs__bin *bin)
     return 1;
 }
 
+static inline void zs__states_clear(zslab *z, uint32_t slab) /* relaxed: a stale free may be looking */
+{
+    uint64_t *eight = (uint64_t *)(void *)(z->states + (size_t)slab * 64);
+    int i;
+    for (i = 0; i < 8; i++)
+        zs__store_u64(eight + i, 0);
+}
+
 /* Forget what the last binding used: states and words of its carved slabs. [META-1] */
 static void zs__chunk_clear(zslab *z, uint32_t chunk)
 {
@@ -2441,15 +2455,16 @@ static void zs__chunk_clear(zslab *z, uint32_t chunk)
     if (x->carved) {
         first = zs__chunk_slab(z, c);
         for (i = 0; i < x->carved; i++) {
-            zs__zero(z->states + (size_t)(first + number) * 64, 64);
-            z->words[first + number] = 0;
+            zs__states_clear(z, first + number);
+            zs__store_u64(&z->words[first + number], 0);
             if (++number == z->classes[c->cls].slabs)
                 number = 0;
         }
     }
     for (w = 0; w < ZS__MASK_WORDS; w++)
         x->mask[w] = 0;
-    x->carved = x->home = 0;
+    zs__store_u32(&x->carved, 0);
+    x->home = 0;
 }
 
 /* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. */
@@ -2459,7 +2474,7 @@ static int zs__dead_settled(zslab *z, uint32_t chunk)
     const zs__class *k = &z->classes[c->cls];
     uint32_t i, first = zs__chunk_slab(z, c);
     int settled = 1;
-    for (i = 0; i < z->cold[chunk].carved; i++) {
+    for (i = 0; i < zs__load_u32(&z->cold[chunk].carved); i++) {
         uint64_t free_bits = zs__exchange_u64(&z->words[first + i], 0), left; /* acq_rel: pairs with claims */
         uint8_t *states = z->states + (size_t)(first + i) * 64;
         for (left = zs__slab_full(k, i); left; left &= left - 1) {
@@ -2497,23 +2512,24 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_BUSY;
     }
-    if (x->purged_bytes) {
-        if (zs__limit_take(z, x->purged_bytes)) {
+    if (zs__load_u32(&x->purged_bytes)) {
+        if (zs__limit_take(z, zs__load_u32(&x->purged_bytes))) {
             zs__store_u64(&c->stamp, old);
             return ZSLAB_E_LIMIT;
         }
-        x->purged_bytes = 0;
+        zs__store_u32(&x->purged_bytes, 0);
     }
     zs__chunk_clear(z, chunk);
     x->start = k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0;
     zs__cached(z, x, 0);
     x->flags = 0;
+    x->drained = 0;
     zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
                                                        (size_t)chunk * z->regions[k->region].lines) * 64));
     zs__store_recip(&c->recip, k->recip);
     zs__store_u32(&c->cls, bin->cls);
     zs__store_ptr(&c->bin, (uintptr_t)bin);
-    zs__store_rel_u64(&c->stamp, row->stamp); /* release: the record before the stamp, for acquirers */
+    zs__store_rel_u64(&c->stamp, zs__load_u64(&row->stamp)); /* release: the record before the stamp, for acquirers */
     return ZSLAB_OK;
 }
 
@@ -2657,13 +2673,23 @@ static void zs__epochs_take(zslab *z)
 }
 static void zs__epochs_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
 
+/* Every thread passes a full barrier; where the system has none to offer, owners and freers fence for themselves and
+   the closer needs its own. */
+static void zs__fence_all(const zslab *z)
+{
+    zs__fence_seq();
+    if (z->fence_ready)
+        zs__os_fence();
+}
+
 /* The place of an epoch that still lives (ACTIVE or CLOSING), else NULL. */
 static zs__place *zs__place_find(const zslab *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__place *place = z->places + q;
     if (!e || q >= z->epoch_count || zs__load_acq_u64(&place->id) != e || /* acquire: pairs with zs__place_open */
-        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)            /* acquire: pairs with closing */
+        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||          /* acquire: pairs with zs__place_end */
+        zs__load_u32(&place->ended)) /* relaxed: once said, said to whoever was told */
         return NULL;
     return place;
 }
@@ -2794,7 +2820,7 @@ static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = &z->classes[zs__load_u32(&c->cls)];
     uint32_t slab, first = zs__chunk_slab(z, c);
-    if (z->shared && !z->cold[chunk].carved)
+    if (z->shared && !zs__load_u32(&z->cold[chunk].carved))
         return 0; /* swept */
     for (slab = from / 64; slab * 64 < to; slab++) {
         uint64_t mask = ~(uint64_t)0;
@@ -2898,10 +2924,12 @@ static void zs__rows_ended(zslab *z)
         }
 }
 
-static void zs__place_end(zslab *z, zs__place *place) /* CLOSED, and free for a new epoch. Epoch lock held */
+static void zs__place_end(zslab *z, zs__place *place, int released) /* CLOSED, and free for a new epoch. Epoch lock held */
 {
-    if (place->state == ZSLAB_EPOCH_CLOSING)
+    if (place->state == ZSLAB_EPOCH_CLOSING) {
         zs__closing_remove(z, place);
+        zs__store_u32(&place->ended, !released);
+    }
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__place_free(z, place);
     zs__event(z);
@@ -2921,13 +2949,13 @@ static int zs__place_poke(zslab *z, zs__place *place, int force)
         if (!zs__place_acked(z, place)) {
             if (!force || !z->fence_ready)
                 return 0;
-            zs__os_fence();
+            zs__fence_all(z);
             zs__rows_acked(z, (uint32_t)(place - z->places));
         }
         if (!zs__place_empty(z, place, 1))
             return 0;
     }
-    zs__place_end(z, place);
+    zs__place_end(z, place, 0);
     return 1;
 }
 
@@ -2981,6 +3009,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     place->opened_ns = zs__os_now_ns();
     place->rss_before_close = place->rss_after_close = 0;
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
+    zs__store_u32(&place->ended, 0);
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__store_rel_u64(&place->id, e); /* release: pairs with zs__place_find */
@@ -2999,11 +3028,11 @@ static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
         return 0;
     x = &z->cold[b->all - 1];
     number = slab - zs__chunk_slab(z, &z->chunks[b->all - 1]);
-    if (x->carved != 1 || number != x->start || x->purged_bytes)
+    if (x->carved != 1 || number != x->start || zs__load_u32(&x->purged_bytes))
         return 0;
     bin->top = bin->bottom;
     bin->avail = zs__slab_full(&z->classes[bin->cls], number);
-    zs__zero(z->states + (size_t)slab * 64, 64);
+    zs__states_clear(z, slab);
     if (z->words[slab]) {
         z->words[slab] = 0;
         x->mask[number >> 6] = 0;
@@ -3057,7 +3086,7 @@ static void zs__row_wake(zslab *z, zs__row *row)
         for (; used; used &= used - 1) {
             uint32_t chunk = zs__cold_of(z, zs__bin_at(row, w * 64 + zs__ctz(used)))->all;
             if (chunk)
-                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, row->stamp); /* as in zs__chunk_bind */
+                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, zs__load_u64(&row->stamp)); /* as in zs__chunk_bind */
         }
     }
 }
@@ -3222,7 +3251,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
         zs__row_owner(z, row, heap->thread);
     row->place = q;
     zs__store_u32(&row->acked, 0);
-    row->stamp = zs__load_u64(&zs__round_of(z, q)->word);
+    zs__store_u64(&row->stamp, zs__load_u64(&zs__round_of(z, q)->word));
     zs__row_wake(z, row);
     zs__store_u64(&row->gate, z->own_fence ? 0 : e);
     zs__store_u64(&row->epoch, e);
@@ -3250,7 +3279,7 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
             return NULL;
         }
         zs__row_forget(z, row, !z->shared);
-        row->stamp = round;
+        zs__store_u64(&row->stamp, round);
         zs__row_wake(z, row);
         zs__row_drop(z, row);
     }
@@ -3329,7 +3358,6 @@ static void zs__lists_settle(zslab *z, zslab_epoch e)
 /* Runs of empty pages, merged while they touch. */
 typedef struct zs__runs {
     char *from, *to;       /* the run being grown */
-    size_t bytes;          /* given back so far */
 } zs__runs;
 
 static void zs__run_flush(zslab *z, zs__runs *runs) /* whole pages only */
@@ -3337,7 +3365,7 @@ static void zs__run_flush(zslab *z, zs__runs *runs) /* whole pages only */
     uintptr_t from = zs__round_up((uintptr_t)runs->from, z->page_bytes);
     uintptr_t to = (uintptr_t)runs->to & ~(uintptr_t)(z->page_bytes - 1);
     if (to > from)
-        runs->bytes += zs__purge_pages(z, (char *)from, to - from);
+        zs__purge_pages(z, (char *)from, to - from);
     runs->from = runs->to = NULL;
 }
 
@@ -3355,14 +3383,15 @@ static void zs__run_add(zslab *z, zs__runs *runs, char *from, char *to)
 }
 
 /* At least so many bytes of the chunk are back with the system. [ARENA-2] */
-static void zs__purged(zslab *z, zs__chunk_cold *x, size_t bytes)
+static size_t zs__purged(zslab *z, zs__chunk_cold *x, size_t bytes) /* how many more than before */
 {
     uint32_t was = zs__load_u32(&x->purged_bytes);
     do {
         if (bytes <= was)
-            return;
+            return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
     zs__sub_ptr(&z->committed_bytes, bytes - was);
+    return bytes - was;
 }
 
 /* A draining chunk without live slots: counted once, by whoever exchanges first. The last one ends the epoch. */
@@ -3382,7 +3411,7 @@ typedef struct zs__sweep {
     uint64_t stamp;        /* of the chunks meant */
     int dead;              /* their round is over: every page goes, live or not */
     uint32_t lowest, highest; /* chunks marked */
-    size_t count;
+    size_t count, bytes;   /* chunks; bytes given back */
 } zs__sweep;
 
 static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
@@ -3400,12 +3429,13 @@ static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
 static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    size_t lines = z->regions[z->classes[c->cls].region].lines, slab = zs__chunk_slab(z, c);
+    size_t lines = z->regions[z->classes[c->cls].region].lines, slab = zs__chunk_slab(z, c), i;
     if (z->shared) { /* a zero word means held there: nothing of the chunk counts from here on */
         if (!zs__dead_settled(z, chunk))
             return;
-        zs__zero(z->states + slab * 64, lines * 64);
-        z->cold[chunk].carved = 0;
+        for (i = 0; i < lines; i++)
+            zs__states_clear(z, (uint32_t)(slab + i));
+        zs__store_u32(&z->cold[chunk].carved, 0);
     }
     zs__run_add(z, &s->states, (char *)(z->states + slab * 64), (char *)(z->states + (slab + lines) * 64));
     zs__run_add(z, &s->words, (char *)(z->words + slab), (char *)(z->words + slab + lines));
@@ -3424,9 +3454,8 @@ static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
     if (s->dead || !zs__chunk_live(z, chunk, NULL)) {
         zs__run_add(z, &s->pages, base, base + ZS__CHUNK_BYTES);
         zs__sweep_metadata(z, s, chunk);
-        if (s->dead)
-            zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
-        else
+        s->bytes += zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
+        if (!s->dead)
             zs__chunk_drained(z, s->place, &z->cold[chunk]);
         return;
     }
@@ -3437,7 +3466,14 @@ static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
             gone += page;
         }
     }
-    zs__purged(z, &z->cold[chunk], gone);
+    s->bytes += zs__purged(z, &z->cold[chunk], gone);
+}
+
+static void zs__sweep_flush(zslab *z, zs__sweep *s)
+{
+    zs__run_flush(z, &s->pages);
+    zs__run_flush(z, &s->states);
+    zs__run_flush(z, &s->words);
 }
 
 /* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
@@ -3456,15 +3492,60 @@ static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
             z->cold[chunk].mark = 0;
             zs__sweep_chunk(z, &s, chunk);
         }
-    zs__run_flush(z, &s.pages);
-    zs__run_flush(z, &s.states);
-    zs__run_flush(z, &s.words);
-    return s.pages.bytes;
+    zs__sweep_flush(z, &s);
+    return s.bytes;
+}
+
+/* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them. The
+   chunks are out of the pool, and so nobody else's, while their pages go. */
+static size_t zs__pool_trim(zslab *z, size_t keep)
+{
+    zs__sweep s;
+    uint32_t chunk, list, tail, count = 0;
+    size_t kept = 0;
+    zs__zero(&s, sizeof s);
+    s.dead = 1;
+    zs__lock_take(zs__as_lock(&z->close_lock)); /* marks */
+    zs__arena_take(z);
+    for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
+        zs__chunk_cold *x = &z->cold[list - 1];
+        if (zs__load_u32(&x->purged_bytes) == ZS__CHUNK_BYTES && !x->carved)
+            continue;
+        if (kept + ZS__CHUNK_BYTES <= keep)
+            kept += ZS__CHUNK_BYTES;
+        else
+            zs__sweep_mark(z, list - 1, &s);
+    }
+    list = s.count ? z->pool : 0;
+    if (list) {
+        z->pool = 0;
+        z->pool_count = 0;
+    }
+    zs__arena_drop(z);
+    for (chunk = s.lowest; list && chunk <= s.highest; chunk++)
+        if (z->cold[chunk].mark) {
+            zs__chunk_cold *x = &z->cold[chunk];
+            x->mark = 0;
+            zs__run_add(z, &s.pages, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
+            if (!z->shared)
+                zs__chunk_clear(z, chunk); /* [META-1] where a page stays because it is shared */
+            zs__sweep_metadata(z, &s, chunk);
+            if (ZS__CHUNK_BYTES >= z->page_bytes) {
+                s.bytes += zs__purged(z, x, ZS__CHUNK_BYTES);
+                zs__cached(z, x, 0);
+            }
+        }
+    zs__sweep_flush(z, &s);
+    for (tail = list; list && (count++, z->cold[tail - 1].all_next); tail = z->cold[tail - 1].all_next)
+        ;
+    if (list)
+        zs__pool_give(z, list, tail, count);
+    zs__lock_drop(zs__as_lock(&z->close_lock));
+    return s.bytes;
 }
 
 static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] */
 {
-    z->cold[chunk].drained = 0;
     zs__store_ptr(&z->chunks[chunk].bin, (uintptr_t)&z->drain_bin);
     zs__add_u32(&((zs__place *)user)->draining, 1);
     return 0;
@@ -3473,11 +3554,11 @@ static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] *
 /* The rest of a close under the RSS policy. The caller holds a claim on the place and no lock but z->close_lock. */
 static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first)
 {
-    zs__os_fence(); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
+    zs__fence_all(z); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
     zs__lists_settle(z, e);
     if (first && !z->shared) {
         zs__epoch_each(z, e, zs__chunk_drains, place);
-        zs__os_fence(); /* [EPOCH-3] */
+        zs__fence_all(z); /* [EPOCH-3] */
     }
     zs__sweep_epoch(z, e, zs__load_u64(&zs__round_of(z, e)->word), 0);
     zs__claim_end(place);
@@ -3497,11 +3578,14 @@ static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first
 static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     uint32_t chunk = (uint32_t)(c - z->chunks);
-    const zs__class *k = &z->classes[zs__load_u32(&c->cls)];
-    size_t page = z->page_bytes, at = (size_t)slot * k->size / page * page, end = ((size_t)slot + 1) * k->size;
+    const zs__class *k;
+    size_t page = z->page_bytes, at, end;
     int any = page >= ZS__CHUNK_BYTES, last = 0;
     zs__claim(z, place);
     if (zs__load_u64(&c->stamp) == stamp) { /* [EPOCH-4] */
+        k = &z->classes[zs__load_u32(&c->cls)];
+        at = (size_t)slot * k->size / page * page;
+        end = ((size_t)slot + 1) * k->size;
         for (; page < ZS__CHUNK_BYTES && at < end; at += page) {
             uint32_t to = (uint32_t)((at + page - 1) / k->size) + 1;
             if (!zs__slots_live(z, chunk, (uint32_t)(at / k->size), to > k->slots ? k->slots : to)) {
@@ -3530,21 +3614,18 @@ static void zs__place_last(zslab *z, zs__place *place)
     zs__epochs_drop(z);
 }
 
-static zslab_result zs__drain_free(zslab *z, zs__chunk *c, uint8_t *state)
+/* The state is stored already; the stamp was loaded before that, while the object still held the chunk. */
+static zslab_result zs__drain_free(zslab *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
-    uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states));
-    uint64_t stamp = zs__load_u64(&c->stamp);
     zs__place *place = &z->places[zs__stamp_place(stamp)];
-    zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__slab_live */
     if (zs__drain_look(z, place, c, slot, stamp))
         zs__place_last(z, place);
     return ZSLAB_OK;
 }
 
 /* Shared mode, RSS policy: after a free. Takes locks only when it was the epoch's last object. */
-static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot)
+static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
-    uint64_t stamp = zs__load_u64(&c->stamp);
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING && zs__drain_look(z, place, c, slot, stamp))
         zs__place_last(z, place);
@@ -3628,7 +3709,7 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
         zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
         return;
     }
-    if (stamp != zs__row_of_bin(bin)->stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
+    if (stamp != zs__load_u64(&zs__row_of_bin(bin)->stamp) || stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
         return; /* a dead round: binding the chunk again clears it */
     if (slab - zs__chunk_slab(z, c) >= z->classes[c->cls].slabs)
         return; /* it served another class when the hint was given */
@@ -3958,6 +4039,10 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
         return ZSLAB_OK;
     why = zs__take_chunk(z, bin);
     if (why != ZSLAB_OK) { /* what this heap holds empty elsewhere may serve */
+        zs__row *row;
+        for (row = heap->attached; row; row = row->next)
+            if (zs__load_u64(&row->gate) || z->own_fence)
+                zs__row_home(z, row);
         zs__heap_give(heap);
         while (zs__heap_fold(heap, ZS__FOLD_MAX) && !zs__cold_of(z, bin)->partial)
             ;
@@ -4018,7 +4103,7 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
     if (z->own_fence) {
         zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
         if (zs__load_u64(&place->id) == row->epoch && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
-            zs__load_u64(&zs__round_of(z, row->place)->word) == row->stamp)
+            zs__load_u64(&zs__round_of(z, row->place)->word) == zs__load_u64(&row->stamp))
             return p;
     } else {
         zs__compiler_barrier(); /* [GATE-1] */
@@ -4076,29 +4161,35 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     }
 }
 
-/* A slot of another heap's bin: tell its owner, by way of the heap's gathered slabs. */
-static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, zs__bin *bin)
+/* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs. What is
+   needed of the chunk is read before the store: with its last object gone it may serve another epoch at any time. */
+static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
+    uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u32(&c->cls);
     zs__gather *g;
-    if (ZS__UNLIKELY(bin == &z->drain_bin))
-        return zs__drain_free(z, c, state);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
+    if (z->own_fence)
+        zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
+    else
+        zs__compiler_barrier();
+    if (ZS__UNLIKELY(zs__load_ptr(&c->bin) == (uintptr_t)&z->drain_bin))
+        return zs__drain_free(z, c, slot, stamp);
     if (ZS__UNLIKELY(!heap)) {
         zs__inbox_push(z, slab, chunk);
         return ZSLAB_OK;
     }
-    zs__count(&heap->counters[c->cls].remote_frees);
-    g = &heap->gather[c->cls];
+    zs__count(&heap->counters[cls].remote_frees);
+    g = &heap->gather[cls];
     if (g->slab != slab + 1) {
         uint32_t old = g->slab, old_chunk = g->chunk;
         g->slab = slab + 1;
         g->chunk = chunk;
         if (old) {
             zs__inbox_push(z, old - 1, old_chunk);
-            zs__count(&heap->counters[c->cls].remote_flushes);
+            zs__count(&heap->counters[cls].remote_flushes);
         } else {
-            heap->gathered[c->cls >> 6] |= (uint64_t)1 << (c->cls & 63);
+            heap->gathered[cls >> 6] |= (uint64_t)1 << (cls & 63);
         }
     }
     return ZSLAB_OK;
@@ -4196,9 +4287,15 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
     return zs__heap_alloc(heap, size, e);
 }
 
-ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, zs__bin *bin)
+ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
-    return zs__free_to_owner(z, zs__heap_freeing(z), c, state, bin);
+    return zs__free_to_owner(z, zs__heap_freeing(z), c, state, stamp);
+}
+
+/* Our own slot, in a chunk that a closer has pointed at the draining bin meanwhile. */
+ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
+{
+    return zs__drain_free(z, c, (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), stamp);
 }
 #endif /* !ZSLAB_NO_TLS */
 
@@ -4287,7 +4384,7 @@ static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-
         x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
         zs__store_rel_u64(&z->words[first + i], zs__slab_full(k, i)); /* release: pairs with the claim */
     }
-    x->carved = k->slabs;
+    zs__store_u32(&x->carved, k->slabs);
     zs__list_push(z, zs__cold_of(z, bin), chunk);
 }
 
@@ -4312,7 +4409,7 @@ static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__all_remove(z, zs__cold_of(z, bin), chunk);
         zs__lock_drop(zs__as_lock(&row->lock));
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
-        z->cold[chunk].carved = 0; /* all bits are ours: nothing to clear */
+        zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
         return 1;
     }
     while (i--) /* put back and list: their mask bits may have gone */
@@ -4466,8 +4563,10 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     uint64_t stamp = zs__load_u64(&round->word);
     int first = place && place->state == ZSLAB_EPOCH_ACTIVE;
     if (!place || (action == ZS__RESET && !first)) {
+        zs__place *was = (e & ZS__PLACE_MASK) < z->epoch_count ? &z->places[e & ZS__PLACE_MASK] : NULL;
+        int again = action == ZS__CLOSE && e && was && was->id == e && was->ended; /* it drained: close it again */
         zs__epochs_drop(z);
-        return ZSLAB_E_CLOSED;
+        return again ? ZSLAB_OK : ZSLAB_E_CLOSED;
     }
     if (z->rss_policy)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
@@ -4479,7 +4578,7 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
         place->next_closing = z->closing_head;
         z->closing_head = (uint32_t)(place - z->places) + 1;
     } else if (action == ZS__RELEASE) {
-        zs__place_end(z, place);
+        zs__place_end(z, place, 1);
     }
     if (first)
         zs__gates_shut(z, e);
@@ -4504,13 +4603,14 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     if (action == ZS__CLOSE) {
         zs__close_purge(z, place, e, first);
     } else {
-        zs__os_fence(); /* [EPOCH-4] */
+        zs__fence_all(z); /* [EPOCH-4] */
         zs__lists_settle(z, e);
         zs__sweep_epoch(z, e, stamp, 1);
         place->rss_after_close = zs__os_rss();
         zs__claim_end(place);
     }
     zs__lock_drop(zs__as_lock(&z->close_lock));
+    zs__pool_trim(z, 0); /* what the epoch's chunks left empty before: a close keeps no cache */
     return ZSLAB_OK;
 }
 
@@ -5426,13 +5526,14 @@ typedef struct zs__spot {
     const zs__class *k;
     uint8_t *state;
     uint32_t chunk, slot;
+    uint64_t stamp;        /* of the chunk, when it was looked at */
     uint8_t was;           /* the state seen */
 } zs__spot;
 
 static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base), in = offset & ZS__CHUNK_MASK;
-    uint64_t recip, t, stamp;
+    uint64_t recip, t;
     if (offset >= z->range_bytes)
         return ZSLAB_E_FOREIGN;
     out->chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
@@ -5448,8 +5549,8 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
         return ZSLAB_E_MISALIGNED;
     out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
     out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
-    stamp = zs__load_u64(&out->c->stamp);
-    if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
+    out->stamp = zs__load_u64(&out->c->stamp);
+    if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word))
         return ZSLAB_E_STALE;
     out->was = zs__load_u8(out->state);
     if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE)
@@ -5466,23 +5567,31 @@ static int zs__is_fallback(const zslab *z, const void *p)
     return !f->owns || f->owns(f->user, p);
 }
 
-/* A slot whose state its freer has taken to FREE goes to its owner. */
+/* The object at a located slot goes; its state still counts as live. The heap is an explicit one, or NULL. */
 static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
-    zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin); /* after the state: see zs__free_fast */
-    uint32_t slab = (uint32_t)((size_t)(at->state - z->states) >> 6);
+    zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin);
     if (z->shared) {
-        if (!zs__shared_put(z, bin, slab, (uint64_t)1 << (at->slot & 63)))
+        zs__store_rel_u8(at->state, ZS__FREE); /* in transit until the bit is set [SHARED-4] */
+        if (!zs__shared_put(z, bin, (uint32_t)((size_t)(at->state - z->states) >> 6), (uint64_t)1 << (at->slot & 63)))
             return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
         if (z->rss_policy)
-            zs__shared_drain(z, at->c, at->slot);
+            zs__shared_drain(z, at->c, at->slot, at->stamp);
         return ZSLAB_OK;
     }
 #if !ZSLAB_NO_TLS
-    if (explicit_heap ? bin != &z->drain_bin && zs__bin_heap(bin) == explicit_heap : zs__load_u32(&bin->owner) == zs__tls()->thread)
-        return zs__free_own(z, bin, p, at->state);
+    if (explicit_heap ? bin != &z->drain_bin && zs__bin_heap(bin) == explicit_heap
+                      : zs__load_u32(&bin->owner) == zs__load_u32(&zs__tls()->thread)) {
+        zs__store_rel_u8(at->state, ZS__FREE);
+        if (z->own_fence)
+            zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
+        zs__compiler_barrier(); /* as in zs__free_fast */
+        if (zs__load_ptr(&at->c->bin) == (uintptr_t)bin)
+            return zs__free_own(z, bin, p, at->state);
+        return zs__drain_free(z, at->c, at->slot, at->stamp);
+    }
 #endif
-    return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), at->c, at->state, bin);
+    return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), at->c, at->state, at->stamp);
 }
 
 /* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
@@ -5501,20 +5610,13 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     if (r != ZSLAB_OK)
         return zs__misuse(z, r, p, 0);
     was = at.was;
-    if (was == ZS__LIVE) {
-        zs__store_u8(at.state, ZS__FREE);
-        zs__compiler_barrier(); /* [GATE-1] as in zs__free_fast */
-        return zs__free_slot(z, explicit_heap, &at, p);
+    if (was != ZS__LIVE) {
+        /* simultaneous frees: the exchange lets one through. seq_cst */
+        if (!zs__cas_u8(at.state, &was, ZS__FREEING))
+            return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+        if (z->config.flags & ZSLAB_FLAG_HARDENED)
+            zs__zero(p, at.k->size);
     }
-    /* simultaneous frees: the exchange lets one through. seq_cst */
-    if (!zs__cas_u8(at.state, &was, ZS__FREEING))
-        return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
-    if (z->config.flags & ZSLAB_FLAG_HARDENED)
-        zs__zero(p, at.k->size);
-    zs__store_rel_u8(at.state, ZS__FREE); /* release: the zeros before. Pairs with zs__slab_live */
-    if (z->own_fence)
-        zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__close_purge's */
-    zs__compiler_barrier();
     return zs__free_slot(z, explicit_heap, &at, p);
 }
 
@@ -5784,57 +5886,6 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
     return r;
 }
 
-/* Purge the pool down to `keep` resident bytes, runs of neighbours together. */
-static size_t zs__pool_trim(zslab *z, size_t keep)
-{
-    zs__runs runs;
-    uint32_t chunk, list, lowest = ~(uint32_t)0, highest = 0;
-    size_t kept = 0;
-    zs__zero(&runs, sizeof runs);
-    zs__lock_take(zs__as_lock(&z->close_lock)); /* marks */
-    zs__arena_take(z);
-    for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
-        zs__chunk_cold *x = &z->cold[list - 1];
-        if (x->purged_bytes == ZS__CHUNK_BYTES)
-            continue;
-        if (kept + ZS__CHUNK_BYTES <= keep) {
-            kept += ZS__CHUNK_BYTES;
-            continue;
-        }
-        x->mark = 1;
-        if (list - 1 < lowest)
-            lowest = list - 1;
-        if (list - 1 > highest)
-            highest = list - 1;
-    }
-    list = lowest <= highest ? z->pool : 0;
-    if (list) { /* the pool is ours while its pages go */
-        z->pool = 0;
-        z->pool_count = 0;
-    }
-    zs__arena_drop(z);
-    for (chunk = lowest; list && chunk <= highest; chunk++)
-        if (z->cold[chunk].mark) {
-            z->cold[chunk].mark = 0;
-            zs__run_add(z, &runs, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
-            if (ZS__CHUNK_BYTES >= z->page_bytes) {
-                zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
-                zs__cached(z, &z->cold[chunk], 0);
-            }
-        }
-    zs__run_flush(z, &runs);
-    if (list) {
-        uint32_t tail = list, count = 1;
-        while (z->cold[tail - 1].all_next) {
-            tail = z->cold[tail - 1].all_next;
-            count++;
-        }
-        zs__pool_give(z, list, tail, count);
-    }
-    zs__lock_drop(zs__as_lock(&z->close_lock));
-    return runs.bytes;
-}
-
 static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have not come by */
 {
     uint32_t q;
@@ -5849,7 +5900,7 @@ static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have 
         zs__epochs_take(z);
         for (heap = z->heaps; heap && !e; heap = heap->next) {
             zs__row *row = zs__row_at(heap, q);
-            stamp = row ? row->stamp : 0;
+            stamp = row ? zs__load_u64(&row->stamp) : 0;
             if (row && zs__load_u64(&row->epoch) && stamp != zs__load_u64(&zs__round_of(z, q)->word))
                 e = zs__load_u64(&row->epoch);
         }
@@ -5859,7 +5910,7 @@ static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have 
         if (!e)
             continue;
         zs__lock_take(zs__as_lock(&z->close_lock));
-        zs__os_fence();
+        zs__fence_all(z);
         zs__lists_settle(z, e);
         bytes += zs__sweep_epoch(z, e, stamp, 1);
         zs__claim_end(place);
@@ -5968,9 +6019,14 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e)
     place = zs__place_find(w, e);
     if (place)
         state = (zslab_epoch_state)place->state;
-    if (state == ZSLAB_EPOCH_CLOSING &&
-        (zs__place_poke(w, place, 0) || (!w->rss_policy && !zs__place_acked(w, place) && zs__place_empty(w, place, 0))))
-        state = ZSLAB_EPOCH_CLOSED; /* [EPOCH-6] */
+    if (state == ZSLAB_EPOCH_CLOSING) {
+        if (zs__place_poke(w, place, 0)) {
+            state = ZSLAB_EPOCH_CLOSED;
+        } else if (!w->rss_policy && !zs__place_acked(w, place) && zs__place_empty(w, place, 0)) {
+            zs__store_u32(&place->ended, 1); /* [EPOCH-6] said once, it stays; the place waits */
+            state = ZSLAB_EPOCH_CLOSED;
+        }
+    }
     zs__epochs_drop(w);
     return state;
 }
@@ -6353,6 +6409,10 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     }
     if (z->shared && !(z->shared_heap = zs__heap_new(z)))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
+    zs__lock_take(&zs__global.lock);
+    z->era = zs__global.era;
+    zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
+    zs__lock_drop(&zs__global.lock);
     z->current = zs__epoch_open(z, "first");
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
