@@ -1,0 +1,375 @@
+/* Threads: frees from elsewhere, heaps that outlive their threads, frees after a thread's teardown, allocators that go
+   while threads stay. */
+#include "test.h"
+
+#define MANY 2000
+
+static size_t turns(size_t n) { return TEST_SANITIZED ? n / 5 : n; }
+
+/* ---- frees from another thread ---- */
+typedef struct handover {
+    zslab *z;
+    void *p[MANY];
+    size_t bytes[MANY];
+    size_t n;
+} handover;
+
+static void fill(handover *h, size_t n, int mixed)
+{
+    for (h->n = 0; h->n < n; h->n++) {
+        h->bytes[h->n] = mixed ? 8 + h->n * 37 % 2000 : 64;
+        MUST(h->p[h->n] = zslab_malloc(h->z, h->bytes[h->n]));
+        test_fill(h->p[h->n], h->bytes[h->n], 3);
+    }
+}
+
+static void drain(handover *h)
+{
+    size_t i;
+    for (i = 0; i < h->n; i++) {
+        CHECK(test_filled(h->p[i], h->bytes[i], 3));
+        CHECK_IS(zslab_free(h->z, h->p[i]), ZSLAB_OK);
+    }
+}
+
+static void drain_job(void *h) { drain((handover *)h); }
+static void fill_job(void *h) { fill((handover *)h, MANY, 1); }
+static void *drain_thread(void *h) { return drain((handover *)h), NULL; }
+static void *fill_thread(void *h) { return fill((handover *)h, MANY, 1), NULL; }
+
+/* What one thread allocates another frees, both ways, and the slots serve again. */
+static void freed_elsewhere(const test_mode *m)
+{
+    static handover h;
+    test_worker w;
+    size_t once, round;
+    h.z = test_open(m, NULL);
+    test_worker_start(&w);
+    fill(&h, MANY, 1);
+    test_worker_do(&w, drain_job, &h);
+    once = h.z->committed_bytes;
+    for (round = 0; round < turns(20); round++) {
+        fill(&h, MANY, 1);
+        test_worker_do(&w, drain_job, &h);
+        test_worker_do(&w, fill_job, &h);
+        drain(&h);
+    }
+    CHECK(h.z->committed_bytes <= 4 * once); /* two threads' worth, and what is on its way */
+    test_worker_end(&w);
+    CHECK(test_live(h.z) == 0);
+    test_destroy(h.z);
+}
+
+/* A thread that only frees: memory does not grow, however long it goes on. */
+static void only_frees(const test_mode *m)
+{
+    static handover h;
+    test_worker w;
+    size_t round, peak = 0, at_first = 0;
+    h.z = test_open(m, NULL);
+    test_worker_start(&w);
+    for (round = 0; round < turns(500); round++) {
+        fill(&h, 1 + round % 50 * 39, round % 2 == 0);
+        if (h.z->committed_bytes > peak)
+            peak = h.z->committed_bytes;
+        if (round == 60)
+            at_first = peak;
+        test_worker_do(&w, drain_job, &h);
+    }
+    CHECK(at_first && peak <= at_first + at_first / 4); /* it wavers, it does not grow */
+    test_worker_end(&w);
+    CHECK(test_live(h.z) == 0);
+    test_destroy(h.z);
+}
+
+/* ---- threads that end ---- */
+
+/* Objects stay when their thread goes; whoever comes next takes its heap over, and its memory. */
+static void heap_outlives_its_thread(const test_mode *m)
+{
+    static handover h;
+    size_t round, once;
+    h.z = test_open(m, NULL);
+    test_in_thread(fill_thread, &h);
+    drain(&h);
+    once = h.z->committed_bytes;
+    for (round = 0; round < turns(30); round++) {
+        test_in_thread(fill_thread, &h);
+        if (round % 2)
+            test_in_thread(drain_thread, &h);
+        else
+            drain(&h);
+    }
+    CHECK(h.z->heap_count <= 2);
+    CHECK(h.z->committed_bytes <= 3 * once);
+    CHECK(test_live(h.z) == 0);
+    test_destroy(h.z);
+}
+
+typedef struct short_life {
+    zslab *z;
+    void *kept;
+    int i;
+} short_life;
+
+static void *live_shortly(void *arg)
+{
+    short_life *s = (short_life *)arg;
+    void *p = zslab_malloc(s->z, (size_t)(8 + s->i % 500));
+    CHECK(p != NULL);
+    CHECK_IS(zslab_free(s->z, p), ZSLAB_OK);
+    if (s->kept) /* an object of a thread that has gone */
+        CHECK_IS(zslab_free(s->z, s->kept), ZSLAB_OK);
+    CHECK((s->kept = zslab_malloc(s->z, (size_t)(8 + s->i % 3000))) != NULL);
+    return NULL;
+}
+
+/* Ten thousand threads, four at a time, leave at most as many heaps as ever ran at once. */
+static void many_short_threads(const test_mode *m, uint64_t threads)
+{
+    short_life life[4];
+    pthread_t thread[4];
+    uint64_t n, i;
+    zslab *z = test_open(m, NULL);
+    memset(life, 0, sizeof life);
+    for (n = 0; n < threads; n += 4) {
+        for (i = 0; i < 4; i++) {
+            life[i].z = z;
+            life[i].i = (int)(n + i);
+            MUST(pthread_create(&thread[i], NULL, live_shortly, &life[i]) == 0);
+        }
+        for (i = 0; i < 4; i++)
+            pthread_join(thread[i], NULL);
+    }
+    CHECK(z->heap_count <= (test_owned(m) ? 4u : 1u));
+    CHECK(test_live(z) == 4);
+    for (i = 0; i < 4; i++)
+        CHECK_IS(zslab_free(z, life[i].kept), ZSLAB_OK);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+}
+
+/* Detach parks at once; the objects stay and the thread goes on. */
+static void detach(const test_mode *m)
+{
+    static handover h;
+    test_worker w;
+    h.z = test_open(m, NULL);
+    zslab_thread_detach(h.z); /* nothing to park yet */
+    fill(&h, MANY, 1);
+    zslab_thread_detach(h.z);
+    test_worker_start(&w);
+    test_worker_do(&w, drain_job, &h); /* takes the parked heap over, so these are its own */
+    CHECK(h.z->heap_count == 1);
+    test_worker_do(&w, fill_job, &h);
+    drain(&h);
+    zslab_thread_detach(h.z);
+    zslab_thread_detach(h.z);
+    test_worker_end(&w);
+    CHECK(h.z->heap_count <= 2 && test_live(h.z) == 0);
+    test_destroy(h.z);
+}
+
+/* ---- after the teardown: keys made before and after the allocator's run before and after its own ---- */
+static struct {
+    zslab *z;
+    void *own[50], *main_thread[50];
+    int calls;
+    zslab_result late_reason;
+    void *late;
+} gone;
+
+static void at_thread_end(void *value)
+{
+    int i;
+    (void)value;
+    for (i = gone.calls * 10; i < gone.calls * 10 + 10; i++) {
+        CHECK_IS(zslab_free(gone.z, gone.own[i]), ZSLAB_OK);
+        CHECK_IS(zslab_free(gone.z, gone.own[i]), ZSLAB_E_DOUBLE_FREE);
+        CHECK_IS(zslab_free(gone.z, gone.main_thread[i]), ZSLAB_OK);
+        CHECK_IS(zslab_free(gone.z, gone.main_thread[i]), ZSLAB_E_DOUBLE_FREE);
+        CHECK_IS(zslab_free(gone.z, (char *)gone.own[i] + 1), ZSLAB_E_MISALIGNED);
+    }
+    (void)zslab_malloc(gone.z, 0); /* so that the reason below is this call's */
+    gone.late = zslab_malloc(gone.z, 64);
+    gone.late_reason = zslab_last_error();
+    if (gone.late)
+        CHECK_IS(zslab_free(gone.z, gone.late), ZSLAB_OK);
+    gone.calls++;
+}
+
+static pthread_key_t gone_keys[2];
+static void *use_and_end(void *arg)
+{
+    int i;
+    (void)arg;
+    for (i = 0; i < 50; i++)
+        MUST(gone.own[i] = zslab_malloc(gone.z, 100));
+    pthread_setspecific(gone_keys[0], &gone);
+    pthread_setspecific(gone_keys[1], &gone);
+    return NULL;
+}
+
+static void frees_after_the_teardown(const test_mode *m)
+{
+    size_t round;
+    int i;
+    memset(&gone, 0, sizeof gone);
+    MUST(pthread_key_create(&gone_keys[0], at_thread_end) == 0);
+    gone.z = test_open(m, NULL);
+    MUST(pthread_key_create(&gone_keys[1], at_thread_end) == 0);
+    for (round = 0; round < turns(20); round++) {
+        gone.calls = 0;
+        for (i = 0; i < 50; i++)
+            MUST(gone.main_thread[i] = zslab_malloc(gone.z, 200));
+        test_in_thread(use_and_end, NULL);
+        CHECK(gone.calls == 2);
+        CHECK(gone.late || (gone.late_reason != ZSLAB_OK && gone.late_reason != ZSLAB_E_INVALID));
+        for (i = 20; i < 50; i++) {
+            CHECK_IS(zslab_free(gone.z, gone.own[i]), ZSLAB_OK);
+            CHECK_IS(zslab_free(gone.z, gone.main_thread[i]), ZSLAB_OK);
+        }
+        zslab_trim(gone.z);
+    }
+    CHECK(gone.z->heap_count <= 2); /* late frees take no heap */
+    CHECK(test_live(gone.z) == 0);
+    pthread_key_delete(gone_keys[0]);
+    pthread_key_delete(gone_keys[1]);
+    test_destroy(gone.z);
+}
+
+/* ---- allocators that go ---- */
+
+/* Parked heaps, live objects and a waiting thread that used it: destroy ends them all, and the thread goes on. */
+static void destroy_with_parked_heaps(const test_mode *m)
+{
+    static handover h;
+    test_worker w;
+    size_t round;
+    test_worker_start(&w);
+    for (round = 0; round < turns(20); round++) {
+        h.z = test_open(m, NULL);
+        test_in_thread(fill_thread, &h);
+        test_in_thread(fill_thread, &h);
+        test_worker_do(&w, fill_job, &h); /* still attached when z goes */
+        test_destroy(h.z);
+    }
+    test_worker_end(&w);
+}
+
+/* Threads meet another allocator at the address of one they used. */
+static void recreated_at_the_same_address(const test_mode *m)
+{
+    static handover h;
+    test_worker w;
+    zslab *first = NULL;
+    size_t round;
+    int same = 0;
+    test_worker_start(&w);
+    for (round = 0; round < turns(30); round++) {
+        h.z = test_open(m, NULL);
+        same += h.z == first;
+        first = h.z;
+        fill(&h, 500, 1);
+        test_worker_do(&w, drain_job, &h);
+        test_worker_do(&w, fill_job, &h);
+        drain(&h);
+        CHECK(test_live(h.z) == 0 && h.z->heap_count <= 2);
+        test_destroy(h.z);
+    }
+    test_worker_end(&w);
+    CHECK(same > 0); /* else nothing was shown */
+}
+
+/* Several allocators in one thread: each knows its own objects, and counts as one thread in each. */
+static void several_allocators(const test_mode *m)
+{
+    zslab *z[5];
+    void *p[5][40];
+    uint64_t seed = 5;
+    size_t i, k, n, from;
+    for (k = 0; k < 5; k++)
+        z[k] = k && m->in_buffer ? test_create(NULL) : test_open(m, NULL);
+    for (n = 0; n < 40; n++)
+        for (k = 0; k < 5; k++)
+            MUST(p[k][n] = zslab_malloc(z[k], 8 + test_random(&seed) % 1000));
+    for (i = 0; i < 2000; i++) {
+        k = test_random(&seed) % 5, n = test_random(&seed) % 40, from = test_random(&seed) % 5;
+        CHECK_IS(zslab_free(z[from], p[k][n]), from == k ? ZSLAB_OK : ZSLAB_E_FOREIGN);
+        if (from == k)
+            MUST(p[k][n] = zslab_malloc(z[k], 8 + test_random(&seed) % 1000));
+    }
+    for (k = 0; k < 5; k++) { /* the first ones go while the others are used */
+        CHECK(test_live(z[k]) == 40 && z[k]->heap_count == 1);
+        for (i = k; i < 5; i++) {
+            CHECK_IS(zslab_free(z[i], p[i][k]), ZSLAB_OK);
+            MUST(p[i][k] = zslab_malloc(z[i], 24));
+        }
+        test_destroy(z[k]);
+    }
+}
+
+/* Explicit heaps wander between threads, one at a time. */
+typedef struct wandering {
+    zslab *z;
+    zslab_heap *heap;
+    void *p[200];
+} wandering;
+
+static void wander(void *arg)
+{
+    wandering *w = (wandering *)arg;
+    int i;
+    for (i = 0; i < 600; i++) {
+        void **p = &w->p[i % 200];
+        if (*p) {
+            CHECK(test_filled(*p, 40, 9));
+            CHECK_IS(i % 2 ? zslab_heap_free(w->heap, *p) : zslab_free(w->z, *p), ZSLAB_OK);
+        }
+        MUST(*p = zslab_heap_malloc(w->heap, 40));
+        test_fill(*p, 40, 9);
+    }
+}
+
+static void explicit_heaps_wander(const test_mode *m)
+{
+    static wandering state;
+    test_worker a, b;
+    size_t i;
+    memset(&state, 0, sizeof state);
+    state.z = test_open(m, NULL);
+    MUST(state.heap = zslab_heap_create(state.z));
+    test_worker_start(&a);
+    test_worker_start(&b);
+    for (i = 0; i < 30; i++) {
+        test_worker_do(&a, wander, &state);
+        test_worker_do(&b, wander, &state);
+        wander(&state);
+    }
+    test_worker_end(&a);
+    test_worker_end(&b);
+    zslab_heap_destroy(state.heap);
+    CHECK(test_live(state.z) == 200);
+    for (i = 0; i < 200; i++)
+        CHECK_IS(zslab_free(state.z, state.p[i]), ZSLAB_OK);
+    CHECK(test_live(state.z) == 0);
+    test_destroy(state.z);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t threads = test_amount(argc, argv, 10000);
+    TEST_EACH_MODE(m) {
+        freed_elsewhere(m);
+        only_frees(m);
+        heap_outlives_its_thread(m);
+        many_short_threads(m, m == test_modes || (ZSLAB_NO_TLS && m->flags == ZSLAB_FLAG_SHARED) ? threads : threads / 10);
+        detach(m);
+        frees_after_the_teardown(m);
+        destroy_with_parked_heaps(m);
+        recreated_at_the_same_address(m);
+        several_allocators(m);
+        explicit_heaps_wander(m);
+    }
+    return test_summary("test_threads");
+}
