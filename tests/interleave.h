@@ -135,12 +135,15 @@ IL_FN void il_disclaim(const void *p);                       /* just before givi
 IL_FN int il_claimed(const void *p, size_t bytes);           /* does a claimed object lie in there? */
 IL_FN void il_point(const char *name);                       /* a place where others may run */
 IL_FN void il_watch(const void *p, size_t bytes);                     /* plain accesses there count */
+IL_FN void il_cut(const void *p, size_t bytes);                      /* words of one byte, however accessed */
+IL_FN int il_released(const void *p);                                /* did zs__os_release end it? */
 IL_FN void il_name(const void *p, size_t bytes, const char *name); /* names words in traces */
 IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
                           const il_plant *plants, int plant_count);
 IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here on */
 
 /* ---- limits ---------------------------------------------------------------- */
+#define IL_SECONDS 1.0         /* of processor time per scenario */
 #define IL_WORDS 2048          /* words of one run */
 #define IL_STORES 30000        /* stores of one run */
 #define IL_STEPS 20000         /* operations of one run: more is "no end" */
@@ -160,7 +163,7 @@ IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here o
 
 enum { IL_MODE_RANDOM, IL_MODE_DFS, IL_MODE_REPLAY };
 enum { IL_COST_NONE, IL_COST_PREEMPT, IL_COST_WEAK };
-enum { IL_READY, IL_SPINNING, IL_BLOCKED, IL_DONE };
+enum { IL_READY, IL_SPINNING, IL_NAPPING, IL_BLOCKED, IL_DONE };
 
 typedef struct il_store_rec {
     uint64_t value, hash;
@@ -180,8 +183,8 @@ typedef struct il_word {
 typedef struct il_granule {
     uintptr_t key;            /* address / 8, plus one */
     uint32_t run;             /* the fields to the blank line are this run's */
-    uint8_t size, plain;      /* access size it is cut by: the first one seen; touched plainly */
-    uint16_t word[8];         /* plus one */
+    uint8_t plain;            /* touched plainly */
+    uint16_t word[8];         /* per byte: the word it belongs to, plus one */
     uint32_t written[8], read[8][IL_THREADS]; /* per byte: times of the last plain write and reads, 0 none */
     int8_t writer[8];
     const void *written_at, *read_at;
@@ -199,7 +202,7 @@ typedef struct il_fiber {
     int state, stale_count, later, futile; /* futile: wait turns with nothing new and nobody to run */
     uint16_t stale[64];
     uint64_t hash, others_at_yield, stores;
-    uint32_t *wait_word;
+    uint32_t *wait_word, wait_value;
     uint32_t release_view;
     uint32_t clock[IL_THREADS], pending_clock[IL_THREADS]; /* what of each thread happened before: its time */
     uint32_t priority;
@@ -242,6 +245,8 @@ typedef struct il_world {
     int as; /* in setup and finish: whose thread-local block it is */
     int armed[IL_THREADS];
     uintptr_t watch_from, watch_to;
+    uintptr_t cut_from, cut_to;
+    uintptr_t gone_from, gone_to; /* the piece released last: nobody may touch it */
     void (*exit_hook)(void);
     uint64_t tls[IL_THREADS + 1][64]; /* the last block belongs to setup and finish */
 } il_world;
@@ -628,7 +633,7 @@ IL_FN int il_new_word(uintptr_t address, int size)
     return word;
 }
 
-IL_FN il_granule *il_find(uintptr_t key, int size)
+IL_FN il_granule *il_find(uintptr_t key)
 {
     uint32_t i = (uint32_t)(key * 0x9e3779b1u >> 7) & (IL_TABLE - 1), turns = 0;
     il_granule *g;
@@ -641,7 +646,6 @@ IL_FN il_granule *il_find(uintptr_t key, int size)
     g->key = key;
     if (g->run != il.run) {
         g->run = il.run;
-        g->size = (uint8_t)size;
         g->plain = 0;
         memset(g->word, 0, sizeof g->word);
         memset(g->written, 0, sizeof g->written);
@@ -650,14 +654,38 @@ IL_FN il_granule *il_find(uintptr_t key, int size)
     return g;
 }
 
-/* The word at an address, in this run. */
-IL_FN int il_word_at(il_granule *g, uintptr_t address)
+/* The word a byte belongs to, in this run; none yet: of at most `want` bytes, as large as fits there. Words
+   are what first touched them, but for bytes marked by il_cut. */
+IL_FN int il_word_at(il_granule *g, uintptr_t address, int want)
 {
-    int at = (int)(address & 7) / g->size;
-    uintptr_t from = (address & ~(uintptr_t)7) + (uintptr_t)(at * g->size);
-    if (!g->word[at])
-        g->word[at] = (uint16_t)(il_new_word(from, g->size) + 1);
-    return g->word[at] - 1;
+    int at = (int)(address & 7), size = 1, i, clear = 1;
+    if (g->word[at])
+        return g->word[at] - 1;
+    if (address < il.world.cut_from || address >= il.world.cut_to)
+        while (clear && size * 2 <= want && at % (size * 2) == 0) {
+            for (i = at + size; i < at + size * 2; i++)
+                clear &= !g->word[i];
+            if (clear)
+                size *= 2;
+        }
+    i = il_new_word(address, size);
+    for (at += size; size--;)
+        g->word[--at] = (uint16_t)(i + 1);
+    return i;
+}
+
+/* The part of an access from its byte i on that lies in one word: how many bytes; *skip: the word's bytes
+   before it. */
+IL_FN int il_part(int word, uintptr_t address, int left, int *skip)
+{
+    const il_word *w = &il.word[word];
+    *skip = (int)(address - w->address);
+    return w->size - *skip < left ? w->size - *skip : left;
+}
+
+IL_FN int il_released(const void *p)
+{
+    return (uintptr_t)p >= il.world.gone_from && (uintptr_t)p < il.world.gone_to;
 }
 
 /* An atomic access may not meet a plain one that is not ordered before it. */
@@ -682,9 +710,11 @@ IL_FN void il_meet_plain(const il_granule *g, uintptr_t a, int size, int write)
 IL_FN int il_shared(const void *p, int size, int write)
 {
     uintptr_t a = (uintptr_t)p;
-    il_granule *g = il_find((a >> 3) + 1, size);
+    il_granule *g = il_find((a >> 3) + 1);
     uint8_t me = (uint8_t)(1u << il.current);
     int i, shared = 0;
+    if (il_released(p))
+        il_fail("T%d touches released memory at %p", il.current, p);
     for (i = 0; i < size; i++) {
         uint8_t *r = &g->readers[(a & 7) + (unsigned)i], *w = &g->writers[(a & 7) + (unsigned)i];
         int before = *w && ((*r | *w) & ((*r | *w) - 1));
@@ -735,12 +765,13 @@ IL_FN uint64_t il_stores_of_others(int thread)
 IL_FN int il_enabled(const il_fiber *f)
 {
     return f->state == IL_READY ||
+           (f->state == IL_NAPPING && *f->wait_word != f->wait_value) ||
            (f->state == IL_SPINNING && il_stores_of_others((int)(f - il.fiber)) != f->others_at_yield);
 }
 
 IL_FN void il_no_way_on(void)
 {
-    static const char *const words[] = { "ready", "spinning", "blocked", "done" };
+    static const char *const words[] = { "ready", "spinning", "waiting", "blocked", "done" };
     char text[200] = "";
     int t;
     for (t = 0; t < il.thread_count; t++)
@@ -934,7 +965,7 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     il_granule *g;
     il_event *e;
     il_deed deed;
-    int live, i;
+    int live, i, word, bytes, skip;
     if (!il.running)
         return il_peek(p, size);
     deed = il_planted(IL_LOAD, IL_PASS);
@@ -942,14 +973,13 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     e = il_before(IL_PASS, IL_LOAD, live);
     if (deed == IL_RELAX)
         order = 0;
-    g = il_find((a >> 3) + 1, size);
+    g = il_find((a >> 3) + 1);
     il_meet_plain(g, a, size, 0);
-    if (g->size >= size) {
-        value = il_load_word(il_word_at(g, a), order, live, e) >> ((a & (unsigned)(g->size - 1)) * 8);
-        value &= il_mask(size);
-    } else
-        for (i = 0; i < size; i += g->size)
-            value |= il_load_word(il_word_at(g, a + (unsigned)i), order, live, e) << (i * 8);
+    for (i = 0; i < size; i += bytes) {
+        word = il_word_at(g, a + (unsigned)i, size - i);
+        bytes = il_part(word, a + (unsigned)i, size - i, &skip);
+        value |= (il_load_word(word, order, live, e) >> skip * 8 & il_mask(bytes)) << i * 8;
+    }
     if (deed == IL_LIE)
         value = il.plant->value;
     e->value = value;
@@ -957,13 +987,27 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     return value;
 }
 
+/* Over words of other sizes: whole words one by one; part of a word goes on top of its newest value. */
+IL_FN void il_store_parts(uintptr_t a, int size, uint64_t value, int order, int live, il_event *e)
+{
+    il_granule *g = il_find((a >> 3) + 1);
+    int i, word, bytes, skip;
+    for (i = 0; i < size; i += bytes) {
+        uint64_t part, rest;
+        word = il_word_at(g, a + (unsigned)i, size - i);
+        bytes = il_part(word, a + (unsigned)i, size - i, &skip);
+        part = (value >> i * 8 & il_mask(bytes)) << skip * 8;
+        rest = il.word[word].newest & ~(il_mask(bytes) << skip * 8);
+        il_store_word(word, rest | part, order, live && bytes == il.word[word].size, e);
+    }
+}
+
 IL_FN void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
 {
     uintptr_t a = (uintptr_t)p;
-    il_granule *g;
     il_event *e;
     il_deed deed;
-    int live, i;
+    int live;
     if (!il.running) {
         il_poke(p, size, value);
         return;
@@ -987,17 +1031,8 @@ IL_FN void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
     }
     if (deed == IL_RELAX)
         order = 0;
-    g = il_find((a >> 3) + 1, size);
-    il_meet_plain(g, a, size, 1);
-    if (g->size == size)
-        il_store_word(il_word_at(g, a), value, order, live, e);
-    else if (g->size > size) {
-        int word = il_word_at(g, a), shift = (int)(a & (unsigned)(g->size - 1)) * 8;
-        uint64_t rest = il.word[word].newest & ~(il_mask(size) << shift);
-        il_store_word(word, rest | value << shift, order, 0, e);
-    } else
-        for (i = 0; i < size; i += g->size)
-            il_store_word(il_word_at(g, a + (unsigned)i), value >> i * 8 & il_mask(g->size), order, live, e);
+    il_meet_plain(il_find((a >> 3) + 1), a, size, 1);
+    il_store_parts(a, size, value, order, live, e);
     il_later_now();
 }
 
@@ -1009,11 +1044,8 @@ IL_FN void il_later_now(void)
     f->later = 0;
     {
         il_event *e = il_before("", 0, "the store put off", IL_STORE, 1);
-        il_granule *g = il_find((f->later_address >> 3) + 1, f->later_size);
-        if (g->size != f->later_size)
-            il_fail("a store of mixed size cannot be put off");
         e->wrote = f->later_value;
-        il_store_word(il_word_at(g, f->later_address), f->later_value, 0, 0, e);
+        il_store_parts(f->later_address, f->later_size, f->later_value, 0, 0, e);
     }
 }
 
@@ -1057,18 +1089,18 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     e = il_before(IL_PASS, op, live);
     if (deed == IL_RELAX)
         order = 0;
-    g = il_find((a >> 3) + 1, size);
-    if (g->size < size)
-        il_fail("%s:%d: a read-modify-write over smaller words", func, line);
+    g = il_find((a >> 3) + 1);
     il_meet_plain(g, a, size, 1);
-    word = il_word_at(g, a);
+    word = il_word_at(g, a, size);
     w = &il.word[word];
-    shift = (int)(a & (unsigned)(g->size - 1)) * 8;
+    if (il_part(word, a, size, &shift) < size)
+        il_fail("%s:%d: a read-modify-write over smaller words", func, line);
+    shift *= 8;
     floor = il_pos(f->view[word]);
     if ((order & IL_SC) && il_pos(il.sc_view[word]) > floor)
         floor = il_pos(il.sc_view[word]);
     for (i = w->count - 1; i >= floor && n < 16; i--)
-        if (i == w->count - 1 || (!il.store[w->stores[i + 1]].rmw && g->size == size))
+        if (i == w->count - 1 || (!il.store[w->stores[i + 1]].rmw && w->size == size))
             places[n++] = i;
     taken = il_choose_weak(n, live);
     e->old = w->count - 1 - places[taken];
@@ -1234,6 +1266,24 @@ IL_FN void il_wait_turn(IL_SITE)
     f->state = IL_READY;
 }
 
+/* Sleeps until the word's newest value is another. */
+IL_FN void il_nap(IL_SITE, uint32_t *word, uint32_t value)
+{
+    il_fiber *f;
+    il_event *e;
+    if (!il.running)
+        il_fail("a wait outside the threads: nobody would end it");
+    f = &il.fiber[il.current];
+    e = il_before(IL_PASS, IL_WAIT, 1);
+    e->value = *word;
+    if (*word != value)
+        return;
+    f->state = IL_NAPPING;
+    f->wait_word = word;
+    f->wait_value = value;
+    il_schedule(il.current, 1);
+}
+
 /* A futex: sleeps while the word's newest value is `value`, until woken. */
 IL_FN void il_wait(IL_SITE, uint32_t *word, uint32_t value)
 {
@@ -1290,11 +1340,13 @@ IL_FN void il_plain(const void *p, int size, int write, const void *at)
 {
     const uint32_t *clock = il.fiber[il.current].clock;
     uintptr_t a = (uintptr_t)p;
-    il_granule *g = il_find((a >> 3) + 1, size);
+    il_granule *g = il_find((a >> 3) + 1);
     int i, t;
+    if (il_released(p))
+        il_fail("T%d touches released memory at %p", il.current, p);
     g->plain = 1;
     for (i = (int)(a & 7); i < (int)(a & 7) + size; i++) {
-        int word = g->word[i / g->size] - 1;
+        int word = g->word[i] - 1;
         if (word >= 0) {
             uint16_t newest = il.word[word].stores[il.word[word].count - 1];
             if (il.store[newest].thread >= 0 && il.fiber[il.current].view[word] != newest)
@@ -1378,6 +1430,12 @@ IL_FN void il_watch(const void *p, size_t bytes)
 {
     il.world.watch_from = (uintptr_t)p;
     il.world.watch_to = (uintptr_t)p + bytes;
+}
+
+IL_FN void il_cut(const void *p, size_t bytes)
+{
+    il.world.cut_from = (uintptr_t)p;
+    il.world.cut_to = (uintptr_t)p + bytes;
 }
 
 IL_FN void il_name(const void *p, size_t bytes, const char *name)
@@ -1478,15 +1536,25 @@ IL_FN void *il_reserve(size_t bytes, size_t alignment)
     return il_arena + at;
 }
 
+IL_FN void il_wipe(void *p, size_t bytes) /* the system does it: no thread's access */
+{
+    memset(p, 0, bytes);
+}
+
 IL_FN void il_commit(char *p, size_t bytes)
 {
     if ((size_t)(p - il_arena) + bytes > il_arena_high)
         il_arena_high = (size_t)(p - il_arena) + bytes;
-    memset(p, 0, bytes);
+    il_wipe(p, bytes);
 }
 
-IL_FN void il_release(void)
+IL_FN void il_release(const void *p, size_t bytes)
 {
+    il_point("release");
+    if (il_released(p))
+        il_fail("released twice: %p", p);
+    il.world.gone_from = (uintptr_t)p;
+    il.world.gone_to = (uintptr_t)p + bytes;
     if (--il_arena_pieces == 0)
         il_arena_used = 0;
 }
@@ -1941,9 +2009,9 @@ IL_FN int il_usage(const char *program)
             "usage: %s [--scenario NAME] [--plant NAME] [--seconds S] [--seed N] [--trace]\n"
             "       [--replay TICK:CHOICE,...]\n"
             "  without arguments: every scenario, then every planted bug, which must be found\n"
-            "  --plant NAME with --scenario: that bug alone; --seconds: per scenario (default %g)\n"
+            "  --plant NAME with --scenario: that bug alone; --seconds: of processor time, per scenario (default %g)\n"
             "  --replay: one schedule, printed as a numbered trace\n",
-            program, 1.5);
+            program, IL_SECONDS);
     return 2;
 }
 
@@ -1951,7 +2019,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
                           const il_plant *plants, int plant_count)
 {
     const char *only = NULL, *only_plant = NULL, *replay = NULL;
-    double seconds = 1.5;
+    double seconds = IL_SECONDS;
     uint64_t seed = 1;
     int i, j, bad = 0, found = 0, clean = 0;
     for (i = 1; i < argc; i++) {
@@ -1988,8 +2056,10 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
     }
     for (j = 0; j < plant_count && (only_plant || !only); j++)
         for (i = 0; i < scenario_count; i++) {
-                if (strcmp(plants[j].scenario, scenarios[i].name) ||
-                (only && strcmp(only, scenarios[i].name)) || (only_plant && strcmp(only_plant, plants[j].name)))
+            if (strcmp(plants[j].scenario, scenarios[i].name))
+                continue;
+            if ((only && strcmp(only, scenarios[i].name)) ||
+                (only_plant && strcmp(only_plant, plants[j].name)))
                 continue;
             if (replay) {
                 il_want_trace = 1;
@@ -2081,7 +2151,7 @@ IL_FUNCTIONS(uintptr_t, ptr)
 #define zs__compiler_barrier() ((void)0) /* the checker runs in program order */
 #define ZS__ATOMICS_INCLUDE "tests/interleave.h"
 #define ZS__PLATFORM_INCLUDE "tests/interleave.h"
-#define ZS__LOCK_SPINS 0
+#define ZS__LOCK_SPINS (-64) /* a lock's waiter goes to zs__os_wait at once */
 #ifndef IL_PAGE_BYTES
 #define IL_PAGE_BYTES 4096
 #endif
@@ -2100,8 +2170,9 @@ IL_FN void *il_tls(size_t bytes)
 #define memcpy(to, from, bytes) il_memcpy(to, from, bytes)
 #endif
 #define zs__os_fence() il_asymmetric_fence(IL_AT(""))
-#define zs__os_wait(word, value) il_wait(IL_AT(#word), word, value)
-#define zs__os_wake(word) il_wake(IL_AT(#word), word)
+#define il_futex_wait(word, value) il_wait(IL_AT(#word), word, value)
+#define il_futex_wake(word) il_wake(IL_AT(#word), word)
+#define zs__os_wait(word, value) il_nap(IL_AT(#word), word, value)
 #define zs__os_yield() il_wait_turn(IL_AT(""))
 #define zs__pause() il_wait_turn(IL_AT(""))
 
@@ -2139,13 +2210,13 @@ IL_FN int zs__os_purge(void *user, void *p, size_t bytes)
     il_point("purge");
     if (il_claimed(p, bytes))
         il_fail("purge under a live object");
-    memset(p, 0, bytes);
+    il_wipe(p, bytes);
     return 0;
 }
 IL_FN void zs__os_release(void *user, void *p, size_t bytes)
 {
-    (void)user, (void)p, (void)bytes;
-    il_release();
+    (void)user;
+    il_release(p, bytes);
 }
 IL_FN int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 IL_FN int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }

@@ -153,12 +153,12 @@ static void futex_take(void)
     if (zs__cas_u32(&x, &was, 1))
         return;
     while (zs__exchange_u32(&x, 2) != 0)
-        zs__os_wait(&x, 2);
+        il_futex_wait(&x, 2);
 }
 static void futex_drop(void)
 {
     if (zs__exchange_u32(&x, 0) == 2)
-        zs__os_wake(&x);
+        il_futex_wake(&x);
 }
 static void futex_section(void)
 {
