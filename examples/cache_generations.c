@@ -102,8 +102,9 @@ int main(void)
     printf("%d generations, %d arrivals each; %d ended by themselves with their last straggler\n", TICKS,
            ARRIVALS, ended);
     uint64_t late = zslab_rss_bytes();
-    printf("resident at tick 10: %llu KiB, at the end: %llu KiB, peak: %llu KiB\n",
-           (unsigned long long)early / 1024, (unsigned long long)late / 1024, (unsigned long long)peak / 1024);
+    printf("resident at tick 10: %llu KiB, at the end: %llu KiB", (unsigned long long)early / 1024,
+           (unsigned long long)late / 1024);
+    printf(", peak: %llu KiB\n", (unsigned long long)peak / 1024);
     zslab_destroy(z);
     return ended != TICKS - LAG || late > early + early / 4;
 }
