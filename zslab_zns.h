@@ -1791,6 +1791,7 @@ typedef struct zs__zns_zone {
     uint32_t index_block, index_blocks, index_noted;
     uint32_t *frame; /* ids of its frames for the index, limit / 2 of them; NULL: none kept */
     uint32_t frame_count;
+    uint32_t met; /* recovery: frames found, also of epochs that are gone */
 } zs__zns_zone;
 
 typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go */
@@ -4251,6 +4252,7 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
     while (r == ZSLAB_OK && zs__zns_scan_next(s, sc, &h, &block, &p)) {
         if (h.synced > s->synced) s->synced = h.synced;
         if (h.kind != ZS__ZNS_FRAME_OBJECTS) continue;
+        s->zone[zone].met++;
         r = zs__zns_adopt(s, &h, zone, block, p);
     }
     if (sc->in_run && unwritten) sc->damaged--; /* the rest of a finished zone was never written */
@@ -4284,6 +4286,7 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
         !zs__zns_head_proven(p, &index) || index.entries % ZS__ZNS_ITEM_BYTES)
         return ZSLAB_OK;
     n = index.entries / ZS__ZNS_ITEM_BYTES;
+    z->met = n;
     for (i = 0; i < n; i++)
         if (!zs__zns_covered(s, zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES + 20)))
             return ZSLAB_OK; /* it may have gone with the power: look at it */
@@ -4325,12 +4328,12 @@ static void zs__zns_settle_zone(zslab_zns *s, uint32_t zone, const zs__zns_found
     zs__zns_zone *z = &s->zone[zone];
     if (t->condition == ZSLAB_ZNS_READ_ONLY) {
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
+    } else if (!z->refs && s->read_only) {
+        z->word = t->used | ZS__ZNS_CLOSED_BIT;
+        zs__zns_zone_state(s, zone, t->condition == ZSLAB_ZNS_FULL ? ZS__ZNS_Z_FULL : ZS__ZNS_Z_OPEN);
     } else if (!z->refs) {
-        s->recovery.releases_finished++;
-        if (s->read_only)
-            zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
-        else
-            zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
+        s->recovery.releases_finished += z->met != 0;
+        zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
     } else if (t->condition == ZSLAB_ZNS_FULL || t->used >= z->limit || z->failed) {
         zs__zns_zone_state(s, zone, t->condition == ZSLAB_ZNS_FULL ? ZS__ZNS_Z_FULL : ZS__ZNS_Z_OPEN);
         if (t->condition != ZSLAB_ZNS_FULL) { /* no room for frames, or none that may be used: complete it */

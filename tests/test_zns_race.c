@@ -1,6 +1,6 @@
 /* Threads against each other on one store: appends to shared epochs, reads, syncs, iterations, and releases
-   of epochs that others are appending to. No object of a released epoch is readable, no acknowledged object of
-   a live one is wrong, and no append lands in a zone after its reset: its first block is its header, always.
+   of epochs that others are appending to. No object of a released epoch is readable, no acknowledged object
+   of a live one is wrong, and no append lands in a zone after its reset: the first block is its header.
    usage: test_zns_race [seconds]   default 3 */
 #include "test_zns.h"
 

@@ -1,6 +1,6 @@
-/* Every command at the seam is recorded and judged: appends land at the write pointer, resets and finishes take
-   whole zones, there is nothing else. Over 100 generations no byte is written twice: no garbage collection, in the
-   host or in the device. And what that costs: write amplification from the write pointers.  */
+/* Every command at the seam is recorded and judged: appends land at the write pointer, resets and finishes
+   take whole zones, there is nothing else. Over 100 generations no byte is written twice: no garbage
+   collection, in the host or in the device. And what that costs: write amplification from write pointers. */
 #include "test_zns.h"
 
 enum { ZONES = 32 };

@@ -1,0 +1,179 @@
+/* Who:   somebody with a store in their hands who asks what is in it.
+   Wants: zones, epochs, live and dead bytes, as text, as JSON, or as a picture; and whether every crc holds.
+   Watch: the store is opened read-only; nothing on it changes.
+   usage: zns_inspect [--json] [--svg out.svg] [--verify] [--device] <file or zoned block device>
+   Without a path it makes a small store in build/ and inspects that.
+   With -DZSLAB_ZNS_USE_LIBZBD=1 and -lzbd, --device opens a zoned drive. */
+#define ZSLAB_IMPLEMENTATION
+#include "../zslab.h"
+#define ZSLAB_ZNS_IMPLEMENTATION
+#include "../zslab_zns.h"
+#include <stdio.h>
+
+static const char *const conditions[] = {"empty",     "open",    "closed",      "full",
+                                         "read-only", "offline", "conventional"};
+static const char *const kinds[] = {"-", "metadata", "objects", "foreign", "out of use"};
+
+static void text(zslab_zns *s, const zslab_zns_store_stats *t)
+{
+    zslab_zns_zone_stats z;
+    zslab_zns_epoch_stats e;
+    zslab_zns_epoch id;
+    uint32_t i, unused = 0;
+    printf("%u zones: %u empty, %u active, %u full, %u read-only, %u offline\n", t->zones, t->zones_empty,
+           t->zones_active, t->zones_full, t->zones_read_only, t->zones_offline);
+    printf("%llu epochs, %llu objects, %llu bytes live, %llu dead, space amplification %.3f\n\n",
+           (unsigned long long)t->epochs, (unsigned long long)t->objects, (unsigned long long)t->live_bytes,
+           (unsigned long long)t->dead_bytes, t->space_amplification);
+    printf("%20s %-20s %5s %6s %9s %12s %6s %12s\n", "epoch", "label", "class", "sealed", "objects", "bytes",
+           "zones", "pins bytes");
+    for (id = zslab_zns_epoch_next(s, 0, &e); id; id = zslab_zns_epoch_next(s, id, &e))
+        printf("%20llu %-20s %5u %6s %9llu %12llu %6u %12llu\n", (unsigned long long)id, e.label,
+               e.lifetime_class, e.sealed ? "yes" : "no", (unsigned long long)e.objects,
+               (unsigned long long)e.user_bytes, e.zones, (unsigned long long)e.pinned_bytes);
+    printf("\n%5s %-12s %-10s %5s %10s %12s %12s %7s\n", "zone", "condition", "holds", "class", "sequence",
+           "live bytes", "dead bytes", "epochs");
+    for (i = 0; zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
+        if (z.device.condition == ZSLAB_ZNS_EMPTY) {
+            unused++;
+            continue;
+        }
+        printf("%5u %-12s %-10s %5u %10llu %12llu %12llu %7u\n", i, conditions[z.device.condition],
+               kinds[z.kind], z.lifetime_class, (unsigned long long)z.sequence,
+               (unsigned long long)z.live_bytes, (unsigned long long)z.dead_bytes, z.epochs);
+    }
+    printf("and %u empty ones\n", unused);
+}
+
+/* A square for each zone: the colour is the epoch's, filled as far as bytes live; shared ones framed. */
+static int svg(zslab_zns *s, const zslab_zns_store_stats *t, const char *path)
+{
+    uint32_t i, across = 32, rows = (t->zones + across - 1) / across;
+    zslab_zns_zone_stats z;
+    FILE *f = fopen(path, "w");
+    if (!f) return 0;
+    fprintf(f,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" font-family=\"sans-serif\" "
+            "font-size=\"11\"><rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+            across * 22 + 20, rows * 22 + 40);
+    for (i = 0; i < t->zones && zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
+        uint32_t x = 10 + i % across * 22, y = 10 + i / across * 22;
+        uint32_t hue = (uint32_t)(z.first_epoch / 1048576 * 47 % 360);
+        double live = z.device.capacity ? (double)z.live_bytes / (double)z.device.capacity : 0;
+        char colour[48];
+        snprintf(colour, sizeof colour,
+                 z.kind == 1  ? "#444"
+                 : z.kind > 2 ? "#c22"
+                              : "hsl(%u,60%%,55%%)",
+                 hue);
+        fprintf(f, "<rect x=\"%u\" y=\"%u\" width=\"20\" height=\"20\" fill=\"%s\" stroke=\"%s\"/>", x, y,
+                z.device.condition == ZSLAB_ZNS_EMPTY ? "#eee" : "#ccc", z.epochs > 1 ? "#000" : "#bbb");
+        if (z.device.condition != ZSLAB_ZNS_EMPTY)
+            fprintf(f, "<rect x=\"%u\" y=\"%.1f\" width=\"20\" height=\"%.1f\" fill=\"%s\"/>", x,
+                    y + 20 - 20 * (z.kind == 2 ? live : 1), 20 * (z.kind == 2 ? live : 1), colour);
+        fprintf(f, "<title>zone %u: %s, %s</title>\n", i, kinds[z.kind], conditions[z.device.condition]);
+    }
+    fprintf(
+        f,
+        "<text x=\"10\" y=\"%u\">%u zones, %u empty; coloured by epoch, filled as far as bytes live, dark: "
+        "metadata, black border: shared</text></svg>\n",
+        rows * 22 + 28, t->zones, t->zones_empty);
+    return fclose(f) == 0;
+}
+
+static int json(zslab_zns *s)
+{
+    size_t need = zslab_zns_stats_json(s, NULL, 0) + 1;
+    char *buf = (char *)malloc(need);
+    if (!buf) return 0;
+    zslab_zns_stats_json(s, buf, need);
+    puts(buf);
+    free(buf);
+    return 1;
+}
+
+static int count(void *user, const zslab_zns_visit *v)
+{
+    uint64_t *seen = (uint64_t *)user;
+    seen[0]++;
+    seen[1] += v->bytes;
+    return 0;
+}
+
+static const char *sample(void)
+{
+    static const char path[] = "build/inspect.zns";
+    static unsigned char data[200000];
+    zslab_zns_epoch_config c = {"sample a", 0, 0}, d = {"sample b", 2, 8u << 20};
+    zslab_zns *s;
+    zslab_zns_epoch a, b;
+    zslab_handle h;
+    int i;
+    remove(path);
+    s = zslab_zns_open_file(path, NULL, NULL);
+    if (!s) return path;
+    a = zslab_zns_epoch_begin(s, &c);
+    b = zslab_zns_epoch_begin(s, &d);
+    for (i = 0; i < 60; i++) zslab_zns_append(s, i % 3 ? b : a, data, 1000 + (size_t)i * 3000, &h);
+    zslab_zns_close(s);
+    return path;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL, *picture = NULL;
+    int as_json = 0, verify = 0, device = 0, i;
+    zslab_zns_config c;
+    zslab_zns_store_stats t;
+    zslab_zns_recovery_report r;
+    zslab_zns *s = NULL;
+    zslab_result whole = ZSLAB_OK;
+    memset(&c, 0, sizeof c);
+    for (i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--json"))
+            as_json = 1;
+        else if (!strcmp(argv[i], "--verify"))
+            verify = 1;
+        else if (!strcmp(argv[i], "--device"))
+            device = 1;
+        else if (!strcmp(argv[i], "--svg") && i + 1 < argc)
+            picture = argv[++i];
+        else if (argv[i][0] != '-')
+            path = argv[i];
+        else {
+            printf("usage: zns_inspect [--json] [--svg out.svg] [--verify] [--device] <file or device>\n");
+            return 2;
+        }
+    }
+    if (!path) path = sample();
+    c.flags = ZSLAB_ZNS_FLAG_READ_ONLY | (verify ? ZSLAB_ZNS_FLAG_VERIFY : 0);
+    if (!device) s = zslab_zns_open_file(path, NULL, &c);
+#if ZSLAB_ZNS_USE_LIBZBD
+    else
+        s = zslab_zns_open_device(path, &c);
+#endif
+    if (!s) {
+        printf("%s: %s\n", path,
+               device && !ZSLAB_ZNS_USE_LIBZBD ? "built without libzbd: no devices"
+                                               : zslab_result_name(zslab_last_error()));
+        return 1;
+    }
+    zslab_zns_stats(s, &t);
+    zslab_zns_recovery(s, &r);
+    if (as_json)
+        json(s);
+    else
+        text(s, &t);
+    if (picture && !svg(s, &t, picture)) printf("%s cannot be written\n", picture);
+    if (verify) {
+        uint64_t seen[2] = {0, 0};
+        whole = zslab_zns_iterate(s, 0, count, seen);
+        fprintf(as_json ? stderr : stdout,
+                "verified: %llu objects, %llu bytes, every crc checked: %s; %llu lost, "
+                "%llu torn in recovery\n",
+                (unsigned long long)seen[0], (unsigned long long)seen[1], zslab_result_name(whole),
+                (unsigned long long)r.lost, (unsigned long long)r.torn);
+    }
+    zslab_zns_close(s);
+    return whole != ZSLAB_OK || r.lost;
+}
