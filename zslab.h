@@ -64,9 +64,8 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain >>api-heap
      >>api-pool >>api-debug
-     >>atomics >>bits >>layout >>fast
-     >>platform >>guard >>count >>class >>arena >>slab >>epoch >>remote >>heap >>shared >>domain
-     >>public >>licence                                                                     */
+     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
+     >>epoch >>remote >>heap >>shared >>domain >>pool >>public >>licence                     */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -3019,7 +3018,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
 /* ---- rows ---- */
 
 /* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all free
-   again, and the chunk needs but its new stamp (zs__row_wake). 0: more was used. */
+   again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
 static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
 {
     uint32_t slab = bin->current - 1, number;
@@ -3077,16 +3076,17 @@ static uint32_t zs__row_forget(zslab *z, zs__row *row, int rewind) /* the longes
     return longest;
 }
 
-/* Chunks that were rewound in place live in the row's round from here on. */
+/* Chunks that were rewound in place serve the row's round from here on. */
 static void zs__row_wake(zslab *z, zs__row *row)
 {
     uint32_t w;
+    uint64_t stamp = zs__load_u64(&row->stamp);
     for (w = 0; w < 4; w++) {
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
             uint32_t chunk = zs__cold_of(z, zs__bin_at(row, w * 64 + zs__ctz(used)))->all;
             if (chunk)
-                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, zs__load_u64(&row->stamp)); /* as in zs__chunk_bind */
+                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, stamp); /* as in zs__chunk_bind */
         }
     }
 }
@@ -4588,8 +4588,8 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
             zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
         else if (action == ZS__RELEASE)
             zs__row_retire(mine, row);
-        else
-            zs__row_renew(mine, row);
+        else if (z->shared)
+            zs__row_renew(mine, row); /* an owned row starts its new round at its next allocation */
     }
     if (!z->rss_policy) {
         if (action == ZS__CLOSE)
@@ -6571,7 +6571,7 @@ ZSLAB_API zslab_result zslab_last_error(void)
 ZSLAB_API const char *zslab_result_name(zslab_result r)
 {
     static const char *const names[] = {
-        "ok", "invalid argument", "no memory", "limit reached", "epoch closed", "stale", "double free",
+        "ok", "invalid argument", "no memory", "limit reached", "closed", "stale", "double free",
         "misaligned pointer", "foreign pointer", "full", "busy", "spilled", "too big", "corrupt", "I/O error",
         "read only", "offline", "permission denied", "device gone", "geometry mismatch", "no active zone",
         "no space"};
