@@ -63,7 +63,7 @@
 
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain >>api-heap
-     >>api-pool >>api-debug
+     >>api-pool >>api-debug >>api-short
      >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
      >>epoch >>remote >>heap >>shared >>domain >>pool >>public >>licence                     */
 
@@ -330,9 +330,9 @@ ZSLAB_API zslab *zslab_create(const zslab_config *config);
    cost     two system calls, O(heaps)                                              */
 ZSLAB_API void zslab_destroy(zslab *z);
 
-/* zslab_buffer_bytes_min -- the smallest zslab_config.memory_bytes a configuration works with, whatever the buffer's
-   alignment; 0 when the configuration is invalid. One chunk of objects fits; each thread beyond the first needs a
-   row of its own (zslab_create takes what is there and grows rows at the expense of chunks).
+/* zslab_buffer_bytes_min -- the smallest zslab_config.memory_bytes a configuration works with, whatever the
+   buffer's alignment; 0 when the configuration is invalid. One chunk of objects fits; each thread beyond the first
+   needs a row of its own (zslab_create takes what is there and grows rows at the expense of chunks).
    in       config   memory and memory_bytes are ignored
    threads  any thread
    cost     O(classes)                                                              */
@@ -349,8 +349,8 @@ ZSLAB_API size_t zslab_trim(zslab *z);
    threads  any thread; cost O(1)                                                   */
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z);
 
-/* zslab_last_error -- why the last failing call of this thread failed; written only on failure. With ZSLAB_NO_TLS one
-   word for all threads.                                                            */
+/* zslab_last_error -- why the last failing call of this thread failed; written only on failure. With ZSLAB_NO_TLS
+   one word for all threads.                                                            */
 ZSLAB_API zslab_result zslab_last_error(void);
 
 /* zslab_result_name -- a short English name, static storage.                       */
@@ -380,7 +380,8 @@ ZSLAB_API void *zslab_malloc(zslab *z, size_t size);
    cost     as zslab_malloc, and finding the thread's row of the epoch: two loads   */
 ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch);
 
-/* zslab_calloc -- count * size bytes of zeros; a product that overflows is ZSLAB_E_TOO_BIG or the fallback's refusal. */
+/* zslab_calloc -- count * size bytes of zeros; a product that overflows is ZSLAB_E_TOO_BIG or the fallback's
+   refusal. */
 ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size);
 
 /* zslab_realloc -- change an object's size, within its epoch.
@@ -399,22 +400,23 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
 /* zslab_free -- give an object back; a wrong pointer is an answer, not a crash.
    in       p        NULL is accepted and ignored
    returns  ZSLAB_OK, ZSLAB_E_DOUBLE_FREE (no live object in that slot), ZSLAB_E_MISALIGNED (inside an object),
-            ZSLAB_E_FOREIGN (not ours, a chunk never used, behind the last slot of a chunk), ZSLAB_E_STALE (its epoch
-            was released or reset)
+            ZSLAB_E_FOREIGN (not ours, a chunk never used, behind the last slot of a chunk), ZSLAB_E_STALE (its
+            epoch was released or reset)
    threads  any thread, also one that never allocated; lock-free. From a signal handler in shared mode only
    cost     O(1): about 30 instructions; from another thread a store, and one push per slab
    source   >>fast, >>remote; invariants [STATE-1] [STAMP-1]                         */
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p);
 
-/* zslab_free_sized -- zslab_free that also checks the size: another class than p's is ZSLAB_E_INVALID, nothing freed. */
+/* zslab_free_sized -- zslab_free that also checks the size: another class than p's is ZSLAB_E_INVALID, nothing
+   freed. */
 ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size);
 
 /* zslab_malloc_batch -- up to count objects of one size into out; returns how many, the reason for fewer in
    zslab_last_error(). */
 ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out);
 
-/* zslab_free_batch -- free count pointers; skips NULL and wrong ones (each reported as zslab_free would), returns how
-   many were freed. */
+/* zslab_free_batch -- free count pointers; skips NULL and wrong ones (each reported as zslab_free would), returns
+   how many were freed. */
 ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count);
 
 /* zslab_usable_size -- bytes that a live object may use: its class; 0 for anything else. */
@@ -429,24 +431,25 @@ ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size);
 /* zslab_size_class_bytes -- bytes of a class, 0 past the last. */
 ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
 
-/* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread: until
-   they are used up its allocations and frees make no system call and no page fault.
-   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
+/* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread:
+   until they are used up its allocations and frees make no system call and no page fault.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure
+   what
             was reserved stays reserved
    cost     O(bytes)                                                                */
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
 
 /* ---- >>api-epoch -----------------------------------------------------------
-   Epochs: groups of objects with one lifetime. An id is never reused. ACTIVE takes objects; close lets the live ones
-   drain (CLOSING, then CLOSED); release and reset drop them all at once. release and reset ask that no other thread
-   uses the epoch's objects meanwhile.                                              */
+   Epochs: groups of objects with one lifetime. An id is never reused. ACTIVE takes objects; close lets the live
+   ones drain (CLOSING, then CLOSED); release and reset drop them all at once. release and reset ask that no other
+   thread uses the epoch's objects meanwhile.                                              */
 
 /* zslab_epoch_current -- the epoch that plain allocations go to outside domains; it may be closed. */
 ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z);
 
 /* zslab_epoch_advance -- open a new current epoch and close the old one.
-   returns  the new epoch; ZSLAB_EPOCH_NONE: ZSLAB_E_BUSY, every place is open or draining, and the old stays current
-   threads  any thread; a zslab_malloc racing with it lands in one of the two
+   returns  the new epoch; ZSLAB_EPOCH_NONE: ZSLAB_E_BUSY, every place is open or draining, and the old stays
+   current threads  any thread; a zslab_malloc racing with it lands in one of the two
    cost     as zslab_epoch_open and zslab_epoch_close                               */
 ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
 
@@ -461,8 +464,8 @@ ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
    pages go with their last object.
    returns  ZSLAB_OK, also when it was closing already; ZSLAB_E_CLOSED
    threads  any thread, racing with allocations and frees: each allocation is intact or refused
-   cost     latency policy: O(threads); RSS policy: two fences, O(slabs of the epoch), a system call per run of pages
-   source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
+   cost     latency policy: O(threads); RSS policy: two fences, O(slabs of the epoch), a system call per run of
+   pages source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
 ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e);
 
 /* zslab_epoch_release -- drop all objects of the epoch at once and close it: pointers and handles become stale.
@@ -484,12 +487,12 @@ ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char
 ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
 
 /* ---- >>api-domain ----------------------------------------------------------
-   Domains: scopes over an epoch. Threads enter and leave; the last exit anywhere applies the policy. While a thread is
-   inside, its zslab_malloc goes to the domain's epoch (not in shared mode: there pass zslab_domain_epoch to
-   zslab_malloc_epoch). Domains nest, last entered first left.                      */
+   Domains: scopes over an epoch. Threads enter and leave; the last exit anywhere applies the policy. While a
+   thread is inside, its zslab_malloc goes to the domain's epoch (not in shared mode: there pass zslab_domain_epoch
+   to zslab_malloc_epoch). Domains nest, last entered first left.                      */
 
-/* zslab_domain_create -- a domain with an epoch of its own, released at the last exit; after that it cannot be entered
-   again. NULL: ZSLAB_E_BUSY (no epoch place), ZSLAB_E_NOMEM. */
+/* zslab_domain_create -- a domain with an epoch of its own, released at the last exit; after that it cannot be
+   entered again. NULL: ZSLAB_E_BUSY (no epoch place), ZSLAB_E_NOMEM. */
 ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
 
 /* zslab_domain_wrap -- a domain over an epoch that somebody else opened.
@@ -498,31 +501,33 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
 ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit policy);
 
 /* zslab_domain_enter -- go inside; entering again while inside counts.
-   returns  ZSLAB_OK, ZSLAB_E_CLOSED (ended, or its epoch was), ZSLAB_E_LIMIT (64 domains deep), ZSLAB_E_INVALID (NULL or
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED (ended, or its epoch was), ZSLAB_E_LIMIT (64 domains deep), ZSLAB_E_INVALID
+   (NULL or
             destroyed), ZSLAB_E_NOMEM
    threads  any thread; cost one lock                                               */
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
 
-/* zslab_domain_exit -- leave the domain this thread entered last. Another one: ZSLAB_E_INVALID, nothing changes. A thread
-   that exits leaves its domains first. */
+/* zslab_domain_exit -- leave the domain this thread entered last. Another one: ZSLAB_E_INVALID, nothing changes. A
+   thread that exits leaves its domains first. */
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d);
 
-/* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while somebody is
-   inside. */
+/* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while
+   somebody is inside. */
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d);
 
 /* zslab_domain_destroy -- forget the domain; an owned epoch still open is released. ZSLAB_E_BUSY while somebody is
    inside, ZSLAB_E_INVALID for NULL. */
 ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d);
 
-/* zslab_domain_current -- the innermost domain this thread is inside of, NULL outside; shared mode: the one entered last
-   by anybody. */
+/* zslab_domain_current -- the innermost domain this thread is inside of, NULL outside; shared mode: the one
+   entered last by anybody. */
 ZSLAB_API zslab_domain *zslab_domain_current(const zslab *z);
 
 /* zslab_domain_epoch -- its epoch. */
 ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
 
-/* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute). */
+/* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute).
+   */
 #if defined(__GNUC__) || defined(__clang__)
 static inline __attribute__((unused)) void zs__scope_leave(zslab_domain **d)
 {
@@ -540,13 +545,14 @@ static inline __attribute__((unused)) zslab_domain *zs__scope_enter(zslab_domain
 #endif
 
 /* ---- >>api-heap ------------------------------------------------------------
-   Explicit heaps: no thread-local storage; for fibers, job systems, plugins. A heap may move between threads, one at a
-   time. In shared mode they all are the one heap.                                   */
+   Explicit heaps: no thread-local storage; for fibers, job systems, plugins. A heap may move between threads, one
+   at a time. In shared mode they all are the one heap.                                   */
 
 /* zslab_heap_create -- NULL: ZSLAB_E_NOMEM. Any thread. */
 ZSLAB_API zslab_heap *zslab_heap_create(zslab *z);
 
-/* zslab_heap_destroy -- its live objects stay valid; the next heap or thread takes over its memory. NULL is ignored. */
+/* zslab_heap_destroy -- its live objects stay valid; the next heap or thread takes over its memory. NULL is
+   ignored. */
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap);
 
 /* zslab_heap_malloc -- zslab_malloc from this heap, in the allocator's current epoch, never a domain's. */
@@ -558,8 +564,8 @@ ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epo
 /* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners. */
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
 
-/* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one again.
-   Does nothing inside a domain. */
+/* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one
+   again. Does nothing inside a domain. */
 ZSLAB_API void zslab_thread_detach(zslab *z);
 
 /* ---- >>api-pool ------------------------------------------------------------
@@ -675,6 +681,200 @@ ZSLAB_API void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out);
    threads  nobody else may use z meanwhile
    cost     O(slots of every chunk in use)                                          */
 ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user);
+
+/* ---- >>api-short -----------------------------------------------------------
+   The older style's names, with its argument orders and result types, over the calls above. An EpochId is a small
+   number: 0 to 15 are the ring that epoch_advance walks, all open from the start; higher ones are the epochs of
+   domains made by epoch_domain_create. Nothing is stored inside objects, so sizes go up to the largest class.
+   A ring number names the epoch that holds it now: after sixteen advances it means another one, whose memory never
+   mixes with what the earlier one still drains.                                     */
+#if ZSLAB_SHORT_NAMES
+#if !defined(__cplusplus)
+#include <stdbool.h>
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ZS__SHORT_API static inline __attribute__((unused))
+/* relaxed: an id alone; what it names is ordered by the call it is passed to */
+#define ZS__SHORT_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define ZS__SHORT_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#else
+#define ZS__SHORT_API static inline
+#define ZS__SHORT_LOAD(p) (*(volatile zslab_epoch *)(p)) /* 64-bit targets: one load, one store */
+#define ZS__SHORT_STORE(p, v) ((void)(*(volatile zslab_epoch *)(p) = (v)))
+#endif
+
+enum { ZS__SHORT_RING = 16, ZS__SHORT_PLACES = 256 };
+
+typedef uint32_t EpochId;
+typedef enum EpochLifecycleState { EPOCH_ACTIVE = 0, EPOCH_CLOSING = 1 } EpochLifecycleState;
+
+typedef struct SlabAllocator {
+    zslab *z;            /* the allocator itself, for every other call of this header */
+    zslab_epoch current; /* ring number; moved by epoch_advance, which one thread at a time calls */
+    zslab_epoch epochs[ZS__SHORT_RING + ZS__SHORT_PLACES]; /* what each number means now; read by any thread */
+} SlabAllocator;
+
+typedef struct epoch_domain {
+    SlabAllocator *alloc;
+    EpochId epoch_id;      /* for alloc_obj_epoch and slab_malloc_epoch */
+    uint64_t epoch_era;
+    bool auto_close;
+    zslab_domain *domain;
+} epoch_domain_t;
+
+ZS__SHORT_API zslab_epoch zs__short_epoch(const SlabAllocator *a, EpochId id)
+{
+    return id < ZS__SHORT_RING + ZS__SHORT_PLACES ? ZS__SHORT_LOAD(&a->epochs[id]) : ZSLAB_EPOCH_NONE;
+}
+
+/* slab_allocator_create -- an allocator with all defaults and sixteen epochs; NULL as zslab_create. */
+ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
+{
+    zslab_config config;
+    SlabAllocator *a = NULL;
+    zslab *z;
+    size_t i;
+    unsigned char *byte = (unsigned char *)&config;
+    for (i = 0; i < sizeof config; i++)
+        byte[i] = 0;
+    config.epoch_count = ZS__SHORT_PLACES;
+    z = zslab_create(&config);
+    if (z) /* the table is an object of an epoch that nobody else knows */
+        a = (SlabAllocator *)zslab_malloc_epoch(z, sizeof *a, zslab_epoch_open(z, "short names"));
+    if (!a) {
+        zslab_destroy(z);
+        return NULL;
+    }
+    a->z = z;
+    a->current = 0;
+    for (i = 0; i < ZS__SHORT_RING + ZS__SHORT_PLACES; i++)
+        a->epochs[i] = i == 0               ? zslab_epoch_current(z)
+                       : i < ZS__SHORT_RING ? zslab_epoch_open(z, NULL)
+                                            : ZSLAB_EPOCH_NONE;
+    return a;
+}
+
+/* slab_allocator_free -- zslab_destroy; NULL is ignored. */
+ZS__SHORT_API void slab_allocator_free(SlabAllocator *a)
+{
+    if (a)
+        zslab_destroy(a->z);
+}
+
+/* slab_malloc_epoch -- an object in the epoch of that number; NULL for one that is closing or never was. */
+ZS__SHORT_API void *slab_malloc_epoch(SlabAllocator *a, size_t size, EpochId epoch)
+{
+    return zslab_malloc_epoch(a->z, size, zs__short_epoch(a, epoch));
+}
+
+/* slab_free -- zslab_free; a wrong pointer changes nothing. */
+ZS__SHORT_API void slab_free(SlabAllocator *a, void *p)
+{
+    (void)zslab_free(a->z, p);
+}
+
+/* epoch_current -- the ring number that epoch_advance has reached. */
+ZS__SHORT_API EpochId epoch_current(SlabAllocator *a)
+{
+    return (EpochId)ZS__SHORT_LOAD(&a->current);
+}
+
+/* epoch_advance -- close the current epoch, go to the next ring number. What that number meant a lap ago drains on
+   under no number. When every place is draining nothing changes. */
+ZS__SHORT_API void epoch_advance(SlabAllocator *a)
+{
+    zslab_epoch next = (ZS__SHORT_LOAD(&a->current) + 1) % ZS__SHORT_RING, last = ZS__SHORT_LOAD(&a->epochs[next]);
+    zslab_epoch e = zslab_epoch_advance(a->z);
+    if (!e)
+        return;
+    ZS__SHORT_STORE(&a->epochs[next], e);
+    ZS__SHORT_STORE(&a->current, next);
+    (void)zslab_epoch_close(a->z, last); /* the one opened at the start, if nobody closed it */
+}
+
+/* epoch_close -- zslab_epoch_close: new objects are refused, live ones drain. */
+ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
+{
+    (void)zslab_epoch_close(a->z, zs__short_epoch(a, epoch));
+}
+
+/* epoch_state -- of the epoch that the number means now; CLOSING also when it has drained. */
+ZS__SHORT_API EpochLifecycleState epoch_state(SlabAllocator *a, EpochId epoch)
+{
+    return zslab_epoch_state_of(a->z, zs__short_epoch(a, epoch)) == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
+}
+
+/* slab_epoch_set_label -- zslab_epoch_set_label. */
+ZS__SHORT_API void slab_epoch_set_label(SlabAllocator *a, EpochId epoch, const char *label)
+{
+    (void)zslab_epoch_set_label(a->z, zs__short_epoch(a, epoch), label);
+}
+
+/* One record per domain, an object of the table's epoch: reachable as long as the allocator. */
+ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *domain, EpochId id, bool auto_close)
+{
+    zslab_epoch e = zslab_epoch_of(a->z, a);
+    epoch_domain_t *d = domain ? (epoch_domain_t *)zslab_malloc_epoch(a->z, sizeof *d, e) : NULL;
+    if (!d) {
+        if (domain)
+            zslab_domain_destroy(domain);
+        return NULL;
+    }
+    d->alloc = a;
+    d->epoch_id = id;
+    d->epoch_era = zslab_domain_epoch(domain) >> 16;
+    d->auto_close = auto_close;
+    d->domain = domain;
+    return d;
+}
+
+/* epoch_domain_create -- a domain with an epoch of its own, released at the last exit. NULL as
+   zslab_domain_create. */
+ZS__SHORT_API epoch_domain_t *epoch_domain_create(SlabAllocator *a)
+{
+    zslab_domain *domain = zslab_domain_create(a->z);
+    zslab_epoch e = zslab_domain_epoch(domain);
+    EpochId id = (EpochId)(ZS__SHORT_RING + (e & 0xffff));
+    if (domain)
+        ZS__SHORT_STORE(&a->epochs[id], e);
+    return zs__short_domain(a, domain, id, true);
+}
+
+/* epoch_domain_wrap -- a domain over an epoch; auto_close true: released at the last exit, false: reset. */
+ZS__SHORT_API epoch_domain_t *epoch_domain_wrap(SlabAllocator *a, EpochId epoch, bool auto_close)
+{
+    zslab_on_exit policy = auto_close ? ZSLAB_ON_EXIT_RELEASE : ZSLAB_ON_EXIT_RESET;
+    return zs__short_domain(a, zslab_domain_wrap(a->z, zs__short_epoch(a, epoch), policy), epoch, auto_close);
+}
+
+/* epoch_domain_enter, _exit, _force_close -- zslab_domain_*; NULL and wrong order change nothing. */
+ZS__SHORT_API void epoch_domain_enter(epoch_domain_t *d)
+{
+    (void)zslab_domain_enter(d ? d->domain : NULL);
+}
+ZS__SHORT_API void epoch_domain_exit(epoch_domain_t *d)
+{
+    (void)zslab_domain_exit(d ? d->domain : NULL);
+}
+ZS__SHORT_API void epoch_domain_force_close(epoch_domain_t *d)
+{
+    (void)zslab_domain_force_close(d ? d->domain : NULL);
+}
+
+/* epoch_domain_destroy -- forget it; while somebody is inside nothing happens. */
+ZS__SHORT_API void epoch_domain_destroy(epoch_domain_t *d)
+{
+    if (d && zslab_domain_destroy(d->domain) == ZSLAB_OK)
+        (void)zslab_free(d->alloc->z, d);
+}
+
+/* read_rss_bytes_linux -- zslab_rss_bytes. */
+ZS__SHORT_API uint64_t read_rss_bytes_linux(void)
+{
+    return zslab_rss_bytes();
+}
+#endif /* ZSLAB_SHORT_NAMES */
 
 #endif /* ZSLAB_H */
 
@@ -1064,7 +1264,7 @@ struct zslab {
     uint64_t *words;       /* one per slab */
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
     uint32_t guarded;
-    uint16_t bin_of[8192]; /* of (size - 1) / 8: offset of its bin in a row; the empty bin's where there is no class */
+    uint16_t bin_of[8192]; /* of (size - 1) / 8: offset of its bin in a row; the empty bin's without a class */
 
     zs__chunk_cold *cold;
     zs__hint *hints;
@@ -1156,7 +1356,8 @@ struct zslab_heap {
     zslab_heap *next, *next_parked; /* every heap; parked ones */
     zs__row *attached, *idle;
     zs__row *pass_next;
-    uint32_t attached_count, idle_count, seen_events, pass_left, todo; /* todo: 1 + slab, what is left of an inbox taken whole */
+    uint32_t attached_count, idle_count, seen_events, pass_left;
+    uint32_t todo;         /* 1 + slab: what is left of an inbox taken whole */
     uint32_t scope_count;
     uint64_t gathered[4];  /* classes with an entry in gather */
     uint64_t random;       /* hardened: which free slot next */
@@ -1281,9 +1482,9 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void 
     }
 }
 
-/* free: 10 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own goes
-   FREE first and the bin is looked at again after: a closer that points bins at the draining bin and then fences has
-   either seen the state, or we see the bin. [EPOCH-3] */
+/* free: 10 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own
+   goes FREE first and the bin is looked at again after: a closer that points bins at the draining bin and then
+   fences has either seen the state, or we see the bin. [EPOCH-3] */
 static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
@@ -1309,8 +1510,8 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
     return zs__free_cold(z, p);
 }
 
-/* From an open row: 7 loads, 2 stores, 3 branches when the magazine has a slot. e: the epoch asked for, 0: the row's,
-   whichever it is. */
+/* From an open row: 7 loads, 2 stores, 3 branches when the magazine has a slot. e: the epoch asked for, 0: the
+   row's, whichever it is. */
 static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t size, zslab_epoch e)
 {
     zs__bin *bin = zs__bin_for(z, row, size);
@@ -1936,7 +2137,8 @@ static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per
 /* Entries of a class's magazine: a chunk's worth of slots, so that little memory waits there. */
 static uint32_t zs__magazine_entries(const zslab *z, size_t cls)
 {
-    size_t n = ZS__CHUNK_BYTES / z->classes[cls].size, most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
+    size_t n = ZS__CHUNK_BYTES / z->classes[cls].size;
+    size_t most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
     if (n < 16)
         n = 16;
     return (uint32_t)(n < most ? n : most);
@@ -2147,7 +2349,8 @@ static int zs__records_commit(zslab *z, uint32_t chunk)
 static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: none */
 {
     zs__region *r = &z->regions[k->region];
-    uint32_t i, group = r->lines >= 64 || z->config.memory || (z->config.flags & ZSLAB_FLAG_PREFAULT) ? 1 : 64 / r->lines;
+    int dense = r->lines < 64 && !z->config.memory && !(z->config.flags & ZSLAB_FLAG_PREFAULT);
+    uint32_t i, group = dense ? 64 / r->lines : 1;
     if (r->group_next == r->group_end) {
         if (z->fresh_chunk < z->chunk_limit) {
             if (group > z->chunk_limit - z->fresh_chunk)
@@ -2639,8 +2842,8 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
    Lemmas, for an epoch e in place q, a closer C, an owner O with a row for e, a freer F:
    [EPOCH-1] Gate. O: state = LIVE; barrier; read gate. C: gate = 0 (CAS); asymmetric fence; read states. If O read
        the gate open, its read came before the fence on O, so its LIVE came before too, and C sees it. If not,
-       O undoes. So after the fence the set of live objects only shrinks, and every chunk that ever handed out a slot
-       is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
+       O undoes. So after the fence the set of live objects only shrinks, and every chunk that ever handed out a
+       slot is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
    [EPOCH-2] Row publication. O: row ready, gate open; publish; full fence; read q's state. C: q's state = CLOSING;
        full fence; read the rows. One of the two sees the other: C shuts the gate, or O does.
    [EPOCH-3] Draining bin. C points every chunk's bin at the draining bin, then fences a second time. A free that
@@ -2672,8 +2875,8 @@ static void zs__epochs_take(zslab *z)
 }
 static void zs__epochs_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
 
-/* Every thread passes a full barrier; where the system has none to offer, owners and freers fence for themselves and
-   the closer needs its own. */
+/* Every thread passes a full barrier; where the system has none to offer, owners and freers fence for themselves
+   and the closer needs its own. */
 static void zs__fence_all(const zslab *z)
 {
     zs__fence_seq();
@@ -2923,7 +3126,8 @@ static void zs__rows_ended(zslab *z)
         }
 }
 
-static void zs__place_end(zslab *z, zs__place *place, int released) /* CLOSED, and free for a new epoch. Epoch lock held */
+/* CLOSED, and free for a new epoch. Epoch lock held. */
+static void zs__place_end(zslab *z, zs__place *place, int released)
 {
     if (place->state == ZSLAB_EPOCH_CLOSING) {
         zs__closing_remove(z, place);
@@ -3017,8 +3221,8 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
 
 /* ---- rows ---- */
 
-/* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all free
-   again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
+/* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all
+   free again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
 static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
 {
     uint32_t slab = bin->current - 1, number;
@@ -3042,7 +3246,8 @@ static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
     return 1;
 }
 
-/* Every chunk of the row is dead: bins forget their slots, chunks go to `stale` until they are bound again. Row lock. */
+/* Every chunk of the row is dead: bins forget their slots, chunks go to `stale` until they are bound again. Row
+   lock. */
 static uint32_t zs__row_forget(zslab *z, zs__row *row, int rewind) /* the longest of its chunk lists */
 {
     uint32_t w, longest = 0;
@@ -3496,8 +3701,8 @@ static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
     return s.bytes;
 }
 
-/* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them. The
-   chunks are out of the pool, and so nobody else's, while their pages go. */
+/* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them.
+   The chunks are out of the pool, and so nobody else's, while their pages go. */
 static size_t zs__pool_trim(zslab *z, size_t keep)
 {
     zs__sweep s;
@@ -3603,7 +3808,8 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     return last;
 }
 
-/* In shared mode this may be a signal handler that interrupted who holds the lock: then the next epoch call looks. */
+/* In shared mode this may be a signal handler that interrupted who holds the lock: then the next epoch call looks.
+   */
 static void zs__place_last(zslab *z, zs__place *place)
 {
     if (!z->shared)
@@ -3743,8 +3949,9 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
 }
 
 /* ---- >>heap ----------------------------------------------------------------
-   Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right below
-   each other: allocation, free.                                                                              */
+   Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right
+   below each other: allocation, free.
+   */
 #if !ZSLAB_NO_TLS
 static uint32_t zs__thread_number_new(void) /* 0: none left */
 {
@@ -3938,8 +4145,8 @@ static zslab_heap *zs__heap_mine(zslab *z)
     return heap ? heap : zs__heap_attach(z);
 }
 
-/* For frees: after the thread's teardown none, since taking a heap would leak it; an allocation may take one, and arms
-   the exit hook again. */
+/* For frees: after the thread's teardown none, since taking a heap would leak it; an allocation may take one, and
+   arms the exit hook again. */
 static zslab_heap *zs__heap_freeing(zslab *z)
 {
     return zs__load_u32(&zs__tls()->thread) == ZS__THREAD_GONE ? NULL : zs__heap_mine(z);
@@ -3986,7 +4193,8 @@ static zslab_heap *zs__heap_freeing(zslab *z) { return z->shared_heap; }
 #endif
 
 #if !ZSLAB_NO_TLS
-static inline void zs__tls_set(zslab_heap *heap, zs__row *row) /* the fast paths serve this allocator's row from here */
+/* The fast paths serve this allocator's row from here on. */
+static inline void zs__tls_set(zslab_heap *heap, zs__row *row)
 {
     zs__tls_block *tls = zs__tls();
     tls->row = tls->given = row;
@@ -4081,7 +4289,8 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     return bin->slots + (size_t)slot * bin->size;
 }
 
-/* Undo a refused allocation: a free, also in a chunk that drains by now. In a dead round there is nothing to undo. */
+/* Undo a refused allocation: a free, also in a chunk that drains by now. In a dead round there is nothing to undo.
+   */
 static void zs__undo(zslab *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
@@ -4161,8 +4370,9 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     }
 }
 
-/* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs. What is
-   needed of the chunk is read before the store: with its last object gone it may serve another epoch at any time. */
+/* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs.
+   What is needed of the chunk is read before the store: with its last object gone it may serve another epoch at
+   any time. */
 static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
@@ -4206,7 +4416,8 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (!bin->avail && bin->top == bin->bottom && !zs__take_partial(z, bin) && (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
+    if (!bin->avail && bin->top == bin->bottom && !zs__take_partial(z, bin) &&
+        (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
         return NULL;
     zs__count(&heap->counters[bin->cls].slow);
     p = zs__bin_take(heap, bin, ZS__LIVE);
@@ -4225,7 +4436,8 @@ static inline zs__row *zs__row_elsewhere(const zslab *z)
     return heap ? heap->row : NULL;
 }
 
-/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
+/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry.
+   */
 ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
 {
     zslab_heap *heap;
@@ -4260,8 +4472,8 @@ ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
     void *p;
     if (!e)
         return zs__fail_null(ZSLAB_E_CLOSED);
-    if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z && zs__load_u64(&tls->given->gate) == e &&
-        (p = zs__refill_quick(tls->given, size)) != NULL)
+    if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z &&
+        zs__load_u64(&tls->given->gate) == e && (p = zs__refill_quick(tls->given, size)) != NULL)
         return p;
     heap = zs__heap_mine(z);
     if (!heap)
@@ -4549,8 +4761,9 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab
 }
 
 /* ---- >>domain --------------------------------------------------------------
-   Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in the
-   same step. Nesting is each thread's own stack of scopes.                                                     */
+   Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in
+   the same step. Nesting is each thread's own stack of scopes.
+   */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
 /* End or empty an epoch. Epoch lock held, dropped here: purging needs none. */
@@ -6102,36 +6315,6 @@ ZSLAB_API void zslab_thread_detach(zslab *z)
 
 /* ---- creation ---- */
 
-static int zs__config_valid(const zslab_config *c)
-{
-    const uint32_t all = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_HUGE_PAGES |
-                         ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
-    const uint32_t os_only = ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
-    int hooks = (c->os.reserve != NULL) + (c->os.commit != NULL) + (c->os.purge != NULL) + (c->os.release != NULL);
-    size_t count = c->epoch_count;
-    if (c->memory ? (!c->memory_bytes || c->reserve_bytes || hooks || (c->flags & os_only)) : c->memory_bytes != 0)
-        return 0;
-#if ZSLAB_NO_OS
-    if (!c->memory && !hooks)
-        return 0;
-#endif
-    if (c->reserve_bytes && (c->reserve_bytes < 2 * ZS__CHUNK_BYTES || c->reserve_bytes >> ZSLAB_CHUNK_SHIFT > 1u << 24))
-        return 0;
-    if ((c->class_bytes || c->class_count) && !zs__class_table_valid(c->class_bytes, c->class_count))
-        return 0;
-    if (count && (!zs__is_pow2(count) || count < 2 || count > 65536))
-        return 0;
-    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS || (c->flags & ~all) || (hooks && hooks != 4))
-        return 0;
-    if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
-        return 0;
-    if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
-        (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
-        return 0;
-    return !((c->flags & ZSLAB_FLAG_LOCK_PAGES) &&
-             (c->reclaim == ZSLAB_RECLAIM_RSS || (c->reclaim == ZSLAB_RECLAIM_DEFAULT && ZSLAB_ENABLE_RSS_RECLAMATION)));
-}
-
 static zslab_config zs__config_defaults(const zslab_config *given)
 {
     zslab_config c;
@@ -6156,6 +6339,36 @@ static zslab_config zs__config_defaults(const zslab_config *given)
         c.os.release = zs__os_release;
     }
     return c;
+}
+
+static int zs__config_valid(const zslab_config *c)
+{
+    const uint32_t all = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_HUGE_PAGES |
+                         ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
+    const uint32_t os_only = ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
+    int hooks = (c->os.reserve != NULL) + (c->os.commit != NULL) + (c->os.purge != NULL) + (c->os.release != NULL);
+    size_t count = c->epoch_count;
+    if (c->memory ? (!c->memory_bytes || c->reserve_bytes || hooks || (c->flags & os_only)) : c->memory_bytes != 0)
+        return 0;
+#if ZSLAB_NO_OS
+    if (!c->memory && !hooks)
+        return 0;
+#endif
+    if (c->reserve_bytes &&
+        (c->reserve_bytes < 2 * ZS__CHUNK_BYTES || c->reserve_bytes >> ZSLAB_CHUNK_SHIFT > 1u << 24))
+        return 0;
+    if ((c->class_bytes || c->class_count) && !zs__class_table_valid(c->class_bytes, c->class_count))
+        return 0;
+    if (count && (!zs__is_pow2(count) || count < 2 || count > 65536))
+        return 0;
+    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS || (c->flags & ~all) || (hooks && hooks != 4))
+        return 0;
+    if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
+        return 0;
+    if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
+        (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
+        return 0;
+    return !(c->flags & ZSLAB_FLAG_LOCK_PAGES) || zs__config_defaults(c).reclaim != ZSLAB_RECLAIM_RSS;
 }
 
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
@@ -6301,7 +6514,8 @@ static zslab *zs__create_buffer(const zslab *scratch)
 static zslab *zs__create_reserved(zslab *scratch)
 {
     const zslab_config *c = &scratch->config;
-    size_t range = c->reserve_bytes ? c->reserve_bytes : UINTPTR_MAX > 0xffffffffu ? (size_t)1 << 36 : (size_t)1 << 28;
+    size_t most = UINTPTR_MAX > 0xffffffffu ? (size_t)1 << 36 : (size_t)1 << 28;
+    size_t range = c->reserve_bytes ? c->reserve_bytes : most;
     size_t page = scratch->page_bytes, align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
     size_t meta_bytes, align_range;
     char *meta = NULL, *base = NULL;
