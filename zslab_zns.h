@@ -49,8 +49,7 @@
      ZSLAB_ZNS_IMPLEMENTATION     this file holds the code; the same file holds ZSLAB_IMPLEMENTATION
      ZSLAB_ZNS_USE_LIBZBD    0    1: zslab_zns_open_device, for zoned block devices; link -lzbd
                                   (libzbd is LGPL-3.0-or-later; link it, it is not part of zslab)
-     ZSLAB_ZNS_USE_URING     0    1: packed frames are written behind the caller through io_uring
-                                  on devices that offer it; link -luring
+
      ZSLAB_ZNS_LANES         4    packing buffers an epoch may have under way, 2 to 64
 
    LIMITS
@@ -122,9 +121,7 @@
 #ifndef ZSLAB_ZNS_USE_LIBZBD
 #define ZSLAB_ZNS_USE_LIBZBD 0
 #endif
-#ifndef ZSLAB_ZNS_USE_URING
-#define ZSLAB_ZNS_USE_URING 0
-#endif
+
 #ifndef ZSLAB_ZNS_LANES
 #define ZSLAB_ZNS_LANES 4
 #endif
@@ -641,6 +638,7 @@ static int zs__zns_errno(int e)
     case EPERM: return -(int)ZSLAB_E_PERMISSION;
     case EROFS: return -(int)ZSLAB_E_READ_ONLY;
     case EBUSY: return -(int)ZSLAB_E_BUSY;
+    case EAGAIN: return -(int)ZSLAB_E_GONE; /* a multipath head without a path left */
     case ENOMEM: return -(int)ZSLAB_E_NOMEM;
 #ifdef ENXIO
     case ENXIO:
@@ -1259,7 +1257,8 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
         r = zs__zns_file_create(f, geometry);
     if (r != ZSLAB_OK) return r;
     map = mmap(NULL, f->map_bytes, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
-    if (map == MAP_FAILED) return ZSLAB_E_NOMEM;
+    if (map == MAP_FAILED) /* some network file systems share no mappings */
+        return errno == EINVAL || errno == ENODEV ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
     f->map = (uint8_t *)map;
     for (i = 0; i < f->geometry.zone_count; i++) {
         uint64_t word = *zs__zns_file_word(f, i);
@@ -2214,11 +2213,22 @@ static zslab_result zs__zns_fatal(zslab_zns *s)
     return (zslab_result)zs__load_acq_u32(&s->fatal); /* acquire: pairs with zs__zns_set_fatal */
 }
 
+/* Asked after a failure. When even this fails, twice, it is the device that is gone and not a zone. */
 static int zs__zns_report_one(zslab_zns *s, uint32_t zone, zslab_zns_zone *out)
 {
     int rc = s->dev.ops.report(s->dev.user, zone, 1, out);
+    if (rc && (rc = s->dev.ops.report(s->dev.user, zone, 1, out)) != 0) rc = -(int)ZSLAB_E_GONE;
     zs__zns_set_fatal(s, rc);
     return rc;
+}
+
+/* What to answer for a failed command: a device that is gone goes before anything else. */
+static int zs__zns_or_gone(zslab_zns *s, int rc)
+{
+    zslab_zns_zone r;
+    if (rc == -(int)ZSLAB_E_IO) (void)zs__zns_report_one(s, 0, &r);
+    /* acquire: pairs with zs__zns_set_fatal */
+    return rc && zs__load_acq_u32(&s->fatal) ? -(int)zs__load_acq_u32(&s->fatal) : rc;
 }
 
 static void zs__zns_zone_state(zslab_zns *s, uint32_t zone, uint32_t state)
@@ -2269,7 +2279,7 @@ static int zs__zns_zone_reset(zslab_zns *s, uint32_t zone, uint32_t state)
     if (!rc) {
         zs__add_u64(&s->resets, 1);
         zs__zns_zone_forget(s, zone, state);
-    } else if (!zs__zns_zone_dead(s, zone)) {
+    } else if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK) {
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
     }
     return rc;
@@ -2545,7 +2555,7 @@ static int zs__zns_meta_write(zslab_zns *s)
         if (tries > 1 || rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY ||
             rc == -(int)ZSLAB_E_OFFLINE) {
             rc = zs__zns_meta_roll(s);
-            if (rc) return rc;
+            if (rc) return zs__zns_or_gone(s, rc);
         }
         memcpy(s->meta_pages + ZS__ZNS_HEAD_BYTES, keep, bytes);
         s->meta_have = bytes;
@@ -2561,7 +2571,7 @@ static int zs__zns_meta_write(zslab_zns *s)
         rc = zs__zns_meta_emit(s);
         if (rc) zs__add_u64(&s->retries, 1);
     }
-    return rc;
+    return zs__zns_or_gone(s, rc);
 }
 
 /* Persists the sequence ahead of use and the zones about to be opened; durable on return. */
@@ -2725,6 +2735,7 @@ static void zs__zns_zone_end(zslab_zns *s, uint32_t zone)
         return;
     }
     if (z->failed && (zs__zns_zone_resume(s, zone) || zs__zns_state(s, zone) != ZS__ZNS_Z_OPEN)) return;
+    if (zs__zns_fatal(s) != ZSLAB_OK) return;
     zs__zns_zone_index(s, zone);
     if (ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)) < z->capacity || z->failed) { /* acquire: drained */
         rc = s->dev.ops.finish(s->dev.user, zone);
@@ -3443,7 +3454,7 @@ static int zs__zns_flush(zslab_zns *s)
         upto = zs__add_u64(&s->frame_seq, 0);
         if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_issue */
             upto = 0;
-        rc = s->dev.ops.flush(s->dev.user);
+        rc = zs__zns_or_gone(s, s->dev.ops.flush(s->dev.user));
         zs__zns_set_fatal(s, rc);
         if (!rc) {
             zs__store_u64(&s->flush_done, mine);
@@ -3470,6 +3481,7 @@ static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t fi
         if (zs__zns_zone_dead(s, f->zone) && zs__zns_state(s, f->zone) == ZS__ZNS_Z_OFFLINE)
             rc = -(int)ZSLAB_E_OFFLINE;
         zs__lock_drop(&s->zone_lock);
+        rc = zs__zns_or_gone(s, rc);
     }
     return rc;
 }
