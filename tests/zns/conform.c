@@ -2,6 +2,9 @@
    drive through
    the store's seam, and the store's file device.
    usage: conform <zoned NVMe node> <file>     the node is reset, the file is created anew
+          conform <node> <file> media          zones 9 and 10 fail one write at 200 KiB
+          conform <node> <file> spoilt <dir>   zones 40 to 43 are made read-only and offline through
+                                               a null_blk's directory in configfs
    A row fails when a device answers otherwise than documented for it. Rows in which the file device answers
    other
    than the drive does through the same seam are marked and counted; they are fine when documented. */
@@ -114,6 +117,7 @@ static answer after(face *f, uint32_t zone, int code)
 {
     raw_zone z = f_zone(f, zone);
     answer a = {code, z.condition, z.condition == RAW_FULL ? f->capacity : z.wp - z.start};
+    if (z.condition == RAW_READ_ONLY || z.condition == RAW_OFFLINE) a.wp = 0; /* it means nothing there */
     return a;
 }
 
@@ -301,6 +305,63 @@ static answer row_read_beyond_wp(face *f)
     return after(f, 1, rc ? rc : f_read(f, f->zone_bytes + 64 * BLOCK, BLOCK));
 }
 
+/* A write that fails on the medium, on a zone of its own for each face. */
+static uint32_t bad_place(const face *f)
+{
+    return f->seam ? 10 : 9;
+}
+
+static answer row_media_error(face *f)
+{
+    int rc = fill(f, bad_place(f), APPEND);
+    return after(f, bad_place(f), rc ? rc : f_append(f, bad_place(f), APPEND, NULL));
+}
+
+static answer row_behind_media_error(face *f) /* after the row above */
+{
+    uint64_t off = ~0ull, want = bad_place(f) * f->zone_bytes + 2 * APPEND;
+    int rc = f_append(f, bad_place(f), APPEND, &off);
+    return after(f, bad_place(f), rc ? rc : (off == want ? 0 : -ERANGE));
+}
+
+/* Zones 40 and 42 hold 128 KiB, 41 and 43 nothing; 40 and 41 are read-only, 42 and 43 offline. */
+static answer row_ro_append(face *f)
+{
+    return after(f, 40, f_append(f, 40, BLOCK, NULL));
+}
+static answer row_ro_append_empty(face *f)
+{
+    return after(f, 41, f_append(f, 41, BLOCK, NULL));
+}
+static answer row_ro_read(face *f)
+{
+    return after(f, 40, f_read(f, 40 * f->zone_bytes, BLOCK));
+}
+static answer row_ro_reset(face *f)
+{
+    return after(f, 40, f_manage(f, 40, RAW_RESET));
+}
+static answer row_ro_finish(face *f)
+{
+    return after(f, 40, f_manage(f, 40, RAW_FINISH));
+}
+static answer row_off_append(face *f)
+{
+    return after(f, 42, f_append(f, 42, BLOCK, NULL));
+}
+static answer row_off_append_empty(face *f)
+{
+    return after(f, 43, f_append(f, 43, BLOCK, NULL));
+}
+static answer row_off_read(face *f)
+{
+    return after(f, 42, f_read(f, 42 * f->zone_bytes, BLOCK));
+}
+static answer row_off_reset(face *f)
+{
+    return after(f, 42, f_manage(f, 42, RAW_RESET));
+}
+
 enum { E = RAW_EMPTY, O = RAW_IMPLICIT, U = RAW_FULL };
 #define CAP (~0ull) /* the write pointer of a full zone */
 
@@ -390,16 +451,42 @@ static const row rows[] = {
     {"read beyond the write pointer", row_read_beyond_wp, {0, O, BLOCK}, {0, O, BLOCK}, {0, O, BLOCK}},
 };
 
-static const char *short_name(const char *name)
-{
-    return strncmp(name, "ZSLAB_E_", 8) ? name : name + 8;
-}
+static const row media_rows[] = {
+    {"append over a bad place",
+     row_media_error,
+     {0x280, O, 2 * APPEND},
+     {S(IO), O, 2 * APPEND},
+     {S(IO), O, 2 * APPEND}},
+    {"append behind it", row_behind_media_error, {0, O, 3 * APPEND}, {0, O, 3 * APPEND}, {0, O, 3 * APPEND}},
+};
+
+/* The kernel's NVMe target answers an append with 0x006, internal error, whatever it was. */
+enum { R = RAW_READ_ONLY, X = RAW_OFFLINE };
+static const row spoilt_rows[] = {
+    {"append to a read-only zone", row_ro_append, {0x006, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
+    {"append to an empty read-only zone",
+     row_ro_append_empty,
+     {0x006, R, 0},
+     {S(IO), R, 0},
+     {S(READ_ONLY), R, 0}},
+    {"read a read-only zone", row_ro_read, {0, R, 0}, {0, R, 0}, {0, R, 0}},
+    {"reset a read-only zone", row_ro_reset, {0x1bf, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
+    {"finish a read-only zone", row_ro_finish, {0x1bf, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
+    {"append to an offline zone", row_off_append, {0x006, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
+    {"append to an empty offline zone",
+     row_off_append_empty,
+     {0x006, X, 0},
+     {S(IO), X, 0},
+     {S(OFFLINE), X, 0}},
+    {"read an offline zone", row_off_read, {-EIO, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
+    {"reset an offline zone", row_off_reset, {0x1bf, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
+};
 
 static const char *code_name(const face *f, int code, char *buf, size_t n)
 {
     if (code == NOT_OFFERED) return "-";
     if (!code) return "ok";
-    if (f->seam) return short_name(zslab_result_name((zslab_result)-code));
+    if (f->seam) return zslab_result_name((zslab_result)-code);
     if (code > 0)
         snprintf(buf, n, "0x%x", (unsigned)code);
     else
@@ -447,6 +534,7 @@ static int open_raw(face *f, const char *path)
 
 static int open_seam(face *f, const face *like, const char *path, int file)
 {
+    static const zslab_zns_fault hole = {ZSLAB_ZNS_FAULT_HOLE, ZSLAB_ZNS_OP_APPEND, 2, 1, 0, 10, 1};
     zslab_zns_config c;
     zslab_zns_geometry g;
     memset(&c, 0, sizeof c);
@@ -456,6 +544,8 @@ static int open_seam(face *f, const face *like, const char *path, int file)
     f->name = file ? "file device, seam" : "drive, seam";
     if (!file) return -(int)zs__zns_nvme_open(path, &c, &f->dev);
     unlink(path);
+    c.faults = &hole; /* the file device's bad place */
+    c.fault_count = 1;
     g.zone_bytes = like->zone_bytes;
     g.zone_capacity_bytes = like->capacity;
     g.zone_count = 64;
@@ -465,37 +555,79 @@ static int open_seam(face *f, const face *like, const char *path, int file)
     return -(int)zs__zns_file_open(path, &g, &c, &f->dev);
 }
 
+/* Zones 40 to 43 of both devices: see the rows. */
+static int spoil(face *drive, face *file, const char *knobs)
+{
+    int rc = fill(drive, 40, 2 * BLOCK);
+    if (!rc) rc = fill(drive, 42, 2 * BLOCK);
+    if (!rc) rc = fill(file, 40, 2 * BLOCK);
+    if (!rc) rc = fill(file, 42, 2 * BLOCK);
+    for (uint32_t zone = 40; zone < 44 && !rc; zone++) {
+        zs__zns_file *d = (zs__zns_file *)file->dev.user;
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", knobs, zone < 42 ? "zone_readonly" : "zone_offline");
+        FILE *knob = fopen(path, "w");
+        if (!knob || fprintf(knob, "%llu\n", (unsigned long long)(zone * drive->zone_bytes / 512)) < 0)
+            rc = -EIO;
+        if (knob && fclose(knob)) rc = -EIO;
+        zs__lock_take(&d->lock);
+        zs__zns_file_turn(d, zone, zone < 42 ? ZSLAB_ZNS_READ_ONLY : ZSLAB_ZNS_OFFLINE);
+        zs__lock_drop(&d->lock);
+    }
+    return rc;
+}
+
+/* Plays a table on all three; prints each row. *out_wrong counts the answers that are not as documented. */
+static void play(const row *table, unsigned count, face *f[3], int keep, unsigned *out_wrong)
+{
+    unsigned same = 0, absent = 0, differ = 0;
+    printf("%-40s %-28s %-28s %-28s\n", "row (answer, condition at block)", f[0]->name, f[1]->name,
+           f[2]->name);
+    for (unsigned i = 0; i < count; i++) {
+        answer got[3];
+        for (int k = 0; k < 3; k++) {
+            if (!keep) f_reset_all(f[k]);
+            got[k] = table[i].play(f[k]);
+        }
+        int fine = matches(f[0], got[0], table[i].raw) && matches(f[1], got[1], table[i].drive) &&
+                   matches(f[2], got[2], table[i].file);
+        int equal = matches(f[2], got[2], got[1]), none = got[2].code == NOT_OFFERED;
+        printf("%-40s", table[i].name);
+        for (int k = 0; k < 3; k++) show(f[k], got[k]);
+        printf("%s%s\n", none ? "not offered" : equal ? "" : "differs", fine ? "" : " UNDOCUMENTED");
+        *out_wrong += !fine;
+        absent += none;
+        same += equal && !none;
+        differ += !equal;
+    }
+    printf("conform: %u rows, %u not as documented; file device: %u the same, %u differ, %u not offered\n",
+           count, *out_wrong, same, differ, absent);
+}
+
 int main(int argc, char **argv)
 {
-    face raw, drive, file;
-    unsigned wrong = 0, differ = 0, count = sizeof rows / sizeof rows[0];
-    if (argc < 3) return fprintf(stderr, "usage: conform <zoned NVMe node> <file>\n"), 2;
+    face raw, drive, file, *all[3] = {&raw, &drive, &file};
+    unsigned wrong = 0;
+    if (argc < 3)
+        return fprintf(stderr, "usage: conform <zoned NVMe node> <file> [media | spoilt <dir>]\n"), 2;
+    const char *which = argc > 3 ? argv[3] : "";
     payload = (unsigned char *)raw_buffer(2 * APPEND, 0x5a);
     int rc = open_raw(&raw, argv[1]);
     if (rc) return fprintf(stderr, "conform: %s: %s\n", argv[1], strerror(rc < 0 ? -rc : EIO)), 1;
     if (!rc) rc = open_seam(&drive, &raw, argv[1], 0);
     if (!rc) rc = open_seam(&file, &raw, argv[2], 1);
     if (rc) return fprintf(stderr, "conform: seam: %s\n", zslab_result_name((zslab_result)-rc)), 1;
-    printf("%-40s %-28s %-28s %-28s\n", "row (answer, condition at block)", raw.name, drive.name, file.name);
-    for (unsigned i = 0; i < count; i++) {
-        face *f[] = {&raw, &drive, &file};
-        answer got[3];
-        for (int k = 0; k < 3; k++) {
-            f_reset_all(f[k]);
-            got[k] = rows[i].play(f[k]);
-        }
-        int fine = matches(&raw, got[0], rows[i].raw) && matches(&drive, got[1], rows[i].drive) &&
-                   matches(&file, got[2], rows[i].file);
-        int same = matches(&file, got[2], got[1]);
-        printf("%-40s", rows[i].name);
-        for (int k = 0; k < 3; k++) show(f[k], got[k]);
-        printf("%s%s\n", same ? "" : " differs", fine ? "" : " UNDOCUMENTED");
-        wrong += !fine;
-        differ += !same;
+    if (!strcmp(which, "media")) {
+        play(media_rows, sizeof media_rows / sizeof media_rows[0], all, 1, &wrong);
+    } else if (!strcmp(which, "spoilt") && argc > 4) {
+        rc = spoil(&raw, &file, argv[4]);
+        if (rc) return fprintf(stderr, "conform: cannot spoil the zones: %d\n", rc), 1;
+        play(spoilt_rows, sizeof spoilt_rows / sizeof spoilt_rows[0], all, 1, &wrong);
+    } else {
+        play(rows, sizeof rows / sizeof rows[0], all, 0, &wrong);
     }
     drive.dev.ops.close(drive.dev.user);
     file.dev.ops.close(file.dev.user);
     raw_reset_all(&raw.raw);
-    printf("conform: %u rows, %u wrong, %u differ between drive and file device\n", count, wrong, differ);
     return wrong ? 1 : 0;
 }

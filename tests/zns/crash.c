@@ -1,5 +1,5 @@
 /* crash -- write until the power goes; afterwards account for every object that was acknowledged.
-   usage: crash write  <node or file> <acknowledgement log> [objects]    prints how far it is
+   usage: crash write  <node or file> <acknowledgement log> [pwrite|objects]  prints how far it is
           crash verify <node or file> <acknowledgement log> [least]      fails with fewer acknowledged objects
           crash plant  loss|damage|return <acknowledgement log>     a false promise that verify has to notice
 
@@ -55,13 +55,13 @@ static void release_oldest(zslab_zns *store, ack_log *log, zslab_zns_epoch *live
     memmove(live, live + 1, --*count * sizeof *live);
 }
 
-static int run_write(const char *path, const char *log_path, uint64_t objects)
+static int run_write(const char *path, const char *log_path, uint32_t flags, uint64_t objects)
 {
     ack_log log;
     zslab_zns_epoch live[LIVE_EPOCHS + 1];
     unsigned count = 0, round = 0;
     ack_open(&log, log_path, 1);
-    zslab_zns *store = store_open(path, 0);
+    zslab_zns *store = store_open(path, flags);
     if (!store) return fprintf(stderr, "crash: %s: %s\n", path, zslab_result_name(zslab_last_error())), 1;
     for (uint64_t number = 0; number < objects && !t_failed; number += OBJECTS_PER_EPOCH, round++) {
         pthread_t threads[WRITERS];
@@ -272,8 +272,10 @@ static int run_plant(const char *what, const char *log_path)
 int main(int argc, char **argv)
 {
     if (argc > 3 && !strcmp(argv[1], "plant")) return run_plant(argv[2], argv[3]);
+    int by_pwrite = argc > 4 && !strcmp(argv[4], "pwrite");
     uint64_t n = argc > 4 ? strtoull(argv[4], NULL, 0) : 0;
-    if (argc > 3 && !strcmp(argv[1], "write")) return run_write(argv[2], argv[3], n ? n : 100000);
+    if (argc > 3 && !strcmp(argv[1], "write"))
+        return run_write(argv[2], argv[3], by_pwrite ? ZSLAB_ZNS_FLAG_NO_APPEND : 0, n ? n : 100000);
     if (argc > 3 && !strcmp(argv[1], "verify")) return run_verify(argv[2], argv[3], n);
     fprintf(stderr, "usage: crash write|verify|plant <node, file or deed> <acknowledgement log> [number]\n");
     return 2;

@@ -18,8 +18,4 @@ echo ipv4 > $t/ports/1/addr_adrfam
 echo 127.0.0.1 > $t/ports/1/addr_traddr
 echo 4420 > $t/ports/1/addr_trsvcid
 ln -s $t/subsystems/zslab $t/ports/1/subsystems/zslab
-echo 'transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn=zslab' > /dev/nvme-fabrics
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    [ -b /dev/nvme0n1 ] && break
-    sleep 0.3
-done
+. ./connect.sh

@@ -135,7 +135,6 @@ static int zones(void)
 {
     zslab_zns_store_stats t;
     zslab_zns_recovery_report r;
-    active_cap = 6; /* the loopback's multipath head says: no limit */
     zslab_zns *s = store_open(device, flags | ZSLAB_ZNS_FLAG_FORCE);
     if (!s) return printf("faults: open: %s\n", zslab_result_name(zslab_last_error())), 1;
     zslab_zns_stats(s, &t);
@@ -203,6 +202,66 @@ static int zones(void)
     return t_failed != 0;
 }
 
+/* ---- a drive that is taken away ---------------------------------------------------------- */
+
+static int gone(const char *delete_file, const char *bring_back)
+{
+    zslab_handle h = 0;
+    zslab_result r = ZSLAB_OK;
+    size_t got = 0;
+    zslab_zns *s = store_open(device, ZSLAB_ZNS_FLAG_FORCE);
+    if (!s) return printf("faults: open: %s\n", zslab_result_name(zslab_last_error())), 1;
+    zslab_zns_epoch e = epoch_begin(s, 0, 0);
+    put_many(s, e, 200);
+    FILE *f = fopen(delete_file, "w");
+    int bad = !f || fputs("1\n", f) < 0;
+    if (f && fclose(f)) bad = 1;
+    if (bad) return printf("faults: cannot remove the controller\n"), 1;
+    for (int i = 0; i < 20 && r == ZSLAB_OK; i++) { /* the first ones still fit the packing buffer */
+        object_make(data, BYTES, 5000, e);
+        r = zslab_zns_append(s, e, data, BYTES, &h);
+    }
+    EXPECT_IS(r, ZSLAB_E_GONE);
+    EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_E_GONE);
+    EXPECT_IS(zslab_zns_read(s, items[0].h, data, sizeof data, &got), ZSLAB_E_GONE);
+    EXPECT(epoch_begin(s, 0, 0) == 0);
+    EXPECT_IS(zslab_last_error(), ZSLAB_E_GONE);
+    EXPECT_IS(zslab_zns_epoch_release(s, e), ZSLAB_E_GONE);
+    EXPECT(zslab_zns_close(s) != ZSLAB_OK);
+    step("the controller is removed: every call says so");
+    EXPECT(system(bring_back) == 0);
+    s = store_open(device, 0);
+    EXPECT(s != NULL);
+    if (s) {
+        read_all(s, ZSLAB_OK, 0);
+        put_many(s, e, 50);
+        read_all(s, ZSLAB_OK, 0);
+        witness_agrees(s, device);
+        EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    }
+    step("it comes back: everything synced is there, the epoch goes on");
+    printf("faults gone: %s\n", t_failed ? "FAILED" : "told, and nothing synced was lost");
+    return t_failed != 0;
+}
+
+static int refused(const char *what)
+{
+    zslab_result want = !strcmp(what, "geometry")     ? ZSLAB_E_GEOMETRY
+                        : !strcmp(what, "permission") ? ZSLAB_E_PERMISSION
+                                                      : ZSLAB_E_INVALID;
+    zslab_zns_config c;
+    memset(&c, 0, sizeof c);
+    if (want == ZSLAB_E_PERMISSION && setuid(1000)) return perror("faults: changing user"), 1;
+    zslab_zns *s = zslab_zns_open_device(device, &c);
+    EXPECT(s == NULL);
+    if (!s)
+        EXPECT_IS(zslab_last_error(), want);
+    else
+        zslab_zns_close(s);
+    printf("faults refused: %s: %s\n", device, t_failed ? "FAILED" : zslab_result_name(want));
+    return t_failed != 0;
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -211,6 +270,8 @@ int main(int argc, char **argv)
     if (!strcmp(knobs, "pwrite")) flags = ZSLAB_ZNS_FLAG_NO_APPEND;
     if (argc > 2 && !strcmp(argv[1], "media")) return media();
     if (argc > 3 && !strcmp(argv[1], "zones")) return zones();
-    fprintf(stderr, "usage: faults media <node> | faults zones <node> <null_blk directory>\n");
+    if (argc > 4 && !strcmp(argv[1], "gone")) return gone(argv[3], argv[4]);
+    if (argc > 3 && !strcmp(argv[1], "refused")) return refused(argv[3]);
+    fprintf(stderr, "usage: faults media|zones|gone|refused <node> [more]\n");
     return 2;
 }

@@ -6,7 +6,12 @@ failed=0
 boot_limit=${ZNS_BOOT_SECONDS:-240}
 qemu_pid=
 
-ok() { passed=$((passed + 1)); printf 'ok    %-22s %s\n' "$1" "$2"; }
+# ok <name> <text>, bad <name> <text>: one scenario's result. Drives are kept only where something failed.
+ok() {
+    passed=$((passed + 1))
+    printf 'ok    %-22s %s\n' "$1" "$2"
+    rm -f "$dir"/*.img "$dir/writes.log"
+}
 bad() {
     failed=$((failed + 1))
     printf 'FAIL  %-22s %s\n' "$1" "$2"

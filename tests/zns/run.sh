@@ -38,7 +38,7 @@ build() { # <program> <flags...>: rebuilt when its sources changed
 for p in conform store crash faults ratios; do build $p -lzbd; done
 build wprestore
 build logreplay
-cp "$here/fabric.sh" "$out/bin/"
+cp "$here/fabric.sh" "$here/connect.sh" "$out/bin/"
 
 # one_drive: the scene's only drive.
 one_drive() {
@@ -88,7 +88,7 @@ conformance() {
     echo './conform /dev/nvme0n1 /tmp/file.zns' | job
     play conformance conform:
     cp "$share/out.txt" "$out/conformance.txt"
-    grep -a differs "$out/conformance.txt" | sed 's/^/      | /' || true
+    grep -a 'differs$\|not offered$' "$out/conformance.txt" | sed 's/^/      | /' || true
 }
 
 store_append() {
@@ -96,6 +96,33 @@ store_append() {
     one_drive
     echo './store /dev/nvme0n1 append' | job
     play "zone append" store:
+}
+
+# 512-byte blocks; and namespaces the store does not take: not zoned, metadata in the blocks, not permitted, none.
+small_blocks() {
+    local i
+    scene small-blocks
+    for i in 1 2 3; do image "$dir/drive-$i.img" $zoned_bytes; done
+    controller
+    for i in 1 2 3; do file_node "z$i" "$dir/drive-$i.img"; done
+    drives+=(-device "nvme-ns,drive=z1,bus=nvme0,nsid=1,$(echo "$geometry" | sed 's/size=4096/size=512/g')")
+    drives+=(-device "nvme-ns,drive=z2,bus=nvme0,nsid=2,$geometry,ms=8")
+    drives+=(-device nvme-ns,drive=z3,bus=nvme0,nsid=3)
+    job <<'J'
+bad=0
+ls -la /dev/nvme*
+./store /dev/nvme0n1 append || bad=1
+./faults refused /dev/nvme0n2 geometry || bad=1
+./faults refused /dev/nvme0n3 geometry || bad=1
+./faults refused /dev/nvme0n1 permission || bad=1
+./faults refused /dev/nvme9n9 invalid || bad=1
+exit $bad
+J
+    power_on
+    local fine=1 text
+    until_done || fine=0
+    text="$(line_of store: "$share/out.txt"); refused: $(sed -n 's/faults refused: .*: //p' "$share/out.txt" | paste -sd,)"
+    if [ $fine = 1 ]; then ok "512-byte blocks" "$text"; else bad "512-byte blocks" "$text"; fi
 }
 
 store_pwrite() {
@@ -144,20 +171,24 @@ J
     verdict "crash A: guest reset"
 }
 
+# crash_kill_by <name> <way>: written that way; read back by the default way.
+crash_kill_by() {
+    one_drive
+    echo "./crash write /dev/nvme0n1 acks $2" | job
+    power_on
+    if too_early "$1"; then return; fi
+    power_kill
+    echo "./wprestore /dev/nvme0n1 && ./crash verify /dev/nvme0n1 acks $least" | job
+    power_on
+    verdict "$1"
+}
 crash_kill() {
     scene crash-kill
-    one_drive
-    job <<'J'
-./crash write /dev/nvme0n1 acks
-J
-    power_on
-    if too_early "crash B: kill -9"; then return; fi
-    power_kill
-    job <<J
-./wprestore /dev/nvme0n1 && ./crash verify /dev/nvme0n1 acks $least
-J
-    power_on
-    verdict "crash B: kill -9"
+    crash_kill_by "crash B: kill -9" append
+}
+crash_kill_pwrite() {
+    scene crash-kill-pwrite
+    crash_kill_by "crash B, by pwrite" pwrite
 }
 
 # The drive and, behind it, the acknowledgement log on one recorded node: one log orders both.
@@ -230,6 +261,7 @@ media_errors() {
     }
     for zone in 0 1; do rule write $zone 16 on; done
     for zone in 2 3 4 5 6 7 8; do rule write $zone $((200 + 333 * zone % 2000)) on; rule write $zone 2700 on; done
+    for zone in 9 10; do rule write $zone 200 on; done # the conformance rows
     for zone in 3 5; do rule read $zone 1000 off; done
     for i in 1 2; do
         image "$dir/drive-$i.img" $zoned_bytes
@@ -239,6 +271,7 @@ media_errors() {
     done
     job <<'J'
 bad=0
+./conform /dev/nvme0n1 /tmp/file.zns media || bad=1
 ./faults media /dev/nvme0n1 || bad=1
 ./faults media /dev/nvme0n2 pwrite || bad=1
 exit $bad
@@ -255,9 +288,41 @@ bad_zones() {
     touch "$share/fabrics"
     job <<'J'
 . ./fabric.sh
-./faults zones /dev/nvme0n1 $knobs
+bad=0
+./faults zones /dev/nvme0n1 $knobs || bad=1
+./faults gone /dev/nvme0n1 /sys/class/nvme/nvme0/delete_controller "sh ./connect.sh" || bad=1
+./conform /dev/nvme0n1 /tmp/file.zns spoilt $knobs || bad=1
+exit $bad
 J
-    play "read-only, offline" "faults zones:"
+    power_on
+    local fine=1
+    until_done || fine=0
+    if [ $fine = 1 ]; then
+        ok "read-only, offline" "$(line_of "faults zones:" "$share/out.txt")"
+        ok "disconnected" "$(line_of "faults gone:" "$share/out.txt")"
+        ok "spoilt zones" "$(line_of conform: "$share/out.txt")"
+        grep -a 'differs$' "$share/out.txt" | sed 's/^/      | /' || true
+    else
+        bad "read-only, offline, gone" "$(grep -a '^faults\|^conform' "$share/out.txt" | paste -sd';')"
+    fi
+    grep -a '^row\|^append\|^read\|^reset\|^finish\|^conform' "$share/out.txt" >> "$out/conformance.txt" || true
+}
+
+# The drive is taken off its bus and put back.
+removed() {
+    scene removed
+    one_drive
+    cat > "$share/rescan.sh" <<'J'
+echo 1 > /sys/bus/pci/rescan
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    [ -b /dev/nvme0n1 ] && break
+    sleep 0.3
+done
+J
+    job <<'J'
+./faults gone /dev/nvme0n1 /sys/class/nvme/nvme0/device/remove "sh ./rescan.sh"
+J
+    play removed "faults gone:"
 }
 
 # Two drives: appends of 128 KiB; and appends of 512 KiB into zones of 24 MiB.
@@ -277,14 +342,15 @@ echo "appends of 512 KiB"; ./ratios /dev/nvme1n1 512 1.01 || bad=1
 exit $bad
 J
     power_on
-    if until_done; then ok ratios "$(grep -a '^ratios:' "$share/out.txt" | paste -sd' ')"
+    if until_done; then ok ratios "$(sed -n 's/^ratios: //p' "$share/out.txt" | paste -sd';' | sed 's/;/; /')"
     else bad ratios "aims that bind are missed"; fi
     sed -n 's/^  /      | /p' "$share/out.txt"
 }
 
-all="file_device planted_lies conformance store_append store_pwrite crash_reset crash_kill power_cut media_errors bad_zones ratios"
+all="file_device planted_lies conformance store_append store_pwrite small_blocks crash_reset crash_kill
+    crash_kill_pwrite power_cut media_errors bad_zones removed ratios"
 for s in ${*:-$all}; do
-    case " $all " in *" $s "*) $s ;; *) echo "run.sh: no scenario '$s' (have: $all)"; exit 1 ;; esac
+    case " $(echo $all) " in *" $s "*) $s ;; *) echo "run.sh: no scenario '$s' (have: $all)"; exit 1 ;; esac
 done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
