@@ -1490,11 +1490,11 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
     if (ZS__LIKELY(offset < z->range_bytes)) {
         zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: the record it stands for. Pairs with zs__chunk_bind */
         zs__recip recip = zs__load_recip(&c->recip);
         uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
         uint8_t *state = (uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
         if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
-            uint64_t stamp = zs__load_u64(&c->stamp); /* relaxed: the pointer came with its binding */
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
                 zs__bin *bin = (zs__bin *)zs__load_ptr(&c->bin);
                 if (ZS__UNLIKELY(zs__load_u32(&bin->owner) != zs__load_u32(&zs__tls()->thread)))
@@ -2530,7 +2530,7 @@ static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
     zs__bin_cold *b = zs__cold_of(z, bin);
     if (!zs__lock_try(zs__as_lock(&row->lock)))
         return 0;
-    if (zs__load_u32(&z->places[row->place].purging)) { /* >>epoch: lists stand still while it is not 0 */
+    if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__claim_end */
         zs__lock_drop(zs__as_lock(&row->lock));
         return 0;
     }
@@ -4652,6 +4652,17 @@ static uint32_t zs__shared_give(zslab *z, zs__row *row, uint32_t most)
     return given;
 }
 
+/* Somebody else found a current slab meanwhile? One that a late seeker published may be bound elsewhere by now. */
+static int zs__shared_serves(const zslab *z, const zs__row *row, const zs__bin *bin, uint32_t current)
+{
+    const zs__chunk *c;
+    if (!current || !zs__load_u64(&z->words[current - 1]))
+        return 0;
+    c = &z->chunks[zs__slab_chunk(z, current - 1)];
+    return (zs__bin *)zs__load_acq_ptr(&c->bin) == bin && /* acquire: pairs with zs__chunk_bind */
+           zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp);
+}
+
 static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
@@ -4664,7 +4675,7 @@ static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zsla
         current = zs__load_u32(&bin->current);
         if (zs__load_u64(&row->gate) != e)
             why = ZSLAB_E_CLOSED;
-        else if (!current || !zs__load_u64(&z->words[current - 1])) {
+        else if (!zs__shared_serves(z, row, bin, current)) {
             zs__shared_collect(z, bin);
             why = ZSLAB_OK;
             if (!zs__shared_next(z, bin) && (why = zs__take_chunk(z, bin)) == ZSLAB_OK) {
@@ -4695,6 +4706,25 @@ static zs__row *zs__shared_row(zslab *z, zslab_epoch e, zslab_result *why)
     return row;
 }
 
+/* A slab of the bin with free slots, found without the lock: a neighbour of the current one, or one given slots back
+   lately. What is read may be old; a claim checks. [SHARED-2] holds: a slab is not taken out of mask or stack here. */
+static uint32_t zs__shared_seek(const zslab *z, zs__bin *bin, uint32_t slab) /* 1 + slab, 0: none */
+{
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t lines = z->regions[k->region].lines, first = z->regions[k->region].first, i, next;
+    uint32_t number = (slab - first) % lines;
+    for (i = 1; i < k->slabs && i <= ZS__FOLD_MAX; i++) {
+        uint32_t other = slab - number + (number + i) % k->slabs;
+        if (zs__load_u64(&z->words[other])) /* relaxed: a claim acquires */
+            return other + 1;
+    }
+    next = zs__load_acq_u32(&zs__cold_of(z, bin)->listed); /* acquire: pairs with zs__shared_list */
+    for (i = 0; next && i < ZS__FOLD_MAX; i++, next = zs__load_u32(&z->hints[next - 1].next))
+        if (zs__load_u64(&z->words[next - 1]))
+            return next;
+    return 0;
+}
+
 /* Claim a slot of the bin's current slab. NULL: refill. */
 static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
 {
@@ -4708,11 +4738,19 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
             return NULL;
         slab = current - 1;
         word = zs__load_u64(&z->words[slab]);
-        if (!word)
-            return NULL;
+        if (!word) {
+            if ((current = zs__shared_seek(z, bin, slab)) == 0)
+                return NULL;
+            zs__store_rel_u32(&bin->current, current); /* release: pairs with the load above */
+            slab = current - 1;
+            if ((word = zs__load_u64(&z->words[slab])) == 0)
+                continue;
+        }
         slot = zs__ctz(word);
         if (z->config.flags & ZSLAB_FLAG_HARDENED) {
-            uint64_t pick = word & (z->key * (slab + word));
+            uint64_t mix = (slab + word) * UINT64_C(0x9e3779b97f4a7c15), pick;
+            mix = (mix ^ mix >> 32) * z->key;
+            pick = word & (mix ^ mix >> 29);
             slot = zs__ctz(pick ? pick : word);
         }
         bit = (uint64_t)1 << slot;
@@ -5751,6 +5789,7 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
         return ZSLAB_E_FOREIGN;
     out->chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
     out->c = z->chunks + out->chunk;
+    out->stamp = zs__load_acq_u64(&out->c->stamp); /* acquire: pairs with zs__chunk_bind; the round comes last */
     recip = zs__load_recip(&out->c->recip);
     if (!recip)
         return ZSLAB_E_FOREIGN; /* the chunk was never used */
@@ -5762,10 +5801,9 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
         return ZSLAB_E_MISALIGNED;
     out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
     out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
-    out->stamp = zs__load_u64(&out->c->stamp);
+    out->was = zs__load_u8(out->state);
     if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word))
         return ZSLAB_E_STALE;
-    out->was = zs__load_u8(out->state);
     if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE)
         return ZSLAB_OK;
     return ZSLAB_E_DOUBLE_FREE;
@@ -6113,9 +6151,13 @@ static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have 
         zs__epochs_take(z);
         for (heap = z->heaps; heap && !e; heap = heap->next) {
             zs__row *row = zs__row_at(heap, q);
+            zslab_epoch of = row ? zs__load_u64(&row->epoch) : ZSLAB_EPOCH_NONE;
+            int over = place->id == of && place->state == ZSLAB_EPOCH_CLOSED; /* drained; or its round is past */
             stamp = row ? zs__load_u64(&row->stamp) : 0;
-            if (row && zs__load_u64(&row->epoch) && stamp != zs__load_u64(&zs__round_of(z, q)->word))
-                e = zs__load_u64(&row->epoch);
+            /* the owner may be moving the row elsewhere: only a stamp of this very place says dead */
+            if (of && (of & ZS__PLACE_MASK) == q && zs__stamp_place(stamp) == q &&
+                (over || stamp != zs__load_u64(&zs__round_of(z, q)->word)))
+                e = of;
         }
         if (e)
             zs__add_u32(&place->purging, 1); /* the claim [EPOCH-4] */
