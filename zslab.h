@@ -3225,20 +3225,19 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
    free again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
 static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
 {
-    uint32_t slab = bin->current - 1, number;
+    uint32_t slab = bin->current - 1;
     zs__chunk_cold *x;
     if (b->all_count != 1 || b->stale || !bin->current)
         return 0;
     x = &z->cold[b->all - 1];
-    number = slab - zs__chunk_slab(z, &z->chunks[b->all - 1]);
-    if (x->carved != 1 || number != x->start || zs__load_u32(&x->purged_bytes))
+    if (x->carved != 1 || zs__load_u32(&x->purged_bytes)) /* the current slab is the one carved: number x->start */
         return 0;
     bin->top = bin->bottom;
-    bin->avail = zs__slab_full(&z->classes[bin->cls], number);
+    bin->avail = zs__slab_full(&z->classes[bin->cls], x->start);
     zs__states_clear(z, slab);
     if (z->words[slab]) {
         z->words[slab] = 0;
-        x->mask[number >> 6] = 0;
+        x->mask[x->start >> 6] = 0;
         zs__list_remove(z, b, b->all - 1);
         zs__cached(z, x, 0);
         x->home = 0;
