@@ -1,4 +1,4 @@
-/* The operating system behind zslab_config.os, counted: what the allocator asked for, seen from outside it. */
+/* The operating system behind zslab_config.os, counted: what the allocator asks for, as seen from outside. */
 #ifndef OS_HOOKS_H
 #define OS_HOOKS_H
 
