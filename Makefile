@@ -88,6 +88,14 @@ race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a 
 test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
 	@CC="$(CC)" tests/zns/run.sh build/zns
 
+demo-zns: build/examples/demo_zns ## 1 GiB to a file that acts as a zoned drive, killed midway, recovered, verified
+	@mkdir -p build/demo
+	build/examples/demo_zns build/demo/zns.img $(ARGS)
+
+bench-zns: build/bench/bench_zns ## the store against pwrite + crc, recovery against reading, amplification
+	build/bench/bench_zns -o build/bench/zns.csv -s build/bench/zns.svg $(ARGS)
+	@cat build/bench/zns.csv
+
 build/examples/%: examples/%.c $(HEADERS) $(wildcard examples/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $(extra)
@@ -154,5 +162,5 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo test test-notls race coverage test-zns asan tsan examples bench bench-quick bench-tails \
+.PHONY: help deps deps-all demo demo-zns bench-zns test test-notls race coverage test-zns asan tsan examples bench bench-quick bench-tails \
         bench-epochs churn soak lint map asm install clean
