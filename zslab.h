@@ -2427,6 +2427,11 @@ static inline uint32_t zs__slab_chunk(const zslab *z, uint32_t slab) /* the chun
     return (slab - z->regions[r].first) / z->regions[r].lines;
 }
 
+static inline const zs__class *zs__chunk_class(const zslab *z, const zs__chunk *c)
+{
+    return &z->classes[zs__load_u32(&c->cls)]; /* relaxed: who needs it stable holds an object, a claim or the chunk */
+}
+
 static inline uint64_t zs__slab_full(const zs__class *k, uint32_t number)
 {
     return number + 1 == k->slabs ? k->last_full : ~(uint64_t)0;
@@ -3020,7 +3025,7 @@ static uint64_t zs__slab_live(const zslab *z, uint32_t slab, uint64_t full)
 static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_t to)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    const zs__class *k = &z->classes[zs__load_u32(&c->cls)];
+    const zs__class *k = zs__chunk_class(z, c);
     uint32_t slab, first = zs__chunk_slab(z, c);
     if (z->shared && !zs__load_u32(&z->cold[chunk].carved))
         return 0; /* swept */
@@ -3039,7 +3044,7 @@ static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_
 static int zs__chunk_live(zslab *z, uint32_t chunk, void *user)
 {
     (void)user;
-    return zs__slots_live(z, chunk, 0, z->classes[z->chunks[chunk].cls].slots);
+    return zs__slots_live(z, chunk, 0, zs__chunk_class(z, &z->chunks[chunk])->slots);
 }
 
 /* No live slot in any row? With the cursor, only what was live when last seen is looked at again: live slots only
@@ -3439,10 +3444,8 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
         return NULL;
     row = zs__row_at(heap, q);
-    if (row && !zs__row_retire(heap, row)) { /* of an epoch that had the place before */
-        *why = ZSLAB_E_BUSY;
-        return NULL;
-    }
+    if (row && !zs__row_retire(heap, row)) /* of an epoch that had the place before; under a claim it waits aside */
+        heap->seen_events--;
     row = heap->idle;
     if (row) {
         zs__row_unlink(&heap->idle, row);
@@ -3509,27 +3512,27 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
         *why = ZSLAB_E_CLOSED;
         return NULL;
     }
-    row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
-    if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
-        return row;
-    for (tries = 0; tries < 1000; tries++) {
-        zs__place *place = zs__place_find(heap->z, e);
+    for (tries = 0;; tries++) {
+        zs__place *place;
+        row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+        if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
+            return row;
+        place = zs__place_find(heap->z, e);
         *why = ZSLAB_E_CLOSED;
-        if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+        if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) /* pairs with zs__epoch_apply */
             return NULL;
-        if (row && row->epoch == e) {
-            if ((row = zs__row_renew(heap, row)) != NULL)
-                return row;
-        } else {
+        if (!row || row->epoch != e) {
             row = zs__row_attach(heap, e, why);
             if (row || *why == ZSLAB_E_NOMEM)
                 return row;
+        } else if ((row = zs__row_renew(heap, row)) != NULL) {
+            return row;
+        } else if (tries < 64) { /* a reset is purging the row's chunks: as long as that takes */
+            zs__os_yield();
+        } else {
+            zs__os_wait(&place->purging, 1);
         }
-        zs__os_yield(); /* a purge of the place is under way */
-        row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     }
-    *why = ZSLAB_E_BUSY;
-    return NULL;
 }
 
 /* ---- purging ---- */
@@ -3633,7 +3636,7 @@ static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
 static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    size_t lines = z->regions[z->classes[c->cls].region].lines, slab = zs__chunk_slab(z, c), i;
+    size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
     if (z->shared) { /* a zero word means held there: nothing of the chunk counts from here on */
         if (!zs__dead_settled(z, chunk))
             return;
@@ -3648,7 +3651,7 @@ static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
 static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    const zs__class *k = &z->classes[c->cls];
+    const zs__class *k = zs__chunk_class(z, c);
     char *base = zs__chunk_base(z, chunk);
     size_t page = z->page_bytes, at, gone = 0;
     if (zs__load_u64(&c->stamp) != s->stamp) /* [EPOCH-4] its owner was here first */
@@ -3787,7 +3790,7 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     int any = page >= ZS__CHUNK_BYTES, last = 0;
     zs__claim(z, place);
     if (zs__load_u64(&c->stamp) == stamp) { /* [EPOCH-4] */
-        k = &z->classes[zs__load_u32(&c->cls)];
+        k = zs__chunk_class(z, c);
         at = (size_t)slot * k->size / page * page;
         end = ((size_t)slot + 1) * k->size;
         for (; page < ZS__CHUNK_BYTES && at < end; at += page) {
@@ -3916,7 +3919,7 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
     }
     if (stamp != zs__load_u64(&zs__row_of_bin(bin)->stamp) || stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
         return; /* a dead round: binding the chunk again clears it */
-    if (slab - zs__chunk_slab(z, c) >= z->classes[c->cls].slabs)
+    if (slab - zs__chunk_slab(z, c) >= zs__chunk_class(z, c)->slabs)
         return; /* it served another class when the hint was given */
     bits = zs__take_remote(z, slab);
     if (bits) {
@@ -5792,7 +5795,7 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
     recip = zs__load_recip(&out->c->recip);
     if (!recip)
         return ZSLAB_E_FOREIGN; /* the chunk was never used */
-    out->k = &z->classes[zs__load_u32(&out->c->cls)];
+    out->k = zs__chunk_class(z, out->c);
     if (in >= (size_t)out->k->slots * out->k->size)
         return ZSLAB_E_FOREIGN; /* the tail behind the last slot */
     t = in * recip;
