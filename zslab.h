@@ -33,6 +33,7 @@
      zslab_malloc ... zslab_free_batch, _reserve     any thread
      zslab_epoch_*, zslab_domain_*, zslab_trim       any thread
      zslab_heap_*                                    one thread at a time for each heap
+     zslab_handle_*                                  any thread; two frees of one handle: one wins
      zslab_pool_alloc, _free, _drain                 the pool's owner, one thread at a time
      zslab_remote_*                                  any thread
      zslab_stats_*, zslab_check, zslab_owns          any thread; zslab_check wants a quiet allocator
@@ -53,6 +54,7 @@
                                    compiler may still emit memset and memcpy
      ZSLAB_TLS_MODEL               initial-exec; global-dynamic for plugins that need it
      ZSLAB_SHORT_NAMES      0      also declare the older style's names
+     ZSLAB_CPP              1      in C++: zslab::unique_handle and its like; 0 leaves them and their includes out
      ZSLAB_ASSERT(x)               assert from <assert.h> unless NDEBUG
      ZSLAB_API                     linkage of public functions
 
@@ -60,11 +62,12 @@
      Objects up to the largest class (8192 bytes by default, a chunk at most); larger ones go to
      zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
      once, 4,095 threads with a heap of their own at once (the rest share by handing heaps on).
+     2^22 slabs that serve handles; a slot is retired after 2^24 handles.
 
    THE MAP (grep -n -e '-- >>' zslab.h)
-     >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain >>api-heap
-     >>api-pool >>api-debug >>api-short
-     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
+     >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
+     >>api-handle >>api-heap >>api-pool >>api-debug >>api-short >>api-typed
+     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab >>handle
      >>epoch >>remote >>heap >>shared >>domain >>pool >>public >>licence                     */
 
 /* ---- >>front ---------------------------------------------------------------
@@ -96,6 +99,9 @@
 #endif
 #ifndef ZSLAB_SHORT_NAMES
 #define ZSLAB_SHORT_NAMES 0
+#endif
+#ifndef ZSLAB_CPP
+#define ZSLAB_CPP !ZSLAB_NO_OS
 #endif
 #ifndef ZSLAB_CHUNK_SHIFT
 #define ZSLAB_CHUNK_SHIFT 16
@@ -254,6 +260,16 @@ typedef struct zslab_config {
     zslab_misuse_fn *on_misuse;
     void *misuse_user;
 } zslab_config;
+
+/* What a handle says, bit for bit, format 1: the same on every architecture. */
+typedef struct zslab_handle_fields {
+    uint32_t slab_id;            /* bits 63 to 42: which registry entry */
+    uint32_t generation;         /* bits 41 to 18: the slot's, only rising */
+    uint32_t slot;               /* bits 17 to 10: 0 to 63 */
+    uint32_t size_class;         /* bits 9 to 2 */
+    uint32_t version;            /* bits 1 to 0: 1 here, 2 in zslab_zns.h */
+} zslab_handle_fields;
+#define ZSLAB_HANDLE_VERSION 1
 
 /* A live object, as zslab_check shows it. */
 typedef struct zslab_visit {
@@ -544,6 +560,49 @@ static inline __attribute__((unused)) zslab_domain *zs__scope_enter(zslab_domain
     zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((cleanup(zs__scope_leave), unused)) = zs__scope_enter(d)
 #endif
 
+/* ---- >>api-handle ----------------------------------------------------------
+   Handles: names of objects that know when they are stale. A handle never resolves again once its object was freed
+   or its epoch released or reset, however often the slot is used anew.             */
+
+/* zslab_handle_alloc -- an object with a handle, in an epoch.
+   in       size     1 to the largest class; the fallback has no handles
+            e        an ACTIVE epoch
+   out      out_p    the object; NULL on failure; may be NULL
+   returns  the handle; 0: zslab_malloc_epoch's reasons, ZSLAB_E_TOO_BIG (larger than the largest class), ZSLAB_E_LIMIT
+            (no registry id is left)
+   threads  any thread
+   cost     as zslab_malloc_epoch, two loads and a store more; a new slab's first handle takes one lock
+   source   >>handle; invariants [ID-1] to [ID-4]                                    */
+ZSLAB_API zslab_handle zslab_handle_alloc(zslab *z, size_t size, zslab_epoch e, void **out_p);
+
+/* zslab_handle_get -- the object of a handle.
+   returns  the object, good until somebody frees it or ends its epoch; NULL: ZSLAB_E_STALE, or ZSLAB_E_INVALID for what
+            was never a handle (version, class, slot or id out of range). A get that races with a free may return the
+            object freed meanwhile; it reads no object memory
+   threads  any thread; lock-free, async-signal-safe
+   cost     O(1): 11 loads, 2 branches
+   source   >>fast, >>handle; invariants [ID-1] to [ID-4]                            */
+ZSLAB_API void *zslab_handle_get(const zslab *z, zslab_handle h);
+
+/* zslab_handle_free -- free the object of a handle. Of frees at the same instant, by handle or by pointer, one wins.
+   returns  ZSLAB_OK; ZSLAB_E_STALE or ZSLAB_E_INVALID as zslab_handle_get, counted as misuse
+   threads  any thread
+   cost     O(1): one compare-and-exchange more than zslab_free                      */
+ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h);
+
+/* zslab_handle_of -- the handle of a live object made with one.
+   returns  the handle; 0: ZSLAB_E_INVALID (made without a handle), else zslab_free's reason
+   threads  any thread
+   cost     O(1)                                                                    */
+ZSLAB_API zslab_handle zslab_handle_of(const zslab *z, const void *p);
+
+/* zslab_handle_pack -- the 64 bits of these fields, version included; 0 with ZSLAB_E_INVALID when one has more bits
+   than its place. Says nothing about liveness. */
+ZSLAB_API zslab_handle zslab_handle_pack(zslab_handle_fields f);
+
+/* zslab_handle_unpack -- the fields of 64 bits, any bits. */
+ZSLAB_API zslab_handle_fields zslab_handle_unpack(zslab_handle h);
+
 /* ---- >>api-heap ------------------------------------------------------------
    Explicit heaps: no thread-local storage; for fibers, job systems, plugins. A heap may move between threads, one
    at a time. In shared mode they all are the one heap.                                   */
@@ -560,6 +619,9 @@ ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size);
 
 /* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap. */
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e);
+
+/* zslab_heap_handle_alloc -- zslab_handle_alloc from this heap. */
+ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p);
 
 /* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners. */
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
@@ -876,10 +938,294 @@ ZS__SHORT_API uint64_t read_rss_bytes_linux(void)
 }
 #endif /* ZSLAB_SHORT_NAMES */
 
+/* ---- >>api-typed -----------------------------------------------------------
+   Handles of one type, in C by macros and in C++ by classes, and what else C++ may want: scopes, an allocator for
+   containers, a memory resource.                                                   */
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ZS__MAYBE_UNUSED __attribute__((unused))
+#else
+#define ZS__MAYBE_UNUSED
+#endif
+
+/* Typed handles in C (and C++). `entity` is a one-word type name; another type's handle does not compile.
+
+       ZSLAB_HANDLE_DECLARE(entity)                            once, at file scope
+       ZSLAB_HANDLE_OF(entity) h;                              the handle type, one word of 64 bits
+       h = ZSLAB_HANDLE_NEW(entity, z, epoch, &e);             e: entity *; h.value 0 on failure
+       e = ZSLAB_HANDLE_GET(entity, z, h);                     entity *, NULL when stale
+       ZSLAB_HANDLE_FREE(entity, z, h);                        as zslab_handle_free
+       h = ZSLAB_HANDLE_FROM(entity, z, e);                    as zslab_handle_of
+       h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's                            */
+#define ZSLAB_HANDLE_OF(T) struct zs__handle_of_##T
+#define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), (out_p))
+#define ZSLAB_HANDLE_GET(T, z, h) ((T *)zslab_handle_get((z), zs__handle_bits_##T(h)))
+#define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
+#define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
+#define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
+#define ZSLAB_HANDLE_DECLARE(T)                                                                           \
+    struct zs__handle_of_##T {                                                                            \
+        zslab_handle value;                                                                               \
+    };                                                                                                    \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_as_##T(zslab_handle bits)                \
+    {                                                                                                     \
+        ZSLAB_HANDLE_OF(T) h;                                                                             \
+        h.value = bits;                                                                                   \
+        return h;                                                                                         \
+    }                                                                                                     \
+    static inline ZS__MAYBE_UNUSED zslab_handle zs__handle_bits_##T(ZSLAB_HANDLE_OF(T) h)                 \
+    {                                                                                                     \
+        return h.value;                                                                                   \
+    }                                                                                                     \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_new_##T(zslab *z, zslab_epoch e, T **out_p) \
+    {                                                                                                     \
+        void *p = NULL;                                                                                   \
+        ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, sizeof(T), e, &p));                \
+        if (out_p)                                                                                        \
+            *out_p = (T *)p;                                                                              \
+        return h;                                                                                         \
+    }                                                                                                     \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_from_##T(const zslab *z, const T *p)     \
+    {                                                                                                     \
+        return zs__handle_as_##T(zslab_handle_of(z, p));                                                  \
+    }                                                                                                     \
+    struct zs__handle_of_##T /* the semicolon is the user's */
+
+#if defined(__cplusplus) && ZSLAB_CPP
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+#if (__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)) && defined(__has_include)
+#if __has_include(<memory_resource>)
+#include <memory_resource>
+#define ZS__CPP_PMR 1
+#endif
+#endif
+#ifndef ZS__CPP_PMR
+#define ZS__CPP_PMR 0
+#endif
+
+/* The allocator's type is called zslab, so what follows are its members: zslab::unique_handle<T> and so on. */
+namespace zs__cpp {
+
+/* What standard containers expect of a refusal. */
+[[noreturn]] inline void refused()
+{
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND) || defined(__EXCEPTIONS)
+    throw std::bad_alloc();
+#else
+    std::terminate();
+#endif
+}
+
+/* Bytes of the smallest class that holds bytes at a multiple of alignment; 0: none. */
+inline std::size_t class_with(const zslab *z, std::size_t bytes, std::size_t alignment) noexcept
+{
+    std::size_t idx = zslab_size_class_of(z, bytes), have;
+    while ((have = zslab_size_class_bytes(z, idx)) != 0 && (have & (~have + 1)) < alignment)
+        idx++;
+    return have;
+}
+
+/* bytes at a multiple of alignment; epoch ZSLAB_EPOCH_NONE: where zslab_malloc puts it. NULL: zslab_last_error(). */
+inline void *allocate(zslab *z, zslab_epoch epoch, std::size_t bytes, std::size_t alignment)
+{
+    std::size_t have;
+    if (!bytes)
+        bytes = 1;
+    if (epoch == ZSLAB_EPOCH_NONE)
+        return alignment <= 16 && bytes >= alignment ? zslab_malloc(z, bytes)
+                                                     : zslab_aligned_alloc(z, alignment, bytes);
+    have = class_with(z, bytes, alignment);
+    return have ? zslab_malloc_epoch(z, have, epoch) /* none has it: the fallback's, or refused */
+                : zslab_aligned_alloc(z, alignment, bytes);
+}
+
+/* zslab::domain_scope -- inside a domain from here to the end of the block. */
+class domain_scope {
+public:
+    explicit domain_scope(zslab_domain *d) noexcept : domain_(d), result_(zslab_domain_enter(d)) {}
+    ~domain_scope()
+    {
+        if (result_ == ZSLAB_OK)
+            zslab_domain_exit(domain_);
+    }
+    domain_scope(const domain_scope &) = delete;
+    domain_scope &operator=(const domain_scope &) = delete;
+    explicit operator bool() const noexcept { return result_ == ZSLAB_OK; } /* entered? */
+    zslab_result result() const noexcept { return result_; }                /* zslab_domain_enter's answer */
+
+private:
+    zslab_domain *domain_;
+    zslab_result result_;
+};
+
+/* zslab::unique_handle<T> -- owns one object through its handle: destroyed and freed with it, unless the object went
+   before, by its epoch or by another hand. Moves, does not copy. */
+template <class T> class unique_handle {
+public:
+    unique_handle() noexcept = default;
+    unique_handle(zslab *z, zslab_handle h) noexcept : z_(z), h_(h) {} /* takes over a handle of a live T */
+    unique_handle(unique_handle &&other) noexcept : z_(other.z_), h_(other.release()) {}
+    unique_handle &operator=(unique_handle &&other) noexcept
+    {
+        if (this != &other) {
+            reset();
+            z_ = other.z_;
+            h_ = other.release();
+        }
+        return *this;
+    }
+    unique_handle(const unique_handle &) = delete;
+    unique_handle &operator=(const unique_handle &) = delete;
+    ~unique_handle() { reset(); }
+
+    /* A T made in an epoch; empty on failure, the reason in zslab_last_error(). What T's constructor throws passes. */
+    template <class... Args> static unique_handle make(zslab *z, zslab_epoch epoch, Args &&...args)
+    {
+        void *p = nullptr;
+        const std::size_t have = class_with(z, sizeof(T), alignof(T)); /* 0: refused as too big */
+        storage made{z, zslab_handle_alloc(z, have ? have : static_cast<std::size_t>(-1), epoch, &p)};
+        if (!p)
+            return unique_handle();
+        ::new (p) T(std::forward<Args>(args)...);
+        unique_handle owner(z, made.h);
+        made.h = 0;
+        return owner;
+    }
+
+    T *get() const noexcept { return h_ ? static_cast<T *>(zslab_handle_get(z_, h_)) : nullptr; } /* nullptr: stale */
+    T *operator->() const noexcept { return get(); }
+    typename std::add_lvalue_reference<T>::type operator*() const noexcept { return *get(); }
+    explicit operator bool() const noexcept { return get() != nullptr; }
+    zslab_handle handle() const noexcept { return h_; }
+    zslab *allocator() const noexcept { return z_; }
+    zslab_handle release() noexcept /* the object stays */
+    {
+        zslab_handle h = h_;
+        h_ = 0;
+        return h;
+    }
+    void reset() noexcept
+    {
+        T *p = get();
+        zslab_handle h = release();
+        if (p) {
+            p->~T();
+            zslab_handle_free(z_, h);
+        }
+    }
+    void swap(unique_handle &other) noexcept
+    {
+        std::swap(z_, other.z_);
+        std::swap(h_, other.h_);
+    }
+
+private:
+    struct storage { /* gives the slot back when the constructor throws */
+        zslab *z;
+        zslab_handle h;
+        ~storage()
+        {
+            if (h)
+                zslab_handle_free(z, h);
+        }
+    };
+    zslab *z_ = nullptr;
+    zslab_handle h_ = 0;
+};
+template <class T> inline void swap(unique_handle<T> &a, unique_handle<T> &b) noexcept { a.swap(b); }
+
+/* zslab::allocator<T> -- for standard containers. Without an epoch objects go where zslab_malloc puts them; with one
+   they go there, and the container must not be used after its release. */
+template <class T> class allocator {
+public:
+    typedef T value_type;
+    typedef std::true_type propagate_on_container_move_assignment;
+    typedef std::true_type propagate_on_container_swap;
+    typedef std::false_type is_always_equal;
+
+    allocator(zslab *z, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : z_(z), epoch_(epoch) {}
+    template <class U> allocator(const allocator<U> &other) noexcept : z_(other.resource()), epoch_(other.epoch()) {}
+
+    T *allocate(std::size_t count)
+    {
+        void *p = count > static_cast<std::size_t>(-1) / sizeof(T)
+                      ? nullptr
+                      : zs__cpp::allocate(z_, epoch_, count * sizeof(T), alignof(T));
+        if (!p)
+            refused();
+        return static_cast<T *>(p);
+    }
+    void deallocate(T *p, std::size_t) noexcept { zslab_free(z_, p); }
+    zslab *resource() const noexcept { return z_; }
+    zslab_epoch epoch() const noexcept { return epoch_; }
+
+private:
+    zslab *z_;
+    zslab_epoch epoch_;
+};
+/* Equal allocators free each other's objects: the epoch does not matter for that. */
+template <class T, class U> inline bool operator==(const allocator<T> &a, const allocator<U> &b) noexcept
+{
+    return a.resource() == b.resource();
+}
+template <class T, class U> inline bool operator!=(const allocator<T> &a, const allocator<U> &b) noexcept
+{
+    return !(a == b);
+}
+
+#if ZS__CPP_PMR
+/* zslab::memory_resource -- the same for std::pmr containers. */
+class memory_resource : public std::pmr::memory_resource {
+public:
+    explicit memory_resource(zslab *z, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : z_(z), epoch_(epoch) {}
+    zslab *resource() const noexcept { return z_; }
+    zslab_epoch epoch() const noexcept { return epoch_; }
+
+private:
+    void *do_allocate(std::size_t bytes, std::size_t alignment) override
+    {
+        void *p = zs__cpp::allocate(z_, epoch_, bytes, alignment);
+        if (!p)
+            refused();
+        return p;
+    }
+    void do_deallocate(void *p, std::size_t, std::size_t) override { zslab_free(z_, p); }
+    bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
+    {
+#if defined(__cpp_rtti) || defined(_CPPRTTI)
+        const memory_resource *o = dynamic_cast<const memory_resource *>(&other);
+        return o && o->z_ == z_;
+#else
+        return this == &other;
+#endif
+    }
+    zslab *z_;
+    zslab_epoch epoch_;
+};
+#define ZS__CPP_PMR_NAME using memory_resource = zs__cpp::memory_resource;
+#else
+#define ZS__CPP_PMR_NAME
+#endif
+
+} /* namespace zs__cpp */
+
+#define ZS__CPP_NAMES                                                                                     \
+    using domain_scope = zs__cpp::domain_scope;                                                           \
+    template <class T> using unique_handle = zs__cpp::unique_handle<T>;                                   \
+    template <class T> using allocator = zs__cpp::allocator<T>;                                           \
+    ZS__CPP_PMR_NAME
+#else
+#define ZS__CPP_NAMES
+#endif
+
 #endif /* ZSLAB_H */
 
 /* ======== the private half begins: nothing below is for users to read or name ======== */
-#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
+#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE || (defined(__cplusplus) && ZSLAB_CPP)
 #ifndef ZS__PRIVATE_ONCE
 #define ZS__PRIVATE_ONCE
 
@@ -1101,7 +1447,18 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [GATE-1]  Who hands out a slot marks it live first and reads the row's gate after it; who shuts the gate
              passes the asymmetric fence before it looks at states (>>epoch).
    [HINT-1]  A queued slab is a hint: only a state of ZS__REMOTE brings a slot home, each once (>>remote).
-   [META-1]  States of slots that no binding of the chunk has carved yet are zero, in every region.          */
+   [META-1]  States of slots that no binding of the chunk has carved yet are zero, in every region.
+
+   [ID-1]    A handle is live iff its registry entry's stamp equals the round of its place, and the entry's name and the
+             slot's word add up to it: id, class and version from the name, the slot from the word, the generation from
+             both. The word of a slot that is no live object with a handle names its neighbour (slot ^ 1), whose word no
+             handle of that slot is ever compared with. Generations only rise.
+   [ID-2]    A slab's hint names its registry entry, the entry's slots the slab: both, or the entry is another's. Ids
+             move under the arena lock, when no slot of the slab is live. An id has one class for ever.
+   [ID-3]    Whoever takes a word from live to free, by compare-and-swap, frees the object; nobody else touches its
+             state.
+   [ID-4]    A slot whose generations are used up is ZS__RETIRED and never comes home: its slab is never full and its
+             chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.          */
 
 /* Slot states. */
 #define ZS__FREE 0     /* home, in a magazine, or in the middle of a free */
@@ -1229,7 +1586,7 @@ typedef struct zs__region {
 typedef struct zs__hint {
     uint32_t next;         /* 1 + next slab of the inbox; whoever set queued writes it before the push */
     uint8_t queued;        /* set by exchange: the slab is in an inbox, or about to be */
-    uint8_t pad[3];
+    uint8_t id[3];         /* 1 + registry id of the slab, 0: it has none. [ID-2] */
 } zs__hint;
 
 typedef struct zs__chunk_cold {
@@ -1241,7 +1598,7 @@ typedef struct zs__chunk_cold {
     uint32_t flags;        /* ZS__CHUNK_*; owner */
     uint32_t mark;         /* a closer is about to look at it; under the close lock */
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
-    uint32_t pad;
+    uint32_t ids;          /* slabs that have a registry id; arena lock */
     uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
@@ -1256,6 +1613,28 @@ typedef struct zs__bin_cold {
     uint32_t lock;         /* shared mode: guards this struct and the chunks' cold records */
 } zs__bin_cold;
 
+/* One registry entry: a slab that serves handles, as zslab_handle_get sees it. Written under the arena lock in the
+   order name, words, round, slots, stamp; read in the order slots, stamp, the rest. The slots' words stand apart, 64 of
+   each id: generation << 8 | slot, slot ^ 1 while it holds no object with a handle. */
+typedef struct zs__id {
+    uint64_t stamp;        /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
+    uintptr_t slots;       /* char *: slot 0 of its slab */
+    uint64_t name;         /* handle less slot and its generation: id, slab part, class, version. The slab
+                              part is raised when the id is bound again */
+    uint32_t size;         /* of its class; for ever */
+    uint32_t round;        /* of the stamp's place: bytes behind the first round */
+    /* 32 bytes, see zs__handle_get_fast */
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t pad;
+#endif
+} zs__id;
+ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of an id's words */
+#ifndef ZS__IDS_MAX
+#define ZS__IDS_MAX ((uint32_t)1 << 22)          /* a power of two, 64 at least */
+#endif
+#define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
+#define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
+
 struct zslab {
     char *base;            /* objects: chunk i at base + i * chunk */
     size_t range_bytes;
@@ -1264,6 +1643,9 @@ struct zslab {
     uint64_t *words;       /* one per slab */
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
     uint32_t guarded;
+    uint32_t id_count;     /* atomic: registry ids given out so far */
+    uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
+    uintptr_t generations; /* atomic: uint32_t *, 64 words of each id */
     uint16_t bin_of[8192]; /* of (size - 1) / 8: offset of its bin in a row; the empty bin's without a class */
 
     zs__chunk_cold *cold;
@@ -1288,6 +1670,11 @@ struct zslab {
     uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
     struct zs__row *rows_spare;
     struct zslab_domain *domains_spare;
+    uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
+    uint32_t id_limit, retired_ids;
+    char *id_area, *generation_area; /* where a reservation has the registry */
+    zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
+    uint64_t retired_slots; /* atomic: slots whose generations are used up */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
 
     /* epochs, heaps; guarded by epoch_lock */
@@ -1312,6 +1699,7 @@ struct zslab {
     uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
     zslab *next_allocator; /* every allocator of this implementation; under the global lock */
     uint64_t pad[8];
+    ZS__CPP_NAMES
 };
 
 /* A ring place: the epoch that has it, or had it last. Guarded by epoch_lock but for the atomic fields. */
@@ -1420,6 +1808,7 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size
 #define zs__free_remote ZS__ABI(free_remote)
 #define zs__free_drained ZS__ABI(free_drained)
 #define zs__free_listed ZS__ABI(free_listed)
+#define zs__handle_miss ZS__ABI(handle_miss)
 #define zs__tls_words ZS__ABI(tls)
 
 #if !ZSLAB_NO_TLS
@@ -1560,15 +1949,42 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zslab *z, size_t size, zsla
 }
 #endif /* !ZSLAB_NO_TLS */
 
+/* [ID-1] Is a handle live that leads to entry e and words w? Read after the entry's slots. A handle that was stale
+   at the call never passes: an entry shows a new slab only with a higher name; else its word or its round has risen. */
+static ZS__ALWAYS_INLINE int zs__handle_live(const zslab *z, zslab_handle h, const zs__id *e, const uint32_t *w)
+{
+    uint64_t stamp = zs__load_acq_u64(&e->stamp); /* acquire: the rest before it. Pairs with zs__id_bind */
+    uintptr_t round = (uintptr_t)zs__round_at(z, 0) + zs__load_u32(&e->round);
+    return ZS__LIKELY(stamp == zs__load_u64(&((const zs__round *)round)->word)) && /* relaxed: the rest only rises */
+           ZS__LIKELY(zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(w + ((size_t)(h >> 10) & 63)) << 10) == h);
+}
+
+ZSLAB_API ZS__NOINLINE void *zs__handle_miss(const zslab *z, zslab_handle h);
+
+/* get: 11 loads, 2 branches. The mask keeps any 64 bits inside the registry; another id's name tells them apart. */
+static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle h)
+{
+    size_t at = (size_t)(h >> 37) & zs__load_acq_ptr(&z->id_mask); /* acquire: pairs with zs__registry_grow */
+    const zs__id *e = (const zs__id *)(zs__load_acq_ptr(&z->ids) + at); /* acquire: the same */
+    const uint32_t *w = (const uint32_t *)(zs__load_ptr(&z->generations) + at * 8);
+    char *slots = (char *)zs__load_acq_ptr(&e->slots); /* acquire: pairs with zs__id_bind */
+    if (zs__handle_live(z, h, e, w))
+        return slots + ((size_t)(h >> 10) & 63) * zs__load_u32(&e->size);
+    return zs__handle_miss(z, h);
+}
+
 #if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
 /* The names stay functions for whoever takes their address. */
 #define zslab_malloc(z, size) zs__malloc_fast((z), (size))
 #define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_fast((z), (size), (epoch))
 #define zslab_free(z, p) zs__free_fast((z), (p))
 #endif
+#if ZSLAB_INLINE || ZSLAB_STATIC
+#define zslab_handle_get(z, h) zs__handle_get_fast((z), (h))
+#endif
 
 #endif /* ZS__PRIVATE_ONCE */
-#endif /* ZSLAB_IMPLEMENTATION || ZSLAB_INLINE */
+#endif /* ZSLAB_IMPLEMENTATION || ZSLAB_INLINE || C++ */
 
 /* ======== the implementation: in one file of the program ======== */
 #if defined(ZSLAB_IMPLEMENTATION) && !defined(ZS__IMPLEMENTED)
@@ -2688,12 +3104,16 @@ static int zs__dead_settled(zslab *z, uint32_t chunk)
             unsigned slot = zs__ctz(left);
             if (free_bits >> slot & 1)
                 zs__store_u8(states + slot, ZS__GUARDED); /* ours now: a second look finds it settled */
-            else if (zs__load_acq_u8(states + slot) != ZS__GUARDED && zs__load_acq_u8(states + slot) != ZS__HANDLE)
-                settled = 0;
+            else {
+                uint8_t s = zs__load_acq_u8(states + slot);
+                settled &= s == ZS__GUARDED || s == ZS__HANDLE || s == ZS__RETIRED;
+            }
         }
     }
     return settled;
 }
+
+static void zs__ids_leave(zslab *z, uint32_t chunk);
 
 /* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
    The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
@@ -2725,6 +3145,11 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
             return ZSLAB_E_LIMIT;
         }
         zs__store_u32(&x->purged_bytes, 0);
+    }
+    if (x->ids && zs__load_u32(&c->cls) != bin->cls) {
+        zs__arena_take(z);
+        zs__ids_leave(z, chunk);
+        zs__arena_drop(z);
     }
     zs__chunk_clear(z, chunk);
     x->start = k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0;
@@ -2839,6 +3264,288 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
     return ZSLAB_OK;
 }
 #endif
+
+/* ---- >>handle --------------------------------------------------------------
+   The registry of slabs that serve handles, and the generations of their slots. A slab gets an id with its first
+   handle and keeps it while its chunk keeps its class; only then is any of this touched. The arena lock guards who has
+   which id.
+
+   Why nothing stale resolves: a handle dies by its word (a free) or by its round (release, reset). Words rise; rounds
+   rise; and an id that serves a new round, or another slab, has its name raised and all words marked free before its
+   new stamp shows (zs__id_bind). So whatever mixture of old and new a racing get reads, the sum is beyond a handle that
+   was stale at its call, or the stamp is not the round's.                            */
+static ZS__ALWAYS_INLINE zs__id *zs__id_at(const zslab *z, size_t id)
+{
+    return (zs__id *)z->ids + id;
+}
+
+static ZS__ALWAYS_INLINE uint32_t *zs__id_words(const zslab *z, size_t id)
+{
+    return (uint32_t *)z->generations + id * 64;
+}
+
+static inline size_t zs__id_number(const zs__id *e)
+{
+    return (size_t)(zs__load_u64(&e->name) >> 42);
+}
+
+static inline uint32_t zs__id_part(const zs__id *e) /* the slab's part of its generations */
+{
+    return (uint32_t)(zs__load_u64(&e->name) >> 18) & (ZS__GENERATION_END - 1);
+}
+
+static inline int zs__word_live(uint32_t word, uint32_t slot)
+{
+    return !((word ^ slot) & 1);
+}
+
+static inline uint32_t zs__slab_id(const zslab *z, uint32_t slab) /* 1 + id; torn while it moves, see [ID-2] */
+{
+    const uint8_t *b = z->hints[slab].id;
+    return zs__load_u8(b) | (uint32_t)zs__load_u8(b + 1) << 8 | (uint32_t)zs__load_u8(b + 2) << 16;
+}
+
+static void zs__slab_id_set(zslab *z, uint32_t slab, uint32_t id)
+{
+    uint8_t *b = z->hints[slab].id; /* relaxed: the entry confirms it */
+    zs__store_u8(b, (uint8_t)id);
+    zs__store_u8(b + 1, (uint8_t)(id >> 8));
+    zs__store_u8(b + 2, (uint8_t)(id >> 16));
+}
+
+static inline char *zs__slab_slots(const zslab *z, uint32_t chunk, uint32_t slab) /* its slot 0 */
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    return zs__chunk_base(z, chunk) +
+           (size_t)(slab - zs__chunk_slab(z, c)) * 64 * z->classes[zs__load_u32(&c->cls)].size;
+}
+
+/* The entry that serves a slab in its chunk's round, else NULL. */
+static zs__id *zs__id_of(const zslab *z, uint32_t chunk, uint32_t slab)
+{
+    uint32_t id = zs__slab_id(z, slab);
+    zs__id *e;
+    if (!id || id > zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
+        return NULL;
+    e = zs__id_at(z, id - 1);
+    if (zs__load_acq_u64(&e->stamp) != zs__load_u64(&z->chunks[chunk].stamp) || /* acquire: pairs with zs__id_bind */
+        (char *)zs__load_ptr(&e->slots) != zs__slab_slots(z, chunk, slab))
+        return NULL;
+    return e;
+}
+
+static uint32_t zs__id_slots(const zs__class *k) /* slots of the class's fullest slab */
+{
+    return k->slots < 64 ? k->slots : 64;
+}
+
+/* The id is spare: no slab's. Arena lock held. */
+static void zs__id_spare(zslab *z, uint32_t id, uint32_t cls)
+{
+    zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE | (uint64_t)z->class_ids[cls] << 22);
+    z->class_ids[cls] = id + 1;
+}
+
+/* A chunk leaves its class: its ids stay behind. Its slots are home or dead. Arena lock held. */
+static void zs__ids_leave(zslab *z, uint32_t chunk)
+{
+    uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), i, first = zs__chunk_slab(z, &z->chunks[chunk]);
+    for (i = 0; z->cold[chunk].ids && i < z->classes[cls].slabs; i++) {
+        uint32_t id = zs__slab_id(z, first + i);
+        if (id) {
+            zs__id_spare(z, id - 1, cls);
+            zs__slab_id_set(z, first + i, 0);
+            z->cold[chunk].ids--;
+        }
+    }
+}
+
+/* Memory for twice the ids: a reservation commits some more, a buffer finds place for all when it needs the first. */
+static int zs__registry_grow(zslab *z)
+{
+    size_t have = z->id_mask ? z->id_mask / sizeof(zs__id) + 1 : 32, want = z->config.memory ? z->id_limit : 2 * have;
+    char *ids = z->id_area, *words = z->generation_area;
+    if (want > z->id_limit)
+        want = z->id_limit;
+    if (z->config.memory) {
+        ids = (char *)zs__meta_alloc(z, want * (sizeof(zs__id) + 256), 64);
+        words = ids + want * sizeof(zs__id);
+        if (!ids)
+            return -1;
+    } else if (zs__commit(z, ids, zs__round_up(want * sizeof(zs__id), z->page_bytes)) ||
+               zs__commit(z, words, zs__round_up(want * 256, z->page_bytes))) {
+        return -1;
+    }
+    zs__store_ptr(&z->generations, (uintptr_t)words);
+    zs__store_rel_ptr(&z->ids, (uintptr_t)ids); /* release, both: pair with zs__handle_get_fast. The first mask is 0 */
+    zs__store_rel_ptr(&z->id_mask, (want - 1) * sizeof(zs__id));
+    return 0;
+}
+
+/* An id never given out; 1 + id, 0 with the reason. Arena lock held. */
+static uint32_t zs__id_new(zslab *z, uint32_t cls, zslab_result *why)
+{
+    uint32_t id = z->id_count, i;
+    zs__id *e;
+    *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
+    if (id == z->id_limit || ((!id || id == z->id_mask / sizeof(zs__id) + 1) && zs__registry_grow(z)))
+        return 0;
+    for (i = 0; i < 64; i++)
+        zs__store_u32(zs__id_words(z, id) + i, i ^ 1); /* generation 0, free */
+    e = zs__id_at(z, id);
+    zs__store_u64(&e->stamp, 0);
+    zs__store_u64(&e->name, (uint64_t)id << 42 | (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION);
+    zs__store_u32(&e->size, z->classes[cls].size);
+    zs__store_rel_u32(&z->id_count, id + 1); /* release: the entry before it. Pairs with zs__id_of */
+    return id + 1;
+}
+
+/* Raise the slab part and mark every word free, so that no handle of the id is or comes alive again; 0: some slot's
+   generations would be used up, the id retires. Arena lock held. */
+static int zs__id_raise(zslab *z, uint32_t id, const zs__class *k)
+{
+    zs__id *e = zs__id_at(z, id);
+    uint32_t *words = zs__id_words(z, id), i, highest = 0;
+    for (i = 0; i < zs__id_slots(k); i++) {
+        uint32_t generation = zs__load_u32(words + i) >> 8;
+        if (generation > highest)
+            highest = generation;
+    }
+    if (zs__id_part(e) + 1 + highest >= ZS__GENERATION_END) {
+        zs__store_rel_u64(&e->stamp, ZS__ID_SPARE);
+        z->retired_ids++;
+        return 0;
+    }
+    zs__store_u64(&e->name, e->name + ((uint64_t)1 << 18)); /* relaxed: before the release stores of zs__id_bind */
+    for (i = 0; i < zs__id_slots(k); i++)
+        zs__store_u32(words + i, (zs__load_u32(words + i) & ~(uint32_t)255) | (i ^ 1));
+    return 1;
+}
+
+/* An id of the class for a slab that has none; 1 + id, 0 with the reason. What chunks of the pool still hold comes
+   back when no new one is left. Arena lock held. */
+static uint32_t zs__id_take(zslab *z, uint32_t cls, zslab_result *why)
+{
+    int swept;
+    for (swept = 0;; swept = 1) {
+        uint32_t id, chunk;
+        while ((id = z->class_ids[cls]) != 0) {
+            z->class_ids[cls] = (uint32_t)(zs__id_at(z, id - 1)->stamp >> 22 & 0x7fffff);
+            if (zs__id_raise(z, id - 1, &z->classes[cls]))
+                return id;
+        }
+        if ((id = zs__id_new(z, cls, why)) != 0 || swept)
+            return id;
+        for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
+            if (z->cold[chunk - 1].ids)
+                zs__ids_leave(z, chunk - 1);
+    }
+}
+
+/* A slab's first handle in its chunk's round: an id, new or its own raised. */
+static ZS__NOINLINE zslab_result zs__id_bind(zslab *z, uint32_t chunk, uint32_t slab, zs__id **out)
+{
+    uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), id;
+    zslab_result why = ZSLAB_OK;
+    zs__id *e;
+    zs__arena_take(z);
+    e = zs__id_of(z, chunk, slab); /* shared mode: somebody was first */
+    if (!e) {
+        id = zs__slab_id(z, slab);
+        if (id && !zs__id_raise(z, id - 1, &z->classes[cls])) {
+            zs__slab_id_set(z, slab, 0);
+            z->cold[chunk].ids--;
+            id = 0;
+        }
+        if (!id && (id = zs__id_take(z, cls, &why)) != 0) {
+            zs__slab_id_set(z, slab, id);
+            z->cold[chunk].ids++;
+        }
+        if (id) {
+            e = zs__id_at(z, id - 1);
+            zs__store_u32(&e->round, zs__stamp_place(z->chunks[chunk].stamp) << ZS__ROUND_SHIFT);
+            /* release, both: what was written before. Pair with zs__handle_get_fast and zs__id_of */
+            zs__store_rel_ptr(&e->slots, (uintptr_t)zs__slab_slots(z, chunk, slab));
+            zs__store_rel_u64(&e->stamp, zs__load_u64(&z->chunks[chunk].stamp));
+        }
+    }
+    zs__arena_drop(z);
+    *out = e;
+    return e ? ZSLAB_OK : why;
+}
+
+/* The handle of a slot in state HANDLE; 0: it has none at the moment. */
+static zslab_handle zs__handle_at(const zslab *z, uint32_t chunk, uint32_t slab, uint32_t slot)
+{
+    const zs__id *e = zs__id_of(z, chunk, slab);
+    uint32_t word = e ? zs__load_u32(zs__id_words(z, zs__id_number(e)) + slot) : slot ^ 1;
+    return zs__word_live(word, slot) ? zs__load_u64(&e->name) + ((uint64_t)word << 10) : 0;
+}
+
+static uint8_t *zs__slot_state(const zslab *z, const void *p) /* of the object at p */
+{
+    size_t offset = (size_t)((const char *)p - z->base);
+    const zs__chunk *c = &z->chunks[offset >> ZSLAB_CHUNK_SHIFT];
+    uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * zs__load_recip(&c->recip);
+    return (uint8_t *)zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS);
+}
+
+/* Give a slot in state HANDLE, passed the gate, its handle. */
+static zslab_result zs__handle_issue(zslab *z, void *p, zslab_handle *out)
+{
+    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT), slot, *word;
+    size_t at = (size_t)(zs__slot_state(z, p) - z->states);
+    zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
+    zslab_result r;
+    if (ZS__UNLIKELY(!e) && (r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
+        return r;
+    slot = (uint32_t)(at & 63);
+    word = zs__id_words(z, zs__id_number(e)) + slot;
+    ZSLAB_ASSERT(!zs__word_live(*word, slot) && (*word >> 8) + zs__id_part(e) < ZS__GENERATION_END);
+    zs__store_u32(word, zs__load_u32(word) ^ 1); /* relaxed: who has the handle got it from here */
+    *out = zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(word) << 10);
+    return ZSLAB_OK;
+}
+
+/* A slot taken for a handle that did not come to be is a plain object again. */
+static void zs__slot_plain(zslab *z, const void *p)
+{
+    uint8_t *state = zs__slot_state(z, p);
+    if (zs__load_u8(state) == ZS__HANDLE)
+        zs__store_rel_u8(state, z->guarded ? ZS__GUARDED : ZS__LIVE); /* release: as for ZS__FREE */
+}
+
+static uint64_t zs__slab_in_state(const zslab *z, uint32_t slab, uint8_t state) /* slots, as bits */
+{
+    const uint8_t *states = z->states + (size_t)slab * 64;
+    uint64_t bits = 0;
+    unsigned i;
+    for (i = 0; i < 64; i++)
+        bits |= (uint64_t)(zs__load_acq_u8(states + i) == state) << i; /* acquire: pairs with who stored it */
+    return bits;
+}
+
+/* [ID-1] of one slab: words are live exactly where a state says HANDLE. Nobody else uses the allocator. */
+static int zs__handles_right(const zslab *z, uint32_t chunk, uint32_t slab)
+{
+    uint64_t handles = zs__slab_in_state(z, slab, ZS__HANDLE), live = 0;
+    const zs__id *e = zs__id_of(z, chunk, slab);
+    uint32_t i;
+    for (i = 0; e && i < 64; i++)
+        live |= (uint64_t)zs__word_live(zs__load_u32(zs__id_words(z, zs__id_number(e)) + i), i) << i;
+    return live == handles;
+}
+
+/* In the child of a fork: who was about to make or free these objects is gone; they stay, as plain ones. */
+static void zs__handles_settle(zslab *z, uint32_t chunk, uint32_t slab)
+{
+    uint64_t handles = zs__slab_in_state(z, slab, ZS__HANDLE);
+    for (; handles; handles &= handles - 1) {
+        unsigned slot = zs__ctz(handles);
+        if (!zs__handle_at(z, chunk, slab, slot))
+            zs__store_u8(z->states + (size_t)slab * 64 + slot, z->guarded ? ZS__GUARDED : ZS__LIVE);
+    }
+}
 
 /* ---- >>epoch ---------------------------------------------------------------
    Ring places, eras and rounds; rows attached to heaps; closing, releasing, purging. The epoch lock guards places
@@ -3008,8 +3715,10 @@ static uint64_t zs__slab_live(const zslab *z, uint32_t slab, uint64_t full)
     uint64_t live = 0;
     unsigned i, j;
     const uint8_t *states = z->states + (size_t)slab * 64;
-    if (z->shared) /* uncarved slabs do not exist there */
-        return ~zs__load_acq_u64(&z->words[slab]) & full; /* acquire: pairs with the OR of a free */
+    if (z->shared) { /* uncarved slabs do not exist there */
+        live = ~zs__load_acq_u64(&z->words[slab]) & full; /* acquire: pairs with the OR of a free */
+        return live && zs__load_u64(&z->retired_slots) ? live & ~zs__slab_in_state(z, slab, ZS__RETIRED) : live;
+    }
     for (i = 0; i < 64; i += 8) {
         if (zs__load_acq_u64((const uint64_t *)(const void *)(states + i)) == 0) /* pairs with a free's store */
             continue;
@@ -4297,8 +5006,10 @@ static void zs__undo(zslab *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
     uint64_t stamp = zs__load_u64(&c->stamp);
-    if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word))
+    if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word)) {
+        zs__slot_plain(z, p);
         zslab_free(z, p);
+    }
 }
 
 /* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. */
@@ -4336,7 +5047,7 @@ static void *zs__fallback_alloc(zslab *z, size_t size, size_t alignment)
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
 }
 
-static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab_result *why);
+static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why);
 
 /* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
 static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
@@ -4350,7 +5061,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     if (cls == z->class_count)
         return zs__fallback_alloc(z, size, sizeof(void *) * 2);
     if (z->shared) {
-        void *p = zs__shared_alloc(heap, e, cls, &why);
+        void *p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
         return p ? p : zs__fail_null(why);
     }
     zs__fork_check();
@@ -4524,7 +5235,8 @@ ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, 
    [SHARED-3] A chunk is bound stamp first, bits last, and unbound by taking all bits, full to 0, each by CAS: a
               claimer that comes late finds no bit, or a bit of the new binding, and checks bin, stamp and gate
               after its claim.
-   [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED or HANDLE.
+   [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED, HANDLE
+              or RETIRED.
               A claim holds CLAIMED until its checks are done, a free FREE until its bit is set.           */
 static void zs__shared_list(zslab *z, zs__bin *bin, uint32_t slab)
 {
@@ -4727,8 +5439,8 @@ static uint32_t zs__shared_seek(const zslab *z, zs__bin *bin, uint32_t slab) /* 
     return 0;
 }
 
-/* Claim a slot of the bin's current slab. NULL: refill. */
-static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
+/* Claim a slot of the bin's current slab, to be in state `as`. NULL: refill. */
+static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e, uint8_t as)
 {
     for (;;) {
         uint32_t current = zs__load_acq_u32(&bin->current), chunk, slab; /* pairs with zs__shared_next */
@@ -4765,7 +5477,7 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         zs__store_rel_u8(state, ZS__CLAIMED);
         if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
-            zs__store_rel_u8(state, ZS__GUARDED);
+            zs__store_rel_u8(state, as);
             return zs__chunk_base(z, chunk) +
                    ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * z->classes[bin->cls].size;
         }
@@ -4781,7 +5493,7 @@ static int zs__place_open(const zslab *z, zslab_epoch e)
     return place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE; /* pairs with zs__epoch_apply */
 }
 
-static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab_result *why)
+static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why)
 {
     zslab *z = heap->z;
     for (;;) {
@@ -4791,7 +5503,7 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, zslab
         if (row)
             *why = ZSLAB_OK;
         while (*why == ZSLAB_OK) {
-            if ((p = zs__shared_claim(z, row, zs__bin_at(row, cls), in)) != NULL)
+            if ((p = zs__shared_claim(z, row, zs__bin_at(row, cls), in, as)) != NULL)
                 return p;
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
@@ -5847,6 +6559,51 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
     return zs__free_to_owner(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), at->c, at->state, at->stamp);
 }
 
+/* A slot's last generation went with this object: it holds nothing, for good. */
+static zslab_result zs__slot_retire(zslab *z, zs__spot *at)
+{
+    zs__store_rel_u8(at->state, ZS__RETIRED); /* release: the object's last use. Pairs with zs__slab_live */
+    if (z->own_fence)
+        zs__fence_seq(); /* [EPOCH-3] as in zs__free_to_owner */
+    else
+        zs__compiler_barrier();
+    zs__add_u64(&z->retired_slots, 1); /* a counter: ordered with nothing */
+    if (z->shared && z->rss_policy)
+        zs__shared_drain(z, at->c, at->slot, at->stamp);
+    else if (zs__load_ptr(&at->c->bin) == (uintptr_t)&z->drain_bin)
+        return zs__drain_free(z, at->c, at->slot, at->stamp);
+    return ZSLAB_OK;
+}
+
+/* Free an object with a handle, if its word still is `was`: raise the generation, then give the slot back. 0: somebody
+   else did. */
+static int zs__handle_drop(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
+                           zslab_result *out)
+{
+    uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(e)) + slot;
+    int last = (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END;
+    uint8_t handle = ZS__HANDLE;
+    /* seq_cst: of two frees one exchanges. Pairs with itself [ID-3] */
+    if (!zs__word_live(was, slot) || !zs__cas_u32(word, &was, (last ? was : was + 256) ^ 1))
+        return 0;
+    if (z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING)) /* seq_cst: in transit, see [SHARED-4] */
+        return 0;
+    if (z->config.flags & ZSLAB_FLAG_HARDENED)
+        zs__zero(p, at->k->size);
+    *out = last ? zs__slot_retire(z, at) : zs__free_slot(z, explicit_heap, at, p);
+    return 1;
+}
+
+static zslab_result zs__handle_drop_pointer(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
+{
+    zs__id *e = zs__id_of(z, at->chunk, (uint32_t)((size_t)(at->state - z->states) >> 6));
+    uint32_t *word = e ? zs__id_words(z, zs__id_number(e)) + (at->slot & 63) : NULL;
+    zslab_result r = ZSLAB_OK;
+    if (e && zs__handle_drop(z, explicit_heap, at, p, e, zs__load_u32(word), &r)) /* relaxed: the exchange confirms */
+        return r;
+    return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0); /* somebody frees the object, or makes it */
+}
+
 /* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
 static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *p)
 {
@@ -5863,6 +6620,8 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     if (r != ZSLAB_OK)
         return zs__misuse(z, r, p, 0);
     was = at.was;
+    if (was == ZS__HANDLE)
+        return zs__handle_drop_pointer(z, explicit_heap, &at, p);
     if (was != ZS__LIVE) {
         /* simultaneous frees: the exchange lets one through. seq_cst */
         if (!zs__cas_u8(at.state, &was, ZS__FREEING))
@@ -6062,6 +6821,153 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p)
         return ZSLAB_EPOCH_NONE;
     }
     return zs__epoch_of_chunk(z, at.c);
+}
+
+/* ---- handles ---- */
+
+/* A slot for a handle: marked HANDLE before the gate is read, its word still says free. NULL with the reason. */
+static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_result *why)
+{
+    zslab *z = heap->z;
+    zs__row *row;
+    void *p;
+    if (z->shared)
+        return zs__shared_alloc(heap, e, cls, ZS__HANDLE, why);
+    row = z->always_slow ? NULL : zs__row_open(heap, e);
+    if (ZS__LIKELY(row != NULL) && (p = zs__bin_take(heap, zs__bin_at(row, cls), ZS__HANDLE)) != NULL) {
+        zs__compiler_barrier(); /* [GATE-1] */
+        if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
+            return p;
+        zs__undo(z, p);
+    }
+    zs__fork_check();
+    zs__heap_pass(heap);
+    for (;;) {
+        row = zs__row_for(heap, e, why);
+        if (!row)
+            return NULL;
+        p = zs__row_alloc(heap, row, cls, ZS__HANDLE, why);
+        if (p || *why != ZSLAB_E_CLOSED)
+            return p;
+    }
+}
+
+static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)
+{
+    zslab *z = heap->z;
+    zslab_result why = ZSLAB_E_CLOSED;
+    zslab_handle h = 0;
+    void *p = NULL;
+    size_t cls = size ? zs__class_of(z, size) : 0;
+    if (out_p)
+        *out_p = NULL;
+    if (!size)
+        why = ZSLAB_E_INVALID;
+    else if (cls == z->class_count)
+        why = ZSLAB_E_TOO_BIG;
+    else if (e)
+        p = zs__handle_slot(heap, cls, e, &why);
+    if (p && (why = zs__handle_issue(z, p, &h)) != ZSLAB_OK) {
+        zs__undo(z, p);
+        p = NULL;
+    }
+    if (!p)
+        zs__fail(why);
+    else if (out_p)
+        *out_p = p;
+    return h;
+}
+
+ZSLAB_API zslab_handle zslab_handle_alloc(zslab *z, size_t size, zslab_epoch e, void **out_p)
+{
+    zslab_heap *heap = zs__heap_mine(z);
+    if (!heap && out_p)
+        *out_p = NULL;
+    return heap ? zs__handle_make(heap, size, e, out_p) : 0;
+}
+
+/* Why 64 bits are no live handle here. */
+static zslab_result zs__handle_reason(const zslab *z, zslab_handle h)
+{
+    uint32_t cls = (uint32_t)(h >> 2) & 255;
+    if ((h & 3) != ZSLAB_HANDLE_VERSION || h >> 42 >= zs__load_u32(&z->id_count) || cls >= z->class_count ||
+        (uint32_t)(h >> 10 & 255) >= zs__id_slots(&z->classes[cls]))
+        return ZSLAB_E_INVALID;
+    return ZSLAB_E_STALE;
+}
+
+ZSLAB_API void *zs__handle_miss(const zslab *z, zslab_handle h)
+{
+    return zs__fail_null(zs__handle_reason(z, h));
+}
+
+ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
+{
+    return zs__handle_get_fast(z, h);
+}
+
+ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h)
+{
+    size_t id = (size_t)(h >> 42);
+    zs__id *e;
+    zslab_result r = ZSLAB_OK;
+    zs__spot at;
+    char *p;
+    if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
+        return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
+    e = zs__id_at(z, id);
+    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * e->size; /* acquire: pairs with zs__id_bind */
+    if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
+        return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
+    at.chunk = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
+    at.c = &z->chunks[at.chunk];
+    at.k = &z->classes[(h >> 2) & 255];
+    at.state = zs__slot_state(z, p);
+    at.slot = (uint32_t)(at.state - (uint8_t *)zs__load_ptr(&at.c->states));
+    at.stamp = zs__load_u64(&at.c->stamp); /* that of the entry: the object holds the chunk */
+    at.was = ZS__HANDLE;
+    /* the slab part may have risen since: then the word that fits the handle is one that was */
+    if (!zs__handle_drop(z, NULL, &at, p, e, (uint32_t)(h >> 10) - (zs__id_part(e) << 8), &r))
+        return zs__misuse(z, ZSLAB_E_STALE, NULL, h);
+    return r;
+}
+
+ZSLAB_API zslab_handle zslab_handle_of(const zslab *z, const void *p)
+{
+    zs__spot at;
+    zslab_result r = zs__locate(z, p, &at);
+    zslab_handle h = 0;
+    if (r == ZSLAB_OK && at.was != ZS__HANDLE)
+        r = ZSLAB_E_INVALID;
+    if (r == ZSLAB_OK) {
+        size_t state = (size_t)(at.state - z->states);
+        h = zs__handle_at(z, at.chunk, (uint32_t)(state >> 6), (uint32_t)(state & 63));
+        r = h ? ZSLAB_OK : ZSLAB_E_DOUBLE_FREE; /* freed since the look */
+    }
+    if (!h)
+        zs__fail(r);
+    return h;
+}
+
+ZSLAB_API zslab_handle zslab_handle_pack(zslab_handle_fields f)
+{
+    if (f.slab_id >> 22 || f.generation >> 24 || f.slot >> 8 || f.size_class >> 8 || f.version >> 2) {
+        zs__fail(ZSLAB_E_INVALID);
+        return 0;
+    }
+    return (uint64_t)f.slab_id << 42 | (uint64_t)f.generation << 18 | (uint64_t)f.slot << 10 |
+           (uint64_t)f.size_class << 2 | f.version;
+}
+
+ZSLAB_API zslab_handle_fields zslab_handle_unpack(zslab_handle h)
+{
+    zslab_handle_fields f;
+    f.slab_id = (uint32_t)(h >> 42);
+    f.generation = (uint32_t)(h >> 18) & 0xffffff;
+    f.slot = (uint32_t)(h >> 10) & 255;
+    f.size_class = (uint32_t)(h >> 2) & 255;
+    f.version = (uint32_t)h & 3;
+    return f;
 }
 
 ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size)
@@ -6346,6 +7252,11 @@ ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
     return zs__free_checked(heap->z, heap->z->shared ? NULL : heap, p);
 }
 
+ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)
+{
+    return zs__handle_make(heap, size, e, out_p);
+}
+
 ZSLAB_API void zslab_thread_detach(zslab *z)
 {
 #if !ZSLAB_NO_TLS
@@ -6417,9 +7328,25 @@ static int zs__config_valid(const zslab_config *c)
 
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
 typedef struct zs__plan {
-    size_t rounds, places, heap_of, chunks, cold, words, hints, states, meta, bytes; /* offsets; total */
-    uint32_t chunk_count, heap_of_count;
+    size_t rounds, places, heap_of, chunks, cold, words, hints, states, ids, generations, meta; /* offsets */
+    size_t bytes;
+    uint32_t chunk_count, heap_of_count, id_limit;
 } zs__plan;
+
+/* Registry ids there may be: one for every slab of every class, which is address space alone; where that is scarce, or
+   a buffer's own, the registry takes an eighth of the object memory at most (28 slabs for a chunk of 64 KiB). */
+static uint32_t zs__id_limit(const zslab *z, uint32_t chunk_count)
+{
+    uint64_t ids = 0, most = ZS__IDS_MAX, room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
+    uint32_t cls;
+    for (cls = 0; cls < z->class_count; cls++)
+        ids += (uint64_t)z->classes[cls].slabs * chunk_count;
+    if ((z->config.memory || UINTPTR_MAX <= 0xffffffffu) && most > room)
+        most = room;
+    for (room = 1; room * 2 <= most && room < ids; room *= 2) /* a power of two: z->id_mask */
+        ;
+    return (uint32_t)room;
+}
 
 static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
 {
@@ -6438,7 +7365,10 @@ static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align,
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
     p.hints = at = zs__round_up(at + slabs * sizeof(uint64_t), align);
     p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
-    p.meta = at = zs__round_up(at + slabs * 64, align);
+    p.ids = at = zs__round_up(at + slabs * 64, align);
+    p.id_limit = zs__id_limit(z, chunk_count);
+    p.generations = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * sizeof(zs__id)), align);
+    p.meta = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * (size_t)256), align);
     p.bytes = zs__round_up(at + meta_bytes, align);
     return p;
 }
@@ -6461,6 +7391,10 @@ static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
     z->words = (uint64_t *)(void *)(meta + p->words);
     z->hints = (zs__hint *)(void *)(meta + p->hints);
     z->states = (uint8_t *)(meta + p->states);
+    z->ids = (uintptr_t)&z->no_id;
+    z->id_area = meta + p->ids;
+    z->generation_area = meta + p->generations;
+    z->id_limit = p->id_limit;
     z->meta = z->meta_top = z->meta_committed = meta + p->meta;
     z->meta_end = meta + p->bytes;
     z->chunk_count = z->chunk_limit = p->chunk_count;
@@ -6737,17 +7671,20 @@ static int zs__chunk_rebuild(zslab *z, uint32_t chunk, void *user)
     int foreign = *(const int *)user;
     for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
         uint64_t full = zs__slab_full(k, number);
+        uint64_t retired = zs__slab_in_state(z, first + number, ZS__RETIRED);
         z->hints[first + number].queued = 0;
+        zs__handles_settle(z, chunk, first + number);
         if (z->shared) { /* what is held and not live was in transit: its thread is gone */
             uint64_t live = 0, held = ~z->words[first + number] & full;
             for (; held; held &= held - 1)
                 if (z->states[(size_t)(first + number) * 64 + zs__ctz(held)] == ZS__GUARDED)
                     live |= held & (~held + 1);
+            live |= zs__slab_in_state(z, first + number, ZS__HANDLE) | retired;
             zs__shared_put(z, bin, first + number, full & ~live);
         } else if (bin != &z->drain_bin) {
             uint64_t bits = zs__take_remote(z, first + number);
             if (foreign)
-                bits = full & ~zs__slab_live(z, first + number, full) & ~z->words[first + number];
+                bits = full & ~zs__slab_live(z, first + number, full) & ~z->words[first + number] & ~retired;
             if (bits)
                 zs__slab_put(z, bin, chunk, first + number, z->words[first + number], bits);
         }
@@ -6863,6 +7800,7 @@ static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_
     v.age_epochs = z->era - (v.epoch >> 16);
     for (i = 0; i < x->carved && !*stop; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
         uint64_t full = zs__slab_full(k, number), word = zs__load_u64(&z->words[first + number]), live = 0;
+        uint64_t retired = zs__slab_in_state(z, first + number, ZS__RETIRED);
         uint32_t slot;
         for (slot = 0; slot < 64; slot++) {
             uint8_t s = zs__load_u8(z->states + (size_t)(first + number) * 64 + slot);
@@ -6870,14 +7808,17 @@ static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_
                 return ZSLAB_E_CORRUPT;
             live |= (uint64_t)(s == ZS__LIVE || s == ZS__HANDLE || s == ZS__GUARDED) << slot;
         }
-        if ((live & word) || (word & ~full))
+        if (((live | retired) & word) || (word & ~full))
             return ZSLAB_E_CORRUPT; /* [WORD-1] */
+        if (!zs__handles_right(z, chunk, first + number))
+            return ZSLAB_E_CORRUPT; /* [ID-3] */
         if (!z->shared && c->bin != (uintptr_t)&z->drain_bin &&
             (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
             return ZSLAB_E_CORRUPT; /* [SLAB-1] */
         home += word == full;
         for (; live && visit && !*stop; live &= live - 1) {
             v.p = zs__chunk_base(z, chunk) + ((size_t)number * 64 + zs__ctz(live)) * k->size;
+            v.handle = zs__handle_at(z, chunk, first + number, zs__ctz(live));
             *stop = visit(user, &v);
         }
     }
