@@ -2771,8 +2771,9 @@ static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: n
         if (z->fresh_chunk < z->chunk_limit) {
             if (group > z->chunk_limit - z->fresh_chunk)
                 group = z->chunk_limit - z->fresh_chunk;
-            r->group_next = z->fresh_chunk;
-            r->group_end = z->fresh_chunk += group;
+            z->fresh_chunk += group; /* in this order: zs__fork_lists */
+            zs__store_u32(&r->group_next, z->fresh_chunk - group);
+            zs__store_u32(&r->group_end, z->fresh_chunk);
         } else { /* the range is used up: what other regions set aside serves too */
             for (i = 0; i < z->region_count && z->regions[i].group_next == z->regions[i].group_end; i++)
                 ;
@@ -4088,6 +4089,7 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row)
         return 0;
     }
     longest = zs__row_forget(z, row, !z->shared);
+    zs__store_u64(&row->stamp, 0); /* a late hint finds no round that its chunks belong to */
     zs__store_u64(&row->epoch, 0);
     zs__store_u64(&row->gate, 0);
     if (zs__row_at(heap, row->place) == row)
@@ -7660,61 +7662,114 @@ ZSLAB_API void zslab_destroy(zslab *z)
 
 /* ---- fork ---- */
 
-/* Words of an owned heap's chunks, from their states. In the child, one thread. */
-static int zs__chunk_rebuild(zslab *z, uint32_t chunk, void *user)
+/* Words, mask, home count and listing of a chunk, from the states. In the child of a fork, one thread. */
+static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
 {
-    zs__chunk *c = &z->chunks[chunk];
     zs__chunk_cold *x = &z->cold[chunk];
-    const zs__class *k = &z->classes[c->cls];
-    zs__bin *bin = (zs__bin *)c->bin;
-    uint32_t i, number = x->start, first = zs__chunk_slab(z, c);
-    int foreign = *(const int *)user;
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t i, w, number = x->start, first = zs__chunk_slab(z, &z->chunks[chunk]), listed = 0;
+    for (w = 0; w < ZS__MASK_WORDS; w++)
+        x->mask[w] = 0;
+    x->home = 0;
+    x->flags &= ~ZS__CHUNK_LISTED;
     for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
-        uint64_t full = zs__slab_full(k, number);
-        uint64_t retired = zs__slab_in_state(z, first + number, ZS__RETIRED);
-        z->hints[first + number].queued = 0;
-        zs__handles_settle(z, chunk, first + number);
-        if (z->shared) { /* what is held and not live was in transit: its thread is gone */
-            uint64_t live = 0, held = ~z->words[first + number] & full;
-            for (; held; held &= held - 1)
-                if (z->states[(size_t)(first + number) * 64 + zs__ctz(held)] == ZS__GUARDED)
-                    live |= held & (~held + 1);
-            live |= zs__slab_in_state(z, first + number, ZS__HANDLE) | retired;
-            zs__shared_put(z, bin, first + number, full & ~live);
-        } else if (bin != &z->drain_bin) {
-            uint64_t bits = zs__take_remote(z, first + number);
-            if (foreign)
-                bits = full & ~zs__slab_live(z, first + number, full) & ~z->words[first + number] & ~retired;
-            if (bits)
-                zs__slab_put(z, bin, chunk, first + number, z->words[first + number], bits);
-        }
+        uint32_t slab = first + number;
+        uint64_t full = zs__slab_full(k, number), held, word;
+        z->hints[slab].queued = 0;
+        zs__handles_settle(z, chunk, slab);
+        zs__take_remote(z, slab);
+        held = zs__slab_in_state(z, slab, ZS__LIVE) | zs__slab_in_state(z, slab, ZS__HANDLE) |
+               zs__slab_in_state(z, slab, ZS__GUARDED) | zs__slab_in_state(z, slab, ZS__RETIRED);
+        word = full & ~held; /* what was in transit is free: its thread is gone */
+        z->words[slab] = word;
+        if (word)
+            x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+        listed |= word != 0;
+        x->home += word == full;
     }
-    return 0;
+    if (listed)
+        zs__list_push(z, zs__cold_of(z, bin), chunk);
+    if (!z->shared && x->carved < k->slabs)
+        zs__cold_of(z, bin)->fresh = chunk + 1;
 }
 
-static void zs__fork_heap(zslab *z, zslab_heap *heap, int foreign)
+/* The lists of a bin that somebody may have been changing. Forward links are right at every point of a change; the rest
+   follows from them. */
+static void zs__fork_bin(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t chunk, before = 0;
+    bin->top = bin->bottom;
+    bin->avail = 0;
+    bin->current = 0;
+    b->partial = b->fresh = 0;
+    if (b->all == b->stale) /* halfway through zs__row_forget */
+        b->all = 0;
+    b->all_count = 0;
+    for (chunk = b->all; chunk; chunk = z->cold[chunk - 1].all_next) {
+        z->cold[chunk - 1].all_prev = before;
+        before = chunk;
+        b->all_count++;
+        zs__fork_chunk(z, bin, chunk - 1);
+    }
+    b->all_tail = before;
+    b->stale_count = 0;
+    for (chunk = b->stale; chunk; chunk = z->cold[chunk - 1].all_next) {
+        b->stale_tail = chunk;
+        b->stale_count++;
+    }
+}
+
+static void zs__fork_heap(zslab *z, zslab_heap *heap, int torn)
 {
     zs__row *row;
-    uint32_t cls;
+    uint32_t cls, q;
     heap->inbox = heap->todo = 0;
-    if (foreign) {
-        for (cls = 0; cls < z->class_count; cls++)
-            heap->gather[cls].slab = 0;
-        heap->gathered[0] = heap->gathered[1] = heap->gathered[2] = heap->gathered[3] = 0;
+    if (torn) { /* its lists of rows may be: attached ones are found by place, idle ones are lost */
+        heap->attached = heap->idle = heap->pass_next = NULL;
+        heap->attached_count = heap->idle_count = 0;
+        for (q = 0; q < z->epoch_count; q++)
+            if ((row = zs__row_at(heap, q)) != NULL) {
+                zs__row_link(&heap->attached, row);
+                heap->attached_count++;
+            }
     }
+    for (cls = 0; cls < z->class_count; cls++) /* whatever was gathered is found by its state */
+        heap->gather[cls].slab = 0;
+    heap->gathered[0] = heap->gathered[1] = heap->gathered[2] = heap->gathered[3] = 0;
     for (row = heap->attached; row; row = row->next) {
         row->lock = 0;
+        row->cursor_cls = row->cursor_chunk = 0;
         for (cls = 0; cls < z->class_count; cls++) {
             zs__bin *bin = zs__bin_at(row, cls);
             zs__cold_of(z, bin)->lock = 0;
             zs__cold_of(z, bin)->listed = 0;
-            if (foreign) {
-                bin->top = bin->bottom;
-                bin->avail = 0;
-            }
+            zs__fork_bin(z, bin);
         }
-        zs__row_each(z, row, zs__chunk_rebuild, &foreign);
     }
+}
+
+/* Places and the arena's counts, from what was stored last. */
+static void zs__fork_lists(zslab *z)
+{
+    uint32_t q, r, chunk;
+    z->place_head = z->place_tail = z->closing_head = 0;
+    for (q = 0; q < z->epoch_count; q++) {
+        zs__place *place = &z->places[q];
+        place->purging = 0;
+        if (place->state == ZSLAB_EPOCH_CLOSED) {
+            zs__place_free(z, place);
+        } else if (place->state == ZSLAB_EPOCH_CLOSING) {
+            place->next_closing = z->closing_head;
+            z->closing_head = q + 1;
+        }
+    }
+    for (r = 0; r < z->region_count; r++) /* a group half set aside is lost */
+        if (z->regions[r].group_end < z->regions[r].group_next)
+            z->regions[r].group_end = z->regions[r].group_next;
+    z->pool_count = 0;
+    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
+        z->pool_count++;
 }
 
 /* The child has one thread: locks are free, other threads' heaps are parked, words follow the states. An object
@@ -7722,7 +7777,7 @@ static void zs__fork_heap(zslab *z, zslab_heap *heap, int foreign)
 static void zs__forked(void)
 {
     zslab *z;
-    uint32_t mine = 0, q;
+    uint32_t mine = 0;
     if (zs__global.fork_word)
         zs__store_u32(zs__global.fork_word, 1);
     zs__global.process_id = zs__os_process_id();
@@ -7738,11 +7793,10 @@ static void zs__forked(void)
         z->arena_lock = z->epoch_lock = z->close_lock = 0;
         if (z->fence_ready)
             z->fence_ready = zs__os_fence_ready() == 0;
-        for (q = 0; q < z->epoch_count; q++)
-            z->places[q].purging = 0;
+        zs__fork_lists(z);
         for (heap = z->heaps; heap; heap = heap->next) {
             int foreign = heap->thread != mine && heap != z->shared_heap && !heap->is_parked && !heap->explicit_use;
-            zs__fork_heap(z, heap, foreign);
+            zs__fork_heap(z, heap, foreign || z->shared);
             if (foreign) {
                 if (heap->thread < z->heap_of_count)
                     z->heap_of[heap->thread] = NULL;
