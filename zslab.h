@@ -67,8 +67,9 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab >>handle
-     >>epoch >>remote >>heap >>shared >>domain >>pool >>public >>licence                     */
+     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
+     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>domain >>pool
+     >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -3934,7 +3935,9 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     return e;
 }
 
-/* ---- rows ---- */
+/* ---- >>row -----------------------------------------------------------------
+   Rows: a heap's bins for one epoch. Made on first use, retired by their owner when the epoch is over (by whoever holds
+   the epoch lock where there is no owner to come by), idle ones used again last in first out. */
 
 /* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all
    free again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
@@ -4246,7 +4249,9 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
     }
 }
 
-/* ---- purging ---- */
+/* ---- >>purge ---------------------------------------------------------------
+   Pages back to the system: claims, runs of empty pages, what a close, a release, a draining free and a trim give back.
+   [EPOCH-3] to [EPOCH-5] say why this needs no lock of those who allocate. */
 
 static void zs__claim(zslab *z, zs__place *place) /* [EPOCH-4] */
 {
@@ -4945,6 +4950,9 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
     }
 }
 
+/* ---- >>alloc ---------------------------------------------------------------
+   The slow paths of allocation and of frees of others' objects, in the order in which a bin is filled again: partial
+   slabs, the inbox, fresh slabs, chunks of dead rounds, the pool, the range. */
 /* Something to allocate from, in the order of its heat. */
 static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
@@ -7270,7 +7278,8 @@ ZSLAB_API void zslab_thread_detach(zslab *z)
 #endif
 }
 
-/* ---- creation ---- */
+/* ---- >>create --------------------------------------------------------------
+   Configurations checked and completed, the plan of the metadata, creation and destruction. */
 
 static zslab_config zs__config_defaults(const zslab_config *given)
 {
@@ -7660,7 +7669,9 @@ ZSLAB_API void zslab_destroy(zslab *z)
     zs__unreserve(z);
 }
 
-/* ---- fork ---- */
+/* ---- >>fork ----------------------------------------------------------------
+   The child of a fork starts from whatever the other threads were in the middle of: slot states are the truth
+   [STATE-1], everything else is made from them again. */
 
 /* Words, mask, home count and listing of a chunk, from the states. In the child of a fork, one thread. */
 static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
@@ -7806,7 +7817,8 @@ static void zs__forked(void)
     }
 }
 
-/* ---- seeing inside ---- */
+/* ---- >>check ---------------------------------------------------------------
+   Names of results, resident bytes, the walk over live objects. */
 
 ZSLAB_API zslab_result zslab_last_error(void)
 {
