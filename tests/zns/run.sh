@@ -23,7 +23,6 @@ if [ -n "$missing" ]; then
 fi
 
 . "$here/lib.sh"
-trap cleanup EXIT
 
 # ---- the guest and its programs ------------------------------------------------
 bash "$here/guest.sh" "$out"
@@ -349,8 +348,47 @@ J
 
 all="file_device planted_lies conformance store_append store_pwrite small_blocks crash_reset crash_kill
     crash_kill_pwrite power_cut media_errors bad_zones removed ratios"
-for s in ${*:-$all}; do
-    case " $(echo $all) " in *" $s "*) $s ;; *) echo "run.sh: no scenario '$s' (have: $all)"; exit 1 ;; esac
+list=${*:-$all}
+for s in $list; do
+    case " $(echo $all) " in *" $s "*) ;; *) echo "run.sh: no scenario '$s' (have:" $all")"; exit 1 ;; esac
 done
+
+# ---- two scenarios at a time, shown in order; ratios has the machine to itself ------------
+pids=
+stop() { kill $pids 2>/dev/null || true; }
+trap stop EXIT
+under_way() { local n=0 p; for p in $pids; do if kill -0 "$p" 2>/dev/null; then n=$((n + 1)); fi; done; echo $n; }
+start() { # <scenario>: its lines go to a file, its status beside it
+    rm -f "$out/run/$1.status"
+    scenario=$1
+    (
+        trap 'rc=$?; cleanup; echo $rc > "$out/run/$scenario.status"' EXIT
+        "$scenario"
+    ) > "$out/run/$1.txt" 2>&1 &
+    pids="$pids $!"
+}
+show() { # <scenario>: waits for it, prints and counts its lines
+    local p f
+    until [ -e "$out/run/$1.status" ]; do sleep 0.1; done
+    [ "$(cat "$out/run/$1.status")" = 0 ] || echo "FAIL  $1: the script stopped" >> "$out/run/$1.txt"
+    cat "$out/run/$1.txt"
+    p=$(grep -c '^ok ' "$out/run/$1.txt" || true)
+    f=$(grep -c '^FAIL ' "$out/run/$1.txt" || true)
+    passed=$((passed + p)) failed=$((failed + f))
+}
+waiting=
+for s in $list; do
+    most=2
+    if [ "$s" = ratios ]; then most=1; fi
+    while [ "$(under_way)" -ge $most ]; do sleep 0.2; done
+    start "$s"
+    waiting="$waiting $s"
+    for w in $waiting; do
+        if [ ! -e "$out/run/$w.status" ]; then break; fi
+        show "$w"
+        waiting=${waiting# "$w"}
+    done
+done
+for s in $waiting; do show "$s"; done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
