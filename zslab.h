@@ -1685,7 +1685,7 @@ struct zslab {
     uint64_t era;          /* of the last epoch opened */
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
-    uint32_t closing_head; /* places that drain; 1 + place */
+    uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
     uint32_t rows_ended;   /* some row of a parked or the shared heap waits to be retired */
     uint32_t close_lock;   /* one closer or trim at a time purges; guards marks */
     uint32_t heap_count;
@@ -3815,11 +3815,27 @@ static void zs__place_free(zslab *z, zs__place *place)
 
 static void zs__closing_remove(zslab *z, const zs__place *place)
 {
-    uint32_t *at = &z->closing_head, q = (uint32_t)(place - z->places) + 1;
-    while (*at && *at != q)
+    uint32_t *at = &z->closing_head, q = (uint32_t)(place - z->places) + 1, before = 0;
+    while (*at && *at != q) {
+        before = *at;
         at = &z->places[*at - 1].next_closing;
-    if (*at)
-        *at = place->next_closing;
+    }
+    if (!*at)
+        return;
+    *at = place->next_closing;
+    if (z->closing_tail == q)
+        z->closing_tail = before;
+}
+
+static void zs__closing_append(zslab *z, zs__place *place)
+{
+    uint32_t q = (uint32_t)(place - z->places) + 1;
+    place->next_closing = 0;
+    if (z->closing_tail)
+        z->places[z->closing_tail - 1].next_closing = q;
+    else
+        z->closing_head = q;
+    z->closing_tail = q;
 }
 
 static int zs__row_retire(zslab_heap *heap, zs__row *row);
@@ -3908,11 +3924,14 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
 {
     zs__place *place;
     zslab_epoch e;
-    uint32_t q, next, pokes = 0;
+    uint32_t q, next, pokes;
     zs__rows_ended(z);
-    for (q = z->closing_head; q && pokes < 2; q = next, pokes++) {
-        next = z->places[q - 1].next_closing;
-        zs__place_poke(z, &z->places[q - 1], 0);
+    for (pokes = 0; z->closing_head && pokes < 2; pokes++) {
+        place = &z->places[z->closing_head - 1];
+        if (!zs__place_poke(z, place, 0)) { /* to the end of the queue: every one has its turn */
+            zs__closing_remove(z, place);
+            zs__closing_append(z, place);
+        }
     }
     place = zs__place_pop(z);
     for (q = z->closing_head; q && !place; q = next) {
@@ -3948,8 +3967,8 @@ static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
     if (b->all_count != 1 || b->stale || !bin->current)
         return 0;
     x = &z->cold[b->all - 1];
-    if (x->carved != 1 || zs__load_u32(&x->purged_bytes)) /* the current slab is the one carved: number x->start */
-        return 0;
+    if (x->carved != 1 || zs__load_u32(&x->purged_bytes) || z->chunks[b->all - 1].bin != (uintptr_t)bin)
+        return 0; /* else the current slab is the one carved, number x->start */
     bin->top = bin->bottom;
     bin->avail = zs__slab_full(&z->classes[bin->cls], x->start);
     zs__states_clear(z, slab);
@@ -5550,8 +5569,7 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     if (action == ZS__CLOSE && first) {
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
         zs__store_u32(&place->draining, 1);                    /* the closer's own count keeps it from ending */
-        place->next_closing = z->closing_head;
-        z->closing_head = (uint32_t)(place - z->places) + 1;
+        zs__closing_append(z, place);
     } else if (action == ZS__RELEASE) {
         zs__place_end(z, place, 1);
     }
@@ -7764,15 +7782,14 @@ static void zs__fork_heap(zslab *z, zslab_heap *heap, int torn)
 static void zs__fork_lists(zslab *z)
 {
     uint32_t q, r, chunk;
-    z->place_head = z->place_tail = z->closing_head = 0;
+    z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
         place->purging = 0;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
             zs__place_free(z, place);
         } else if (place->state == ZSLAB_EPOCH_CLOSING) {
-            place->next_closing = z->closing_head;
-            z->closing_head = q + 1;
+            zs__closing_append(z, place);
         }
     }
     for (r = 0; r < z->region_count; r++) /* a group half set aside is lost */
