@@ -294,6 +294,21 @@ static inline void test_worker_end(test_worker *w)
     pthread_cond_destroy(&w->turn);
 }
 
+/* Keep the calling thread on the n-th processor it may use (modulo their number), so that two threads really meet. */
+static inline void test_pin(int n)
+{
+    cpu_set_t all, one;
+    size_t cpu;
+    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 1)
+        return;
+    n %= CPU_COUNT(&all);
+    for (cpu = 0; !CPU_ISSET(cpu, &all) || n-- > 0; cpu++)
+        ;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+}
+
 /* In a thread of its own, from start to end. */
 static inline void test_in_thread(void *(*body)(void *), void *arg)
 {
