@@ -1676,6 +1676,7 @@ struct zslab {
     char *id_area, *generation_area; /* where a reservation has the registry */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
     uint64_t retired_slots; /* atomic: slots whose generations are used up */
+    uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
 
     /* epochs, heaps; guarded by epoch_lock */
@@ -2972,7 +2973,8 @@ static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chun
 {
     zs__chunk_cold *x = &z->cold[chunk];
     zs__cached(z, x, 1);
-    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes || !zs__chunk_leave(z, bin, chunk))
+    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes) ||
+        !zs__chunk_leave(z, bin, chunk))
         return;
     zs__count(&zs__bin_heap(bin)->counters[bin->cls].overflowed);
     if (z->rss_policy && zs__purge_chunk(z, chunk))
@@ -4763,7 +4765,7 @@ static void zs__heap_pass(zslab_heap *heap)
         place = &z->places[row->place];
         if (zs__load_acq_u64(&place->id) != row->epoch || zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)
             heap->seen_events -= !zs__row_retire(heap, row); /* a closer is at work: look again next time */
-        else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING)
+        else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate))
             zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
     }
 }
@@ -7011,6 +7013,7 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index)
 /* One chunk more in the bin with every page touched and every slab home. */
 static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
 {
+    zs__chunk_cold *x;
     const zs__class *k = &z->classes[bin->cls];
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t fresh = b->fresh, chunk, i, first;
@@ -7031,9 +7034,15 @@ static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
         zs__shared_bound(z, bin, chunk);
         return ZSLAB_OK;
     }
-    z->cold[chunk].carved = k->slabs;
-    for (i = 0; i < k->slabs; i++)
-        zs__slab_put(z, bin, chunk, first + i, 0, zs__slab_full(k, i));
+    x = &z->cold[chunk];
+    zs__store_u32(&x->carved, k->slabs);
+    x->home = k->slabs; /* empty, but meant to be: not one for the cache */
+    for (i = 0; i < k->slabs; i++) {
+        z->words[first + i] = zs__slab_full(k, i);
+        x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
+    }
+    zs__list_push(z, b, chunk);
+    zs__add_ptr(&z->reserved_bytes, ZS__CHUNK_BYTES); /* a counter: ordered with nothing */
     return ZSLAB_OK;
 }
 
