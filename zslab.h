@@ -4972,19 +4972,18 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
 }
 
 /* ---- >>alloc ---------------------------------------------------------------
-   The slow paths of allocation and of frees of others' objects, in the order in which a bin is filled again: partial
-   slabs, the inbox, fresh slabs, chunks of dead rounds, the pool, the range. */
+   The slow paths of allocation and of frees of others' objects, in the order in which a bin is filled again: the
+   inbox, partial slabs, fresh slabs, chunks of dead rounds, the pool, the range. */
 /* Something to allocate from, in the order of its heat. */
 static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
     zslab *z = heap->z;
     zslab_result why;
     zs__count(&heap->counters[bin->cls].slow);
+    zs__heap_fold(heap, ZS__FOLD_MAX); /* at every turn, or what others gave back would pile up behind partial slabs */
     if (zs__take_partial(z, bin))
         return ZSLAB_OK;
     zs__count(&heap->counters[bin->cls].partial_null);
-    if (zs__heap_fold(heap, ZS__FOLD_MAX) && zs__take_partial(z, bin))
-        return ZSLAB_OK;
     if (zs__take_fresh(z, bin))
         return ZSLAB_OK;
     why = zs__take_chunk(z, bin);
@@ -5160,8 +5159,8 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (!bin->avail && bin->top == bin->bottom && !zs__take_partial(z, bin) &&
-        (heap->todo || zs__load_u32(&heap->inbox) || !zs__take_fresh(z, bin)))
+    if (!bin->avail && bin->top == bin->bottom &&
+        (heap->todo || zs__load_u32(&heap->inbox) || (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin))))
         return NULL;
     zs__count(&heap->counters[bin->cls].slow);
     p = zs__bin_take(heap, bin, ZS__LIVE);
