@@ -128,7 +128,7 @@ static const il_plant plants[] = {
     { "flag_not_cleared", "free_vs_fold", "zs__heap_fold", IL_RMW, "queued", 0, IL_DROP, 0 },
     { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },
     { "next_after_push", "two_slabs_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
-    { "owner_not_checked", "reuse_vs_late_hint", "zs__fold_slab", IL_LOAD, "stamp", 0, IL_LIE, 0 },
+    { "hint_lost", "park_vs_takeover_vs_push", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
 };
 
 int main(int argc, char **argv)

@@ -50,12 +50,13 @@ static inline uint64_t race_value(const void *p)
     return (uint64_t)(uintptr_t)p ^ 0x5a5a;
 }
 
-/* An object just allocated: nobody else's, and written to. NULL passes. */
+/* An object just allocated: nobody else's, and written to; others may run while it is held. NULL passes. */
 static inline void *race_mine(void *p, size_t size)
 {
     if (p) {
         il_claim(p, size);
         il_write(p, race_value(p));
+        il_point("use");
     }
     return p;
 }
