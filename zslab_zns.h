@@ -1334,6 +1334,7 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
 #error "ZSLAB_ZNS_USE_LIBZBD needs Linux: leave it 0 elsewhere and use zslab_zns_open_ops"
 #endif
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <linux/nvme_ioctl.h>
 #include <libzbd/zbd.h>
 
@@ -1348,7 +1349,9 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
 #undef ZS__ZNS_O_DIRECT
 #define ZS__ZNS_O_DIRECT 0400000
 #endif
-#define ZS__ZNS_ZBD_FD_MAX 1024 /* libzbd keeps an unchecked table of this many descriptors */
+#define ZS__ZNS_ZBD_FD_MAX  1024 /* libzbd keeps an unchecked table of this many descriptors */
+#define ZS__ZNS_NVME_PIECES 8
+#define ZS__ZNS_NVME_COPY   1 /* not a result: results are 0 or negative */
 
 typedef struct zs__zns_nvme {
     zslab_zns_geometry geometry;
@@ -1406,22 +1409,35 @@ static int zs__zns_nvme_report(void *user, uint32_t first, uint32_t count, zslab
     return rc;
 }
 
-/* Zone Append, opcode 0x7d. Both lengths come from `bytes`: the kernel does not compare them. */
-static int zs__zns_nvme_append_io(zs__zns_nvme *d, uint32_t zone, const void *data, size_t bytes,
-                                  uint64_t *out_offset)
+/* Zone Append, opcode 0x7d. Both lengths come from `bytes`: the kernel does not compare them. Pieces go
+   out in one command where the kernel knows how; ZS__ZNS_NVME_COPY: it does not, make one of them. */
+static int zs__zns_nvme_append_io(zs__zns_nvme *d, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
+                                  size_t bytes, uint64_t *out_offset)
 {
     struct nvme_passthru_cmd64 c;
+    struct iovec piece[ZS__ZNS_NVME_PIECES];
     uint64_t start = zone * d->geometry.zone_bytes / d->geometry.block_bytes;
+    size_t i;
     int rc;
     memset(&c, 0, sizeof c);
     c.opcode = 0x7d;
     c.nsid = d->nsid;
-    c.addr = (uint64_t)(uintptr_t)data;
-    c.data_len = (uint32_t)bytes;
+    c.addr = (uint64_t)(uintptr_t)(iov_count == 1 ? iov[0].base : (const void *)piece);
+    c.data_len = (uint32_t)(iov_count == 1 ? bytes : iov_count); /* of pieces the kernel wants the count */
     c.cdw10 = (uint32_t)start;
     c.cdw11 = (uint32_t)(start >> 32);
     c.cdw12 = (uint32_t)(bytes / d->geometry.block_bytes) - 1;
+    for (i = 0; i < iov_count; i++) {
+        memcpy(&piece[i].iov_base, &iov[i].base, sizeof iov[i].base);
+        piece[i].iov_len = iov[i].bytes;
+    }
+#ifdef NVME_IOCTL_IO64_CMD_VEC
+    rc = ioctl(d->fd, iov_count == 1 ? NVME_IOCTL_IO64_CMD : NVME_IOCTL_IO64_CMD_VEC, &c);
+    if (rc < 0 && iov_count > 1 && (errno == ENOTTY || errno == EINVAL)) return ZS__ZNS_NVME_COPY;
+#else
+    if (iov_count > 1) return ZS__ZNS_NVME_COPY;
     rc = ioctl(d->fd, NVME_IOCTL_IO64_CMD, &c);
+#endif
     if (rc) return rc < 0 ? zs__zns_errno(errno) : zs__zns_nvme_status(rc);
     *out_offset = c.result * d->geometry.block_bytes;
     return 0;
@@ -1460,26 +1476,30 @@ static int zs__zns_nvme_append_write(zs__zns_nvme *d, uint32_t zone, const uint8
     return rc;
 }
 
-/* Header and payload in one piece; the pwrite path also wants an aligned address. */
+/* The pwrite path wants one piece at an aligned address, and so may the kernel. */
 static int zs__zns_nvme_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
                                uint64_t *out_offset)
 {
     zs__zns_nvme *d = (zs__zns_nvme *)user;
     size_t bytes = zs__zns_iov_bytes(iov, iov_count), i, at = 0;
-    const void *data = iov[0].base;
+    zslab_zns_iov one;
     uint8_t *copy = NULL;
-    int rc;
+    int rc = ZS__ZNS_NVME_COPY;
     if (!bytes || bytes % d->geometry.block_bytes || bytes > d->geometry.max_append_bytes ||
         zone >= d->geometry.zone_count)
         return -(int)ZSLAB_E_INVALID;
-    if (iov_count > 1 || (!d->append && (uintptr_t)data % 4096)) {
-        copy = (uint8_t *)zs__zns_pages(bytes);
-        if (!copy) return -(int)ZSLAB_E_NOMEM;
-        for (i = 0; i < iov_count; at += iov[i].bytes, i++) memcpy(copy + at, iov[i].base, iov[i].bytes);
-        data = copy;
-    }
-    rc = d->append ? zs__zns_nvme_append_io(d, zone, data, bytes, out_offset)
-                   : zs__zns_nvme_append_write(d, zone, (const uint8_t *)data, bytes, out_offset);
+    if (d->append && iov_count <= ZS__ZNS_NVME_PIECES)
+        rc = zs__zns_nvme_append_io(d, zone, iov, iov_count, bytes, out_offset);
+    else if (!d->append && iov_count == 1 && (uintptr_t)iov[0].base % 4096 == 0)
+        rc = zs__zns_nvme_append_write(d, zone, (const uint8_t *)iov[0].base, bytes, out_offset);
+    if (rc != ZS__ZNS_NVME_COPY) return rc;
+    copy = (uint8_t *)zs__zns_pages(bytes);
+    if (!copy) return -(int)ZSLAB_E_NOMEM;
+    for (i = 0; i < iov_count; at += iov[i].bytes, i++) memcpy(copy + at, iov[i].base, iov[i].bytes);
+    one.base = copy;
+    one.bytes = bytes;
+    rc = d->append ? zs__zns_nvme_append_io(d, zone, &one, 1, bytes, out_offset)
+                   : zs__zns_nvme_append_write(d, zone, copy, bytes, out_offset);
     zs__zns_pages_free(copy);
     return rc;
 }
@@ -2870,10 +2890,11 @@ static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32
     uint32_t i, best = ZS__ZNS_NONE, best_far = UINT32_MAX;
     for (i = 0; i < s->zone_count; i++) {
         zs__zns_zone *z = &s->zone[i];
-        uint32_t far = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
-        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (idle && z->users) ||
-            (own && (far || z->owner != st->owner)))
+        uint32_t far;
+        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (idle && z->users))
             continue;
+        far = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
+        if (own && (far || z->owner != st->owner)) continue;
         far = far * 2 + (z->owner != st->owner);
         if (far < best_far) {
             best = i;
@@ -4747,10 +4768,10 @@ static zs__zns_ep *zs__zns_ep_free(zslab_zns *s)
 /* Zones of its own when it will fill about half of one and slots allow; else those of its class. */
 static void zs__zns_ep_choose_stream(zslab_zns *s, zs__zns_ep *e)
 {
-    zs__zns_ep_init(s, e);
-    if (e->expected < s->dev.ops.geometry.zone_capacity_bytes / 2) return;
     zs__lock_take(&s->zone_lock);
-    if (!s->slots || s->exclusive + 1 < s->slots) {
+    zs__zns_ep_init(s, e);
+    if (e->expected >= s->dev.ops.geometry.zone_capacity_bytes / 2 &&
+        (!s->slots || s->exclusive + 1 < s->slots)) {
         s->exclusive++;
         e->own.owner = e->id;
         e->stream = &e->own;
@@ -5027,9 +5048,11 @@ zslab_result zslab_zns_zone_at(zslab_zns *s, uint32_t zone, zslab_zns_zone_stats
     used *= s->block_bytes;
     out->dead_bytes = used > out->live_bytes + s->block_bytes ? used - out->live_bytes - s->block_bytes : 0;
     zs__lock_take(&s->zone_lock);
+    zs__lock_take(&s->meta_lock); /* of a metadata zone these change under meta_lock */
     out->lifetime_class = z->lifetime;
     out->owner = z->owner;
     out->sequence = z->seq;
+    zs__lock_drop(&s->meta_lock);
     zs__lock_drop(&s->zone_lock);
     for (i = 0; i < zs__load_u32(&s->epoch_top) && out->kind == 2 && !out->first_epoch; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, i);
