@@ -4,9 +4,9 @@
    scenario also runs with the asymmetric fence refused, where owners fence for themselves. */
 #include "tests/race_zslab.h"
 
-#define CHUNKS 4
 static void *a, *b, *c;
 static zslab_epoch e;
+static size_t chunks = 4;
 static size_t kept_bytes; /* chunks of other epochs, and one that was never handed out */
 
 static void remember_one(void)
@@ -24,7 +24,7 @@ static void open_epoch(zslab_reclaim reclaim)
 {
     a = b = c = NULL;
     kept_bytes = CHUNK;
-    race_create(CHUNKS, reclaim, 0);
+    race_create(chunks, reclaim, 0);
     e = zslab_epoch_open(z, NULL);
     il_check(e != ZSLAB_EPOCH_NONE);
 }
@@ -40,7 +40,7 @@ static void finish(void)
         il_fail("%lu bytes stay committed", (unsigned long)z->committed_bytes);
     zslab_trim(z);
     il_check(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
-    race_all_home(CHUNKS, LARGE);
+    race_all_home(chunks, LARGE);
 }
 
 /* As above, and an epoch with a live object was not over. */
@@ -141,6 +141,41 @@ static void refused_page(void)
     rss_page();
 }
 
+/* Two chunks and no spare place: while a free from another thread is under way, its epoch is closed, found over,
+   its place serves again and so does the chunk. */
+static void scarce_one(void)
+{
+    chunks = 2;
+    race_epochs = 2;
+    rss_one();
+}
+static void scarce_latency_one(void)
+{
+    chunks = 2;
+    race_epochs = 2;
+    latency_one();
+}
+static void close_and_reuse(void)
+{
+    zslab_epoch next;
+    void *p[4];
+    int i;
+    closer();
+    next = zslab_epoch_open(z, NULL);
+    if (next == ZSLAB_EPOCH_NONE)
+        return;
+    for (i = 0; i < 4; i++)
+        p[i] = race_take_in(LARGE, next);
+    for (i = 0; i < 4; i++)
+        race_give(p[i]);
+    il_check(zslab_epoch_close(z, next) == ZSLAB_OK);
+}
+static void other_gives_a(void)
+{
+    race_give(a);
+    a = NULL;
+}
+
 /* The current epoch moves on: a plain allocation never fails for it. */
 static void advance(void)
 {
@@ -176,6 +211,8 @@ static const il_scenario scenarios[] = {
     { "close_twice", rss_page, { owner_gives_a, closer, closer }, finish },
     { "close_keeping_pages", latency_one, { owner_takes_and_gives, closer }, finish },
     { "advance_vs_alloc", advance_setup, { plain_take, advance }, advance_finish },
+    { "free_vs_reuse", scarce_one, { close_and_reuse, other_gives_a }, finish },
+    { "free_vs_reuse_keeping_pages", scarce_latency_one, { close_and_reuse, other_gives_a }, finish },
     { "refused_close_vs_alloc", refused_one, { owner_takes_and_gives, closer }, finish },
     { "refused_close_vs_frees", refused_page, { owner_gives_a, closer, other_gives_b }, finish },
     { "refused_close_vs_new_row", refused_new, { owner_keeps, closer }, finish_kept },

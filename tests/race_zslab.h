@@ -19,6 +19,7 @@
 #define CHUNK 4096u
 
 static zslab *z;
+static uint32_t race_epochs = 4; /* places of the ring; a setup may want fewer */
 static const uint32_t race_classes[] = { SMALL, LARGE };
 
 /* An allocator of so many chunks. */
@@ -29,7 +30,7 @@ static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t fl
     config.reserve_bytes = chunks * CHUNK;
     config.class_bytes = race_classes;
     config.class_count = 2;
-    config.epoch_count = 4;
+    config.epoch_count = race_epochs;
     config.reclaim = reclaim;
     config.cache_bytes = ZSLAB_CACHE_NONE;
     config.flags = flags;
