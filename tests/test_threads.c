@@ -363,7 +363,7 @@ int main(int argc, char **argv)
         freed_elsewhere(m);
         only_frees(m);
         heap_outlives_its_thread(m);
-        many_short_threads(m, m == test_modes || (ZSLAB_NO_TLS && m->flags == ZSLAB_FLAG_SHARED) ? threads : threads / 10);
+        many_short_threads(m, m->flags || m->reclaim != ZSLAB_RECLAIM_LATENCY ? threads / 10 : threads);
         detach(m);
         frees_after_the_teardown(m);
         destroy_with_parked_heaps(m);

@@ -1,0 +1,221 @@
+/* fork: the child goes on using the allocator, also when other threads were in the middle of it. */
+/* timeout: 300 */
+#include "test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIVE 400
+
+static zslab *z;
+static void *p[LIVE];
+static size_t bytes[LIVE];
+
+static void replace(size_t i, uint64_t random)
+{
+    if (p[i]) {
+        CHECK(test_filled(p[i], bytes[i], 11));
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    }
+    bytes[i] = 1 + random % 1500;
+    MUST(p[i] = zslab_malloc(z, bytes[i]));
+    test_fill(p[i], bytes[i], 11);
+}
+
+static void *a_thread(void *arg)
+{
+    size_t i;
+    (void)arg;
+    for (i = 0; i < LIVE; i += 3)
+        replace(i, i);
+    return NULL;
+}
+
+/* What a child does: everything, with the objects it has from before. */
+static void use_it(int threads)
+{
+    zslab_epoch e;
+    uint64_t seed = 4;
+    size_t i;
+    void *q;
+    for (i = 0; i < 3000; i++)
+        replace(test_random(&seed) % LIVE, test_random(&seed));
+    MUST((e = zslab_epoch_open(z, "child")) != ZSLAB_EPOCH_NONE);
+    MUST((q = zslab_malloc_epoch(z, 100, e)) != NULL);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, q), ZSLAB_E_STALE);
+    if (threads && !TEST_TSAN)
+        test_in_thread(a_thread, NULL);
+    zslab_trim(z);
+    CHECK(test_live(z) != (size_t)-1);
+    for (i = 0; i < LIVE; i++) {
+        CHECK(test_filled(p[i], bytes[i], 11));
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_E_DOUBLE_FREE);
+    }
+    CHECK(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE);
+}
+
+/* Runs `body` in a child; it must end, and end well. */
+static void in_a_child(void (*body)(int), int arg)
+{
+    int status = -1;
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    MUST(child >= 0);
+    if (child == 0) {
+        test_failed = 0;
+        alarm(60); /* a lock that nobody will drop ends the test */
+        body(arg);
+        fflush(stdout);
+        _exit(test_failed ? 1 : 0);
+    }
+    MUST(waitpid(child, &status, 0) == child);
+    if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        printf("child %d: %s %d\n", (int)child, WIFSIGNALED(status) ? "signal" : "status",
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void quiet_parent(const test_mode *m)
+{
+    uint64_t seed = 9;
+    size_t i;
+    z = test_open(m, NULL);
+    memset(p, 0, sizeof p);
+    for (i = 0; i < 3 * LIVE; i++)
+        replace(i % LIVE, test_random(&seed));
+    for (i = 0; i < 5; i++) {
+        in_a_child(use_it, 1);
+        replace(i, 70); /* the parent's own objects are untouched */
+    }
+    CHECK(test_live(z) == LIVE);
+    for (i = 0; i < LIVE; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    test_destroy(z);
+}
+
+static void grandchild(int depth)
+{
+    replace(1, 200);
+    if (depth)
+        in_a_child(grandchild, depth - 1);
+    replace(2, 300);
+    CHECK(test_live(z) == LIVE);
+}
+
+static void forks_of_forks(const test_mode *m)
+{
+    size_t i;
+    z = test_open(m, NULL);
+    memset(p, 0, sizeof p);
+    for (i = 0; i < LIVE; i++)
+        replace(i, i);
+    in_a_child(grandchild, 4);
+    test_destroy(z);
+}
+
+/* The child may end the allocator and make another. */
+static void ends_it(int with_objects)
+{
+    zslab *other = zslab_create(NULL);
+    MUST(other && zslab_malloc(other, 10));
+    if (with_objects)
+        replace(3, 33);
+    zslab_destroy(z);
+    CHECK(zslab_malloc(other, 10) != NULL && test_live(other) == 2);
+    test_destroy(other);
+}
+
+static void child_ends_it(const test_mode *m)
+{
+    size_t i;
+    z = test_open(m, NULL);
+    memset(p, 0, sizeof p);
+    for (i = 0; i < LIVE; i++)
+        replace(i, i);
+    in_a_child(ends_it, 0);
+    in_a_child(ends_it, 1);
+    CHECK(test_live(z) == LIVE);
+    test_destroy(z);
+}
+
+/* ---- with other threads at work ---- */
+static int stop; /* atomic */
+static char second[1]; /* argument of the second thread */
+static struct {
+    void *p[300];
+    size_t bytes[300];
+} work[2];
+static void *mail[64]; /* atomic: objects on their way from one thread to the other */
+
+static void *churn(void *arg)
+{
+    int me = arg != NULL;
+    uint64_t seed = (uint64_t)me + 77;
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        uint64_t x = test_random(&seed);
+        size_t i = x % 300;
+        void *q;
+        if (work[me].p[i])
+            zslab_free(z, work[me].p[i]);
+        MUST(work[me].p[i] = zslab_malloc(z, 1 + (x >> 20) % 1500));
+        MUST(q = zslab_malloc(z, 1 + (x >> 32) % 300));
+        q = __atomic_exchange_n(&mail[x >> 40 & 63], q, __ATOMIC_ACQ_REL);
+        if (q)
+            zslab_free(z, q);
+        if (x % 5000 == 0)
+            zslab_trim(z);
+        if (x % 7000 == 0) {
+            zslab_epoch e = zslab_epoch_open(z, NULL);
+            if (e) {
+                (void)zslab_malloc_epoch(z, 50, e);
+                zslab_epoch_release(z, e);
+            }
+        }
+    }
+    return NULL;
+}
+
+static void busy_parent(const test_mode *m, int forks)
+{
+    pthread_t thread[2];
+    size_t i;
+    int k;
+    z = test_open(m, NULL);
+    memset(p, 0, sizeof p);
+    memset(work, 0, sizeof work);
+    memset(mail, 0, sizeof mail);
+    for (i = 0; i < LIVE; i++)
+        replace(i, i * 7);
+    stop = 0;
+    for (k = 0; k < 2; k++)
+        MUST(pthread_create(&thread[k], NULL, churn, k ? second : NULL) == 0);
+    for (k = 0; k < forks; k++) {
+        test_at("%s, fork %d", m->name, k);
+        replace((size_t)k % LIVE, (uint64_t)k);
+        in_a_child(use_it, k % 2);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    for (k = 0; k < 2; k++)
+        pthread_join(thread[k], NULL);
+    for (i = 0; i < LIVE; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    test_destroy(z);
+}
+
+int main(int argc, char **argv)
+{
+    int forks = (int)test_amount(argc, argv, 60);
+    TEST_EACH_MODE(m) {
+        quiet_parent(m);
+        forks_of_forks(m);
+        child_ends_it(m);
+        if (TEST_TSAN)
+            printf("%s: forks beside running threads are not for ThreadSanitizer\n", m->name);
+        else
+            busy_parent(m, forks);
+    }
+    return test_summary("test_fork");
+}
