@@ -746,11 +746,11 @@ ZSLAB_API void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out);
 ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user);
 
 /* ---- >>api-short -----------------------------------------------------------
-   The older style's names, with its argument orders and result types, over the calls above. An EpochId is a small
-   number: 0 to 15 are the ring that epoch_advance walks, all open from the start; higher ones are the epochs of
-   domains made by epoch_domain_create. Nothing is stored inside objects, so sizes go up to the largest class.
-   A ring number names the epoch that holds it now: after sixteen advances it means another one, whose memory never
-   mixes with what the earlier one still drains.                                     */
+   The older style's names, with its argument orders and result types, over the calls above. An EpochId is a
+   small number: 0 to 15 are the ring that epoch_advance walks, all open from the start; higher ones are the
+   epochs of domains made by epoch_domain_create. Nothing is stored inside objects, so sizes go up to the
+   largest class. A number names the epoch that holds it now: sixteen advances later it means another one, and
+   what the earlier one still drains never mixes with it.                             */
 #if ZSLAB_SHORT_NAMES
 #if !defined(__cplusplus)
 #include <stdbool.h>
@@ -761,10 +761,15 @@ ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *
 /* relaxed: an id alone; what it names is ordered by the call it is passed to */
 #define ZS__SHORT_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define ZS__SHORT_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define ZS__SHORT_CAS(p, was, v)                                                                          \
+    __atomic_compare_exchange_n((p), (was), (v), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 #else
 #define ZS__SHORT_API static inline
-#define ZS__SHORT_LOAD(p) (*(volatile zslab_epoch *)(p)) /* 64-bit targets: one load, one store */
+/* one load, one store on 64-bit targets; epoch_advance from one thread at a time */
+#define ZS__SHORT_LOAD(p) (*(const volatile zslab_epoch *)(p))
 #define ZS__SHORT_STORE(p, v) ((void)(*(volatile zslab_epoch *)(p) = (v)))
+#define ZS__SHORT_CAS(p, was, v)                                                                          \
+    (*(volatile zslab_epoch *)(p) == *(was) && (*(volatile zslab_epoch *)(p) = (v), 1))
 #endif
 
 enum { ZS__SHORT_RING = 16, ZS__SHORT_PLACES = 256 };
@@ -774,8 +779,8 @@ typedef enum EpochLifecycleState { EPOCH_ACTIVE = 0, EPOCH_CLOSING = 1 } EpochLi
 
 typedef struct SlabAllocator {
     zslab *z;            /* the allocator itself, for every other call of this header */
-    zslab_epoch current; /* ring number; moved by epoch_advance, which one thread at a time calls */
-    zslab_epoch epochs[ZS__SHORT_RING + ZS__SHORT_PLACES]; /* what each number means now; read by any thread */
+    zslab_epoch current; /* ring number, moved by epoch_advance */
+    zslab_epoch epochs[ZS__SHORT_RING + ZS__SHORT_PLACES]; /* what each number means now */
 } SlabAllocator;
 
 typedef struct epoch_domain {
@@ -812,9 +817,8 @@ ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
     a->z = z;
     a->current = 0;
     for (i = 0; i < ZS__SHORT_RING + ZS__SHORT_PLACES; i++)
-        a->epochs[i] = i == 0               ? zslab_epoch_current(z)
-                       : i < ZS__SHORT_RING ? zslab_epoch_open(z, NULL)
-                                            : ZSLAB_EPOCH_NONE;
+        a->epochs[i] = i && i < ZS__SHORT_RING ? zslab_epoch_open(z, NULL) : ZSLAB_EPOCH_NONE;
+    a->epochs[0] = zslab_epoch_current(z);
     return a;
 }
 
@@ -843,17 +847,20 @@ ZS__SHORT_API EpochId epoch_current(SlabAllocator *a)
     return (EpochId)ZS__SHORT_LOAD(&a->current);
 }
 
-/* epoch_advance -- close the current epoch, go to the next ring number. What that number meant a lap ago drains on
-   under no number. When every place is draining nothing changes. */
+/* epoch_advance -- close the current epoch, go to the next ring number. What that number meant a lap ago
+   drains on under no number. When every place is draining nothing changes. Two threads at once: one step or
+   two. */
 ZS__SHORT_API void epoch_advance(SlabAllocator *a)
 {
-    zslab_epoch next = (ZS__SHORT_LOAD(&a->current) + 1) % ZS__SHORT_RING, last = ZS__SHORT_LOAD(&a->epochs[next]);
-    zslab_epoch e = zslab_epoch_advance(a->z);
+    zslab_epoch at = ZS__SHORT_LOAD(&a->current), next = (at + 1) % ZS__SHORT_RING;
+    zslab_epoch last = ZS__SHORT_LOAD(&a->epochs[next]), was = last, e = zslab_epoch_advance(a->z);
     if (!e)
         return;
-    ZS__SHORT_STORE(&a->epochs[next], e);
-    ZS__SHORT_STORE(&a->current, next);
-    (void)zslab_epoch_close(a->z, last); /* the one opened at the start, if nobody closed it */
+    while (was < e && !ZS__SHORT_CAS(&a->epochs[next], &was, e))
+        ; /* ids rise: the later of two racing ones stays */
+    (void)ZS__SHORT_CAS(&a->current, &at, next);
+    if (last < e)
+        (void)zslab_epoch_close(a->z, last); /* the one opened at the start, if nobody closed it */
 }
 
 /* epoch_close -- zslab_epoch_close: new objects are refused, live ones drain. */
@@ -865,7 +872,8 @@ ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
 /* epoch_state -- of the epoch that the number means now; CLOSING also when it has drained. */
 ZS__SHORT_API EpochLifecycleState epoch_state(SlabAllocator *a, EpochId epoch)
 {
-    return zslab_epoch_state_of(a->z, zs__short_epoch(a, epoch)) == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
+    zslab_epoch_state state = zslab_epoch_state_of(a->z, zs__short_epoch(a, epoch));
+    return state == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
 }
 
 /* slab_epoch_set_label -- zslab_epoch_set_label. */
@@ -874,14 +882,15 @@ ZS__SHORT_API void slab_epoch_set_label(SlabAllocator *a, EpochId epoch, const c
     (void)zslab_epoch_set_label(a->z, zs__short_epoch(a, epoch), label);
 }
 
-/* One record per domain, an object of the table's epoch: reachable as long as the allocator. */
-ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *domain, EpochId id, bool auto_close)
+/* One record per domain, an object of the table's epoch. domain NULL: it could not be made. */
+ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *domain, EpochId id,
+                                           bool auto_close)
 {
-    zslab_epoch e = zslab_epoch_of(a->z, a);
-    epoch_domain_t *d = domain ? (epoch_domain_t *)zslab_malloc_epoch(a->z, sizeof *d, e) : NULL;
+    epoch_domain_t *d = NULL;
+    if (domain)
+        d = (epoch_domain_t *)zslab_malloc_epoch(a->z, sizeof *d, zslab_epoch_of(a->z, a));
     if (!d) {
-        if (domain)
-            zslab_domain_destroy(domain);
+        (void)zslab_domain_destroy(domain);
         return NULL;
     }
     d->alloc = a;
@@ -892,8 +901,8 @@ ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *d
     return d;
 }
 
-/* epoch_domain_create -- a domain with an epoch of its own, released at the last exit. NULL as
-   zslab_domain_create. */
+/* epoch_domain_create -- a domain with an epoch of its own, released at the last exit. NULL: no place, no
+   memory. */
 ZS__SHORT_API epoch_domain_t *epoch_domain_create(SlabAllocator *a)
 {
     zslab_domain *domain = zslab_domain_create(a->z);
@@ -936,6 +945,24 @@ ZS__SHORT_API void epoch_domain_destroy(epoch_domain_t *d)
 ZS__SHORT_API uint64_t read_rss_bytes_linux(void)
 {
     return zslab_rss_bytes();
+}
+
+typedef zslab_handle SlabHandle;
+
+/* alloc_obj_epoch -- an object and its handle; NULL as zslab_handle_alloc. */
+ZS__SHORT_API void *alloc_obj_epoch(SlabAllocator *a, uint32_t size, EpochId epoch, SlabHandle *out)
+{
+    void *p = NULL;
+    SlabHandle h = zslab_handle_alloc(a->z, size, zs__short_epoch(a, epoch), &p);
+    if (out)
+        *out = h;
+    return h ? p : NULL;
+}
+
+/* free_obj -- false for a handle that is stale or malformed. */
+ZS__SHORT_API bool free_obj(SlabAllocator *a, SlabHandle h)
+{
+    return zslab_handle_free(a->z, h) == ZSLAB_OK;
 }
 #endif /* ZSLAB_SHORT_NAMES */
 
@@ -1885,11 +1912,16 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
         zs__recip recip = zs__load_recip(&c->recip);
         uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
         uint8_t *state = (uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
-        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_u8(state) == ZS__LIVE)) {
+        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE)) {
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
                 zs__bin *bin = (zs__bin *)zs__load_ptr(&c->bin);
-                if (ZS__UNLIKELY(zs__load_u32(&bin->owner) != zs__load_u32(&zs__tls()->thread)))
+                if (ZS__UNLIKELY(zs__load_u32(&bin->owner) != zs__load_u32(&zs__tls()->thread))) {
+                    /* its owner may have bound the chunk to another class in the same round, if this is a double
+                       free: a live state is then of the new binding, and the record behind it is the new one */
+                    if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
+                        return zs__free_cold(z, p);
                     return zs__free_remote(z, c, state, stamp);
+                }
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->bin) == (uintptr_t)bin))
@@ -3165,6 +3197,8 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
     zs__store_recip(&c->recip, k->recip);
     zs__store_u32(&c->cls, bin->cls);
     zs__store_ptr(&c->bin, (uintptr_t)bin);
+    if (z->shared) /* before the chunk can be found: 0 means swept there */
+        zs__store_u32(&x->carved, k->slabs);
     zs__store_rel_u64(&c->stamp, zs__load_u64(&row->stamp)); /* release: the record before the stamp, for acquirers */
     return ZSLAB_OK;
 }
@@ -3655,7 +3689,7 @@ static void zs__gates_shut(zslab *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zslab_heap *heap;
-    if (z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z)) { /* nobody else has rows */
+    if (!z->shared && z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z)) { /* nobody else has rows */
         zs__row *row = zs__row_at(z->heaps, q);
         if (row && row->epoch == e)
             zs__store_u64(&row->gate, 0);
@@ -3669,6 +3703,7 @@ static void zs__gates_shut(zslab *z, zslab_epoch e)
         if (row && zs__load_u64(&row->epoch) == e)
             zs__cas_u64(&row->gate, &open, 0);
     }
+    zs__fence_seq(); /* shared mode: the gate before the words. Pairs with the claim and its look at the gate */
     zs__event(z);
 }
 
@@ -5340,7 +5375,6 @@ static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-
         x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
         zs__store_rel_u64(&z->words[first + i], zs__slab_full(k, i)); /* release: pairs with the claim */
     }
-    zs__store_u32(&x->carved, k->slabs);
     zs__list_push(z, zs__cold_of(z, bin), chunk);
 }
 
@@ -5513,6 +5547,8 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         }
         zs__store_rel_u8(state, ZS__FREE);
         zs__shared_put(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab, bit);
+        if (z->rss_policy) /* the undo of a refused allocation is a free */
+            zs__shared_drain(z, c, (slab - zs__chunk_slab(z, c)) * 64 + slot, zs__load_u64(&c->stamp));
         return NULL;
     }
 }
@@ -6544,7 +6580,9 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
         return ZSLAB_E_MISALIGNED;
     out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
     out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
-    out->was = zs__load_u8(out->state);
+    out->was = zs__load_acq_u8(out->state);
+    if (zs__load_recip(&out->c->recip) != recip) /* bound anew meanwhile: see zs__free_fast */
+        return zs__locate(z, p, out);
     if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word))
         return ZSLAB_E_STALE;
     if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE)

@@ -165,6 +165,27 @@ static void transactions_hold_queries(void)
     slab_allocator_free(alloc);
 }
 
+/* Objects by handle: false for one that is stale, twice freed or nonsense. */
+static void handles_say_when_they_are_stale(void)
+{
+    SlabAllocator *alloc = slab_allocator_create();
+    enum { COUNT = 1000 };
+    static SlabHandle handles[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        char *p = (char *)alloc_obj_epoch(alloc, 128, 0, &handles[i]);
+        MUST(p && handles[i]);
+        memset(p, i, 128);
+    }
+    for (int i = 0; i < COUNT / 2; i++) CHECK(free_obj(alloc, handles[i]));
+    for (int i = 0; i < COUNT / 2; i++) CHECK(!free_obj(alloc, handles[i]));
+    CHECK(!free_obj(alloc, 0) && !free_obj(alloc, ~(SlabHandle)0));
+    CHECK(alloc_obj_epoch(alloc, 9000, 0, &handles[0]) == NULL && handles[0] == 0);
+    epoch_advance(alloc);
+    CHECK(alloc_obj_epoch(alloc, 128, 0, &handles[0]) == NULL); /* closing */
+    for (int i = COUNT / 2; i < COUNT; i++) CHECK(free_obj(alloc, handles[i])); /* what lives drains */
+    slab_allocator_free(alloc);
+}
+
 /* Workers allocate in the current epoch while another thread advances. */
 static void *worker(void *arg)
 {
@@ -210,6 +231,7 @@ int main(void)
     a_request_is_a_domain();
     auto_close_releases_and_without_it_the_exit_resets();
     transactions_hold_queries();
+    handles_say_when_they_are_stale();
     threads_share_it();
     return test_summary("test_short_names");
 }
