@@ -11,7 +11,8 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install | tr ' ' '\n'
+        shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install \
+        typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
 need() # a compiler, or the reason why the cell is skipped
@@ -80,6 +81,44 @@ mismatch()
     done
 }
 
+# Handles of another type: each of these files but the first must fail to compile.
+typed()
+{
+    for cc in "gcc -std=c11" "clang -std=c11" "g++ -std=c++11 -x c++"; do
+        command -v "${cc%% *}" >/dev/null || continue
+        for wrong in 0 1 2 3 4 5 6; do
+            # shellcheck disable=SC2086
+            $cc $warn -DBUILD_WRONG=$wrong -fsyntax-only tests/build_typed.c >"$out/log" 2>&1
+            rc=$?
+            if [ $wrong = 0 ]; then [ $rc = 0 ]; else [ $rc != 0 ] && grep -q 'zs__handle_of_' "$out/log"; fi ||
+                { echo "$cc, BUILD_WRONG=$wrong: exit $rc"; cat "$out/log"; return 1; }
+        done
+        echo "$cc: 6 wrong uses refused"
+    done
+}
+
+# cpp <standard>: what the header has for C++, with exceptions and without
+cpp()
+{
+    for cc in g++ clang++; do
+        command -v $cc >/dev/null || continue
+        for more in "" "-fno-exceptions -fno-rtti"; do
+            # shellcheck disable=SC2086
+            say_and $cc "-std=$1" $warn $more tests/build_cpp.cc -o "$out/a" && say_and "$out/a" || return 1
+        done
+    done
+}
+
+# Two C++ files, one with the implementation: one definition of every class, as link-time optimisation sees it.
+cpp_two()
+{
+    # shellcheck disable=SC2086
+    say_and g++ -std=c++17 $warn -flto -DBUILD_CPP_TWO -c tests/build_cpp.cc -o "$out/main.o" &&
+        say_and g++ -std=c++17 $warn -flto -DBUILD_CPP_DECLARATIONS -c tests/build_cpp.cc -o "$out/other.o" &&
+        say_and g++ -O2 -flto=auto -Wodr -Wlto-type-mismatch -Werror "$out/main.o" "$out/other.o" -pthread -o "$out/a" &&
+        say_and "$out/a"
+}
+
 # The README's first C block is a program; the block after it is its output.
 readme()
 {
@@ -129,6 +168,9 @@ exports) exports ;;
 exports-inline) exports -DZSLAB_INLINE=1 ;;
 mismatch) mismatch ;;
 readme) readme ;;
+typed) typed ;;
+cpp-two) need g++ && cpp_two ;;
+cpp-*) need g++ && cpp "${1#cpp-}" ;;
 install) make -s install DESTDIR="$out/root" PREFIX=/usr && cmp zslab.h "$out/root/usr/include/zslab.h" ;;
 *) echo "no cell '$1'"; exit 2 ;;
 esac
