@@ -66,9 +66,9 @@
 
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
-     >>api-handle >>api-heap >>api-pool >>api-debug >>api-short >>api-typed
+     >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
-     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>domain >>pool
+     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>domain >>pool >>stats
      >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
@@ -327,6 +327,115 @@ typedef struct zslab_pool_stats {
     uint64_t remote_full;       /* remote frees refused, or made to wait, for want of room */
     uint64_t corruption_events; /* damaged free slots (each is lost); queue entries naming no queued slot */
 } zslab_pool_stats;
+
+/* Statistics. Fields may be added at the end; version says which (ZSLAB_STATS_VERSION). A counter rises from the
+   allocator's creation; a figure says how things stand at the call. Each is right by itself; taken while others
+   allocate, two of them may be moments apart. With ZSLAB_STATS 0 the counters marked * stay 0. */
+
+/* What slow paths did, a class over all threads. Counts of slabs, chunks or allocations. */
+typedef struct zslab_perf {
+    uint64_t slow_path_hits;            /* * allocations that found their slab used up, or had none */
+    uint64_t new_slab_count;            /* * slabs taken into use for the first time since their chunk was bound */
+    uint64_t list_move_partial_to_full; /* * chunks that left the list of those with free slots */
+    uint64_t list_move_full_to_partial; /* * chunks that came back to it */
+    uint64_t current_partial_null;      /* * slow paths that found no current slab */
+    uint64_t current_partial_full;      /* * slow paths that found it used up */
+    uint64_t empty_slab_recycled;       /* * slabs taken into use again with every slot free */
+    uint64_t empty_slab_overflowed;     /* * slabs of empty chunks given to the pool, the cache being full */
+} zslab_perf;
+
+/* A whole allocator. */
+typedef struct zslab_global_stats {
+    uint32_t version;                /* ZSLAB_STATS_VERSION */
+    uint32_t class_count;            /* size classes */
+    uint32_t heap_count;             /* heaps ever made: of threads, explicit, parked ones too */
+    uint32_t active_epoch_count;     /* epochs that take objects */
+    uint32_t closing_epoch_count;    /* epochs that drain */
+    zslab_epoch current_epoch;       /* where plain allocations go */
+    uint64_t slabs_allocated;        /* * new_slab_count, all classes */
+    uint64_t slabs_recycled;         /* * empty_slab_recycled, all classes */
+    uint64_t net_slabs;              /* slabs that hold live objects now */
+    uint64_t live_objects;           /* objects allocated and neither freed nor released */
+    uint64_t live_bytes;             /* bytes: the same, each as large as its class */
+    uint64_t committed_bytes;        /* bytes of object memory taken from the system and not purged since */
+    uint64_t estimated_rss_bytes;    /* bytes: object pages touched and not purged since, and the metadata */
+    uint64_t rss_bytes;              /* bytes: zslab_rss_bytes(), the whole process; 0 where unknown */
+    uint64_t slow_path_hits;         /* * all classes, as the next ones */
+    uint64_t slow_path_cache_miss;   /* * slow paths that took a chunk from the pool or the range */
+    uint64_t slow_path_epoch_closed; /* * allocations refused: their epoch was closing or closed */
+    uint64_t cache_overflows;        /* * empty_slab_overflowed */
+    uint64_t purge_calls;            /* times memory was given back to the system, objects' and metadata's */
+    uint64_t purge_bytes;            /* bytes given back by them */
+    uint64_t purge_failures;         /* of the calls, those refused */
+    uint64_t remote_frees;           /* * objects freed by a heap other than their owner's */
+    uint64_t remote_flushes;         /* * slabs whose owner was told of such frees */
+    uint64_t misuse_count;           /* wrong calls answered and counted, all kinds */
+    uint64_t retired_slots;          /* slots never used again: their generations are used up */
+    uint32_t flags_in_effect;        /* zslab_flags_in_effect() */
+    uint64_t slow_path_inbox;        /* * slow paths that first took home what other threads freed */
+    uint64_t slow_path_rebind;       /* * slow paths that took a chunk of an ended round of their own */
+    uint64_t slow_path_limit;        /* * allocations refused: limit_bytes */
+    uint64_t slow_path_no_memory;    /* * allocations refused: no memory, no place for a row */
+    uint64_t cas_retries;            /* * shared mode: claims that another thread's crossed */
+    uint64_t lock_waits;             /* * takes of an internal lock that found it held */
+    uint64_t cached_bytes;           /* bytes of empty chunks kept resident */
+    uint64_t allocs;                 /* ZSLAB_STATS 2, else 0: objects handed out */
+    uint64_t frees;                  /* ZSLAB_STATS 2, else 0: objects freed one by one */
+    uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
+} zslab_global_stats;
+
+/* One size class, all epochs and threads. */
+typedef struct zslab_class_stats {
+    uint32_t version;                /* ZSLAB_STATS_VERSION */
+    uint32_t class_idx;              /* this class */
+    uint32_t object_bytes;           /* bytes of its objects */
+    zslab_perf perf;
+    uint64_t slow_path_cache_miss;   /* * as in zslab_global_stats, as the next ones */
+    uint64_t slow_path_epoch_closed; /* * */
+    uint64_t slow_path_inbox;        /* * */
+    uint64_t slow_path_rebind;       /* * */
+    uint64_t purge_calls;            /* * purges of pages of this class */
+    uint64_t purge_bytes;            /* * bytes given back by them */
+    uint64_t purge_failures;         /* * of the calls, those refused */
+    uint64_t slabs;                  /* slabs in use or waiting in their epoch: partial + full + empty */
+    uint64_t partial_slabs;          /* slabs with a live object and room for another */
+    uint64_t full_slabs;             /* slabs without room */
+    uint64_t empty_slabs;            /* slabs without a live object */
+    uint64_t live_objects;           /* objects */
+    uint64_t total_objects;          /* objects the slabs have room for; 1 - live / total is fragmentation */
+    uint64_t committed_bytes;        /* bytes of the class's chunks, less what was purged of them */
+    uint64_t estimated_rss_bytes;    /* bytes of their pages touched and not purged since */
+    uint64_t net_slabs;              /* slabs that hold live objects: partial + full */
+    uint64_t allocs;                 /* ZSLAB_STATS 2, else 0: objects handed out; a refused one counts as freed */
+    uint64_t frees;                  /* ZSLAB_STATS 2, else 0: objects freed one by one */
+    double recycle_rate_pct;         /* * percent: of the slabs taken into use, those used before; 0 for none */
+    double fast_path_pct;            /* percent: of the allocations, those without a slow path. ZSLAB_STATS 2, else 0 */
+    uint64_t slow_path_limit;        /* * as in zslab_global_stats, as the next ones */
+    uint64_t slow_path_no_memory;    /* * */
+    uint64_t cas_retries;            /* * */
+    uint64_t remote_frees;           /* * */
+    uint64_t remote_flushes;         /* * */
+} zslab_class_stats;
+
+/* One size class in one epoch. */
+typedef struct zslab_epoch_stats {
+    uint32_t version;                /* ZSLAB_STATS_VERSION */
+    uint32_t class_idx;              /* this class */
+    uint32_t object_bytes;           /* bytes of its objects */
+    zslab_epoch epoch;               /* the epoch */
+    zslab_epoch_state state;         /* as zslab_epoch_state_of() */
+    char label[32];                  /* "" for none */
+    uint64_t era;                    /* epochs are numbered as they open */
+    uint64_t opened_ns;              /* nanoseconds of the system's monotonic clock; 0 where there is none */
+    uint64_t domain_count;           /* domains over it */
+    uint64_t live_objects;           /* objects of the class in the epoch */
+    uint64_t slabs;                  /* slabs that hold or held them */
+    uint64_t reclaimable_slabs;      /* of these, slabs without a live object */
+    uint64_t reclaimable_bytes;      /* bytes of resident pages without a live object: what a close may give back */
+    uint64_t estimated_rss_bytes;    /* bytes of pages touched and not purged since */
+    uint64_t rss_before_close;       /* bytes, whole process, when close, release or reset began to purge; 0: none */
+    uint64_t rss_after_close;        /* bytes, whole process, when it was done; 0: none */
+} zslab_epoch_stats;
 
 /* ---- >>api-allocator -------------------------------------------------------
    Making, ending and asking an allocator. Functions that return a pointer or an id return NULL or 0 on failure and
@@ -736,6 +845,55 @@ ZSLAB_API size_t zslab_pool_bytes(const zslab_pool_config *c);
    source   >>pool                                                               */
 ZSLAB_API void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out);
 
+/* ---- >>api-stats -----------------------------------------------------------
+   Seeing inside while others go on. A snapshot reads the states of the slabs it counts and adds up what each thread
+   counted for itself: no allocation or free waits for it, and none is made by it.   */
+
+/* zslab_stats_global -- figures and counters of the whole allocator.
+   out      out      filled
+   threads  any thread, not a signal handler
+   cost     O(chunks in use) and a byte read per slot in them; one file read on Linux for rss_bytes
+   source   >>stats                                                                 */
+ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out);
+
+/* zslab_stats_class -- figures and counters of one size class.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such class, out is NULL)
+   threads  any thread, not a signal handler
+   cost     O(chunks in use) and a byte read per slot of the class                  */
+ZSLAB_API zslab_result zslab_stats_class(const zslab *z, size_t class_idx, zslab_class_stats *out);
+
+/* zslab_stats_epoch -- figures of one size class in one epoch. An epoch that ended is still answered for, without
+   objects, until its place in the ring serves another.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such class, out is NULL), ZSLAB_E_CLOSED (unknown, or ended and forgotten)
+   threads  any thread, not a signal handler
+   cost     O(chunks in use) and a byte read per slot of the class in the epoch     */
+ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab_epoch e, zslab_epoch_stats *out);
+
+/* zslab_perf_counters -- what the slow paths of one size class did.
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such class, out is NULL)
+   threads  any thread
+   cost     O(heaps)                                                                */
+ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zslab_perf *out);
+
+/* zslab_stats_json -- a snapshot as one JSON object:
+     { "version": n, "global": {...}, "classes": [{...}, ...], "epochs": [{...}, ...] }
+   Keys are the fields of zslab_global_stats, zslab_class_stats (perf is an object in it) and zslab_epoch_stats, in
+   their units, all numbers but for: epoch ids are strings of decimal digits (they exceed 2^53), "state" is "active",
+   "closing" or "closed", "label" is a string (a byte that is not UTF-8 becomes U+FFFD), "misuse" an object keyed by
+   zslab_result_name. classes lists those ever used; epochs lists the ones that take objects or drain, and ended ones
+   with figures of their close; an epoch's figures are sums over classes, without class_idx and object_bytes.
+   in       buf, cap filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
+   returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
+            snapshot may be longer
+   threads  any thread, not a signal handler
+   cost     as zslab_stats_global three times, and the text; 9 KiB of stack         */
+ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
+
+/* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
+   allocator, zslab_class_* labelled class and bytes, zslab_epoch_* labelled epoch and label (and state, for
+   zslab_epoch_info). Counters end in _total. Arguments, result and threads as zslab_stats_json. */
+ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
+
 /* ---- >>api-debug ----------------------------------------------------------- */
 
 /* zslab_check -- visit every live object and verify the allocator's invariants.
@@ -963,6 +1121,129 @@ ZS__SHORT_API void *alloc_obj_epoch(SlabAllocator *a, uint32_t size, EpochId epo
 ZS__SHORT_API bool free_obj(SlabAllocator *a, SlabHandle h)
 {
     return zslab_handle_free(a->z, h) == ZSLAB_OK;
+}
+
+typedef zslab_perf PerfCounters; /* the same fields */
+
+typedef struct SlabGlobalStats {
+    uint32_t version, current_epoch, active_epoch_count, closing_epoch_count;
+    uint64_t total_slabs_allocated, total_slabs_recycled, net_slabs, rss_bytes_current;
+    uint64_t estimated_slab_rss_bytes;
+    uint64_t total_slow_path_hits, total_cache_overflows, total_slow_cache_miss, total_slow_epoch_closed;
+    uint64_t total_madvise_calls, total_madvise_bytes, total_madvise_failures;
+} SlabGlobalStats;
+typedef struct SlabClassStats {
+    uint32_t version, class_index, object_size;
+    uint64_t slow_path_hits, new_slab_count, list_move_partial_to_full, list_move_full_to_partial;
+    uint64_t current_partial_null, current_partial_full, empty_slab_recycled, empty_slab_overflowed;
+    uint64_t slow_path_cache_miss, slow_path_epoch_closed, madvise_calls, madvise_bytes, madvise_failures;
+    uint32_t total_partial_slabs, total_full_slabs;
+    double recycle_rate_pct;
+    uint64_t net_slabs, estimated_rss_bytes;
+} SlabClassStats;
+typedef struct SlabEpochStats {
+    uint32_t version, class_index, object_size;
+    EpochId epoch_id;
+    uint64_t epoch_era;
+    EpochLifecycleState state;
+    uint64_t open_since_ns, alloc_count;
+    char label[32];
+    uint64_t rss_before_close, rss_after_close, estimated_rss_bytes;
+    uint32_t reclaimable_slab_count;
+    uint64_t reclaimable_bytes;
+} SlabEpochStats;
+
+/* get_perf_counters -- zslab_perf_counters; zeros for a class that does not exist. */
+ZS__SHORT_API void get_perf_counters(SlabAllocator *a, uint32_t size_class, PerfCounters *out)
+{
+    const PerfCounters none = {0, 0, 0, 0, 0, 0, 0, 0};
+    if (zslab_perf_counters(a->z, size_class, out) != ZSLAB_OK)
+        *out = none;
+}
+
+/* slab_stats_global -- zslab_stats_global under the older field names. */
+ZS__SHORT_API void slab_stats_global(SlabAllocator *a, SlabGlobalStats *out)
+{
+    zslab_global_stats s;
+    zslab_stats_global(a->z, &s);
+    out->version = s.version;
+    out->current_epoch = epoch_current(a);
+    out->active_epoch_count = s.active_epoch_count;
+    out->closing_epoch_count = s.closing_epoch_count;
+    out->total_slabs_allocated = s.slabs_allocated;
+    out->total_slabs_recycled = s.slabs_recycled;
+    out->net_slabs = s.net_slabs;
+    out->rss_bytes_current = s.rss_bytes;
+    out->estimated_slab_rss_bytes = s.estimated_rss_bytes;
+    out->total_slow_path_hits = s.slow_path_hits;
+    out->total_cache_overflows = s.cache_overflows;
+    out->total_slow_cache_miss = s.slow_path_cache_miss;
+    out->total_slow_epoch_closed = s.slow_path_epoch_closed;
+    out->total_madvise_calls = s.purge_calls;
+    out->total_madvise_bytes = s.purge_bytes;
+    out->total_madvise_failures = s.purge_failures;
+}
+
+ZS__SHORT_API void zs__short_zero(void *p, size_t bytes)
+{
+    unsigned char *byte = (unsigned char *)p;
+    for (; bytes; bytes--)
+        *byte++ = 0;
+}
+
+/* slab_stats_class -- zslab_stats_class under the older field names; zeros for no such class. */
+ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabClassStats *out)
+{
+    zslab_class_stats s;
+    zs__short_zero(out, sizeof *out);
+    if (zslab_stats_class(a->z, size_class, &s) != ZSLAB_OK)
+        return;
+    out->version = s.version;
+    out->class_index = s.class_idx;
+    out->object_size = s.object_bytes;
+    out->slow_path_hits = s.perf.slow_path_hits;
+    out->new_slab_count = s.perf.new_slab_count;
+    out->list_move_partial_to_full = s.perf.list_move_partial_to_full;
+    out->list_move_full_to_partial = s.perf.list_move_full_to_partial;
+    out->current_partial_null = s.perf.current_partial_null;
+    out->current_partial_full = s.perf.current_partial_full;
+    out->empty_slab_recycled = s.perf.empty_slab_recycled;
+    out->empty_slab_overflowed = s.perf.empty_slab_overflowed;
+    out->slow_path_cache_miss = s.slow_path_cache_miss;
+    out->slow_path_epoch_closed = s.slow_path_epoch_closed;
+    out->madvise_calls = s.purge_calls;
+    out->madvise_bytes = s.purge_bytes;
+    out->madvise_failures = s.purge_failures;
+    out->total_partial_slabs = (uint32_t)s.partial_slabs;
+    out->total_full_slabs = (uint32_t)s.full_slabs;
+    out->recycle_rate_pct = s.recycle_rate_pct;
+    out->net_slabs = s.net_slabs;
+    out->estimated_rss_bytes = s.estimated_rss_bytes;
+}
+
+/* slab_stats_epoch -- zslab_stats_epoch under the older field names; zeros for what does not exist. */
+ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, EpochId epoch, SlabEpochStats *out)
+{
+    zslab_epoch_stats s;
+    size_t i;
+    zs__short_zero(out, sizeof *out);
+    if (zslab_stats_epoch(a->z, size_class, zs__short_epoch(a, epoch), &s) != ZSLAB_OK)
+        return;
+    out->version = s.version;
+    out->class_index = s.class_idx;
+    out->object_size = s.object_bytes;
+    out->epoch_id = epoch;
+    out->epoch_era = s.era;
+    out->state = s.state == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
+    out->open_since_ns = s.opened_ns;
+    out->alloc_count = s.live_objects;
+    for (i = 0; i < sizeof out->label; i++)
+        out->label[i] = s.label[i];
+    out->rss_before_close = s.rss_before_close;
+    out->rss_after_close = s.rss_after_close;
+    out->estimated_rss_bytes = s.estimated_rss_bytes;
+    out->reclaimable_slab_count = (uint32_t)s.reclaimable_slabs;
+    out->reclaimable_bytes = s.reclaimable_bytes;
 }
 #endif /* ZSLAB_SHORT_NAMES */
 
@@ -1551,6 +1832,10 @@ typedef struct zs__bin {
     uint32_t cls;
     uint32_t size;
     uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
+#if ZSLAB_STATS > 1
+    uint64_t allocs, frees; /* by the owner */
+    uint64_t pad[6];
+#endif
 } zs__bin;
 
 /* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
@@ -1568,7 +1853,8 @@ typedef struct zs__row {
     uint64_t used[4];      /* classes with chunks, a bit each; owner */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
     uint32_t owner;        /* thread number in the bins */
-    uint32_t pad[4];
+    struct zs__row *made;  /* the row its heap made before */
+    uint32_t pad[2];
 } zs__row;
 
 /* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, bin also by closers. */
@@ -1624,13 +1910,16 @@ typedef struct zs__chunk_cold {
     uint32_t home;         /* carved slabs all of whose slots are home; owner */
     uint32_t purged_bytes; /* atomic: given back to the system, not counted as committed */
     uint32_t flags;        /* ZS__CHUNK_*; owner */
-    uint32_t mark;         /* a closer is about to look at it; under the close lock */
+    uint8_t mark;          /* a closer is about to look at it; under the close lock */
+    uint8_t touched;       /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
+    uint8_t pad[2];
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
     uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
 #define ZS__CHUNK_CACHED 2u   /* empty, counted in z->cached_bytes */
+#define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
 
 typedef struct zs__bin_cold {
     uint32_t partial;      /* 1 + chunk: list of chunks with free slots, last in first out */
@@ -1726,6 +2015,7 @@ struct zslab {
     zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* atomic, by kind */
     uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
+    uint64_t lock_waits;   /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
     zslab *next_allocator; /* every allocator of this implementation; under the global lock */
     uint64_t pad[8];
     ZS__CPP_NAMES
@@ -1750,6 +2040,8 @@ typedef struct zs__place {
 typedef struct zs__counters {
     uint64_t slow, new_slab, partial_to_full, full_to_partial, partial_null, current_full, recycled, overflowed;
     uint64_t cache_miss, epoch_closed, inbox, rebind, remote_frees, remote_flushes, allocs, frees;
+    uint64_t limit, no_memory;
+    uint64_t cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees; /* atomic: any thread adds */
 } zs__counters;
 
 typedef struct zs__gather {
@@ -1781,6 +2073,7 @@ struct zslab_heap {
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
     uintptr_t *row_of;     /* zs__row * by ring place, atomic */
+    zs__row *made;         /* every row it ever made, push-only; atomic head */
     zs__scope scopes[ZS__SCOPES_MAX];
     uint64_t pad[8];       /* what others write stands on a line of its own */
     uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
@@ -1821,6 +2114,25 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size_t size) /* 1 to the largest */
 {
     return (zs__bin *)((char *)row + z->bin_of[(size - 1) >> 3]);
+}
+
+/* What ZSLAB_STATS 2 adds to an allocation and to a free by the owner: one writer, readers want a recent value. */
+static ZS__ALWAYS_INLINE void zs__total_alloc(zs__bin *bin)
+{
+#if ZSLAB_STATS > 1
+    zs__store_u64(&bin->allocs, zs__load_u64(&bin->allocs) + 1);
+#else
+    (void)bin;
+#endif
+}
+
+static ZS__ALWAYS_INLINE void zs__total_free(zs__bin *bin)
+{
+#if ZSLAB_STATS > 1
+    zs__store_u64(&bin->frees, zs__load_u64(&bin->frees) + 1);
+#else
+    (void)bin;
+#endif
 }
 
 /* ---- >>fast ----------------------------------------------------------------
@@ -1885,6 +2197,7 @@ static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
 static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void *p, uint8_t *state)
 {
     zs__entry *top = bin->top;
+    zs__total_free(bin);
     if (ZS__LIKELY(top != bin->limit)) {
         top->p = p;
         top->state = state;
@@ -1957,6 +2270,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t siz
         ZS__PREFETCH_WRITE((char *)p + bytes);
         zs__store_u8(states + slot, ZS__LIVE);
     }
+    zs__total_alloc(bin);
     zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
     gate = zs__load_u64(&row->gate);
     if (ZS__LIKELY(e ? gate == e : gate != 0))
@@ -2564,6 +2878,61 @@ static inline zs__lock *zs__as_lock(uint32_t *word)
     return (zs__lock *)(void *)word;
 }
 
+/* A counter that threads share in shared mode, where bins of several epochs count in one heap. */
+static inline void zs__count_any(const zslab *z, uint64_t *counter, uint64_t by)
+{
+#if ZSLAB_STATS
+    if (z->shared)
+        zs__add_u64(counter, by); /* a counter: ordered with nothing */
+    else
+        zs__store_u64(counter, zs__load_u64(counter) + by); /* as zs__count */
+#else
+    (void)z, (void)counter, (void)by;
+#endif
+}
+
+/* A slow path begins: the bin has no slab, or has used up the one it has. */
+static inline void zs__count_dry(zslab_heap *heap, uint32_t cls, uint32_t current)
+{
+    zs__counters *n = &heap->counters[cls];
+    zs__count_any(heap->z, &n->slow, 1);
+    zs__count_any(heap->z, current ? &n->current_full : &n->partial_null, 1);
+}
+
+/* An allocation is refused. */
+static ZS__NOINLINE void zs__count_refused(zslab_heap *heap, size_t cls, zslab_result why)
+{
+    zs__counters *n = &heap->counters[cls];
+    uint64_t *of = why == ZSLAB_E_CLOSED ? &n->epoch_closed : why == ZSLAB_E_LIMIT ? &n->limit : &n->no_memory;
+    zs__count_any(heap->z, of, 1);
+}
+
+/* A free that is not the owner's into its own bin; heap: the freeing thread's, NULL: it has none any more. */
+static inline void zs__count_away(zslab *z, zslab_heap *heap, uint32_t cls)
+{
+#if ZSLAB_STATS > 1
+    if (heap)
+        zs__count_any(z, &heap->counters[cls].frees, 1);
+    else /* acquire: pairs with zs__heap_new; a chunk in use means that there is a heap */
+        zs__add_u64(&((zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps))->counters[cls].stray_frees, 1);
+#else
+    (void)z, (void)heap, (void)cls;
+#endif
+}
+
+static inline void zs__count_lock(zslab *z, uint32_t *word) /* zs__lock_take, counting when it has to wait */
+{
+    uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
+    if (ZS__UNLIKELY(!zs__cas_u32(word, &was, 1))) {
+#if ZSLAB_STATS
+        zs__add_u64(&z->lock_waits, 1); /* a counter: ordered with nothing */
+#else
+        (void)z;
+#endif
+        zs__lock_wait(zs__as_lock(word));
+    }
+}
+
 /* ---- >>class ---------------------------------------------------------------
    The size-class table: 8, 16, 32, 48, 64 ... 128 by 16, then four per doubling up to 8192. */
 static size_t zs__default_class(size_t i) /* bytes of default class i, 0 past the end */
@@ -2668,7 +3037,7 @@ static void zs__class_setup(zslab *z)
    [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
 
-static void zs__arena_take(zslab *z) { zs__lock_take(zs__as_lock(&z->arena_lock)); }
+static void zs__arena_take(zslab *z) { zs__count_lock(z, &z->arena_lock); }
 static void zs__arena_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
 
 static int zs__commit(zslab *z, void *p, size_t bytes)
@@ -2831,11 +3200,37 @@ static int zs__limit_take(zslab *z, size_t bytes) /* count bytes as committed; 0
     return 0;
 }
 
+/* A purge in the range, counted for the class of each stretch of chunks it covers, in the first heap's counters. */
+static void zs__purge_counted(zslab *z, const char *p, size_t bytes, int failed)
+{
+#if ZSLAB_STATS
+    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
+    size_t at = (size_t)((uintptr_t)p - (uintptr_t)z->base), end = at + bytes;
+    uint32_t last = ~(uint32_t)0;
+    while (heap && at < end && at < z->range_bytes) {
+        size_t next = (at | ZS__CHUNK_MASK) + 1, part = (next < end ? next : end) - at;
+        uint32_t cls = zs__load_u32(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].cls);
+        zs__counters *n = &heap->counters[cls];
+        if (cls != last) { /* counters: ordered with nothing */
+            zs__add_u64(&n->purge_calls, 1);
+            zs__add_u64(&n->purge_failures, (uint64_t)failed);
+        }
+        zs__add_u64(&n->purge_bytes, failed ? 0 : part);
+        last = cls;
+        at = next;
+    }
+#else
+    (void)z, (void)p, (void)bytes, (void)failed;
+#endif
+}
+
 /* Give pages of a chunk back; the caller has made sure that nothing lives there. */
 static size_t zs__purge_pages(zslab *z, char *p, size_t bytes)
 {
+    int failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
+    zs__purge_counted(z, p, bytes, failed);
     zs__add_u64(&z->purge_calls, 1);
-    if (z->config.memory || z->config.os.purge(z->config.os.user, p, bytes)) {
+    if (failed) {
         zs__add_u64(&z->purge_failures, 1);
         return 0;
     }
@@ -2979,6 +3374,12 @@ static size_t zs__purge_chunk(zslab *z, uint32_t chunk)
     return rest;
 }
 
+static void zs__chunk_loose(zslab *z, uint32_t chunk) /* relaxed, as all of touched: for the statistics only */
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    zs__store_u8(&x->touched, (uint8_t)(zs__load_u8(&x->touched) | ZS__CHUNK_LOOSE));
+}
+
 /* An empty chunk leaves its bin for the pool, unless a closer is reading the row's lists. */
 static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
 {
@@ -2995,6 +3396,7 @@ static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
     zs__all_remove(z, b, chunk);
     zs__lock_drop(zs__as_lock(&row->lock));
     zs__list_remove(z, b, chunk);
+    zs__chunk_loose(z, chunk);
     if (b->fresh == chunk + 1)
         b->fresh = 0;
     return 1;
@@ -3008,7 +3410,7 @@ static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chun
     if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes) ||
         !zs__chunk_leave(z, bin, chunk))
         return;
-    zs__count(&zs__bin_heap(bin)->counters[bin->cls].overflowed);
+    zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].overflowed, x->carved);
     if (z->rss_policy && zs__purge_chunk(z, chunk))
         zs__cached(z, x, 0);
     zs__pool_give(z, chunk + 1, chunk + 1, 1);
@@ -3039,7 +3441,7 @@ static void zs__bin_current(const zslab *z, zs__bin *bin, uint32_t chunk, uint32
     uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
     bin->slots = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
     bin->states = z->states + (size_t)slab * 64;
-    bin->current = slab + 1;
+    zs__store_u32(&bin->current, slab + 1);
     bin->avail = avail;
 }
 
@@ -3090,7 +3492,8 @@ static int zs__take_fresh(zslab *z, zs__bin *bin)
         number -= k->slabs;
     if (x->home == x->carved) /* true also for a chunk just bound: it is not empty from here on */
         zs__cached(z, x, 0);
-    if (++x->carved == k->slabs)
+    zs__store_u32(&x->carved, x->carved + 1);
+    if (x->carved == k->slabs)
         b->fresh = 0;
     zs__count(&zs__bin_heap(bin)->counters[bin->cls].new_slab);
     zs__bin_current(z, bin, chunk, number, zs__slab_full(k, number));
@@ -3151,6 +3554,18 @@ static int zs__dead_settled(zslab *z, uint32_t chunk)
 
 static void zs__ids_leave(zslab *z, uint32_t chunk);
 
+/* The binding that ends has touched the slabs it carved: for the statistics. Bindings to one class begin at the same
+   slab, so the longer one counts; another class's may lie elsewhere. */
+static void zs__chunk_worn(zslab *z, uint32_t chunk, const zs__class *next)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    const zs__class *k = &z->classes[z->chunks[chunk].cls];
+    size_t unit = ZS__CHUNK_BYTES / 64, carved = ((size_t)x->carved * 64 * k->size + unit - 1) / unit;
+    size_t was = zs__load_u8(&x->touched) & 127, left = (ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes)) / unit;
+    was = k == next ? was > carved ? was : carved : was + carved;
+    zs__store_u8(&x->touched, (uint8_t)(was < left ? was : left));
+}
+
 /* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
    The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
 static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
@@ -3175,6 +3590,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_BUSY;
     }
+    zs__chunk_worn(z, chunk, k);
     if (zs__load_u32(&x->purged_bytes)) {
         if (zs__limit_take(z, zs__load_u32(&x->purged_bytes))) {
             zs__store_u64(&c->stamp, old);
@@ -3188,7 +3604,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__arena_drop(z);
     }
     zs__chunk_clear(z, chunk);
-    x->start = k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0;
+    zs__store_u32(&x->start, k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0);
     zs__cached(z, x, 0);
     x->flags = 0;
     x->drained = 0;
@@ -3221,13 +3637,13 @@ static uint32_t zs__chunk_get(zslab *z, const zs__class *k, int fresh, zslab_res
         *why = ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
         if (zs__chunk_metadata(z, chunk - 1, k)) { /* it is used next time */
-            z->cold[chunk - 1].purged_bytes = (uint32_t)ZS__CHUNK_BYTES;
+            zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
             zs__store_u32(&z->cold[chunk - 1].all_next, z->pool);
             z->pool = chunk;
             z->pool_count++;
             chunk = 0;
         } else {
-            z->cold[chunk - 1].purged_bytes = (uint32_t)ZS__CHUNK_BYTES; /* counted when bound */
+            zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
         }
     }
     zs__arena_drop(z);
@@ -3255,7 +3671,7 @@ static zslab_result zs__take_stale(zslab *z, zs__bin *bin)
         b->stale = z->cold[chunk].all_next;
         b->stale_count--;
         zs__bin_adopt(z, bin, chunk);
-        zs__count(&zs__bin_heap(bin)->counters[bin->cls].rebind);
+        zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].rebind, 1);
     }
     return why;
 }
@@ -3276,7 +3692,7 @@ static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
         why = zs__chunk_bind(z, bin, chunk - 1);
         if (why == ZSLAB_OK) {
             zs__bin_adopt(z, bin, chunk - 1);
-            zs__count(&heap->counters[bin->cls].cache_miss);
+            zs__count_any(z, &heap->counters[bin->cls].cache_miss, 1);
             break;
         }
         z->cold[chunk - 1].all_next = held;
@@ -3621,7 +4037,7 @@ static inline void zs__fork_check(void)
 static void zs__epochs_take(zslab *z)
 {
     zs__fork_check();
-    zs__lock_take(zs__as_lock(&z->epoch_lock));
+    zs__count_lock(z, &z->epoch_lock);
 }
 static void zs__epochs_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
 
@@ -4181,6 +4597,8 @@ static zs__row *zs__row_new(zslab_heap *heap)
         return NULL;
     row->z = z;
     row->heap = heap;
+    row->made = heap->made;
+    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_heap */
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
     for (cls = 0; cls <= z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
@@ -4547,7 +4965,7 @@ static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first
     if (zs__load_u64(&place->id) == e) {
         zs__rows_acked(z, (uint32_t)(e & ZS__PLACE_MASK));
         zs__place_poke(z, place, 0);
-        place->rss_after_close = zs__os_rss();
+        zs__store_u64(&place->rss_after_close, zs__os_rss()); /* a figure: ordered with nothing */
     }
     zs__epochs_drop(z);
 }
@@ -4694,10 +5112,8 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
     if (slab - zs__chunk_slab(z, c) >= zs__chunk_class(z, c)->slabs)
         return; /* it served another class when the hint was given */
     bits = zs__take_remote(z, slab);
-    if (bits) {
+    if (bits)
         zs__slab_put(z, bin, chunk, slab, z->words[slab], bits);
-        zs__count(&heap->counters[bin->cls].inbox);
-    }
 }
 
 /* Take home what others gave back: some slabs of the inbox, the rest waits. */
@@ -5014,11 +5430,12 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
     zslab *z = heap->z;
     zslab_result why;
-    zs__count(&heap->counters[bin->cls].slow);
-    zs__heap_fold(heap, ZS__FOLD_MAX); /* at every turn, or what others gave back would pile up behind partial slabs */
+    zs__count_dry(heap, bin->cls, bin->current);
+    /* at every turn, or what others gave back would pile up behind partial slabs */
+    if (zs__heap_fold(heap, ZS__FOLD_MAX))
+        zs__count(&heap->counters[bin->cls].inbox);
     if (zs__take_partial(z, bin))
         return ZSLAB_OK;
-    zs__count(&heap->counters[bin->cls].partial_null);
     if (zs__take_fresh(z, bin))
         return ZSLAB_OK;
     why = zs__take_chunk(z, bin);
@@ -5046,11 +5463,13 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     uint64_t pick;
     if (bin->top != bin->bottom) {
         bin->top--;
+        zs__total_alloc(bin);
         zs__store_u8(bin->top->state, state);
         return bin->top->p;
     }
     if (!bin->avail)
         return NULL;
+    zs__total_alloc(bin);
     pick = bin->avail;
     if (heap->z->config.flags & ZSLAB_FLAG_HARDENED) { /* xorshift64, Marsaglia 2003 */
         heap->random ^= heap->random << 13;
@@ -5098,7 +5517,6 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
             return p;
     }
     zs__undo(z, p);
-    zs__count(&heap->counters[cls].epoch_closed);
     *why = ZSLAB_E_CLOSED;
     return NULL;
 }
@@ -5127,7 +5545,10 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
         return zs__fallback_alloc(z, size, sizeof(void *) * 2);
     if (z->shared) {
         void *p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
-        return p ? p : zs__fail_null(why);
+        if (p)
+            return p;
+        zs__count_refused(heap, cls, why);
+        return zs__fail_null(why);
     }
     zs__fork_check();
     zs__heap_pass(heap);
@@ -5138,13 +5559,13 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
             row = zs__row_for(heap, e, &why);
         else
             why = zs__heap_row(heap, &row);
-        if (!row)
-            return zs__fail_null(why);
-        p = zs__row_alloc(heap, row, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why);
+        p = row ? zs__row_alloc(heap, row, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why) : NULL;
         if (p)
             return p;
-        if (why != ZSLAB_E_CLOSED)
+        if (!row || why != ZSLAB_E_CLOSED) {
+            zs__count_refused(heap, cls, why);
             return zs__fail_null(why);
+        }
     }
 }
 
@@ -5156,6 +5577,7 @@ static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, 
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
     uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u32(&c->cls);
     zs__gather *g;
+    zs__count_away(z, heap, cls);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
     if (z->own_fence)
         zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
@@ -5194,10 +5616,12 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (!bin->avail && bin->top == bin->bottom &&
-        (heap->todo || zs__load_u32(&heap->inbox) || (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin))))
-        return NULL;
-    zs__count(&heap->counters[bin->cls].slow);
+    if (!bin->avail && bin->top == bin->bottom) {
+        uint32_t current = bin->current;
+        if (heap->todo || zs__load_u32(&heap->inbox) || (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin)))
+            return NULL;
+        zs__count_dry(heap, bin->cls, current);
+    }
     p = zs__bin_take(heap, bin, ZS__LIVE);
     zs__compiler_barrier(); /* [GATE-1] */
     if (zs__load_u64(&row->gate) == row->epoch)
@@ -5226,6 +5650,7 @@ ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
             zs__bin *bin = zs__bin_for(z, row, size);
             if (ZS__LIKELY(bin->top != bin->bottom)) {
                 bin->top--;
+                zs__total_alloc(bin);
                 p = bin->top->p;
                 zs__store_u8(bin->top->state, ZS__LIVE);
                 zs__compiler_barrier(); /* [GATE-1] */
@@ -5273,7 +5698,6 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
     zs__undo(z, p);
     if (!heap)
         return NULL;
-    zs__count(&heap->counters[zs__class_of(z, size)].epoch_closed);
     return zs__heap_alloc(heap, size, e);
 }
 
@@ -5285,6 +5709,7 @@ ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, u
 /* Our own slot, in a chunk that a closer has pointed at the draining bin meanwhile. */
 ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
+    zs__count_away(z, zs__heap_freeing(z), zs__load_u32(&c->cls));
     return zs__drain_free(z, c, (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), stamp);
 }
 #endif /* !ZSLAB_NO_TLS */
@@ -5341,8 +5766,12 @@ static void zs__shared_collect(zslab *z, zs__bin *bin)
         if ((zs__bin *)zs__load_acq_ptr(&c->bin) != bin || number >= z->classes[bin->cls].slabs)
             continue; /* bound elsewhere since: all its slots are in its mask */
         x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
-        if (!(x->flags & ZS__CHUNK_LISTED))
+        if (zs__load_u64(&z->words[slab]) == zs__slab_full(&z->classes[bin->cls], number))
+            zs__count_any(z, &z->shared_heap->counters[bin->cls].recycled, 1);
+        if (!(x->flags & ZS__CHUNK_LISTED)) {
             zs__list_push(z, b, chunk);
+            zs__count_any(z, &z->shared_heap->counters[bin->cls].full_to_partial, 1);
+        }
     }
 }
 
@@ -5362,6 +5791,7 @@ static int zs__shared_next(zslab *z, zs__bin *bin) /* a slab with free slots bec
                 }
             }
         zs__list_remove(z, b, chunk);
+        zs__count_any(z, &z->shared_heap->counters[bin->cls].partial_to_full, 1);
     }
     return 0;
 }
@@ -5371,6 +5801,7 @@ static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-
     const zs__class *k = &z->classes[bin->cls];
     zs__chunk_cold *x = &z->cold[chunk];
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
+    zs__count_any(z, &z->shared_heap->counters[bin->cls].new_slab, k->slabs);
     for (i = 0; i < k->slabs; i++) {
         x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
         zs__store_rel_u64(&z->words[first + i], zs__slab_full(k, i)); /* release: pairs with the claim */
@@ -5399,6 +5830,7 @@ static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__all_remove(z, zs__cold_of(z, bin), chunk);
         zs__lock_drop(zs__as_lock(&row->lock));
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
+        zs__chunk_loose(z, chunk);
         zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
         return 1;
     }
@@ -5448,9 +5880,10 @@ static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zsla
     uint32_t current, tries;
     zs__fork_check();
     for (tries = 0; tries < 2; tries++) {
-        zs__lock_take(zs__as_lock(&b->lock));
-        zs__count(&z->shared_heap->counters[bin->cls].slow);
+        zs__count_lock(z, &b->lock);
         current = zs__load_u32(&bin->current);
+        if (!tries)
+            zs__count_dry(z->shared_heap, bin->cls, current);
         if (zs__load_u64(&row->gate) != e)
             why = ZSLAB_E_CLOSED;
         else if (!zs__shared_serves(z, row, bin, current)) {
@@ -5503,6 +5936,15 @@ static uint32_t zs__shared_seek(const zslab *z, zs__bin *bin, uint32_t slab) /* 
     return 0;
 }
 
+static inline void zs__total_shared(zslab *z, uint64_t *counter) /* ZSLAB_STATS 2: an atomic add */
+{
+#if ZSLAB_STATS > 1
+    zs__count_any(z, counter, 1);
+#else
+    (void)z, (void)counter;
+#endif
+}
+
 /* Claim a slot of the bin's current slab, to be in state `as`. NULL: refill. */
 static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e, uint8_t as)
 {
@@ -5533,8 +5975,10 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         }
         bit = (uint64_t)1 << slot;
         /* seq_cst: the claim before the look at the gate. Pairs with zs__gates_shut and zs__slab_live */
-        if (!zs__cas_u64(&z->words[slab], &word, word & ~bit))
+        if (!zs__cas_u64(&z->words[slab], &word, word & ~bit)) {
+            zs__count_any(z, &z->shared_heap->counters[bin->cls].cas_retries, 1);
             continue;
+        }
         chunk = zs__slab_chunk(z, slab);
         c = &z->chunks[chunk];
         state = z->states + (size_t)slab * 64 + slot;
@@ -5542,6 +5986,7 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
             zs__store_rel_u8(state, as);
+            zs__total_shared(z, &z->shared_heap->counters[bin->cls].allocs);
             return zs__chunk_base(z, chunk) +
                    ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * z->classes[bin->cls].size;
         }
@@ -5629,14 +6074,14 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     }
     zs__epochs_drop(z);
     zs__lock_take(zs__as_lock(&z->close_lock));
-    place->rss_before_close = zs__os_rss();
+    zs__store_u64(&place->rss_before_close, zs__os_rss()); /* a figure: ordered with nothing */
     if (action == ZS__CLOSE) {
         zs__close_purge(z, place, e, first);
     } else {
         zs__fence_all(z); /* [EPOCH-4] */
         zs__lists_settle(z, e);
         zs__sweep_epoch(z, e, stamp, 1);
-        place->rss_after_close = zs__os_rss();
+        zs__store_u64(&place->rss_after_close, zs__os_rss());
         zs__claim_end(place);
     }
     zs__lock_drop(zs__as_lock(&z->close_lock));
@@ -6547,6 +6992,950 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
     out->corruption_events = zs__load_u64(&p->corruption_events);
 }
 
+/* ---- >>stats ---------------------------------------------------------------
+   Snapshots. Live figures come from the slot states and chunk records, read while their owners go on; counters are
+   each heap's own, added up. No lock is held while states are read; the epoch lock is, briefly, for ring places.
+
+   [STATS-1] A chunk's record is read between two looks at its stamp: when they differ, the chunk is left out. What the
+             class says bounds what is read, and slab metadata that was committed once stays readable.
+   [STATS-2] A chunk counts for its class and epoch while its stamp is its place's round, the place's epoch has not
+             ended and the chunk is not in the pool (ZS__CHUNK_LOOSE).                                            */
+
+/* What a walk over chunks adds up. Bytes are of object memory. */
+typedef struct zs__tally {
+    uint64_t live, live_bytes, slots, slabs, full, empty, committed, resident, reclaimable;
+} zs__tally;
+
+static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bound */
+{
+    uint32_t chunks;
+    zs__arena_take(z);
+    chunks = z->fresh_chunk;
+    if (!z->config.memory && chunks > z->record_committed)
+        chunks = (uint32_t)z->record_committed;
+    zs__arena_drop(z);
+    return chunks;
+}
+
+/* A bit for each of eight states that holds an object, in the order of memory. Relaxed: a snapshot. */
+static uint64_t zs__states_eight(const uint8_t *states)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = zs__load_u64((const uint64_t *)(const void *)states);
+    uint64_t b0 = x & ones, b1 = x >> 1 & ones, b2 = x >> 2 & ones;
+    uint64_t live = (b0 | b2) & ~(b1 & b2) & ~(b1 & ~b0); /* LIVE 1, HANDLE 3, GUARDED 4, FREEING 5 */
+    union {
+        uint32_t word;
+        uint8_t first;
+    } order = {1};
+    return (live * (order.first ? UINT64_C(0x0102040810204080) : UINT64_C(0x8040201008040201))) >> 56;
+}
+
+static uint64_t zs__states_live(const zslab *z, size_t slab)
+{
+    uint64_t live = 0;
+    unsigned i;
+    for (i = 0; i < 64; i += 8)
+        live |= zs__states_eight(z->states + slab * 64 + i) << i;
+    return live;
+}
+
+/* Slots of a slab from the first to the highest whose state is not 0. */
+static uint32_t zs__states_used(const zslab *z, size_t slab)
+{
+    uint32_t i = 64;
+    while (i && !zs__load_u64((const uint64_t *)(const void *)(z->states + slab * 64 + i - 8)))
+        i -= 8;
+    while (i && !zs__load_u8(z->states + slab * 64 + i - 1))
+        i--;
+    return i;
+}
+
+static inline size_t zs__stats_slab(const zslab *z, uint32_t chunk, const zs__class *k) /* [STATS-1] by class alone */
+{
+    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
+}
+
+static size_t zs__pages_over(const zslab *z, size_t from, size_t to) /* bytes of the pages that [from, to) touches */
+{
+    size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES;
+    return from < to ? zs__round_up(to, page) - from / page * page : 0;
+}
+
+static size_t zs__pages_in(const zslab *z, size_t from, size_t to) /* bytes of the whole pages inside */
+{
+    size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES, first = zs__round_up(from, page);
+    to = to / page * page;
+    return first < to ? to - first : 0;
+}
+
+/* Bytes of pages this binding touched: the slabs it carved, of its bin's current one the slots handed out. Shared mode
+   carves all at once and takes the lowest first: up to the highest slot in use. */
+static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *k)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__bin *bin = (const zs__bin *)zs__load_ptr(&c->bin);
+    uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
+    uint32_t last, used = 64;
+    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size;
+    if (!carved || carved > k->slabs || start >= k->slabs)
+        return 0;
+    last = (start + carved - 1) % k->slabs;
+    if (z->shared) {
+        for (last = carved; last && !zs__states_used(z, first + last - 1);)
+            last--;
+        used = last ? zs__states_used(z, first + last - 1) : 0;
+        return last ? zs__pages_over(z, 0, (last - 1) * unit + (size_t)used * k->size) : 0;
+    }
+    if (zs__load_u32(&bin->current) == first + last + 1)
+        used = zs__states_used(z, first + last);
+    if (last >= start)
+        return zs__pages_over(z, start * unit, last * unit + (size_t)used * k->size);
+    return zs__pages_over(z, start * unit, ZS__CHUNK_BYTES) +
+           zs__pages_over(z, 0, last * unit + (size_t)used * k->size);
+}
+
+/* Resident bytes of a chunk that was bound once. */
+static size_t zs__chunk_resident(const zslab *z, uint32_t chunk, const zs__class *k)
+{
+    const zs__chunk_cold *x = &z->cold[chunk];
+    const uint32_t whole = ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_HUGE_PAGES;
+    size_t left = ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes), worn;
+    size_t carved;
+    if (!left || (z->flags_in_effect & whole))
+        return left;
+    worn = (size_t)(zs__load_u8(&x->touched) & 127) * (ZS__CHUNK_BYTES / 64);
+    carved = zs__chunk_carved(z, chunk, k);
+    if (carved < worn)
+        carved = worn;
+    return carved < left ? carved : left;
+}
+
+/* States of a bound chunk: objects, slabs, and the gaps between live objects that hold whole pages. */
+static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, zs__tally *t)
+{
+    uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
+    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, from = 0;
+    if (carved > k->slabs || start >= k->slabs)
+        return;
+    for (number = 0; number < k->slabs; number++) {
+        uint64_t full = zs__slab_full(k, number), live, left;
+        uint32_t order = number >= start ? number - start : number + k->slabs - start;
+        if (order >= carved) { /* never used: no gap counts across it */
+            t->reclaimable += zs__pages_in(z, from, number * unit);
+            from = (number + 1) * unit;
+            continue;
+        }
+        live = zs__states_live(z, first + number) & full;
+        t->slabs++;
+        t->slots += zs__popcount(full);
+        t->live += zs__popcount(live);
+        t->full += live == full;
+        t->empty += !live;
+        for (left = live == full ? 1 : live; left; left &= left - 1) {
+            size_t at = number * unit + (size_t)zs__ctz(left) * k->size;
+            t->reclaimable += zs__pages_in(z, from, at);
+            from = live == full ? (number + 1) * unit : at + k->size;
+        }
+    }
+    t->reclaimable += zs__pages_in(z, from, from > (size_t)k->slots * k->size ? from : ZS__CHUNK_BYTES);
+}
+
+static int zs__stamp_counts(const zslab *z, uint32_t chunk, uint64_t stamp) /* [STATS-2] */
+{
+    const zs__place *place = &z->places[zs__stamp_place(stamp)];
+    return stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_u32(&place->state) != ZSLAB_EPOCH_CLOSED &&
+           !zs__load_u32(&place->ended) && !(zs__load_u8(&z->cold[chunk].touched) & ZS__CHUNK_LOOSE);
+}
+
+static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
+{
+    to->live += t->live;
+    to->live_bytes += t->live * k->size;
+    to->slots += t->slots;
+    to->slabs += t->slabs;
+    to->full += t->full;
+    to->empty += t->empty;
+    to->committed += t->committed;
+    to->resident += t->resident;
+    to->reclaimable += t->live ? t->reclaimable < t->resident ? t->reclaimable : t->resident : t->resident;
+}
+
+/* Add up the chunks whose class or ring place is one of `count` from `first`, each to its own tally. cls: only this
+   class, ZS__CLASS_MAX: any. */
+typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__tally_by;
+static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint32_t count, uint32_t cls,
+                           zs__tally *out)
+{
+    uint32_t chunk, chunks = zs__stats_chunks((zslab *)(uintptr_t)z);
+    zs__zero(out, count * sizeof *out);
+    for (chunk = 0; chunk < chunks; chunk++) {
+        const zs__chunk *c = &z->chunks[chunk];
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
+        uint32_t of = zs__load_u32(&c->cls), key;
+        zs__tally t;
+        key = by == ZS__BY_CLASS ? of - first : by == ZS__BY_PLACE ? zs__stamp_place(stamp) - first : 0;
+        if (!stamp || key >= count || (cls != ZS__CLASS_MAX && cls != of) || !zs__stamp_counts(z, chunk, stamp))
+            continue;
+        zs__zero(&t, sizeof t);
+        t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
+        t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
+        zs__tally_slabs(z, chunk, &z->classes[of], &t);
+        if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u32(&c->cls) == of) /* [STATS-1] */
+            zs__tally_add(&out[key], &t, &z->classes[of]);
+    }
+}
+
+/* Resident object memory, whoever holds it, and the slab metadata of chunks in use; each region begins two pages. */
+static uint64_t zs__stats_resident(zslab *z)
+{
+    uint32_t chunk, chunks = zs__stats_chunks(z);
+    uint64_t bytes = 0, regions = 0;
+    for (chunk = 0; chunk < chunks; chunk++) {
+        const zs__class *k = &z->classes[zs__load_u32(&z->chunks[chunk].cls)];
+        if (!zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind. Not bound, or just now */
+            continue;
+        bytes += zs__chunk_resident(z, chunk, k) + sizeof(zs__chunk) + sizeof(zs__chunk_cold);
+        bytes += (uint64_t)zs__load_u32(&z->cold[chunk].carved) * (64 + sizeof(uint64_t));
+        regions |= (uint64_t)1 << k->region;
+    }
+    return bytes + 2 * z->page_bytes * zs__popcount(regions);
+}
+
+/* Every heap's counters of a class, added up; with totals of its rows. */
+static void zs__stats_counters(const zslab *z, uint32_t cls, zs__counters *sum)
+{
+    const zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps); /* with zs__heap_new */
+    size_t i;
+    uint64_t *to = (uint64_t *)(void *)sum;
+    zs__zero(sum, sizeof *sum);
+    for (; heap; heap = heap->next) {
+        const uint64_t *from = (const uint64_t *)(const void *)&heap->counters[cls];
+        for (i = 0; i < sizeof *sum / sizeof *to; i++)
+            to[i] += zs__load_u64(from + i); /* relaxed: one writer each, or atomic adds; a recent value will do */
+#if ZSLAB_STATS > 1
+        {
+            zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
+            for (; row; row = row->made) {
+                sum->allocs += zs__load_u64(&zs__bin_at(row, cls)->allocs);
+                sum->frees += zs__load_u64(&zs__bin_at(row, cls)->frees);
+            }
+        }
+#endif
+    }
+    sum->frees += sum->stray_frees;
+}
+
+/* Metadata of heaps and rows: what was written of it; a magazine once its class was used. */
+static uint64_t zs__stats_heaps(const zslab *z)
+{
+    const zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps); /* with zs__heap_new */
+    uint64_t bytes = 0;
+    for (; heap; heap = heap->next) {
+        zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
+        bytes += z->heap_bytes;
+        for (; row; row = row->made) {
+            uint32_t cls;
+            bytes += z->magazine_offset;
+            for (cls = 0; !z->shared && cls < z->class_count; cls++)
+                if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)
+                    bytes += zs__magazine_entries(z, cls) * sizeof(zs__entry);
+        }
+    }
+    return bytes;
+}
+
+static void zs__stats_perf(const zs__counters *n, zslab_perf *out)
+{
+    out->slow_path_hits = n->slow;
+    out->new_slab_count = n->new_slab;
+    out->list_move_partial_to_full = n->partial_to_full;
+    out->list_move_full_to_partial = n->full_to_partial;
+    out->current_partial_null = n->partial_null;
+    out->current_partial_full = n->current_full;
+    out->empty_slab_recycled = n->recycled;
+    out->empty_slab_overflowed = n->overflowed;
+}
+
+/* Everything about a class but what its tally says. */
+static void zs__stats_class_fill(const zslab *z, uint32_t cls, const zs__tally *t, zslab_class_stats *out)
+{
+    zs__counters n;
+    uint64_t used;
+    zs__stats_counters(z, cls, &n);
+    zs__zero(out, sizeof *out);
+    out->version = ZSLAB_STATS_VERSION;
+    out->class_idx = cls;
+    out->object_bytes = z->classes[cls].size;
+    zs__stats_perf(&n, &out->perf);
+    out->slow_path_cache_miss = n.cache_miss;
+    out->slow_path_epoch_closed = n.epoch_closed;
+    out->slow_path_inbox = n.inbox;
+    out->slow_path_rebind = n.rebind;
+    out->purge_calls = n.purge_calls;
+    out->purge_bytes = n.purge_bytes;
+    out->purge_failures = n.purge_failures;
+    out->slabs = t->slabs;
+    out->full_slabs = t->full;
+    out->empty_slabs = t->empty;
+    out->net_slabs = t->slabs - t->empty;
+    out->partial_slabs = t->slabs - t->empty - t->full;
+    out->live_objects = t->live;
+    out->total_objects = t->slots;
+    out->committed_bytes = t->committed;
+    out->estimated_rss_bytes = t->resident;
+    out->allocs = n.allocs;
+    out->frees = n.frees;
+    used = n.new_slab + n.recycled;
+    out->recycle_rate_pct = used ? 100.0 * (double)n.recycled / (double)used : 0;
+    out->fast_path_pct = n.allocs > n.slow ? 100.0 * (double)(n.allocs - n.slow) / (double)n.allocs : 0;
+    out->slow_path_limit = n.limit;
+    out->slow_path_no_memory = n.no_memory;
+    out->cas_retries = n.cas_retries;
+    out->remote_frees = n.remote_frees;
+    out->remote_flushes = n.remote_flushes;
+}
+
+static void zs__stats_sum(const zslab *z, zslab_global_stats *out) /* counters of every class */
+{
+    uint32_t cls, kind;
+    zs__counters n;
+    for (cls = 0; cls < z->class_count; cls++) {
+        zs__stats_counters(z, cls, &n);
+        out->slabs_allocated += n.new_slab;
+        out->slabs_recycled += n.recycled;
+        out->slow_path_hits += n.slow;
+        out->slow_path_cache_miss += n.cache_miss;
+        out->slow_path_epoch_closed += n.epoch_closed;
+        out->slow_path_inbox += n.inbox;
+        out->slow_path_rebind += n.rebind;
+        out->slow_path_limit += n.limit;
+        out->slow_path_no_memory += n.no_memory;
+        out->cache_overflows += n.overflowed;
+        out->remote_frees += n.remote_frees;
+        out->remote_flushes += n.remote_flushes;
+        out->cas_retries += n.cas_retries;
+        out->allocs += n.allocs;
+        out->frees += n.frees;
+    }
+    for (kind = 0; kind <= ZSLAB_E_CORRUPT; kind++)
+        out->misuse_count += out->misuse[kind] = zs__load_u64(&z->misuse[kind]); /* relaxed: a counter, as the next */
+    out->purge_calls = zs__load_u64(&z->purge_calls);
+    out->purge_bytes = zs__load_u64(&z->purge_bytes);
+    out->purge_failures = zs__load_u64(&z->purge_failures);
+    out->lock_waits = zs__load_u64(&z->lock_waits);
+}
+
+static int zs__place_ended(const zs__place *place) /* as users see it. Epoch lock held */
+{
+    return place->state == ZSLAB_EPOCH_CLOSED || zs__load_u32(&place->ended);
+}
+
+/* How many epochs take objects, how many drain; those that have drained are closed on the way. Epoch lock held. */
+static void zs__stats_places(zslab *z, zslab_global_stats *out)
+{
+    uint32_t q, next;
+    for (q = z->closing_head; q; q = next) {
+        next = z->places[q - 1].next_closing;
+        zs__place_poke(z, &z->places[q - 1], 0);
+    }
+    for (q = 0; q < z->epoch_count; q++) {
+        if (zs__place_ended(&z->places[q]))
+            continue;
+        out->active_epoch_count += z->places[q].state == ZSLAB_EPOCH_ACTIVE;
+        out->closing_epoch_count += z->places[q].state == ZSLAB_EPOCH_CLOSING;
+    }
+}
+
+ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
+{
+    zslab *w = (zslab *)(uintptr_t)z; /* its locks are taken; a drained epoch's state may move forward */
+    zs__tally t;
+    zs__zero(out, sizeof *out);
+    out->version = ZSLAB_STATS_VERSION;
+    out->class_count = z->class_count;
+    out->flags_in_effect = z->flags_in_effect;
+    zs__epochs_take(w);
+    zs__stats_places(w, out);
+    out->heap_count = z->heap_count;
+    out->current_epoch = zs__load_u64(&z->current);
+    zs__epochs_drop(w);
+    zs__tally_walk(z, ZS__BY_ALLOCATOR, 0, 1, ZS__CLASS_MAX, &t);
+    out->net_slabs = t.slabs - t.empty;
+    out->live_objects = t.live;
+    out->live_bytes = t.live_bytes;
+    out->retired_slots = zs__load_u64(&z->retired_slots);
+    out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
+    out->cached_bytes = zs__load_ptr(&z->cached_bytes);
+    out->estimated_rss_bytes = zs__stats_resident(w) + zs__stats_heaps(z) + sizeof *z +
+                               z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
+    out->rss_bytes = zs__os_rss();
+    zs__stats_sum(z, out);
+}
+
+ZSLAB_API zslab_result zslab_stats_class(const zslab *z, size_t class_idx, zslab_class_stats *out)
+{
+    zs__tally t;
+    if (class_idx >= z->class_count || !out)
+        return ZSLAB_E_INVALID;
+    zs__tally_walk(z, ZS__BY_CLASS, (uint32_t)class_idx, 1, ZS__CLASS_MAX, &t);
+    zs__stats_class_fill(z, (uint32_t)class_idx, &t, out);
+    return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zslab_perf *out)
+{
+    zs__counters n;
+    if (class_idx >= z->class_count || !out)
+        return ZSLAB_E_INVALID;
+    zs__stats_counters(z, (uint32_t)class_idx, &n);
+    zs__stats_perf(&n, out);
+    return ZSLAB_OK;
+}
+
+/* What a ring place says of the epoch that has it, or had it last. Epoch lock held. */
+static void zs__stats_place(zslab *z, zs__place *place, zslab_epoch_stats *out)
+{
+    size_t i;
+    zs__place_poke(z, place, 0);
+    zs__zero(out, sizeof *out);
+    out->version = ZSLAB_STATS_VERSION;
+    out->epoch = place->id;
+    out->state = zs__place_ended(place) ? ZSLAB_EPOCH_CLOSED : (zslab_epoch_state)place->state;
+    for (i = 0; i < sizeof out->label; i++)
+        out->label[i] = place->label[i];
+    out->era = place->id >> 16;
+    out->opened_ns = place->opened_ns;
+    out->domain_count = out->state == ZSLAB_EPOCH_CLOSED ? 0 : place->domains;
+    out->rss_before_close = zs__load_u64(&place->rss_before_close); /* relaxed: figures of who closed it */
+    out->rss_after_close = zs__load_u64(&place->rss_after_close);
+}
+
+static void zs__stats_epoch_fill(const zs__tally *t, zslab_epoch_stats *out)
+{
+    if (out->state == ZSLAB_EPOCH_CLOSED)
+        return;
+    out->live_objects = t->live;
+    out->slabs = t->slabs;
+    out->reclaimable_slabs = t->empty;
+    out->reclaimable_bytes = t->reclaimable;
+    out->estimated_rss_bytes = t->resident;
+}
+
+ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab_epoch e, zslab_epoch_stats *out)
+{
+    zslab *w = (zslab *)(uintptr_t)z; /* its lock is taken; a drained epoch's state may move forward */
+    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
+    int known;
+    zs__tally t;
+    if (class_idx >= z->class_count || !out)
+        return ZSLAB_E_INVALID;
+    if (!e || q >= z->epoch_count)
+        return ZSLAB_E_CLOSED;
+    zs__epochs_take(w);
+    known = z->places[q].id == e;
+    if (known)
+        zs__stats_place(w, &w->places[q], out);
+    zs__epochs_drop(w);
+    if (!known)
+        return ZSLAB_E_CLOSED;
+    out->class_idx = (uint32_t)class_idx;
+    out->object_bytes = z->classes[class_idx].size;
+    zs__tally_walk(z, ZS__BY_PLACE, q, 1, (uint32_t)class_idx, &t);
+    zs__stats_epoch_fill(&t, out);
+    return ZSLAB_OK;
+}
+
+/* ---- text: an appender, and one table for each struct that both formats follow ---- */
+
+typedef struct zs__text {
+    char *buf;
+    size_t cap, length;    /* length counts what did not fit as well */
+} zs__text;
+
+static void zs__put_byte(zs__text *t, char byte)
+{
+    if (t->length + 1 < t->cap)
+        t->buf[t->length] = byte;
+    t->length++;
+}
+
+static void zs__put(zs__text *t, const char *s)
+{
+    while (*s)
+        zs__put_byte(t, *s++);
+}
+
+static void zs__put_u64(zs__text *t, uint64_t n)
+{
+    char digits[20];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while ((n /= 10) != 0);
+    while (i)
+        zs__put_byte(t, digits[--i]);
+}
+
+static void zs__put_pct(zs__text *t, double x) /* 0 to 100, two digits after the point */
+{
+    uint64_t n = (uint64_t)(x * 100 + 0.5);
+    zs__put_u64(t, n / 100);
+    zs__put_byte(t, '.');
+    zs__put_byte(t, (char)('0' + n / 10 % 10));
+    zs__put_byte(t, (char)('0' + n % 10));
+}
+
+/* Bytes of the UTF-8 sequence that begins here; 0: none does (RFC 3629, section 4). */
+static size_t zs__utf8(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0, i;
+    for (i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* A label between quotes; backslash, quote, line feed (and in JSON every control byte) escaped. */
+static void zs__put_label(zs__text *t, const char *label, int json)
+{
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *s = (const unsigned char *)label;
+    zs__put_byte(t, '"');
+    while (*s) {
+        size_t n = zs__utf8(s);
+        if (*s == '"' || *s == '\\') {
+            zs__put_byte(t, '\\');
+            zs__put_byte(t, (char)*s++);
+        } else if (*s == '\n') {
+            zs__put(t, "\\n");
+            s++;
+        } else if (*s < 0x20 && json) {
+            zs__put(t, "\\u00");
+            zs__put_byte(t, hex[*s >> 4]);
+            zs__put_byte(t, hex[*s++ & 15]);
+        } else if (!n) {
+            zs__put(t, "\xef\xbf\xbd");
+            s++;
+        } else {
+            while (n--)
+                zs__put_byte(t, (char)*s++);
+        }
+    }
+    zs__put_byte(t, '"');
+}
+
+/* A field of a visible struct: its name, where it stands, and what it is to Prometheus. */
+typedef enum zs__field_kind { ZS__U32, ZS__U64, ZS__PCT } zs__field_kind;
+typedef struct zs__field {
+    const char *name, *help; /* help NULL: in JSON only */
+    uint16_t offset;
+    uint8_t kind, counter;
+} zs__field;
+#define ZS__FIELD(type, member, kind, counter, help) {#member, help, (uint16_t)offsetof(type, member), kind, counter}
+#define ZS__GLOBAL(member, counter, help) ZS__FIELD(zslab_global_stats, member, ZS__U64, counter, help)
+#define ZS__CLASS(member, counter, help) ZS__FIELD(zslab_class_stats, member, ZS__U64, counter, help)
+#define ZS__PERF(member, help) ZS__FIELD(zslab_perf, member, ZS__U64, 1, help)
+#define ZS__EPOCH(member, help) ZS__FIELD(zslab_epoch_stats, member, ZS__U64, 0, help)
+
+static const zs__field zs__global_fields[] = {
+    ZS__FIELD(zslab_global_stats, class_count, ZS__U32, 0, NULL),
+    ZS__FIELD(zslab_global_stats, heap_count, ZS__U32, 0, "Heaps ever made."),
+    ZS__FIELD(zslab_global_stats, active_epoch_count, ZS__U32, 0, "Epochs that take objects."),
+    ZS__FIELD(zslab_global_stats, closing_epoch_count, ZS__U32, 0, "Epochs that drain."),
+    ZS__GLOBAL(slabs_allocated, 1, "Slabs taken into use for the first time since their chunk was bound."),
+    ZS__GLOBAL(slabs_recycled, 1, "Slabs taken into use again with every slot free."),
+    ZS__GLOBAL(net_slabs, 0, "Slabs that hold live objects."),
+    ZS__GLOBAL(live_objects, 0, "Live objects."),
+    ZS__GLOBAL(live_bytes, 0, "Bytes of live objects, each as large as its class."),
+    ZS__GLOBAL(committed_bytes, 0, "Object memory taken from the system and not purged since."),
+    ZS__GLOBAL(estimated_rss_bytes, 0, "Object pages touched and not purged since, and metadata."),
+    ZS__GLOBAL(rss_bytes, 0, "Resident memory of the process; 0 where unknown."),
+    ZS__GLOBAL(slow_path_hits, 1, "Allocations that found their slab used up or had none."),
+    ZS__GLOBAL(slow_path_cache_miss, 1, "Slow paths that took a chunk from the pool or the range."),
+    ZS__GLOBAL(slow_path_epoch_closed, 1, "Allocations refused because their epoch was closing or closed."),
+    ZS__GLOBAL(cache_overflows, 1, "Slabs of empty chunks given to the pool, the cache being full."),
+    ZS__GLOBAL(purge_calls, 1, "Times memory was given back to the system."),
+    ZS__GLOBAL(purge_bytes, 1, "Memory given back to the system."),
+    ZS__GLOBAL(purge_failures, 1, "Times the system refused to take memory back."),
+    ZS__GLOBAL(remote_frees, 1, "Objects freed by a heap other than their owner's."),
+    ZS__GLOBAL(remote_flushes, 1, "Slabs whose owner was told of remote frees."),
+    ZS__GLOBAL(misuse_count, 0, NULL),
+    ZS__GLOBAL(retired_slots, 0, "Slots never used again."),
+    ZS__FIELD(zslab_global_stats, flags_in_effect, ZS__U32, 0, NULL),
+    ZS__GLOBAL(slow_path_inbox, 1, "Slow paths that first took home what other threads freed."),
+    ZS__GLOBAL(slow_path_rebind, 1, "Slow paths that took a chunk of an ended round of their own."),
+    ZS__GLOBAL(slow_path_limit, 1, "Allocations refused because of the configured limit."),
+    ZS__GLOBAL(slow_path_no_memory, 1, "Allocations refused for want of memory."),
+    ZS__GLOBAL(cas_retries, 1, "Claims of shared mode that another thread's crossed."),
+    ZS__GLOBAL(lock_waits, 1, "Takes of an internal lock that found it held."),
+    ZS__GLOBAL(cached_bytes, 0, "Empty chunks kept resident."),
+    ZS__GLOBAL(allocs, 1, "Objects handed out; ZSLAB_STATS 2 only."),
+    ZS__GLOBAL(frees, 1, "Objects freed one by one; ZSLAB_STATS 2 only.")};
+
+static const zs__field zs__perf_fields[] = {
+    ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
+    ZS__PERF(new_slab_count, "Slabs taken into use for the first time since their chunk was bound."),
+    ZS__PERF(list_move_partial_to_full, "Chunks that left the list of those with free slots."),
+    ZS__PERF(list_move_full_to_partial, "Chunks that came back to the list of those with free slots."),
+    ZS__PERF(current_partial_null, "Slow paths that found no current slab."),
+    ZS__PERF(current_partial_full, "Slow paths that found the current slab used up."),
+    ZS__PERF(empty_slab_recycled, "Slabs taken into use again with every slot free."),
+    ZS__PERF(empty_slab_overflowed, "Slabs of empty chunks given to the pool, the cache being full.")};
+
+static const zs__field zs__class_fields[] = {
+    ZS__FIELD(zslab_class_stats, class_idx, ZS__U32, 0, NULL),
+    ZS__FIELD(zslab_class_stats, object_bytes, ZS__U32, 0, NULL),
+    ZS__CLASS(slow_path_cache_miss, 1, "Slow paths that took a chunk from the pool or the range."),
+    ZS__CLASS(slow_path_epoch_closed, 1, "Allocations refused because their epoch was closing or closed."),
+    ZS__CLASS(slow_path_inbox, 1, "Slow paths that first took home what other threads freed."),
+    ZS__CLASS(slow_path_rebind, 1, "Slow paths that took a chunk of an ended round of their own."),
+    ZS__CLASS(purge_calls, 1, "Purges of pages of this class."),
+    ZS__CLASS(purge_bytes, 1, "Memory of this class given back to the system."),
+    ZS__CLASS(purge_failures, 1, "Purges of pages of this class that the system refused."),
+    ZS__CLASS(slabs, 0, "Slabs in use or waiting in their epoch."),
+    ZS__CLASS(partial_slabs, 0, "Slabs with a live object and room for another."),
+    ZS__CLASS(full_slabs, 0, "Slabs without room."),
+    ZS__CLASS(empty_slabs, 0, "Slabs without a live object."),
+    ZS__CLASS(live_objects, 0, "Live objects."),
+    ZS__CLASS(total_objects, 0, "Objects the slabs have room for."),
+    ZS__CLASS(committed_bytes, 0, "Chunks of the class, less what was purged of them."),
+    ZS__CLASS(estimated_rss_bytes, 0, "Pages of the class touched and not purged since."),
+    ZS__CLASS(net_slabs, 0, NULL),
+    ZS__CLASS(allocs, 1, "Objects handed out; ZSLAB_STATS 2 only."),
+    ZS__CLASS(frees, 1, "Objects freed one by one; ZSLAB_STATS 2 only."),
+    ZS__FIELD(zslab_class_stats, recycle_rate_pct, ZS__PCT, 0, NULL),
+    ZS__FIELD(zslab_class_stats, fast_path_pct, ZS__PCT, 0, NULL),
+    ZS__CLASS(slow_path_limit, 1, "Allocations refused because of the configured limit."),
+    ZS__CLASS(slow_path_no_memory, 1, "Allocations refused for want of memory."),
+    ZS__CLASS(cas_retries, 1, "Claims of shared mode that another thread's crossed."),
+    ZS__CLASS(remote_frees, 1, "Objects freed by a heap other than their owner's."),
+    ZS__CLASS(remote_flushes, 1, "Slabs whose owner was told of remote frees.")};
+
+static const zs__field zs__epoch_fields[] = {
+    ZS__EPOCH(era, NULL),
+    ZS__EPOCH(opened_ns, NULL),
+    ZS__EPOCH(domain_count, "Domains over the epoch."),
+    ZS__EPOCH(live_objects, "Live objects of the epoch."),
+    ZS__EPOCH(slabs, "Slabs that hold or held them."),
+    ZS__EPOCH(reclaimable_slabs, "Slabs of the epoch without a live object."),
+    ZS__EPOCH(reclaimable_bytes, "Resident pages of the epoch without a live object."),
+    ZS__EPOCH(estimated_rss_bytes, "Pages of the epoch touched and not purged since."),
+    ZS__EPOCH(rss_before_close, NULL),
+    ZS__EPOCH(rss_after_close, NULL)};
+
+#define ZS__COUNT_OF(table) (sizeof(table) / sizeof *(table))
+static const char *const zs__state_names[] = {"active", "closing", "closed"};
+
+static void zs__put_value(zs__text *t, const zs__field *f, const void *base)
+{
+    const char *at = (const char *)base + f->offset;
+    uint32_t small;
+    uint64_t large;
+    double pct;
+    if (f->kind == ZS__U32) {
+        zs__copy(&small, at, sizeof small);
+        zs__put_u64(t, small);
+    } else if (f->kind == ZS__U64) {
+        zs__copy(&large, at, sizeof large);
+        zs__put_u64(t, large);
+    } else {
+        zs__copy(&pct, at, sizeof pct);
+        zs__put_pct(t, pct);
+    }
+}
+
+/* Tallies by class or by place, ZS__TALLIES at a time: both formats go through them in order. */
+#define ZS__TALLIES 64u
+typedef struct zs__page {
+    const zslab *z;
+    zs__tally_by by;
+    uint32_t first;        /* of the tallies at hand; ~0: none yet */
+    zs__tally tally[ZS__TALLIES];
+} zs__page;
+
+static void zs__page_init(zs__page *page, const zslab *z, zs__tally_by by)
+{
+    page->z = z;
+    page->by = by;
+    page->first = ~(uint32_t)0;
+}
+
+static const zs__tally *zs__page_at(zs__page *page, uint32_t i)
+{
+    uint32_t first = i / ZS__TALLIES * ZS__TALLIES;
+    if (page->first != first) {
+        zs__tally_walk(page->z, page->by, first, ZS__TALLIES, ZS__CLASS_MAX, page->tally);
+        page->first = first;
+    }
+    return &page->tally[i - first];
+}
+
+static int zs__class_seen(zs__page *page, uint32_t cls, zslab_class_stats *out) /* 0: the class was never used */
+{
+    zs__stats_class_fill(page->z, cls, zs__page_at(page, cls), out);
+    return out->slabs || out->perf.slow_path_hits || out->slow_path_epoch_closed || out->slow_path_limit ||
+           out->slow_path_no_memory || out->remote_frees || out->allocs;
+}
+
+/* The epoch of a place, sums over classes. 0: it has none, or one that ended without figures of its close. */
+static int zs__epoch_seen(zs__page *page, uint32_t q, zslab_epoch_stats *out)
+{
+    zslab *w = (zslab *)(uintptr_t)page->z;
+    zs__epochs_take(w);
+    if (w->places[q].id)
+        zs__stats_place(w, &w->places[q], out);
+    else
+        out->epoch = ZSLAB_EPOCH_NONE;
+    zs__epochs_drop(w);
+    if (!out->epoch || (out->state == ZSLAB_EPOCH_CLOSED && !out->rss_before_close))
+        return 0;
+    if (out->state != ZSLAB_EPOCH_CLOSED)
+        zs__stats_epoch_fill(zs__page_at(page, q), out);
+    return 1;
+}
+
+/* ---- JSON ---- */
+
+static void zs__json_fields(zs__text *t, const zs__field *fields, size_t count, const void *base, int first)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        zs__put(t, i || !first ? ", \"" : "\"");
+        zs__put(t, fields[i].name);
+        zs__put(t, "\": ");
+        zs__put_value(t, &fields[i], base);
+    }
+}
+
+static void zs__json_epoch_id(zs__text *t, const char *key, zslab_epoch e)
+{
+    zs__put_byte(t, '"');
+    zs__put(t, key);
+    zs__put(t, "\": \"");
+    zs__put_u64(t, e);
+    zs__put_byte(t, '"');
+}
+
+static void zs__json_global(zs__text *t, const zslab *z)
+{
+    zslab_global_stats g;
+    uint32_t kind;
+    const char *comma = "";
+    zslab_stats_global(z, &g);
+    zs__put(t, "\"global\": {");
+    zs__json_epoch_id(t, "current_epoch", g.current_epoch);
+    zs__json_fields(t, zs__global_fields, ZS__COUNT_OF(zs__global_fields), &g, 0);
+    zs__put(t, ", \"misuse\": {");
+    for (kind = 0; kind <= ZSLAB_E_CORRUPT; kind++)
+        if (g.misuse[kind]) {
+            zs__put(t, comma);
+            zs__put_label(t, zslab_result_name((zslab_result)kind), 1);
+            zs__put(t, ": ");
+            zs__put_u64(t, g.misuse[kind]);
+            comma = ", ";
+        }
+    zs__put(t, "}}");
+}
+
+static void zs__json_classes(zs__text *t, zs__page *page)
+{
+    zslab_class_stats c;
+    uint32_t cls;
+    const char *comma = "";
+    zs__put(t, "\"classes\": [");
+    for (cls = 0; cls < page->z->class_count; cls++) {
+        if (!zs__class_seen(page, cls, &c))
+            continue;
+        zs__put(t, comma);
+        zs__put(t, "\n  {");
+        zs__json_fields(t, zs__class_fields, ZS__COUNT_OF(zs__class_fields), &c, 1);
+        zs__put(t, ", \"perf\": {");
+        zs__json_fields(t, zs__perf_fields, ZS__COUNT_OF(zs__perf_fields), &c.perf, 1);
+        zs__put(t, "}}");
+        comma = ",";
+    }
+    zs__put_byte(t, ']');
+}
+
+static void zs__json_epochs(zs__text *t, zs__page *page)
+{
+    zslab_epoch_stats e;
+    uint32_t q;
+    const char *comma = "";
+    zs__put(t, "\"epochs\": [");
+    for (q = 0; q < page->z->epoch_count; q++) {
+        if (!zs__epoch_seen(page, q, &e))
+            continue;
+        zs__put(t, comma);
+        zs__put(t, "\n  {");
+        zs__json_epoch_id(t, "epoch", e.epoch);
+        zs__put(t, ", \"state\": \"");
+        zs__put(t, zs__state_names[e.state]);
+        zs__put(t, "\", \"label\": ");
+        zs__put_label(t, e.label, 1);
+        zs__json_fields(t, zs__epoch_fields, ZS__COUNT_OF(zs__epoch_fields), &e, 0);
+        zs__put_byte(t, '}');
+        comma = ",";
+    }
+    zs__put_byte(t, ']');
+}
+
+static size_t zs__text_end(zs__text *t)
+{
+    if (t->cap)
+        t->buf[t->length < t->cap ? t->length : t->cap - 1] = 0;
+    return t->length;
+}
+
+ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap)
+{
+    zs__text t = {NULL, 0, 0};
+    zs__page page;
+    t.buf = buf;
+    t.cap = buf ? cap : 0;
+    zs__put(&t, "{\"version\": ");
+    zs__put_u64(&t, ZSLAB_STATS_VERSION);
+    zs__put(&t, ",\n ");
+    zs__json_global(&t, z);
+    zs__put(&t, ",\n ");
+    zs__page_init(&page, z, ZS__BY_CLASS);
+    zs__json_classes(&t, &page);
+    zs__put(&t, ",\n ");
+    zs__page_init(&page, z, ZS__BY_PLACE);
+    zs__json_epochs(&t, &page);
+    zs__put(&t, "}\n");
+    return zs__text_end(&t);
+}
+
+/* ---- Prometheus ---- */
+
+/* The prefix and the field's name; by convention only histograms end in _count, so heap_count becomes heaps. */
+static void zs__prom_name(zs__text *t, const char *prefix, const char *name, int counter)
+{
+    size_t length = 0, i;
+    while (name[length])
+        length++;
+    i = length;
+    if (length > 6 && name[length - 6] == '_' && name[length - 5] == 'c' && name[length - 1] == 't')
+        i -= 6;
+    zs__put(t, prefix);
+    for (; i; i--)
+        zs__put_byte(t, *name++);
+    zs__put(t, *name ? "s" : "");
+    zs__put(t, counter ? "_total" : "");
+}
+
+static void zs__prom_head(zs__text *t, const char *prefix, const char *name, int counter, const char *help)
+{
+    zs__put(t, "# HELP ");
+    zs__prom_name(t, prefix, name, counter);
+    zs__put_byte(t, ' ');
+    zs__put(t, help);
+    zs__put(t, "\n# TYPE ");
+    zs__prom_name(t, prefix, name, counter);
+    zs__put(t, counter ? " counter\n" : " gauge\n");
+}
+
+static void zs__prom_global(zs__text *t, const zslab *z)
+{
+    zslab_global_stats g;
+    uint32_t kind;
+    size_t i;
+    zslab_stats_global(z, &g);
+    for (i = 0; i < ZS__COUNT_OF(zs__global_fields); i++) {
+        const zs__field *f = &zs__global_fields[i];
+        if (!f->help)
+            continue;
+        zs__prom_head(t, "zslab_", f->name, f->counter, f->help);
+        zs__prom_name(t, "zslab_", f->name, f->counter);
+        zs__put_byte(t, ' ');
+        zs__put_value(t, f, &g);
+        zs__put_byte(t, '\n');
+    }
+    zs__prom_head(t, "zslab_", "misuse", 1, "Wrong calls answered, by kind.");
+    for (kind = ZSLAB_E_INVALID; kind <= ZSLAB_E_CORRUPT; kind++)
+        if (g.misuse[kind] || kind == ZSLAB_E_DOUBLE_FREE) {
+            zs__put(t, "zslab_misuse_total{kind=");
+            zs__put_label(t, zslab_result_name((zslab_result)kind), 0);
+            zs__put(t, "} ");
+            zs__put_u64(t, g.misuse[kind]);
+            zs__put_byte(t, '\n');
+        }
+}
+
+static void zs__prom_classes(zs__text *t, zs__page *page, const zs__field *f, size_t base)
+{
+    zslab_class_stats c;
+    uint32_t cls;
+    zs__prom_head(t, "zslab_class_", f->name, f->counter, f->help);
+    for (cls = 0; cls < page->z->class_count; cls++) {
+        if (!zs__class_seen(page, cls, &c))
+            continue;
+        zs__prom_name(t, "zslab_class_", f->name, f->counter);
+        zs__put(t, "{class=\"");
+        zs__put_u64(t, cls);
+        zs__put(t, "\",bytes=\"");
+        zs__put_u64(t, c.object_bytes);
+        zs__put(t, "\"} ");
+        zs__put_value(t, f, (const char *)&c + base);
+        zs__put_byte(t, '\n');
+    }
+}
+
+static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* NULL: the state, as a label */
+{
+    zslab_epoch_stats e;
+    uint32_t q;
+    const char *name = f ? f->name : "info";
+    zs__prom_head(t, "zslab_epoch_", name, 0, f ? f->help : "State of an epoch; always 1.");
+    for (q = 0; q < page->z->epoch_count; q++) {
+        if (!zs__epoch_seen(page, q, &e) || e.state == ZSLAB_EPOCH_CLOSED)
+            continue;
+        zs__prom_name(t, "zslab_epoch_", name, 0);
+        zs__put(t, "{epoch=\"");
+        zs__put_u64(t, e.epoch);
+        zs__put(t, "\",label=");
+        zs__put_label(t, e.label, 0);
+        if (!f) {
+            zs__put(t, ",state=\"");
+            zs__put(t, zs__state_names[e.state]);
+            zs__put_byte(t, '"');
+        }
+        zs__put(t, "} ");
+        if (f)
+            zs__put_value(t, f, &e);
+        else
+            zs__put_byte(t, '1');
+        zs__put_byte(t, '\n');
+    }
+}
+
+ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap)
+{
+    zs__text t = {NULL, 0, 0};
+    zs__page page;
+    size_t i;
+    t.buf = buf;
+    t.cap = buf ? cap : 0;
+    zs__prom_global(&t, z);
+    zs__page_init(&page, z, ZS__BY_CLASS);
+    for (i = 0; i < ZS__COUNT_OF(zs__perf_fields); i++)
+        zs__prom_classes(&t, &page, &zs__perf_fields[i], offsetof(zslab_class_stats, perf));
+    for (i = 0; i < ZS__COUNT_OF(zs__class_fields); i++)
+        if (zs__class_fields[i].help)
+            zs__prom_classes(&t, &page, &zs__class_fields[i], 0);
+    zs__page_init(&page, z, ZS__BY_PLACE);
+    zs__prom_epochs(&t, &page, NULL);
+    for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
+        if (zs__epoch_fields[i].help)
+            zs__prom_epochs(&t, &page, &zs__epoch_fields[i]);
+    return zs__text_end(&t);
+}
+
 /* ---- >>public --------------------------------------------------------------
    Entry points: check arguments, find the heap, call one function of a room above.  */
 
@@ -6607,6 +7996,7 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
         zs__store_rel_u8(at->state, ZS__FREE); /* in transit until the bit is set [SHARED-4] */
         if (!zs__shared_put(z, bin, (uint32_t)((size_t)(at->state - z->states) >> 6), (uint64_t)1 << (at->slot & 63)))
             return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+        zs__total_shared(z, &z->shared_heap->counters[at->k - z->classes].frees);
         if (z->rss_policy)
             zs__shared_drain(z, at->c, at->slot, at->stamp);
         return ZSLAB_OK;
@@ -6620,6 +8010,7 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
         zs__compiler_barrier(); /* as in zs__free_fast */
         if (zs__load_ptr(&at->c->bin) == (uintptr_t)bin)
             return zs__free_own(z, bin, p, at->state);
+        zs__count_away(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), (uint32_t)(at->k - z->classes));
         return zs__drain_free(z, at->c, at->slot, at->stamp);
     }
 #endif
@@ -6635,6 +8026,7 @@ static zslab_result zs__slot_retire(zslab *z, zs__spot *at)
     else
         zs__compiler_barrier();
     zs__add_u64(&z->retired_slots, 1); /* a counter: ordered with nothing */
+    zs__count_away(z, NULL, (uint32_t)(at->k - z->classes));
     if (z->shared && z->rss_policy)
         zs__shared_drain(z, at->c, at->slot, at->stamp);
     else if (zs__load_ptr(&at->c->bin) == (uintptr_t)&z->drain_bin)
@@ -6932,8 +8324,8 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         why = ZSLAB_E_INVALID;
     else if (cls == z->class_count)
         why = ZSLAB_E_TOO_BIG;
-    else if (e)
-        p = zs__handle_slot(heap, cls, e, &why);
+    else if (e && (p = zs__handle_slot(heap, cls, e, &why)) == NULL)
+        zs__count_refused(heap, cls, why);
     if (p && (why = zs__handle_issue(z, p, &h)) != ZSLAB_OK) {
         zs__undo(z, p);
         p = NULL;
@@ -7059,6 +8451,7 @@ static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
     if (r != ZSLAB_OK)
         return r;
     chunk = b->fresh - 1;
+    zs__store_u8(&z->cold[chunk].touched, 64); /* all of it. Statistics */
     for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes)
         *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
     first = zs__chunk_slab(z, &z->chunks[chunk]);
