@@ -135,6 +135,9 @@ bench-tails: $(PAIRS) ## p50 to p99.99 of allocate and of free, against the same
 bench-epochs: build/bench/bench_epochs ## what it costs to drop all objects of an epoch; against a bump arena
 	build/bench/bench_epochs -o build/bench/epochs.csv $(ARGS)
 
+bench-handles: build/bench/bench_handles ## following a handle against a pointer and a plain slot map; CSV in build/bench
+	build/bench/bench_handles -o build/bench/handles.csv $(ARGS)
+
 churn: build/bench/churn ## 100 million cycles over rotating epochs; memory must stay flat
 	build/bench/churn -o build/bench/churn.csv $(ARGS)
 
@@ -163,4 +166,4 @@ clean: ## remove build/
 
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-all demo demo-zns bench-zns test test-notls race coverage test-zns asan tsan examples bench bench-quick bench-tails \
-        bench-epochs churn soak lint map asm install clean
+        bench-epochs bench-handles churn soak lint map asm install clean
