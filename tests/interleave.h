@@ -285,7 +285,7 @@ typedef struct il_state {
     int open_count, depth, level, preempt_left, weak_left;
     int bounded; /* some outcome was beyond the level */
     il_open open[IL_DEPTH];
-    uint64_t *seen_key;
+    uint64_t *seen_key, last_key;
     uint32_t *seen_left; /* level, preemptions, weak outcomes: a byte each */
     uint32_t seen_count;
     uint32_t change_tick[8], length, weak_odds, low_priority;
@@ -413,6 +413,9 @@ IL_FN int il_seen_before(void)
     uint64_t key = il_state_hash();
     uint32_t i = il_seen_slot(key), left = il.seen_left[i];
     int preempt = il.preempt_left, weak = il.weak_left, p = (int)(left >> 8 & 255), w = (int)(left & 255);
+    if (key == il.last_key) /* this run was here a moment ago: nothing has happened since */
+        return 0;
+    il.last_key = key;
     if (il.seen_key[i] && p >= preempt && w >= weak) {
         il.bounded |= (int)(left >> 16) != il.level;
         return 1;
@@ -1571,7 +1574,7 @@ IL_FN void il_reset(void)
     il.choice_count = il.event_count = 0;
     il.view_used = 1;
     il.store_count = 0;
-    il.words_hash = il.sc_hash = 0;
+    il.words_hash = il.sc_hash = il.last_key = 0;
     memset(il.sc_clock, 0, sizeof il.sc_clock);
     memset(il.sc_view, 0, sizeof il.sc_view);
     for (t = 0; t < IL_THREADS; t++) {

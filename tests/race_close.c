@@ -141,8 +141,8 @@ static void refused_page(void)
     rss_page();
 }
 
-/* Two chunks and no spare place: while a free from another thread is under way, its epoch is closed, found over,
-   its place serves again and so does the chunk. */
+/* Two chunks and no spare place: while a free from another thread is under way, its epoch is closed, found
+   over, its place serves again and so does the chunk. */
 static void scarce_one(void)
 {
     chunks = 2;
