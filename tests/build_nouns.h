@@ -39,12 +39,22 @@ static int nouns_heap(zslab *z)
     return 0;
 }
 
+static int nouns_handle(zslab *z)
+{
+    void *p;
+    zslab_handle h = zslab_handle_alloc(z, 100, zslab_epoch_current(z), &p);
+    if (!h || zslab_handle_get(z, h) != p || zslab_handle_of(z, p) != h) return 30;
+    if (zslab_handle_pack(zslab_handle_unpack(h)) != h || zslab_handle_free(z, h) != ZSLAB_OK) return 31;
+    return zslab_handle_get(z, h) == NULL && zslab_handle_free(z, h) == ZSLAB_E_STALE ? 0 : 32;
+}
+
 /* config: NULL, or what a build without an operating system needs */
 static int use_every_noun(const zslab_config *config)
 {
     zslab *z = zslab_create(config);
     int wrong = z ? nouns_objects(z) : 100;
     if (!wrong) wrong = nouns_heap(z);
+    if (!wrong) wrong = nouns_handle(z);
     if (z) zslab_destroy(z);
     return wrong;
 }

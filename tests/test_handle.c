@@ -609,7 +609,7 @@ static void *board_reader(void *arg)
 {
     board *b = (board *)arg;
     uint64_t seed = (uintptr_t)&seed, seen = 0, wrong = 0;
-    while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
+    for (int i = 0; i < 10000 || !__atomic_load_n(&b->stop, __ATOMIC_RELAXED); i += i < 10000) { /* some at the end */
         zslab_handle h = __atomic_load_n(&b->cell[test_random(&seed) % BOARD], __ATOMIC_ACQUIRE);
         char *p = (char *)zslab_handle_get(b->z, h);
         if (p) wrong += (size_t)(p - b->z->base) % 64 != 0 || (size_t)(p - b->z->base) >= b->z->range_bytes;
