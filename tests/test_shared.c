@@ -1,0 +1,154 @@
+/* Shared mode: one heap for everybody, no thread-local state. Two threads churning claim at least 97 % of their
+   allocations without the lock; free works in a signal handler; fibers on one thread need nothing of their own. */
+/* timeout: 300 */
+#include "test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#define LIVE 2000
+
+typedef struct churner {
+    zslab *z;
+    uint64_t seed, rounds;
+    size_t most;           /* bytes */
+    int mine;              /* which byte its objects hold */
+} churner;
+
+/* Replace one of many live objects at random, again and again. */
+static void *churn(void *arg)
+{
+    static const zslab_result ok = ZSLAB_OK;
+    churner *c = (churner *)arg;
+    unsigned char **p = (unsigned char **)calloc(LIVE, sizeof *p);
+    uint64_t i;
+    size_t n;
+    MUST(p);
+    for (i = 0; i < c->rounds; i++) {
+        uint64_t x = test_random(&c->seed);
+        n = x % LIVE;
+        if (p[n] && (*p[n] != c->mine || zslab_free(c->z, p[n]) != ok))
+            CHECK(!"an object changed hands");
+        MUST(p[n] = (unsigned char *)zslab_malloc(c->z, 1 + (x >> 32) % c->most));
+        *p[n] = (unsigned char)c->mine;
+    }
+    for (n = 0; n < LIVE; n++)
+        CHECK_IS(zslab_free(c->z, p[n]), ok);
+    free(p);
+    return NULL;
+}
+
+static uint64_t slow_calls(const zslab *z)
+{
+    uint64_t n = 0;
+    size_t cls;
+    for (cls = 0; cls < z->class_count; cls++)
+        n += z->shared_heap->counters[cls].slow;
+    return n;
+}
+
+static void churns_without_the_lock(uint32_t flags, zslab_reclaim reclaim, uint64_t rounds, size_t most)
+{
+    zslab_config config = {0};
+    churner c[2];
+    pthread_t thread[2];
+    zslab *z;
+    int i;
+    double locked;
+    config.flags = ZSLAB_FLAG_SHARED | flags;
+    config.reclaim = reclaim;
+    z = test_create(&config);
+    for (i = 0; i < 2; i++) {
+        c[i].z = z, c[i].seed = (uint64_t)i + 1, c[i].rounds = rounds, c[i].most = most, c[i].mine = i + 1;
+        MUST(pthread_create(&thread[i], NULL, churn, &c[i]) == 0);
+    }
+    for (i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    locked = 100.0 * (double)slow_calls(z) / (2.0 * (double)rounds);
+    printf("sizes to %zu, flags %u, policy %d: %.2f %% of allocations took the lock\n", most, flags, (int)reclaim,
+           locked);
+    if (ZSLAB_STATS)
+        CHECK(locked > 0 && locked <= 3.0);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+}
+
+/* ---- signal handler ---- */
+static zslab *signal_z;
+static void *volatile signal_mailbox[64];
+static volatile int signal_frees;
+
+static void on_timer(int number)
+{
+    int i, saved = errno;
+    (void)number;
+    for (i = 0; i < 64; i++) {
+        void *p = __atomic_exchange_n(&signal_mailbox[i], NULL, __ATOMIC_ACQ_REL);
+        if (p && zslab_free(signal_z, p) == ZSLAB_OK)
+            signal_frees = signal_frees + 1;
+    }
+    errno = saved;
+}
+
+/* A handler frees what it interrupts the allocation of. */
+static void frees_in_a_signal_handler(void)
+{
+    struct itimerval every;
+    zslab_config config = {0};
+    uint64_t i, seed = 3;
+    config.flags = ZSLAB_FLAG_SHARED;
+    signal_z = test_create(&config);
+    memset(&every, 0, sizeof every);
+    every.it_value.tv_usec = every.it_interval.tv_usec = 200;
+    signal(SIGALRM, on_timer);
+    setitimer(ITIMER_REAL, &every, NULL);
+    for (i = 0; signal_frees < 20000 && i < 40000000; i++) {
+        void *p = zslab_malloc(signal_z, 8 + test_random(&seed) % 500);
+        MUST(p);
+        p = __atomic_exchange_n(&signal_mailbox[i % 64], p, __ATOMIC_ACQ_REL);
+        if (p)
+            CHECK_IS(zslab_free(signal_z, p), ZSLAB_OK);
+    }
+    memset(&every, 0, sizeof every);
+    setitimer(ITIMER_REAL, &every, NULL);
+    signal(SIGALRM, SIG_DFL);
+    on_timer(0);
+    CHECK(signal_frees > 64);
+    CHECK(test_live(signal_z) == 0);
+    test_destroy(signal_z);
+}
+
+/* Last error and domain are the allocator's or the caller's, heaps are all one. */
+static void one_heap_for_all(void)
+{
+    zslab_config config = {0};
+    zslab *z;
+    zslab_heap *a, *b;
+    void *p;
+    config.flags = ZSLAB_FLAG_SHARED;
+    z = test_create(&config);
+    MUST((a = zslab_heap_create(z)) != NULL && (b = zslab_heap_create(z)) != NULL);
+    MUST((p = zslab_heap_malloc(a, 100)) != NULL);
+    CHECK(z->heap_count == 1);
+    CHECK_IS(zslab_heap_free(b, p), ZSLAB_OK);
+    CHECK_IS(zslab_heap_free(a, p), ZSLAB_E_DOUBLE_FREE);
+    zslab_heap_destroy(a);
+    MUST((p = zslab_heap_malloc(b, 100)) != NULL);
+    zslab_thread_detach(z);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    zslab_heap_destroy(b);
+    test_destroy(z);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t rounds = test_amount(argc, argv, 1000000);
+    churns_without_the_lock(0, ZSLAB_RECLAIM_LATENCY, rounds, 64);
+    churns_without_the_lock(0, ZSLAB_RECLAIM_LATENCY, rounds, 1000);
+    churns_without_the_lock(0, ZSLAB_RECLAIM_RSS, rounds, 1000);
+    churns_without_the_lock(ZSLAB_FLAG_HARDENED, ZSLAB_RECLAIM_LATENCY, rounds, 1000);
+    frees_in_a_signal_handler();
+    one_heap_for_all();
+    return test_summary("test_shared");
+}
