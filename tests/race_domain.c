@@ -114,7 +114,7 @@ static const il_scenario scenarios[] = {
 
 static const il_plant plants[] = {
     { "relaxed_unlock", "last_exit_vs_enter", "zs__lock_drop", IL_STORE, "", 0, IL_RELAX, 0 },
-    { "lock_not_taken", "last_exit_vs_enter", "zs__lock_take", IL_CAS, "", 0, IL_DROP, 0 },
+    { "lock_not_taken", "last_exit_vs_enter", "", IL_CAS, "word", 0, IL_DROP, 0 },
 };
 
 int main(int argc, char **argv)

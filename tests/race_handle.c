@@ -106,7 +106,7 @@ static void reset_and_make(void)
     q = race_mine(again, LARGE);
 }
 
-/* A get finds the object or nothing; once the end happened before it, nothing; and a stale free frees nothing. */
+/* A get finds the object or nothing; once the end happened before it, nothing; a stale free frees nothing. */
 static void get(void)
 {
     int late = zs__load_acq_u32(&gone) != 0;
