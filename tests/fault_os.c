@@ -1,0 +1,242 @@
+/* Every call of every OS hook fails once, for every n; then every call from the n-th on fails until the system
+   recovers. No crash, nothing leaked, no object harmed, the same answers afterwards as if nothing had happened. */
+/* timeout: 300 */
+#include "test.h"
+
+/* ---- a system that fails on demand, and remembers what it lent ---- */
+enum { HOOK_RESERVE, HOOK_COMMIT, HOOK_PURGE, HOOKS };
+static const char *const hook_name[] = {"reserve", "commit", "purge"};
+
+static struct {
+    uint64_t calls[HOOKS];
+    int hook;              /* which one fails */
+    uint64_t from, to;     /* calls [from, to) of it, counted from 1 */
+    uint64_t failed;
+    size_t lent;           /* bytes reserved and not released */
+    int ranges;
+} sys;
+
+static int fails(int hook)
+{
+    uint64_t n = ++sys.calls[hook];
+    if (hook != sys.hook || n < sys.from || n >= sys.to)
+        return 0;
+    sys.failed++;
+    return 1;
+}
+
+static void *sys_reserve(void *user, size_t bytes, size_t alignment)
+{
+    void *p = fails(HOOK_RESERVE) ? NULL : zs__os_reserve(NULL, bytes, alignment);
+    (void)user;
+    sys.lent += p ? bytes : 0;
+    sys.ranges += p != NULL;
+    return p;
+}
+static int sys_commit(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    return fails(HOOK_COMMIT) ? -1 : zs__os_commit(NULL, p, bytes);
+}
+static int sys_purge(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    return fails(HOOK_PURGE) ? -1 : zs__os_purge(NULL, p, bytes);
+}
+static void sys_release(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    sys.lent -= bytes;
+    sys.ranges--;
+    zs__os_release(NULL, p, bytes);
+}
+
+/* ---- a story that asks for everything: chunks of many classes, epochs, heaps, rows, trim ---- */
+#define OBJECTS 300
+typedef struct story {
+    zslab *z;
+    void *p[OBJECTS];
+    size_t bytes[OBJECTS];
+    uint64_t refused;
+} story;
+
+/* An allocation that may be refused for want of memory, and for nothing else. */
+static void *ask(story *s, size_t bytes, zslab_epoch e)
+{
+    void *p = e ? zslab_malloc_epoch(s->z, bytes, e) : zslab_malloc(s->z, bytes);
+    if (!p) {
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM);
+        s->refused++;
+    }
+    return p;
+}
+
+static void take_all(story *s, zslab_epoch e, size_t most)
+{
+    size_t i;
+    for (i = 0; i < OBJECTS; i++) {
+        s->bytes[i] = 1 + i * 131 % most;
+        if ((s->p[i] = ask(s, s->bytes[i], e)) != NULL)
+            test_fill(s->p[i], s->bytes[i], i);
+    }
+}
+
+static void give_all(story *s, size_t step)
+{
+    size_t i;
+    for (i = 0; i < OBJECTS; i += step)
+        if (s->p[i]) {
+            CHECK(test_filled(s->p[i], s->bytes[i], i));
+            CHECK_IS(zslab_free(s->z, s->p[i]), ZSLAB_OK);
+            s->p[i] = NULL;
+        }
+}
+
+static void grow_all(story *s)
+{
+    size_t i;
+    for (i = 0; i < OBJECTS; i += 5) {
+        void *q = s->p[i] ? zslab_realloc(s->z, s->p[i], s->bytes[i] * 2) : NULL;
+        if (q) {
+            s->p[i] = q;
+            s->bytes[i] *= 2;
+            test_fill(q, s->bytes[i], i);
+        } else if (s->p[i]) {
+            CHECK(zslab_last_error() == ZSLAB_E_NOMEM && test_filled(s->p[i], s->bytes[i], i));
+            s->refused++;
+        }
+    }
+}
+
+static size_t held(const story *s)
+{
+    size_t i, n = 0;
+    for (i = 0; i < OBJECTS; i++)
+        n += s->p[i] != NULL;
+    return n;
+}
+
+static void *in_another_thread(void *arg)
+{
+    story *s = (story *)arg;
+    take_all(s, 0, 300);
+    return NULL;
+}
+
+static void tell(story *s)
+{
+    zslab_epoch e = zslab_epoch_open(s->z, "story");
+    zslab_heap *heap;
+    take_all(s, 0, 4000);
+    grow_all(s);
+    CHECK(test_live(s->z) == held(s));
+    give_all(s, 2);
+    give_all(s, 1);
+    take_all(s, e, 2000);
+    CHECK_IS(zslab_epoch_close(s->z, e), ZSLAB_OK); /* purges, under the RSS policy */
+    CHECK(test_live(s->z) == held(s));
+    give_all(s, 3);
+    give_all(s, 1);
+    zslab_trim(s->z);
+    e = zslab_epoch_open(s->z, "another");
+    take_all(s, e, 100);
+    CHECK_IS(zslab_epoch_release(s->z, e), ZSLAB_OK);
+    memset(s->p, 0, sizeof s->p);
+    if ((heap = zslab_heap_create(s->z)) != NULL) {
+        void *p = zslab_heap_malloc(heap, 50);
+        if (p)
+            CHECK_IS(zslab_heap_free(heap, p), ZSLAB_OK);
+        zslab_heap_destroy(heap);
+    } else {
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM);
+        s->refused++;
+    }
+    test_in_thread(in_another_thread, s);
+    CHECK(test_live(s->z) == held(s));
+    give_all(s, 1);
+    zslab_trim(s->z);
+    CHECK(test_live(s->z) == 0);
+}
+
+static zslab *open_on_sys(const test_mode *m)
+{
+    zslab_config c = {0};
+    c.flags = m->flags;
+    c.reclaim = m->reclaim;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    c.reserve_bytes = 2000 * ZS__CHUNK_BYTES;
+    c.os.reserve = sys_reserve;
+    c.os.commit = sys_commit;
+    c.os.purge = sys_purge;
+    c.os.release = sys_release;
+    return zslab_create(&c);
+}
+
+static void sys_reset(int hook, uint64_t from, uint64_t to)
+{
+    memset(&sys, 0, sizeof sys);
+    sys.hook = hook;
+    sys.from = from;
+    sys.to = to;
+}
+
+/* The story with failures; then, the system well again, once more without any. 0: nothing failed any more. */
+static int survives(const test_mode *m, int hook, uint64_t from, uint64_t to, size_t committed)
+{
+    static story s;
+    memset(&s, 0, sizeof s);
+    test_at("%s, %s %llu to %llu", m->name, hook_name[hook], (unsigned long long)from, (unsigned long long)to);
+    sys_reset(hook, from, to);
+    s.z = open_on_sys(m);
+    if (!s.z) {
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && sys.failed && hook != HOOK_PURGE);
+        CHECK(sys.lent == 0 && sys.ranges == 0);
+        return 1;
+    }
+    tell(&s);
+    if (hook == HOOK_PURGE)
+        CHECK(s.refused == 0); /* what cannot be given back is kept */
+    sys.to = 0;
+    s.refused = 0;
+    tell(&s);
+    tell(&s);
+    CHECK(s.refused == 0);
+    if (!CHECK(s.z->committed_bytes == committed))
+        printf("%zu bytes, not %zu\n", (size_t)s.z->committed_bytes, committed);
+    test_destroy(s.z);
+    CHECK(sys.lent == 0 && sys.ranges == 0);
+    return sys.failed != 0;
+}
+
+static void every_call_fails(const test_mode *m)
+{
+    static story s;
+    uint64_t n, total = 0;
+    size_t committed;
+    int hook;
+    memset(&s, 0, sizeof s);
+    sys_reset(HOOKS, 0, 0); /* once without failures: what is left committed when all is freed */
+    s.z = open_on_sys(m);
+    MUST(s.z);
+    tell(&s), tell(&s), tell(&s);
+    CHECK(s.refused == 0);
+    committed = s.z->committed_bytes;
+    test_destroy(s.z);
+    CHECK(sys.lent == 0 && sys.ranges == 0);
+    for (hook = 0; hook < HOOKS; hook++) {
+        for (n = 1; survives(m, hook, n, n + 1, committed); n++)
+            ;
+        total += n - 1;
+        for (n = 1; survives(m, hook, n, ~(uint64_t)0, committed) && n < 2000; n += 1 + n / 4)
+            ;
+    }
+    printf("%s: %llu calls of hooks, each failed in turn\n", m->name, (unsigned long long)total);
+}
+
+int main(void)
+{
+    TEST_EACH_MODE(m)
+        if (!m->in_buffer)
+            every_call_fails(m);
+    return test_summary("fault_os");
+}
