@@ -185,7 +185,6 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
-    { "round_forgotten", "release_vs_stale_free", "zs__epoch_apply", IL_STORE, "round", 0, IL_DROP, 0 },
     { "claim_not_read", "purge_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
     { "claim_not_read", "trim_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
 };
