@@ -1259,7 +1259,8 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 
 /* Typed handles in C (and C++). `entity` is a one-word type name; another type's handle does not compile.
 
-       ZSLAB_HANDLE_DECLARE(entity)                            once, at file scope
+       ZSLAB_HANDLE_DECLARE(entity);                           once, at file scope; a typedef struct whose body
+                                                               follows will do, so it may hold handles of its kind
        ZSLAB_HANDLE_OF(entity) h;                              the handle type, one word of 64 bits
        h = ZSLAB_HANDLE_NEW(entity, z, epoch, &e);             e: entity *; h.value 0 on failure
        e = ZSLAB_HANDLE_GET(entity, z, h);                     entity *, NULL when stale
@@ -1267,7 +1268,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
        h = ZSLAB_HANDLE_FROM(entity, z, e);                    as zslab_handle_of
        h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's                            */
 #define ZSLAB_HANDLE_OF(T) struct zs__handle_of_##T
-#define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), (out_p))
+#define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), sizeof(T), (out_p))
 #define ZSLAB_HANDLE_GET(T, z, h) ((T *)zslab_handle_get((z), zs__handle_bits_##T(h)))
 #define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
@@ -1286,10 +1287,11 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
     {                                                                                                     \
         return h.value;                                                                                   \
     }                                                                                                     \
-    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_new_##T(zslab *z, zslab_epoch e, T **out_p) \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T)                                                     \
+        zs__handle_new_##T(zslab *z, zslab_epoch e, size_t bytes, T **out_p)                               \
     {                                                                                                     \
         void *p = NULL;                                                                                   \
-        ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, sizeof(T), e, &p));                \
+        ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, bytes, e, &p));                    \
         if (out_p)                                                                                        \
             *out_p = (T *)p;                                                                              \
         return h;                                                                                         \
@@ -1689,6 +1691,8 @@ ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
 #define ZS__LIKELY(x) __builtin_expect(!!(x), 1)
 #define ZS__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ZS__NOINLINE __attribute__((noinline))
+#define ZS__COLD __attribute__((noinline, cold))
+#define ZS__ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 #define ZS__ALWAYS_INLINE inline __attribute__((always_inline))
 #define ZS__UNUSED __attribute__((unused))
 #define ZS__PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
@@ -1696,6 +1700,8 @@ ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
 #define ZS__LIKELY(x) (x)
 #define ZS__UNLIKELY(x) (x)
 #define ZS__NOINLINE __declspec(noinline)
+#define ZS__COLD __declspec(noinline)
+#define ZS__ASSUME(x) __assume(x)
 #define ZS__ALWAYS_INLINE __forceinline
 #define ZS__UNUSED
 #define ZS__PREFETCH_WRITE(p) ((void)(p))
@@ -2257,7 +2263,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t siz
     if (ZS__LIKELY(top != bin->bottom)) {
         bin->top = --top;
         p = top->p;
-        zs__store_u8(top->state, ZS__LIVE);
+        zs__store_rel_u8(top->state, ZS__LIVE); /* release: the record. Pairs with the acquire in zs__free_fast */
     } else {
         uint64_t avail = bin->avail;
         uint8_t *states = bin->states;
@@ -2268,7 +2274,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t siz
         p = bin->slots + slot * bytes;
         bin->avail = avail & (avail - 1);
         ZS__PREFETCH_WRITE((char *)p + bytes);
-        zs__store_u8(states + slot, ZS__LIVE);
+        zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
     }
     zs__total_alloc(bin);
     zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
@@ -2303,11 +2309,12 @@ static ZS__ALWAYS_INLINE int zs__handle_live(const zslab *z, zslab_handle h, con
 {
     uint64_t stamp = zs__load_acq_u64(&e->stamp); /* acquire: the rest before it. Pairs with zs__id_bind */
     uintptr_t round = (uintptr_t)zs__round_at(z, 0) + zs__load_u32(&e->round);
-    return ZS__LIKELY(stamp == zs__load_u64(&((const zs__round *)round)->word)) && /* relaxed: the rest only rises */
-           ZS__LIKELY(zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(w + ((size_t)(h >> 10) & 63)) << 10) == h);
+    if (ZS__UNLIKELY(stamp != zs__load_u64(&((const zs__round *)round)->word))) /* relaxed: the rest only rises */
+        return 0;
+    return zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(w + ((size_t)(h >> 10) & 63)) << 10) == h;
 }
 
-ZSLAB_API ZS__NOINLINE void *zs__handle_miss(const zslab *z, zslab_handle h);
+ZSLAB_API ZS__COLD void *zs__handle_miss(const zslab *z, zslab_handle h);
 
 /* get: 11 loads, 2 branches. The mask keeps any 64 bits inside the registry; another id's name tells them apart. */
 static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle h)
@@ -2316,8 +2323,11 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle 
     const zs__id *e = (const zs__id *)(zs__load_acq_ptr(&z->ids) + at); /* acquire: the same */
     const uint32_t *w = (const uint32_t *)(zs__load_ptr(&z->generations) + at * 8);
     char *slots = (char *)zs__load_acq_ptr(&e->slots); /* acquire: pairs with zs__id_bind */
-    if (zs__handle_live(z, h, e, w))
-        return slots + ((size_t)(h >> 10) & 63) * zs__load_u32(&e->size);
+    if (ZS__LIKELY(zs__handle_live(z, h, e, w))) {
+        char *p = slots + ((size_t)(h >> 10) & 63) * e->size; /* constant, and older than the stamp that was read */
+        ZS__ASSUME(p != NULL);                                /* who asks need not be told again */
+        return p;
+    }
     return zs__handle_miss(z, h);
 }
 
@@ -4211,6 +4221,23 @@ static int zs__chunk_live(zslab *z, uint32_t chunk, void *user)
     return zs__slots_live(z, chunk, 0, zs__chunk_class(z, &z->chunks[chunk])->slots);
 }
 
+/* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
+static void zs__row_take(zslab *z, zs__row *row)
+{
+    uint32_t cls;
+    for (cls = 0; z->shared && cls < z->class_count; cls++)
+        zs__lock_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+    zs__lock_take(zs__as_lock(&row->lock));
+}
+
+static void zs__row_drop(zslab *z, zs__row *row)
+{
+    uint32_t cls;
+    zs__lock_drop(zs__as_lock(&row->lock));
+    for (cls = 0; z->shared && cls < z->class_count; cls++)
+        zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+}
+
 /* No live slot in any row? With the cursor, only what was live when last seen is looked at again: live slots only
    go once every gate is acknowledged. Epoch lock held; row locks keep owners from taking empty chunks out. */
 static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
@@ -4221,7 +4248,7 @@ static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
         uint32_t cls = 0, chunk = 0;
         if (!row || zs__load_u64(&row->epoch) != place->id)
             continue;
-        zs__lock_take(zs__as_lock(&row->lock));
+        zs__row_take(z, row); /* shared mode: a refiller has pushed its chunk, or finds the gate shut under its lock */
         if (use_cursor)
             cls = row->cursor_cls, chunk = row->cursor_chunk;
         for (; cls < z->class_count; cls++, chunk = 0) {
@@ -4234,7 +4261,7 @@ static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
         }
         if (use_cursor)
             row->cursor_cls = cls, row->cursor_chunk = chunk;
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__row_drop(z, row);
         if (chunk)
             return 0;
     }
@@ -4420,8 +4447,9 @@ static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
     if (b->all_count != 1 || b->stale || !bin->current)
         return 0;
     x = &z->cold[b->all - 1];
-    if (x->carved != 1 || zs__load_u32(&x->purged_bytes) || z->chunks[b->all - 1].bin != (uintptr_t)bin)
-        return 0; /* else the current slab is the one carved, number x->start */
+    if (x->carved != 1 || zs__load_u32(&x->purged_bytes) || z->chunks[b->all - 1].bin != (uintptr_t)bin ||
+        slab != zs__chunk_slab(z, &z->chunks[b->all - 1]) + x->start)
+        return 0; /* also when the current slab is of a chunk that has left */
     bin->top = bin->bottom;
     bin->avail = zs__slab_full(&z->classes[bin->cls], x->start);
     zs__states_clear(z, slab);
@@ -4433,6 +4461,17 @@ static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
         x->home = 0;
     }
     return 1;
+}
+
+/* Shared mode: the slabs that were given slots back are no longer listed. Bin lock held. */
+static void zs__listed_drop(zslab *z, zs__bin_cold *b)
+{
+    uint32_t head = zs__exchange_u32(&b->listed, 0); /* acquire: pairs with zs__shared_list */
+    while (head) {
+        uint32_t slab = head - 1;
+        head = zs__load_u32(&z->hints[slab].next);
+        zs__exchange_u8(&z->hints[slab].queued, 0);
+    }
 }
 
 /* Every chunk of the row is dead: bins forget their slots, chunks go to `stale` until they are bound again. Row
@@ -4450,7 +4489,7 @@ static uint32_t zs__row_forget(zslab *z, zs__row *row, int rewind) /* the longes
             bin->top = bin->bottom;
             bin->avail = 0;
             zs__store_u32(&bin->current, 0);
-            zs__store_u32(&b->listed, 0);
+            zs__listed_drop(z, b);
             b->partial = b->fresh = 0;
             if (!b->all)
                 continue;
@@ -4535,23 +4574,6 @@ static void zs__row_link(zs__row **list, zs__row *row)
 
 #define ZS__ROWS_KEEP 8u      /* idle rows of a heap that keep chunks */
 #define ZS__ROW_CHUNKS_KEEP 1u
-
-/* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
-static void zs__row_take(zslab *z, zs__row *row)
-{
-    uint32_t cls;
-    for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
-    zs__lock_take(zs__as_lock(&row->lock));
-}
-
-static void zs__row_drop(zslab *z, zs__row *row)
-{
-    uint32_t cls;
-    zs__lock_drop(zs__as_lock(&row->lock));
-    for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
-}
 
 /* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. */
 static int zs__row_retire(zslab_heap *heap, zs__row *row)
@@ -5000,14 +5022,9 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     return last;
 }
 
-/* In shared mode this may be a signal handler that interrupted who holds the lock: then the next epoch call looks.
-   */
 static void zs__place_last(zslab *z, zs__place *place)
 {
-    if (!z->shared)
-        zs__epochs_take(z);
-    else if (!zs__lock_try(zs__as_lock(&z->epoch_lock)))
-        return;
+    zs__epochs_take(z);
     zs__place_poke(z, place, 0);
     zs__epochs_drop(z);
 }
@@ -5021,12 +5038,13 @@ static zslab_result zs__drain_free(zslab *z, const zs__chunk *c, uint32_t slot, 
     return ZSLAB_OK;
 }
 
-/* Shared mode, RSS policy: after a free. Takes locks only when it was the epoch's last object. */
+/* Shared mode, RSS policy: after a free. No lock: this may be a signal handler that interrupted a holder. That the
+   place has drained is found by the next epoch call. */
 static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
-    if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING && zs__drain_look(z, place, c, slot, stamp))
-        zs__place_last(z, place);
+    if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING) /* acquire: pairs with zs__epoch_apply */
+        zs__drain_look(z, place, c, slot, stamp);
 }
 /* ---- >>remote --------------------------------------------------------------
    Frees from other threads. The freeing heap stores the state and remembers the slab, one per class; turning to
@@ -5464,7 +5482,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     if (bin->top != bin->bottom) {
         bin->top--;
         zs__total_alloc(bin);
-        zs__store_u8(bin->top->state, state);
+        zs__store_rel_u8(bin->top->state, state); /* release: as in zs__row_malloc */
         return bin->top->p;
     }
     if (!bin->avail)
@@ -5480,7 +5498,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     }
     slot = zs__ctz(pick);
     bin->avail &= ~((uint64_t)1 << slot);
-    zs__store_u8(bin->states + slot, state);
+    zs__store_rel_u8(bin->states + slot, state);
     return bin->slots + (size_t)slot * bin->size;
 }
 
@@ -5652,7 +5670,7 @@ ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
                 bin->top--;
                 zs__total_alloc(bin);
                 p = bin->top->p;
-                zs__store_u8(bin->top->state, ZS__LIVE);
+                zs__store_rel_u8(bin->top->state, ZS__LIVE); /* release: as in zs__row_malloc */
                 zs__compiler_barrier(); /* [GATE-1] */
                 if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
                     return p;
@@ -5763,8 +5781,13 @@ static void zs__shared_collect(zslab *z, zs__bin *bin)
         head = zs__load_u32(&z->hints[slab].next);
         zs__exchange_u8(&z->hints[slab].queued, 0); /* acquire: the bits of who found it set. Pairs with _list */
         number = slab - zs__chunk_slab(z, c);
-        if ((zs__bin *)zs__load_acq_ptr(&c->bin) != bin || number >= z->classes[bin->cls].slabs)
-            continue; /* bound elsewhere since: all its slots are in its mask */
+        if ((zs__bin *)zs__load_acq_ptr(&c->bin) != bin) { /* bound elsewhere since: there it is listed */
+            if (zs__load_u64(&z->words[slab]))
+                zs__shared_list(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab);
+            continue;
+        }
+        if (number >= z->classes[bin->cls].slabs)
+            continue; /* of a class it served before */
         x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
         if (zs__load_u64(&z->words[slab]) == zs__slab_full(&z->classes[bin->cls], number))
             zs__count_any(z, &z->shared_heap->counters[bin->cls].recycled, 1);
