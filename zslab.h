@@ -4602,6 +4602,13 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row)
     heap->idle_count++;
     if (heap->row == row)
         heap->row = NULL;
+#if !ZSLAB_NO_TLS
+    if (heap->tls) { /* the fast path must not take from a row that was rewound: its slots are ready, its stamp is not */
+        zs__tls_block *tls = (zs__tls_block *)heap->tls;
+        if (zs__load_ptr(&tls->z) == (uintptr_t)z && tls->row == row)
+            zs__store_ptr(&tls->z, 0);
+    }
+#endif
     return 1;
 }
 
@@ -5631,7 +5638,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     zslab *z = row->z;
     zs__bin *bin = zs__bin_for(z, row, size);
     void *p;
-    if (heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
+    if (!zs__load_u64(&row->gate) || heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
     if (!bin->avail && bin->top == bin->bottom) {
@@ -5642,7 +5649,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     }
     p = zs__bin_take(heap, bin, ZS__LIVE);
     zs__compiler_barrier(); /* [GATE-1] */
-    if (zs__load_u64(&row->gate) == row->epoch)
+    if (zs__load_u64(&row->gate))
         return p;
     zs__undo(z, p);
     return NULL;
