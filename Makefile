@@ -23,7 +23,7 @@ EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc6-dev binutils make git musl-tools util-linux \
-           libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev
+           libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq
 PACKAGES_ALL = valgrind libc6-dbg gcc-multilib g++-multilib $(shell cat tests/zns/packages.txt 2>/dev/null)
 
 help: ## this list
@@ -50,7 +50,7 @@ demo: build/examples/demo ## index real text with libc malloc and with zslab; ta
 
 # flavour <name>, <flags>: every test built into build/<name>/
 define flavour
-build/$(1)/%: tests/%.c $(HEADERS) $(wildcard tests/*.h) Makefile
+build/$(1)/%: tests/%.c $(HEADERS) $(wildcard tests/*.h tests/test_*.c) Makefile
 	@mkdir -p $$(@D)
 	$$(CC) $$(STRICT) $$(CFLAGS) $(2) $$< -o $$@ $$(extra)
 endef

@@ -69,7 +69,7 @@
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
      >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>domain >>pool >>stats
-     >>public >>create >>fork >>check >>licence    */
+     >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -332,7 +332,8 @@ typedef struct zslab_pool_stats {
    allocator's creation; a figure says how things stand at the call. Each is right by itself; taken while others
    allocate, two of them may be moments apart. With ZSLAB_STATS 0 the counters marked * stay 0. */
 
-/* What slow paths did, a class over all threads. Counts of slabs, chunks or allocations. */
+/* What slow paths did, a class over all threads. Counts of slabs, chunks or allocations. In shared mode allocations
+   find slabs that came back without a slow path: the moves and recycled slabs counted are those that one saw. */
 typedef struct zslab_perf {
     uint64_t slow_path_hits;            /* * allocations that found their slab used up, or had none */
     uint64_t new_slab_count;            /* * slabs taken into use for the first time since their chunk was bound */
@@ -886,7 +887,8 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
    returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
             snapshot may be longer
    threads  any thread, not a signal handler
-   cost     as zslab_stats_global three times, and the text; 9 KiB of stack         */
+   cost     as zslab_stats_global three times, and the text; 6 KiB of stack
+   source   >>text                                                                  */
 ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
 /* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
@@ -4603,7 +4605,7 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row)
     if (heap->row == row)
         heap->row = NULL;
 #if !ZSLAB_NO_TLS
-    if (heap->tls) { /* the fast path must not take from a row that was rewound: its slots are ready, its stamp is not */
+    if (heap->tls) { /* a row that was rewound has slots ready, but no stamp: no fast path may find it */
         zs__tls_block *tls = (zs__tls_block *)heap->tls;
         if (zs__load_ptr(&tls->z) == (uintptr_t)z && tls->row == row)
             zs__store_ptr(&tls->z, 0);
@@ -5638,7 +5640,8 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     zslab *z = row->z;
     zs__bin *bin = zs__bin_for(z, row, size);
     void *p;
-    if (!zs__load_u64(&row->gate) || heap->seen_events != zs__load_u32(&z->events) || heap->pass_left || bin->cls == z->class_count ||
+    if (!zs__load_u64(&row->gate) || bin->cls == z->class_count ||
+        heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
     if (!bin->avail && bin->top == bin->bottom) {
@@ -5860,7 +5863,7 @@ static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__all_remove(z, zs__cold_of(z, bin), chunk);
         zs__lock_drop(zs__as_lock(&row->lock));
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
-        zs__chunk_loose(z, chunk);
+        zs__store_u8(&z->cold[chunk].touched, 64 | ZS__CHUNK_LOOSE);
         zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
         return 1;
     }
@@ -7033,7 +7036,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
 
 /* What a walk over chunks adds up. Bytes are of object memory. */
 typedef struct zs__tally {
-    uint64_t live, live_bytes, slots, slabs, full, empty, committed, resident, reclaimable;
+    uint64_t live, live_bytes, slots, slabs, full, empty, committed, resident, live_pages, reclaimable;
 } zs__tally;
 
 static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bound */
@@ -7092,15 +7095,8 @@ static size_t zs__pages_over(const zslab *z, size_t from, size_t to) /* bytes of
     return from < to ? zs__round_up(to, page) - from / page * page : 0;
 }
 
-static size_t zs__pages_in(const zslab *z, size_t from, size_t to) /* bytes of the whole pages inside */
-{
-    size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES, first = zs__round_up(from, page);
-    to = to / page * page;
-    return first < to ? to - first : 0;
-}
-
 /* Bytes of pages this binding touched: the slabs it carved, of its bin's current one the slots handed out. Shared mode
-   carves all at once and takes the lowest first: up to the highest slot in use. */
+   carves all at once: its chunks count whole. */
 static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *k)
 {
     const zs__chunk *c = &z->chunks[chunk];
@@ -7111,13 +7107,7 @@ static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *
     if (!carved || carved > k->slabs || start >= k->slabs)
         return 0;
     last = (start + carved - 1) % k->slabs;
-    if (z->shared) {
-        for (last = carved; last && !zs__states_used(z, first + last - 1);)
-            last--;
-        used = last ? zs__states_used(z, first + last - 1) : 0;
-        return last ? zs__pages_over(z, 0, (last - 1) * unit + (size_t)used * k->size) : 0;
-    }
-    if (zs__load_u32(&bin->current) == first + last + 1)
+    if (!z->shared && zs__load_u32(&bin->current) == first + last + 1)
         used = zs__states_used(z, first + last);
     if (last >= start)
         return zs__pages_over(z, start * unit, last * unit + (size_t)used * k->size);
@@ -7141,34 +7131,40 @@ static size_t zs__chunk_resident(const zslab *z, uint32_t chunk, const zs__class
     return carved < left ? carved : left;
 }
 
-/* States of a bound chunk: objects, slabs, and the gaps between live objects that hold whole pages. */
+/* Bytes [from, to) of a chunk are live: their pages count, once. `upto`: what was counted before. */
+static size_t zs__tally_live(const zslab *z, zs__tally *t, size_t from, size_t to, size_t upto)
+{
+    size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES;
+    from = from / page * page;
+    to = zs__round_up(to, page);
+    t->live_pages += to - (from < upto ? upto : from);
+    return to;
+}
+
+/* States of a bound chunk: objects, slabs, pages with live objects. */
 static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, zs__tally *t)
 {
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
-    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, from = 0;
+    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
     if (carved > k->slabs || start >= k->slabs)
         return;
     for (number = 0; number < k->slabs; number++) {
         uint64_t full = zs__slab_full(k, number), live, left;
-        uint32_t order = number >= start ? number - start : number + k->slabs - start;
-        if (order >= carved) { /* never used: no gap counts across it */
-            t->reclaimable += zs__pages_in(z, from, number * unit);
-            from = (number + 1) * unit;
-            continue;
-        }
+        if ((number >= start ? number - start : number + k->slabs - start) >= carved)
+            continue; /* never used */
         live = zs__states_live(z, first + number) & full;
         t->slabs++;
         t->slots += zs__popcount(full);
         t->live += zs__popcount(live);
         t->full += live == full;
         t->empty += !live;
-        for (left = live == full ? 1 : live; left; left &= left - 1) {
+        if (live == full)
+            upto = zs__tally_live(z, t, number * unit, number * unit + zs__popcount(full) * (size_t)k->size, upto);
+        for (left = live == full ? 0 : live; left; left &= left - 1) {
             size_t at = number * unit + (size_t)zs__ctz(left) * k->size;
-            t->reclaimable += zs__pages_in(z, from, at);
-            from = live == full ? (number + 1) * unit : at + k->size;
+            upto = zs__tally_live(z, t, at, at + k->size, upto);
         }
     }
-    t->reclaimable += zs__pages_in(z, from, from > (size_t)k->slots * k->size ? from : ZS__CHUNK_BYTES);
 }
 
 static int zs__stamp_counts(const zslab *z, uint32_t chunk, uint64_t stamp) /* [STATS-2] */
@@ -7188,7 +7184,8 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
     to->empty += t->empty;
     to->committed += t->committed;
     to->resident += t->resident;
-    to->reclaimable += t->live ? t->reclaimable < t->resident ? t->reclaimable : t->resident : t->resident;
+    to->live_pages += t->live_pages;
+    to->reclaimable += t->resident > t->live_pages ? t->resident - t->live_pages : 0;
 }
 
 /* Add up the chunks whose class or ring place is one of `count` from `first`, each to its own tally. cls: only this
@@ -7216,7 +7213,7 @@ static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint
     }
 }
 
-/* Resident object memory, whoever holds it, and the slab metadata of chunks in use; each region begins two pages. */
+/* Resident object memory, whoever holds it, and the slab metadata of chunks in use; each region begins three pages. */
 static uint64_t zs__stats_resident(zslab *z)
 {
     uint32_t chunk, chunks = zs__stats_chunks(z);
@@ -7226,10 +7223,10 @@ static uint64_t zs__stats_resident(zslab *z)
         if (!zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind. Not bound, or just now */
             continue;
         bytes += zs__chunk_resident(z, chunk, k) + sizeof(zs__chunk) + sizeof(zs__chunk_cold);
-        bytes += (uint64_t)zs__load_u32(&z->cold[chunk].carved) * (64 + sizeof(uint64_t));
+        bytes += (uint64_t)zs__load_u32(&z->cold[chunk].carved) * (64 + sizeof(uint64_t) + sizeof(zs__hint));
         regions |= (uint64_t)1 << k->region;
     }
-    return bytes + 2 * z->page_bytes * zs__popcount(regions);
+    return bytes + 3 * z->page_bytes * zs__popcount(regions);
 }
 
 /* Every heap's counters of a class, added up; with totals of its rows. */
@@ -7476,7 +7473,9 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab
     return ZSLAB_OK;
 }
 
-/* ---- text: an appender, and one table for each struct that both formats follow ---- */
+/* ---- >>text ----------------------------------------------------------------
+   Snapshots as text: an appender that counts what does not fit, and one table for each visible struct, which both
+   formats follow. No C library, no memory but the caller's buffer and the stack.                              */
 
 typedef struct zs__text {
     char *buf;

@@ -1,5 +1,5 @@
-/* A plugin with its own zslab inside, loaded and unloaded 1,200 times (there are 1,024 pthread keys), beside threads that
-   used it and outlive it; on glibc with both thread-local storage models, and on musl where musl-gcc is present. */
+/* A plugin with its own zslab inside, loaded and unloaded 1,200 times (there are 1,024 pthread keys), beside threads
+   that used it and outlive it; on glibc with both thread-local storage models, and on musl where there is musl-gcc. */
 /* build: -ldl */
 /* timeout: 300 */
 #ifdef PLUGIN
