@@ -114,6 +114,30 @@ static void stale_free(void)
     }
 }
 
+/* Freed before, and freed again while its chunk, of an epoch that goes on, becomes another class's. */
+static void remember_freed(void)
+{
+    void *p = race_take(SMALL);
+    stale = race_take(SMALL);
+    race_give(p);
+    race_give(stale);
+}
+static void freed(void)
+{
+    latency();
+    released = 1;
+    il_as(0, remember_freed);
+}
+static void reuse_large(void)
+{
+    void *p, *q;
+    zslab_trim(z);
+    p = race_take(LARGE);
+    q = race_take(LARGE);
+    race_give(p);
+    race_give(q);
+}
+
 /* The inbox holds slabs of an epoch that another thread releases meanwhile. */
 static void give_and_release(void)
 {
@@ -175,6 +199,7 @@ static const il_scenario scenarios[] = {
     { "release_vs_stale_free", latency, { release_and_reuse, stale_free }, finish },
     { "release_vs_stale_free_rss", rss, { release_and_reuse, stale_free }, finish },
     { "binding_vs_stale_free", latency, { release_and_bind, stale_free }, finish },
+    { "reuse_vs_double_free", freed, { reuse_large, stale_free }, finish },
     { "release_vs_fold", latency, { take_elsewhere, give_and_release }, finish },
     { "purge_vs_rebind", rss, { take_in_next, release }, finish },
     { "refused_purge_vs_rebind", refused, { take_in_next, release }, finish },

@@ -112,6 +112,7 @@ static const il_scenario scenarios[] = {
     { "claim_vs_publish", latency_two, { take_two, give_a, give_b }, finish },
     { "free_twice", double_setup, { free_a, free_a }, double_finish },
     { "unbind_vs_claim", latency, { take_small, take_and_give }, finish },
+    { "close_vs_claim", latency, { take_in_epoch, close_epoch }, finish },
     { "close_vs_claim_rss", rss, { take_in_epoch, close_epoch }, finish },
 };
 
