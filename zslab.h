@@ -7141,8 +7141,8 @@ static size_t zs__tally_live(const zslab *z, zs__tally *t, size_t from, size_t t
     return to;
 }
 
-/* States of a bound chunk: objects, slabs, pages with live objects. */
-static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, zs__tally *t)
+/* States of a bound chunk: objects, slabs; if asked for, pages with live objects. */
+static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, int pages, zs__tally *t)
 {
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
     size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
@@ -7160,7 +7160,7 @@ static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, 
         t->empty += !live;
         if (live == full)
             upto = zs__tally_live(z, t, number * unit, number * unit + zs__popcount(full) * (size_t)k->size, upto);
-        for (left = live == full ? 0 : live; left; left &= left - 1) {
+        for (left = live == full || !pages ? 0 : live; left; left &= left - 1) {
             size_t at = number * unit + (size_t)zs__ctz(left) * k->size;
             upto = zs__tally_live(z, t, at, at + k->size, upto);
         }
@@ -7207,7 +7207,7 @@ static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint
         zs__zero(&t, sizeof t);
         t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
         t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
-        zs__tally_slabs(z, chunk, &z->classes[of], &t);
+        zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
         if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u32(&c->cls) == of) /* [STATS-1] */
             zs__tally_add(&out[key], &t, &z->classes[of]);
     }
