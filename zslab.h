@@ -1944,15 +1944,14 @@ typedef struct zs__bin_cold {
 typedef struct zs__id {
     uint64_t stamp;        /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
     uintptr_t slots;       /* char *: slot 0 of its slab */
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t pad;
+#endif
     uint64_t name;         /* handle less slot and its generation: id, slab part, class, version. The slab
                               part is raised when the id is bound again */
     uint32_t size;         /* of its class; for ever */
     uint32_t round;        /* of the stamp's place: bytes behind the first round */
-    /* 32 bytes, see zs__handle_get_fast */
-#if UINTPTR_MAX <= 0xffffffffu
-    uint32_t pad;
-#endif
-} zs__id;
+} zs__id; /* 32 bytes, see zs__handle_get_fast */
 ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of an id's words */
 #ifndef ZS__IDS_MAX
 #define ZS__IDS_MAX ((uint32_t)1 << 22)          /* a power of two, 64 at least */
@@ -8998,7 +8997,7 @@ static zslab *zs__create_reserved(zslab *scratch)
     zslab *z;
     range = zs__round_up(range, align);
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
-        range = (size_t)1 << (24 + ZSLAB_CHUNK_SHIFT);
+        range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
     for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
         meta_bytes = range / 32 + scratch->heap_bytes * 16 + scratch->row_bytes * 64;
