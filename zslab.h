@@ -3338,9 +3338,11 @@ static void zs__all_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
     zs__store_rel_u32(&b->all, chunk + 1); /* release: the links before the head. Pairs with zs__each_chunk */
 }
 
-static void zs__all_remove(zslab *z, zs__bin_cold *b, uint32_t chunk) /* row lock held */
+static void zs__all_remove(zslab *z, zs__row *row, zs__bin_cold *b, uint32_t chunk) /* row lock held */
 {
     zs__chunk_cold *x = &z->cold[chunk];
+    if (row->cursor_chunk == chunk + 1) /* zs__place_empty begins the class again */
+        row->cursor_chunk = 0;
     if (x->all_prev)
         zs__store_u32(&z->cold[x->all_prev - 1].all_next, x->all_next);
     else
@@ -3402,9 +3404,7 @@ static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__lock_drop(zs__as_lock(&row->lock));
         return 0;
     }
-    if (row->cursor_chunk == chunk + 1)
-        row->cursor_chunk = 0;
-    zs__all_remove(z, b, chunk);
+    zs__all_remove(z, row, b, chunk);
     zs__lock_drop(zs__as_lock(&row->lock));
     zs__list_remove(z, b, chunk);
     zs__chunk_loose(z, chunk);
@@ -4256,7 +4256,7 @@ static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
             if (!chunk)
                 chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
             while (chunk && !zs__chunk_live(z, chunk - 1, NULL))
-                chunk = z->cold[chunk - 1].all_next;
+                chunk = zs__load_u32(&z->cold[chunk - 1].all_next);
             if (chunk)
                 break;
         }
@@ -5859,7 +5859,7 @@ static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
     if (i == k->slabs) {
         zs__row *row = zs__row_of_bin(bin);
         zs__lock_take(zs__as_lock(&row->lock));
-        zs__all_remove(z, zs__cold_of(z, bin), chunk);
+        zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
         zs__lock_drop(zs__as_lock(&row->lock));
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
         zs__store_u8(&z->cold[chunk].touched, 64 | ZS__CHUNK_LOOSE);
