@@ -2761,7 +2761,7 @@ static inline void zs__pause(void)
 #endif
 
 #ifndef ZS__LOCK_SPINS
-#define ZS__LOCK_SPINS 400000 /* about 20 ms: a preempted holder is back by then, and no system call was made */
+#define ZS__LOCK_SPINS 4000000 /* some 50 ms: a preempted holder is back by then, and no system call was made */
 #endif
 
 typedef struct zs__lock {
