@@ -76,6 +76,7 @@
 #ifndef ZSLAB_H
 #define ZSLAB_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -2774,17 +2775,22 @@ static int zs__lock_try(zs__lock *l)
     return zs__load_u32(&l->word) == 0 && zs__cas_u32(&l->word, &was, 1);
 }
 
+/* One turn of waiting for somebody who will not be long: spin, then yield, then nap while *word is value. */
+static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
+{
+    if (turn < ZS__LOCK_SPINS)
+        zs__pause();
+    else if (turn < ZS__LOCK_SPINS + 64)
+        zs__os_yield();
+    else
+        zs__os_wait(word, value);
+}
+
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
 {
     int turn;
-    for (turn = 0; !zs__lock_try(l); turn++) {
-        if (turn < ZS__LOCK_SPINS)
-            zs__pause();
-        else if (turn < ZS__LOCK_SPINS + 64)
-            zs__os_yield();
-        else
-            zs__os_wait(&l->word, 1);
-    }
+    for (turn = 0; !zs__lock_try(l); turn += turn < INT_MAX)
+        zs__wait_turn(&l->word, 1, turn);
 }
 
 static inline void zs__lock_take(zs__lock *l)
@@ -4725,12 +4731,12 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
 static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
     zs__row *row;
-    uint32_t tries;
+    int tries;
     if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count) {
         *why = ZSLAB_E_CLOSED;
         return NULL;
     }
-    for (tries = 0;; tries++) {
+    for (tries = 0;; tries += tries < INT_MAX) {
         zs__place *place;
         row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
         if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
@@ -4745,10 +4751,8 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
                 return row;
         } else if ((row = zs__row_renew(heap, row)) != NULL) {
             return row;
-        } else if (tries < 64) { /* a reset is purging the row's chunks: as long as that takes */
-            zs__os_yield();
-        } else {
-            zs__os_wait(&place->purging, 1);
+        } else { /* somebody resets the epoch at this moment, and may be purging the row's chunks */
+            zs__wait_turn(&place->purging, 1, tries);
         }
     }
 }
