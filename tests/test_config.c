@@ -229,7 +229,8 @@ static void locked_pages(void)
     c.reclaim = ZSLAB_RECLAIM_DEFAULT;
     if (may) {
         z = test_create(&c);
-        CHECK((zslab_flags_in_effect(z) & ZSLAB_FLAG_LOCK_PAGES) && resident(z));
+        CHECK(zslab_flags_in_effect(z) & ZSLAB_FLAG_LOCK_PAGES);
+        CHECK(TEST_SANITIZED || resident(z)); /* the sanitizers make mlock do nothing */
         works(z);
         test_destroy(z);
     } else {
