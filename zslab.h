@@ -61,7 +61,7 @@
    LIMITS
      Objects up to the largest class (8192 bytes by default, a chunk at most); larger ones go to
      zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
-     once, 4,095 threads with a heap of their own at once (the rest share by handing heaps on).
+     once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles.
 
    THE MAP (grep -n -e '-- >>' zslab.h)
@@ -2586,8 +2586,7 @@ static void zs__os_release(void *user, void *p, size_t bytes)
     munmap(p, bytes);
 }
 
-/* Without the flag, MADV_NOHUGEPAGE (15) keeps resident bytes equal to touched bytes whatever the system's
-   default is; with it, MADV_HUGEPAGE (14). */
+/* MADV_HUGEPAGE (14). */
 static int zs__os_huge(void *p, size_t bytes)
 {
 #if defined(__linux__)
