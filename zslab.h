@@ -4760,9 +4760,8 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
    Pages back to the system: claims, runs of empty pages, what a close, a release, a draining free and a trim give back.
    [EPOCH-3] to [EPOCH-5] say why this needs no lock of those who allocate. */
 
-static void zs__claim(zslab *z, zs__place *place) /* [EPOCH-4] */
+static void zs__claim(zs__place *place) /* [EPOCH-4] */
 {
-    (void)z;
     zs__add_u32(&place->purging, 1);
     zs__fence_seq(); /* pairs with the owner's fence in zs__chunk_bind */
 }
@@ -5011,7 +5010,7 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     const zs__class *k;
     size_t page = z->page_bytes, at, end;
     int any = page >= ZS__CHUNK_BYTES, last = 0;
-    zs__claim(z, place);
+    zs__claim(place);
     if (zs__load_u64(&c->stamp) == stamp) { /* [EPOCH-4] */
         k = zs__chunk_class(z, c);
         at = (size_t)slot * k->size / page * page;
