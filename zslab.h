@@ -1737,6 +1737,15 @@ static inline unsigned zs__popcount(uint64_t x)
 #endif
 }
 
+/* The place of one of the bits set in x (x != 0), each as likely as the others; of `random` the upper half counts. */
+static inline unsigned zs__any_bit(uint64_t x, uint64_t random)
+{
+    unsigned skip;
+    for (skip = (unsigned)((random >> 32) * zs__popcount(x) >> 32); skip; skip--)
+        x &= x - 1;
+    return zs__ctz(x);
+}
+
 static inline size_t zs__round_up(size_t n, size_t to) /* to: a power of two */
 {
     return (n + to - 1) & ~(to - 1);
@@ -5488,7 +5497,6 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
 {
     unsigned slot;
-    uint64_t pick;
     if (bin->top != bin->bottom) {
         bin->top--;
         zs__total_alloc(bin);
@@ -5498,15 +5506,13 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     if (!bin->avail)
         return NULL;
     zs__total_alloc(bin);
-    pick = bin->avail;
+    slot = zs__ctz(bin->avail);
     if (heap->z->config.flags & ZSLAB_FLAG_HARDENED) { /* xorshift64, Marsaglia 2003 */
         heap->random ^= heap->random << 13;
         heap->random ^= heap->random >> 7;
         heap->random ^= heap->random << 17;
-        if (pick & heap->random)
-            pick &= heap->random;
+        slot = zs__any_bit(bin->avail, heap->random);
     }
-    slot = zs__ctz(pick);
     bin->avail &= ~((uint64_t)1 << slot);
     zs__store_rel_u8(bin->states + slot, state);
     return bin->slots + (size_t)slot * bin->size;
@@ -6002,10 +6008,9 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         }
         slot = zs__ctz(word);
         if (z->config.flags & ZSLAB_FLAG_HARDENED) {
-            uint64_t mix = (slab + word) * UINT64_C(0x9e3779b97f4a7c15), pick;
+            uint64_t mix = (slab + word + z->key) * UINT64_C(0x9e3779b97f4a7c15);
             mix = (mix ^ mix >> 32) * z->key;
-            pick = word & (mix ^ mix >> 29);
-            slot = zs__ctz(pick ? pick : word);
+            slot = zs__any_bit(word, mix ^ mix >> 32);
         }
         bit = (uint64_t)1 << slot;
         /* seq_cst: the claim before the look at the gate. Pairs with zs__gates_shut and zs__slab_live */
