@@ -1,0 +1,28 @@
+# The wider checks, beside `make test`: included by the Makefile at the top, run from there.
+
+ASAN = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+# race: the compiler's hooks show plain accesses too; interleave.h answers them, not the sanitizer's runtime
+RACE = -fsanitize=thread $(if $(findstring clang,$(shell $(CC) --version)),-fno-sanitize-link-runtime)
+TSAN = -O1 -fno-omit-frame-pointer -fsanitize=thread
+$(eval $(call flavour,race,$(RACE)))
+$(eval $(call flavour,asan,$(ASAN)))
+$(eval $(call flavour,tsan,$(TSAN)))
+$(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
+
+asan: $(TESTS:%=build/asan/%) ## the tests under AddressSanitizer and UBSan
+	@tests/run.sh -j $(JOBS) -l build/log/asan $^
+
+tsan: $(TESTS:%=build/tsan/%) ## the tests under ThreadSanitizer
+	@tests/run.sh -j $(JOBS) -l build/log/tsan -r 'setarch -R' $^
+
+coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
+	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
+	@tests/coverage.sh build/cov
+
+race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a bound, then at random
+	@tests/run.sh -j $(JOBS) -l build/log/race $^
+
+test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
+	@CC="$(CC)" tests/zns/run.sh build/zns
+
+.PHONY: asan tsan race coverage test-zns
