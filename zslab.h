@@ -384,6 +384,12 @@ typedef struct zslab_global_stats {
     uint64_t allocs;                 /* ZSLAB_STATS 2, else 0: objects handed out */
     uint64_t frees;                  /* ZSLAB_STATS 2, else 0: objects freed one by one */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
+    uint64_t created_ns;             /* nanoseconds of the system's monotonic clock, at create; 0 where there is none */
+    uint64_t taken_ns;               /* the same clock, now */
+    uint64_t limit_bytes;            /* bytes: the configured limit; 0: none */
+    uint64_t cache_limit_bytes;      /* bytes: cache_bytes in effect; 0: nothing is kept */
+    uint64_t range_bytes;            /* bytes of the range ever taken into use: the most there was at once */
+    uint64_t remote_waiting;         /* objects freed by other threads that their owners have not taken home */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -417,6 +423,7 @@ typedef struct zslab_class_stats {
     uint64_t cas_retries;            /* * */
     uint64_t remote_frees;           /* * */
     uint64_t remote_flushes;         /* * */
+    uint64_t remote_waiting;         /* objects, as in zslab_global_stats */
 } zslab_class_stats;
 
 /* One size class in one epoch. */
@@ -437,6 +444,7 @@ typedef struct zslab_epoch_stats {
     uint64_t estimated_rss_bytes;    /* bytes of pages touched and not purged since */
     uint64_t rss_before_close;       /* bytes, whole process, when close, release or reset began to purge; 0: none */
     uint64_t rss_after_close;        /* bytes, whole process, when it was done; 0: none */
+    uint64_t live_bytes;             /* bytes of live objects, each as large as its class */
 } zslab_epoch_stats;
 
 /* ---- >>api-allocator -------------------------------------------------------
@@ -2032,6 +2040,7 @@ struct zslab {
     zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* atomic, by kind */
     uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
+    uint64_t created_ns;
     uint64_t lock_waits;   /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
     zslab *next_allocator; /* every allocator of this implementation; under the global lock */
     uint64_t pad[8];
@@ -7042,7 +7051,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
 
 /* What a walk over chunks adds up. Bytes are of object memory. */
 typedef struct zs__tally {
-    uint64_t live, live_bytes, slots, slabs, full, empty, committed, resident, live_pages, reclaimable;
+    uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
 } zs__tally;
 
 static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bound */
@@ -7056,11 +7065,10 @@ static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bou
     return chunks;
 }
 
-/* A bit for each of eight states that holds an object, in the order of memory. Relaxed: a snapshot. */
-static uint64_t zs__states_eight(const uint8_t *states)
+/* A bit for each of eight states that holds an object, in the order of memory. */
+static uint64_t zs__states_eight(uint64_t x)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t x = zs__load_u64((const uint64_t *)(const void *)states);
     uint64_t b0 = x & ones, b1 = x >> 1 & ones, b2 = x >> 2 & ones;
     uint64_t live = (b0 | b2) & ~(b1 & b2) & ~(b1 & ~b0); /* LIVE 1, HANDLE 3, GUARDED 4, FREEING 5 */
     union {
@@ -7070,12 +7078,23 @@ static uint64_t zs__states_eight(const uint8_t *states)
     return (live * (order.first ? UINT64_C(0x0102040810204080) : UINT64_C(0x8040201008040201))) >> 56;
 }
 
-static uint64_t zs__states_live(const zslab *z, size_t slab)
+/* How many of eight states say: freed by another thread, not yet home. */
+static uint32_t zs__states_remote(uint64_t x)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    return x & ones << 1 ? zs__popcount(x >> 1 & ~x & ~(x >> 2) & ones) : 0; /* REMOTE 2 */
+}
+
+/* Slots of a slab that hold an object, as bits; adds those that wait to be taken home. Relaxed: a snapshot. */
+static uint64_t zs__states_live(const zslab *z, size_t slab, uint64_t *remote)
 {
     uint64_t live = 0;
     unsigned i;
-    for (i = 0; i < 64; i += 8)
-        live |= zs__states_eight(z->states + slab * 64 + i) << i;
+    for (i = 0; i < 64; i += 8) {
+        uint64_t eight = zs__load_u64((const uint64_t *)(const void *)(z->states + slab * 64 + i));
+        live |= zs__states_eight(eight) << i;
+        *remote += zs__states_remote(eight);
+    }
     return live;
 }
 
@@ -7152,13 +7171,14 @@ static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, 
 {
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
     size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
+    uint64_t remote = 0;
     if (carved > k->slabs || start >= k->slabs)
         return;
     for (number = 0; number < k->slabs; number++) {
         uint64_t full = zs__slab_full(k, number), live, left;
         if ((number >= start ? number - start : number + k->slabs - start) >= carved)
             continue; /* never used */
-        live = zs__states_live(z, first + number) & full;
+        live = zs__states_live(z, first + number, &remote) & full;
         t->slabs++;
         t->slots += zs__popcount(full);
         t->live += zs__popcount(live);
@@ -7171,6 +7191,8 @@ static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, 
             upto = zs__tally_live(z, t, at, at + k->size, upto);
         }
     }
+    if (zs__load_ptr(&z->chunks[chunk].bin) != (uintptr_t)&z->drain_bin) /* draining: nobody takes them home */
+        t->remote += remote;
 }
 
 static int zs__stamp_counts(const zslab *z, uint32_t chunk, uint64_t stamp) /* [STATS-2] */
@@ -7188,6 +7210,7 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
     to->slabs += t->slabs;
     to->full += t->full;
     to->empty += t->empty;
+    to->remote += t->remote;
     to->committed += t->committed;
     to->resident += t->resident;
     to->live_pages += t->live_pages;
@@ -7327,6 +7350,7 @@ static void zs__stats_class_fill(const zslab *z, uint32_t cls, const zs__tally *
     out->cas_retries = n.cas_retries;
     out->remote_frees = n.remote_frees;
     out->remote_flushes = n.remote_flushes;
+    out->remote_waiting = t->remote;
 }
 
 static void zs__stats_sum(const zslab *z, zslab_global_stats *out) /* counters of every class */
@@ -7397,9 +7421,15 @@ ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
     out->net_slabs = t.slabs - t.empty;
     out->live_objects = t.live;
     out->live_bytes = t.live_bytes;
+    out->remote_waiting = t.remote;
     out->retired_slots = zs__load_u64(&z->retired_slots);
     out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
     out->cached_bytes = zs__load_ptr(&z->cached_bytes);
+    out->limit_bytes = z->config.limit_bytes;
+    out->cache_limit_bytes = z->config.cache_bytes;
+    out->range_bytes = (uint64_t)zs__stats_chunks(w) * ZS__CHUNK_BYTES;
+    out->created_ns = z->created_ns;
+    out->taken_ns = zs__os_now_ns();
     out->estimated_rss_bytes = zs__stats_resident(w) + zs__stats_heaps(z) + sizeof *z +
                                z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
     out->rss_bytes = zs__os_rss();
@@ -7449,6 +7479,7 @@ static void zs__stats_epoch_fill(const zs__tally *t, zslab_epoch_stats *out)
     if (out->state == ZSLAB_EPOCH_CLOSED)
         return;
     out->live_objects = t->live;
+    out->live_bytes = t->live_bytes;
     out->slabs = t->slabs;
     out->reclaimable_slabs = t->empty;
     out->reclaimable_bytes = t->reclaimable;
@@ -7609,7 +7640,13 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(lock_waits, 1, "Takes of an internal lock that found it held."),
     ZS__GLOBAL(cached_bytes, 0, "Empty chunks kept resident."),
     ZS__GLOBAL(allocs, 1, "Objects handed out; ZSLAB_STATS 2 only."),
-    ZS__GLOBAL(frees, 1, "Objects freed one by one; ZSLAB_STATS 2 only.")};
+    ZS__GLOBAL(frees, 1, "Objects freed one by one; ZSLAB_STATS 2 only."),
+    ZS__GLOBAL(created_ns, 0, NULL),
+    ZS__GLOBAL(taken_ns, 0, NULL),
+    ZS__GLOBAL(limit_bytes, 0, "The configured limit; 0 for none."),
+    ZS__GLOBAL(cache_limit_bytes, 0, "Empty memory that may be kept."),
+    ZS__GLOBAL(range_bytes, 0, "Address range ever taken into use."),
+    ZS__GLOBAL(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home.")};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
@@ -7648,7 +7685,8 @@ static const zs__field zs__class_fields[] = {
     ZS__CLASS(slow_path_no_memory, 1, "Allocations refused for want of memory."),
     ZS__CLASS(cas_retries, 1, "Claims of shared mode that another thread's crossed."),
     ZS__CLASS(remote_frees, 1, "Objects freed by a heap other than their owner's."),
-    ZS__CLASS(remote_flushes, 1, "Slabs whose owner was told of remote frees.")};
+    ZS__CLASS(remote_flushes, 1, "Slabs whose owner was told of remote frees."),
+    ZS__CLASS(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home.")};
 
 static const zs__field zs__epoch_fields[] = {
     ZS__EPOCH(era, NULL),
@@ -7660,7 +7698,8 @@ static const zs__field zs__epoch_fields[] = {
     ZS__EPOCH(reclaimable_bytes, "Resident pages of the epoch without a live object."),
     ZS__EPOCH(estimated_rss_bytes, "Pages of the epoch touched and not purged since."),
     ZS__EPOCH(rss_before_close, NULL),
-    ZS__EPOCH(rss_after_close, NULL)};
+    ZS__EPOCH(rss_after_close, NULL),
+    ZS__EPOCH(live_bytes, "Bytes of live objects of the epoch, each as large as its class.")};
 
 #define ZS__COUNT_OF(table) (sizeof(table) / sizeof *(table))
 static const char *const zs__state_names[] = {"active", "closing", "closed"};
@@ -9108,6 +9147,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     z->era = zs__global.era;
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
     zs__lock_drop(&zs__global.lock);
+    z->created_ns = zs__os_now_ns();
     z->current = zs__epoch_open(z, "first");
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
