@@ -1941,6 +1941,7 @@ typedef struct zs__chunk_cold {
     uint8_t pad[2];
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
+    uint64_t regions;      /* atomic: regions whose lines for this chunk were written, a bit each. Statistics */
     uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
@@ -3642,6 +3643,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
     zs__cached(z, x, 0);
     x->flags = 0;
     x->drained = 0;
+    zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region); /* the owner's, as carved */
     zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
                                                        (size_t)chunk * z->regions[k->region].lines) * 64));
     zs__store_recip(&c->recip, k->recip);
@@ -7242,20 +7244,70 @@ static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint
     }
 }
 
-/* Resident object memory, whoever holds it, and the slab metadata of chunks in use; each region begins three pages. */
+/* Bytes of pages that [from, to) of an array touches; pages below *upto were counted before. */
+static size_t zs__pages_more(const zslab *z, const void *array, size_t from, size_t to, uintptr_t *upto)
+{
+    uintptr_t begin = ((uintptr_t)array + from) / z->page_bytes * z->page_bytes;
+    uintptr_t end = zs__round_up((uintptr_t)array + to, z->page_bytes);
+    size_t bytes;
+    if (begin < *upto)
+        begin = *upto;
+    bytes = end > begin ? end - begin : 0;
+    *upto += end > *upto ? end - *upto : 0;
+    return bytes;
+}
+
+typedef struct zs__lines {
+    uintptr_t states, words, hints; /* of a region: pages below these are counted */
+} zs__lines;
+
+/* Pages of the metadata of slabs [from, to), less what chunks before this one share. Hints are written where slabs are
+   listed, in shared mode soon all of them; else few are, and they count by the byte. */
+static size_t zs__lines_more(const zslab *z, size_t from, size_t to, zs__lines *at)
+{
+    if (from >= to)
+        return 0;
+    return zs__pages_more(z, z->states, from * 64, to * 64, &at->states) +
+           zs__pages_more(z, z->words, from * sizeof *z->words, to * sizeof *z->words, &at->words) +
+           (z->shared ? zs__pages_more(z, z->hints, from * sizeof *z->hints, to * sizeof *z->hints, &at->hints)
+                      : (to - from) * sizeof *z->hints);
+}
+
+/* Metadata of a chunk: of its binding's region the slabs carved; of those it served before the lines that share pages
+   with other chunks', since a purge seldom has such a page to itself. */
+static size_t zs__lines_of_chunk(const zslab *z, uint32_t chunk, const zs__class *k, zs__lines *at)
+{
+    size_t first = zs__stats_slab(z, chunk, k), bytes = 0;
+    uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
+    uint64_t before = zs__load_u64(&z->cold[chunk].regions) & ~((uint64_t)(carved != 0) << k->region);
+    for (; before; before &= before - 1) {
+        uint32_t region = zs__ctz(before);
+        size_t lines = z->regions[region].lines, slab = z->regions[region].first + (size_t)chunk * lines;
+        if (lines * 64 < z->page_bytes)
+            bytes += zs__lines_more(z, slab, slab + lines, &at[region]);
+    }
+    if (carved > k->slabs || start >= k->slabs)
+        return bytes;
+    if (start + carved > k->slabs) /* around the end */
+        bytes += zs__lines_more(z, first, first + start + carved - k->slabs, &at[k->region]);
+    return bytes + zs__lines_more(z, first + start,
+                                  first + (start + carved < k->slabs ? start + carved : k->slabs), &at[k->region]);
+}
+
+/* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
 static uint64_t zs__stats_resident(zslab *z)
 {
     uint32_t chunk, chunks = zs__stats_chunks(z);
-    uint64_t bytes = 0, regions = 0;
+    uint64_t bytes = 0;
+    zs__lines at[ZS__REGIONS_MAX];
+    zs__zero(at, sizeof at);
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__class *k = &z->classes[zs__load_u32(&z->chunks[chunk].cls)];
-        if (!zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind. Not bound, or just now */
-            continue;
-        bytes += zs__chunk_resident(z, chunk, k) + sizeof(zs__chunk) + sizeof(zs__chunk_cold);
-        bytes += (uint64_t)zs__load_u32(&z->cold[chunk].carved) * (64 + sizeof(uint64_t) + sizeof(zs__hint));
-        regions |= (uint64_t)1 << k->region;
+        if (zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind */
+            bytes += zs__chunk_resident(z, chunk, k) + zs__lines_of_chunk(z, chunk, k, at) + sizeof(zs__chunk) +
+                     sizeof(zs__chunk_cold);
     }
-    return bytes + 3 * z->page_bytes * zs__popcount(regions);
+    return bytes;
 }
 
 /* Every heap's counters of a class, added up; with totals of its rows. */

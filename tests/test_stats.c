@@ -1024,11 +1024,14 @@ static void churn(zslab *z, size_t most, int turns, uint64_t *seed)
     }
 }
 
-static void estimate(void)
+/* Grown; most of it freed; twice. What stays then is little, and metadata a larger part of it. */
+static void estimate(uint32_t flags)
 {
-    uint64_t seed = 7, before, kernel, told, margin;
-    zslab *z = test_create(NULL);
+    uint64_t seed = 7, before, kernel, told;
+    zslab_config c = {0};
     int phase;
+    c.flags = flags;
+    zslab *z = test_create(&c);
     memset(live_object, 1, sizeof live_object); /* the program's own pages come first */
     memset(live_object, 0, sizeof live_object);
     churn(z, 100, 100000, &seed);
@@ -1039,16 +1042,16 @@ static void estimate(void)
     before = zslab_rss_bytes();
     if (!before || TEST_SANITIZED)
         return;
-    z = test_create(NULL);
-    for (phase = 0; phase < 3; phase++) { /* grown; most of it freed; grown again */
-        churn(z, phase == 1 ? OBJECTS / 10 : OBJECTS, 1000000, &seed);
-        if (phase == 1)
+    z = test_create(&c);
+    for (phase = 0; phase < 4; phase++) {
+        churn(z, phase & 1 ? OBJECTS / 10 : OBJECTS, 1000000, &seed);
+        if (phase & 1)
             zslab_trim(z);
         kernel = zslab_rss_bytes() - before;
         told = global(z).estimated_rss_bytes;
-        test_at("phase %d: kernel %llu, estimate %llu", phase, (unsigned long long)kernel, (unsigned long long)told);
-        margin = phase == 1 ? kernel / 10 : kernel / 20; /* little is left then, and metadata is a larger part of it */
-        CHECK(told > kernel - margin && told < kernel + margin);
+        test_at("flags %u, phase %d: kernel %llu, estimate %llu", (unsigned)flags, phase, (unsigned long long)kernel,
+                (unsigned long long)told);
+        CHECK(told > kernel - kernel / 20 && told < kernel + kernel / 20);
         test_at("%s", "");
     }
     test_destroy(z);
@@ -1056,7 +1059,9 @@ static void estimate(void)
 
 int main(int argc, char **argv)
 {
-    estimate();
+    estimate(0);
+    estimate(ZSLAB_FLAG_HARDENED);
+    estimate(ZSLAB_FLAG_SHARED);
     if (!ZSLAB_NO_TLS) {
         slow_paths();
         recycled();
