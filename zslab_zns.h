@@ -443,10 +443,12 @@ ZSLAB_API void zslab_zns_recovery(zslab_zns *store, zslab_zns_recovery_report *o
 #include <errno.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 /* Strict -std=c11 hides these; C may declare them again. */
 #if defined(__linux__) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
 extern ssize_t pread(int fd, void *buffer, size_t bytes, off_t at);
 extern ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t at);
+extern ssize_t pwritev(int fd, const struct iovec *piece, int count, off_t at);
 extern int ftruncate(int fd, off_t bytes);
 extern int fdatasync(int fd);
 extern int posix_fallocate(int fd, off_t at, off_t bytes);
@@ -498,50 +500,29 @@ static inline uint64_t zs__zns_mix(uint64_t *state) /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-/* crc32c, reflected polynomial 0x82f63b78; crc of nothing is 0 and calls chain. */
-#if defined(__GNUC__) && defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
-{
-    uint64_t c = (uint32_t)~crc;
-    for (; n >= 8; n -= 8, p += 8) {
-        uint64_t v;
-        memcpy(&v, p, 8);
-        c = __builtin_ia32_crc32di(c, v);
-    }
-    for (; n; n--) c = __builtin_ia32_crc32qi((uint32_t)c, *p++);
-    return ~(uint32_t)c;
-}
-static int zs__zns_crc_has_hw(void)
-{
-    return __builtin_cpu_supports("sse4.2") != 0;
-}
-#elif defined(__GNUC__) && defined(__ARM_FEATURE_CRC32)
-static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
-{
-    uint32_t c = ~crc;
-    for (; n >= 8; n -= 8, p += 8) c = __builtin_arm_crc32cd(c, zs__zns_get64(p));
-    for (; n; n--) c = __builtin_arm_crc32cb(c, *p++);
-    return ~c;
-}
-static int zs__zns_crc_has_hw(void)
-{
-    return 1;
-}
-#else
-static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
-{
-    (void)p, (void)n;
-    return crc;
-}
-static int zs__zns_crc_has_hw(void)
-{
-    return 0;
-}
-#endif
-
-/* One byte a step; zs__zns_crc takes eight through the tables derived from it. */
+/* crc32c, reflected polynomial 0x82f63b78; crc of nothing is 0 and calls chain.
+   [CRC-1] crc(A then B) = shift(crc(A), bytes of B) ^ crc(B), both without the final inversion and B begun
+           with 0. So three parts of a run are summed side by side (one instruction has a latency of three
+           cycles and may start each cycle) and joined by a table for the run's fixed length.
+   The tables are made once, at the first use. zs__zns_crc_soft takes eight bytes a step where the processor has no
+   instruction for it. */
+#define ZS__ZNS_CRC_LONG  2048u /* bytes of one of three parts */
+#define ZS__ZNS_CRC_SHORT 256u
+#define ZS__ZNS_CRC_PIECE 6144u
 static uint32_t zs__zns_crc_table[8][256];
-static uint32_t zs__zns_crc_ready; /* 0 no, 1 being made, 2 yes */
+static uint32_t zs__zns_crc_shift[2][4][256]; /* by ZS__ZNS_CRC_LONG and _SHORT zero bytes */
+static uint32_t zs__zns_crc_ready;            /* 0 no, 1 being made, 2 yes */
+
+static void zs__zns_crc_make_shift(uint32_t table[4][256], uint32_t bytes)
+{
+    uint32_t bit, i;
+    for (bit = 0; bit < 32; bit++) { /* linear: the image of each bit, then sums of them */
+        uint32_t c = (uint32_t)1 << bit;
+        for (i = 0; i < bytes; i++) c = c >> 8 ^ zs__zns_crc_table[0][c & 255];
+        for (i = 0; i < 256; i++)
+            if (i >> (bit & 7) & 1) table[bit >> 3][i] ^= c;
+    }
+}
 
 static void zs__zns_crc_make(void)
 {
@@ -556,6 +537,8 @@ static void zs__zns_crc_make(void)
             for (k = 1; k < 8; k++)
                 zs__zns_crc_table[k][i] = zs__zns_crc_table[k - 1][i] >> 8 ^
                                           zs__zns_crc_table[0][zs__zns_crc_table[k - 1][i] & 255];
+        zs__zns_crc_make_shift(zs__zns_crc_shift[0], ZS__ZNS_CRC_LONG);
+        zs__zns_crc_make_shift(zs__zns_crc_shift[1], ZS__ZNS_CRC_SHORT);
         zs__store_rel_u32(&zs__zns_crc_ready, 2); /* release: the tables. Pairs with the loads here */
     }
     while (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: the tables of the thread that made them */
@@ -565,8 +548,6 @@ static void zs__zns_crc_make(void)
 static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
 {
     uint32_t c = ~crc;
-    if (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: pairs with the store in zs__zns_crc_make */
-        zs__zns_crc_make();
     for (; n >= 8; n -= 8, p += 8) {
         uint32_t a = c ^ zs__zns_get32(p), b = zs__zns_get32(p + 4);
         c = zs__zns_crc_table[7][a & 255] ^ zs__zns_crc_table[6][a >> 8 & 255] ^
@@ -578,10 +559,116 @@ static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
     return ~c;
 }
 
+#if defined(__GNUC__) && defined(__x86_64__)
+#define ZS__ZNS_CRC_HW      __attribute__((target("sse4.2")))
+#define ZS__ZNS_CRC64(c, v) __builtin_ia32_crc32di(c, v)
+#define ZS__ZNS_CRC8(c, v)  __builtin_ia32_crc32qi((uint32_t)(c), v)
+#define ZS__ZNS_CRC_HAS_HW  (__builtin_cpu_supports("sse4.2") != 0)
+#elif defined(__ARM_FEATURE_CRC32) /* compiled for processors that have it, such as armv8.1-a */
+#include <arm_acle.h>
+#define ZS__ZNS_CRC_HW
+#define ZS__ZNS_CRC64(c, v) __crc32cd((uint32_t)(c), v)
+#define ZS__ZNS_CRC8(c, v)  __crc32cb((uint32_t)(c), v)
+#define ZS__ZNS_CRC_HAS_HW  1
+#endif
+
+#ifdef ZS__ZNS_CRC_HW
+static uint32_t zs__zns_crc_shifted(uint32_t table[4][256], uint64_t c)
+{
+    return table[0][c & 255] ^ table[1][c >> 8 & 255] ^ table[2][c >> 16 & 255] ^ table[3][c >> 24 & 255];
+}
+
+static inline uint64_t zs__zns_crc_word(const uint8_t *p) /* the instruction wants the first byte lowest */
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+#else
+    return zs__zns_get64(p);
+#endif
+}
+
+/* One word of the run: summed, and stored where it is also copied. */
+ZS__ZNS_CRC_HW static inline uint64_t zs__zns_crc_step(uint64_t c, uint8_t *to, const uint8_t *p, size_t at)
+{
+    if (to) memcpy(to + at, p + at, 8);
+    return ZS__ZNS_CRC64(c, zs__zns_crc_word(p + at));
+}
+
+/* Runs of three parts of `part` bytes each, as many as n holds from *at on. [CRC-1] */
+ZS__ZNS_CRC_HW static inline uint64_t zs__zns_crc_runs(uint64_t c, uint8_t *to, const uint8_t *p, size_t n,
+                                                       size_t *at, size_t part)
+{
+    uint32_t(*shift)[256] = zs__zns_crc_shift[part == ZS__ZNS_CRC_SHORT];
+    size_t i, k = *at;
+    for (; n - k >= 3 * part; k += 3 * part) {
+        uint64_t d = 0, e = 0;
+        for (i = k; i < k + part; i += 8) {
+            c = zs__zns_crc_step(c, to, p, i);
+            d = zs__zns_crc_step(d, to, p, i + part);
+            e = zs__zns_crc_step(e, to, p, i + 2 * part);
+        }
+        c = zs__zns_crc_shifted(shift, c) ^ d;
+        c = zs__zns_crc_shifted(shift, c) ^ e;
+    }
+    *at = k;
+    return c;
+}
+
+/* Sums n bytes, and copies them on the way unless `to` is NULL: inlined once for each. */
+ZS__ZNS_CRC_HW static inline uint32_t zs__zns_crc_all(uint32_t crc, uint8_t *to, const uint8_t *p, size_t n)
+{
+    uint64_t c = (uint32_t)~crc;
+    size_t at = 0;
+    c = zs__zns_crc_runs(c, to, p, n, &at, ZS__ZNS_CRC_LONG);
+    c = zs__zns_crc_runs(c, to, p, n, &at, ZS__ZNS_CRC_SHORT);
+    for (; n - at >= 8; at += 8) c = zs__zns_crc_step(c, to, p, at);
+    for (; at < n; at++) {
+        if (to) to[at] = p[at];
+        c = ZS__ZNS_CRC8(c, p[at]);
+    }
+    return ~(uint32_t)c;
+}
+ZS__ZNS_CRC_HW static uint32_t zs__zns_crc_hw(uint32_t crc, const uint8_t *p, size_t n)
+{
+    return zs__zns_crc_all(crc, NULL, p, n);
+}
+ZS__ZNS_CRC_HW static uint32_t zs__zns_crc_copy_hw(uint8_t *to, const uint8_t *p, size_t n)
+{
+    return zs__zns_crc_all(0, to, p, n);
+}
+#endif
+
 static uint32_t zs__zns_crc(uint32_t crc, const void *p, size_t n)
 {
-    const uint8_t *bytes = (const uint8_t *)p;
-    return zs__zns_crc_has_hw() ? zs__zns_crc_hw(crc, bytes, n) : zs__zns_crc_soft(crc, bytes, n);
+    if (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: pairs with the store in zs__zns_crc_make */
+        zs__zns_crc_make();
+#ifdef ZS__ZNS_CRC_HW
+    if (ZS__ZNS_CRC_HAS_HW) return zs__zns_crc_hw(crc, (const uint8_t *)p, n);
+#endif
+    return zs__zns_crc_soft(crc, (const uint8_t *)p, n);
+}
+
+/* Copies and sums: what an append into a packing buffer costs. Short ones in one pass; of long ones a piece is
+   summed while the nearest cache still has it from the copy, which moves whole cache lines. */
+static uint32_t zs__zns_crc_copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    uint32_t crc = 0;
+#ifdef ZS__ZNS_CRC_HW
+    if (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: as above */
+        zs__zns_crc_make();
+    if (n < 2 * ZS__ZNS_CRC_PIECE && ZS__ZNS_CRC_HAS_HW) return zs__zns_crc_copy_hw(to, from, n);
+#endif
+    while (n) {
+        size_t part = n < 2 * ZS__ZNS_CRC_PIECE ? n : ZS__ZNS_CRC_PIECE;
+        memcpy(to, from, part);
+        crc = zs__zns_crc(crc, from, part);
+        to += part;
+        from += part;
+        n -= part;
+    }
+    return crc;
 }
 
 /* Wait a little: the first times by yielding, then 50 us at a time. */
@@ -763,6 +850,30 @@ static int zs__zns_file_pwrite(zs__zns_file *f, const void *p, size_t n, uint64_
         at += (uint64_t)did;
     }
     return 0;
+}
+
+#define ZS__ZNS_FILE_PIECES 8
+
+/* All pieces one after the other from `at` on: in one call where the system has it. */
+static int zs__zns_file_pwrite_all(zs__zns_file *f, const zslab_zns_iov *iov, size_t count, uint64_t at)
+{
+    size_t i;
+    int rc = 0;
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+    struct iovec piece[ZS__ZNS_FILE_PIECES];
+    if (count > 1 && count <= ZS__ZNS_FILE_PIECES) {
+        ssize_t did;
+        for (i = 0; i < count; i++) {
+            memcpy(&piece[i].iov_base, &iov[i].base, sizeof iov[i].base);
+            piece[i].iov_len = iov[i].bytes;
+        }
+        did = pwritev(f->fd, piece, (int)count, (off_t)at);
+        if (did > 0 && (size_t)did == zs__zns_iov_bytes(iov, count)) return 0;
+    } /* else piece by piece: what went wrong is told there, and a short write is completed */
+#endif
+    for (i = 0; i < count && !rc; at += iov[i].bytes, i++)
+        rc = zs__zns_file_pwrite(f, iov[i].base, iov[i].bytes, at);
+    return rc;
 }
 
 static int zs__zns_file_pread(zs__zns_file *f, void *p, size_t n, uint64_t at)
@@ -987,8 +1098,8 @@ static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *i
     zs__zns_file *f = (zs__zns_file *)user;
     const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_APPEND, zone);
     uint32_t kind = hit ? hit->kind : 0;
-    size_t bytes = zs__zns_iov_bytes(iov, iov_count), i;
-    uint64_t block = 0, at;
+    size_t bytes = zs__zns_iov_bytes(iov, iov_count);
+    uint64_t block = 0;
     int rc;
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (!bytes || bytes % f->geometry.block_bytes || bytes > f->geometry.max_append_bytes ||
@@ -1003,9 +1114,7 @@ static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *i
     if (f->cache) {
         rc = zs__zns_file_keep(f, zone, block, iov, iov_count);
     } else {
-        at = zs__zns_file_place(f, zone, block);
-        for (i = 0; i < iov_count && !rc; at += iov[i].bytes, i++)
-            rc = zs__zns_file_pwrite(f, iov[i].base, iov[i].bytes, at);
+        rc = zs__zns_file_pwrite_all(f, iov, iov_count, zs__zns_file_place(f, zone, block));
     }
     if (kind == ZSLAB_ZNS_FAULT_CRASH) return zs__zns_file_suffer(f, hit, zone);
     *out_offset = zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
@@ -1151,9 +1260,10 @@ static void zs__zns_file_close(void *user)
 }
 
 /* Superblock: 0 magic, 8 version, 12 byte order, 16 zone bytes, 24 capacity, 32 zones, 36 block, 40 max open,
-   44 max active, 48 max append, 52 fill, 60 crc of 0-59. The table follows at 4096, the data on the next
-   multiple of 4096. Table words are in host order: the byte-order field refuses a file from elsewhere. */
-static void zs__zns_file_super(const zslab_zns_geometry *g, uint8_t *p)
+   44 max active, 48 max append, 52 fill, 53-55 zero, 56 place of the data in units of 512, 60 crc of 0-59. The
+   table follows at 4096, the data behind it. Table words are in host order: the byte-order field refuses a file
+   from elsewhere. */
+static void zs__zns_file_super(const zslab_zns_geometry *g, uint64_t data_at, uint8_t *p)
 {
     uint32_t order = ZS__ZNS_FILE_ORDER;
     memcpy(p, ZS__ZNS_FILE_MAGIC, 8);
@@ -1167,6 +1277,7 @@ static void zs__zns_file_super(const zslab_zns_geometry *g, uint8_t *p)
     zs__zns_put32(p + 44, g->max_active);
     zs__zns_put32(p + 48, g->max_append_bytes);
     zs__zns_put32(p + 52, g->fill);
+    zs__zns_put32(p + 56, (uint32_t)(data_at / 512));
     zs__zns_put32(p + 60, zs__zns_crc(0, p, 60));
 }
 
@@ -1206,7 +1317,15 @@ static void zs__zns_file_shape(zs__zns_file *f)
 {
     f->capacity_blocks = f->geometry.zone_capacity_bytes / f->geometry.block_bytes;
     f->map_bytes = zs__round_up(4096 + (size_t)f->geometry.zone_count * ZS__ZNS_FILE_ENTRY, 4096);
-    f->data_at = f->map_bytes;
+}
+
+/* Where the data of a new file begins: the first block behind a zone's header is a multiple of the append size
+   (rounded up to a power of two), so that whole frames meet whole large pages of the page cache. */
+static uint64_t zs__zns_file_data_at(const zs__zns_file *f)
+{
+    uint64_t step = 4096;
+    while (step < f->geometry.max_append_bytes && step < 512u << 10) step *= 2;
+    return (f->map_bytes + f->geometry.block_bytes + step - 1) / step * step - f->geometry.block_bytes;
 }
 
 /* A new file: everything preallocated, so that a full host disk is met here and not as a signal later. */
@@ -1220,6 +1339,7 @@ static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometr
     r = zs__zns_geometry_check(&f->geometry);
     if (r != ZSLAB_OK) return r;
     zs__zns_file_shape(f);
+    f->data_at = zs__zns_file_data_at(f);
     bytes = f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count;
     if (ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
     rc = posix_fallocate(f->fd, 0, (off_t)bytes);
@@ -1229,7 +1349,7 @@ static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometr
         return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
     }
     memset(super, 0, sizeof super);
-    zs__zns_file_super(&f->geometry, super);
+    zs__zns_file_super(&f->geometry, f->data_at, super);
     return (zslab_result)-zs__zns_file_pwrite(f, super, sizeof super, 0);
 }
 
@@ -1250,7 +1370,8 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
     }
     if (r == ZSLAB_OK) {
         zs__zns_file_shape(f);
-        if ((uint64_t)info.st_size < f->data_at) r = ZSLAB_E_CORRUPT;
+        f->data_at = (uint64_t)zs__zns_get32(super + 56) * 512;
+        if (f->data_at < f->map_bytes || (uint64_t)info.st_size < f->data_at) r = ZSLAB_E_CORRUPT;
     }
     if (r != ZSLAB_OK && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT) &&
         (!info.st_size || (flags & ZSLAB_ZNS_FLAG_FORCE)))
@@ -3347,17 +3468,18 @@ static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t
             (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
         size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, most, &at, out_idx) : 0;
         uint64_t *entry;
+        uint32_t crc;
         int rc = 0;
         if (take) {
             data += bytes - take;
-            memcpy(b->payload + at, data, take);
+            crc = zs__zns_crc_copy(b->payload + at, data, take);
             memset(b->payload + at + take, 0, zs__round_up(take, 8) - take);
             entry = b->entry + 2 * (size_t)*out_idx;
             zs__store_u64(entry + 1, link | (uint64_t)at / 8);
             /* release: payload and word 1. Pairs with zs__zns_piece_buffered */
             zs__store_rel_u64(
-                entry, zs__zns_entry0(take, (take == bytes ? ZS__ZNS_FIRST : 0) | (more ? ZS__ZNS_MORE : 0),
-                                      zs__zns_crc(0, data, take)));
+                entry,
+                zs__zns_entry0(take, (take == bytes ? ZS__ZNS_FIRST : 0) | (more ? ZS__ZNS_MORE : 0), crc));
             *out_taken = take;
             *out_frame = b->frame;
             zs__add_u64(&b->done, 1); /* release: the copy. Pairs with zs__zns_buffer_write [BUF-1] */

@@ -139,6 +139,7 @@ static void appends(size_t object, uint32_t append, int threads)
         j.e = zslab_zns_epoch_begin(s, &c);
         a = run_jobs(append_job, &j, threads);
         if (zslab_zns_epoch_release(s, j.e) != ZSLAB_OK) die("release");
+        if (fdatasync(j.fd)) die(other); /* as the release did: both write over pages that are clean */
         b = run_jobs(pwrite_job, &j, threads);
         if (i < 0) continue;
         store[i] = a;

@@ -516,7 +516,7 @@ static void a_killed_process_keeps_what_left_the_buffers(void)
             if (object_put(s, i ? zslab_zns_epoch_next(s, 0, &t) : begin(s, 0, 0), (uint64_t)i, 28672, &h[i]))
                 _exit(1);
         if (zslab_zns_epoch_seal(s, zslab_zns_epoch_next(s, 0, &t))) _exit(2); /* buffers only */
-        _exit(write(fds[1], h, sizeof h) != (ssize_t)sizeof h); /* no sync, no close */
+        _exit(write(fds[1], h, sizeof h) != (ssize_t)sizeof h);                /* no sync, no close */
     }
     EXPECT(read(fds[0], h, sizeof h) == (ssize_t)sizeof h);
     close(fds[0]);
@@ -607,15 +607,17 @@ static void damage_is_told_and_never_returned(void)
 
 static void crc32c_is_crc32c(void)
 {
-    unsigned char zeros[32] = {0}, odd[1001];
-    size_t i;
+    static unsigned char zeros[32], odd[20000], copy[20000];
+    size_t i, n;
     EXPECT(zs__zns_crc(0, "123456789", 9) == 0xe3069283u);
     EXPECT(zs__zns_crc(0, zeros, 32) == 0x8a9136aau);
-    for (i = 0; i < sizeof odd; i++) odd[i] = (unsigned char)(i * i);
-    for (i = 0; i < sizeof odd; i++) {
-        EXPECT(zs__zns_crc_soft(0, odd, i) == zs__zns_crc(0, odd, i));
-        EXPECT(zs__zns_crc(zs__zns_crc(0, odd, i), odd + i, sizeof odd - i) ==
-               zs__zns_crc(0, odd, sizeof odd));
+    object_fill(odd, sizeof odd, 3);
+    for (i = 0; i < 1700; i++) { /* tables, instructions, side by side from 768 and from 6,144 bytes on */
+        n = i < 1000 ? i : i < 1350 ? 6144 - 1175 + i : 12288 + 768 - 1525 + i;
+        EXPECT(zs__zns_crc_soft(0, odd + i % 9, n) == zs__zns_crc(0, odd + i % 9, n));
+        EXPECT(zs__zns_crc(zs__zns_crc(0, odd, i), odd + i, n) == zs__zns_crc(0, odd, i + n));
+        EXPECT(zs__zns_crc_copy(copy, odd + i % 5, n) == zs__zns_crc(0, odd + i % 5, n) &&
+               !memcmp(copy, odd + i % 5, n));
     }
 }
 
