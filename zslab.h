@@ -386,10 +386,11 @@ typedef struct zslab_global_stats {
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
     uint64_t created_ns;             /* nanoseconds of the system's monotonic clock, at create; 0 where there is none */
     uint64_t taken_ns;               /* the same clock, now */
-    uint64_t limit_bytes;            /* bytes: the configured limit; 0: none */
+    uint64_t limit_bytes;            /* bytes: the configured limit; 0: none, or all of the range */
     uint64_t cache_limit_bytes;      /* bytes: cache_bytes in effect; 0: nothing is kept */
-    uint64_t range_bytes;            /* bytes of the range ever taken into use: the most there was at once */
+    uint64_t range_bytes;            /* bytes of the range ever taken into use; only rises */
     uint64_t remote_waiting;         /* objects freed by other threads that their owners have not taken home */
+    uint64_t newest_era;             /* zslab_epoch_stats.era of the epoch opened last */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -7067,6 +7068,17 @@ static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bou
     return chunks;
 }
 
+static uint64_t zs__stats_range(zslab *z) /* bytes of chunks ever bound: what regions set aside for later is not */
+{
+    uint32_t chunks, i;
+    zs__arena_take(z);
+    chunks = z->fresh_chunk;
+    for (i = 0; i < z->region_count; i++)
+        chunks -= z->regions[i].group_end - z->regions[i].group_next;
+    zs__arena_drop(z);
+    return (uint64_t)chunks * ZS__CHUNK_BYTES;
+}
+
 /* A bit for each of eight states that holds an object, in the order of memory. */
 static uint64_t zs__states_eight(uint64_t x)
 {
@@ -7468,6 +7480,7 @@ ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
     zs__stats_places(w, out);
     out->heap_count = z->heap_count;
     out->current_epoch = zs__load_u64(&z->current);
+    out->newest_era = z->era;
     zs__epochs_drop(w);
     zs__tally_walk(z, ZS__BY_ALLOCATOR, 0, 1, ZS__CLASS_MAX, &t);
     out->net_slabs = t.slabs - t.empty;
@@ -7477,9 +7490,9 @@ ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
     out->retired_slots = zs__load_u64(&z->retired_slots);
     out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
     out->cached_bytes = zs__load_ptr(&z->cached_bytes);
-    out->limit_bytes = z->config.limit_bytes;
-    out->cache_limit_bytes = z->config.cache_bytes;
-    out->range_bytes = (uint64_t)zs__stats_chunks(w) * ZS__CHUNK_BYTES;
+    out->limit_bytes = z->config.limit_bytes < z->range_bytes ? z->config.limit_bytes : 0;
+    out->cache_limit_bytes = z->config.cache_bytes < z->range_bytes ? z->config.cache_bytes : z->range_bytes;
+    out->range_bytes = zs__stats_range(w);
     out->created_ns = z->created_ns;
     out->taken_ns = zs__os_now_ns();
     out->estimated_rss_bytes = zs__stats_resident(w) + zs__stats_heaps(z) + sizeof *z +
@@ -7698,7 +7711,8 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(limit_bytes, 0, "The configured limit; 0 for none."),
     ZS__GLOBAL(cache_limit_bytes, 0, "Empty memory that may be kept."),
     ZS__GLOBAL(range_bytes, 0, "Address range ever taken into use."),
-    ZS__GLOBAL(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home.")};
+    ZS__GLOBAL(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home."),
+    ZS__GLOBAL(newest_era, 0, NULL)};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),

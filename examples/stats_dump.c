@@ -1,9 +1,12 @@
 /* Who:   somebody on call: memory is high, or allocation is slow, and the program must not stop for an answer.
-   Wants: the figures for a program to read on stdout, and the ones a person asks for first on stderr.
-   Watch: requests come and go, a batch lingers in its epoch; the text says which epoch holds the memory, how much of
-          it a close would give back, and how often the slow path was taken.
-   Usage: stats_dump [--json | --no-json] [--text | --no-text] [--prometheus]      JSON and text without arguments
-   Build: cc -O2 stats_dump.c */
+   Wants: figures for a program on stdout, the ones a person asks for first on stderr, and a second opinion.
+   Watch: requests come and go, a batch lingers in its epoch; the text says which epoch holds the memory and
+          how much of it a close would give back; --doctor says what to do about it.
+   Usage: stats_dump [--[no-]json] [--[no-]text] [--prometheus] [--doctor]
+                     [snapshot.json | --diff old.json new.json]
+          A demo workload without a file ("-" is standard input); JSON and text unless chosen otherwise. With
+          --doctor findings alone, unless --text or --json ask for more; the exit status is 3 when there are any. */
+/* build: -ljansson */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +14,19 @@
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 
+#include "doctor.h"
+#include <getopt.h>
+
 enum { REQUESTS = 200000, WINDOW = 3000, BATCH = 20000 };
 
 /* A service's afternoon: requests come and go; a batch was loaded and mostly dropped; an epoch drains. */
-static int demo(zslab *z, zslab_epoch *batch, zslab_epoch *previous)
+static int demo(zslab *z)
 {
     static void *request[WINDOW], *row[BATCH];
     uint64_t seed = 1;
     size_t i;
-    *previous = zslab_epoch_open(z, "batch of 14:00");
-    *batch = zslab_epoch_open(z, "batch of 15:00");
+    zslab_epoch previous = zslab_epoch_open(z, "batch of 14:00"),
+                batch = zslab_epoch_open(z, "batch of 15:00");
     for (i = 0; i < REQUESTS; i++) {
         size_t at = (size_t)((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 40) % WINDOW;
         zslab_free(z, request[at]);
@@ -28,91 +34,106 @@ static int demo(zslab *z, zslab_epoch *batch, zslab_epoch *previous)
         memset(request[at], 1, 16);
     }
     for (i = 0; i < BATCH; i++) {
-        if ((row[i] = zslab_malloc_epoch(z, 200, *batch)) == NULL) return -1;
+        if ((row[i] = zslab_malloc_epoch(z, 200, batch)) == NULL) return -1;
         memset(row[i], 1, 200);
     }
     for (i = 0; i < BATCH; i++)
         if (i % 500) zslab_free(z, row[i]);
-    if (!zslab_malloc_epoch(z, 64, *previous) || zslab_epoch_close(z, *previous) != ZSLAB_OK) return -1;
-    zslab_malloc_epoch(z, 64, *previous); /* refused, and counted */
+    if (!zslab_malloc_epoch(z, 64, previous) || zslab_epoch_close(z, previous) != ZSLAB_OK) return -1;
+    zslab_malloc_epoch(z, 64, previous); /* refused, and counted */
     return 0;
 }
 
-static double kib(uint64_t bytes) { return (double)bytes / 1024; }
-
-static void epoch_line(const zslab *z, zslab_epoch e, size_t classes)
+static double kib(double bytes)
 {
-    static const char *const names[] = {"active", "closing", "closed"};
-    zslab_epoch_stats sum, s;
-    size_t cls;
-    if (zslab_stats_epoch(z, 0, e, &sum) != ZSLAB_OK) return;
-    for (cls = 1; cls < classes; cls++)
-        if (zslab_stats_epoch(z, cls, e, &s) == ZSLAB_OK) {
-            sum.live_objects += s.live_objects;
-            sum.estimated_rss_bytes += s.estimated_rss_bytes;
-            sum.reclaimable_bytes += s.reclaimable_bytes;
-        }
-    fprintf(stderr, "  %-20s %-8s %8llu objects %10.0f KiB resident %8.0f KiB reclaimable\n", sum.label,
-            names[sum.state], (unsigned long long)sum.live_objects, kib(sum.estimated_rss_bytes),
-            kib(sum.reclaimable_bytes));
+    return bytes / 1024;
 }
 
-static void text(const zslab *z, const zslab_epoch *epochs, size_t count)
+static void text(const json_t *snapshot)
 {
-    zslab_global_stats g;
-    zslab_class_stats c;
+    const json_t *g = json_object_get(snapshot, "global"), *row;
+    double seconds = (snap(g, "taken_ns") - snap(g, "created_ns")) / 1e9;
     size_t i;
-    zslab_stats_global(z, &g);
-    fprintf(stderr, "%llu live objects, %.0f KiB; committed %.0f KiB, estimated resident %.0f KiB (process %.0f KiB)\n",
-            (unsigned long long)g.live_objects, kib(g.live_bytes), kib(g.committed_bytes), kib(g.estimated_rss_bytes),
-            kib(g.rss_bytes));
-    fprintf(stderr, "slow paths %llu, refused for a closed epoch %llu, freed by other threads %llu, misuse %llu\n",
-            (unsigned long long)g.slow_path_hits, (unsigned long long)g.slow_path_epoch_closed,
-            (unsigned long long)g.remote_frees, (unsigned long long)g.misuse_count);
-    fprintf(stderr, "epochs: %u active, %u closing\n", g.active_epoch_count, g.closing_epoch_count);
-    for (i = 0; i < count; i++) epoch_line(z, epochs[i], g.class_count);
-    fprintf(stderr, "classes:  bytes     live    slabs     full    empty  resident KiB   slow  recycled %%\n");
-    for (i = 0; i < g.class_count; i++)
-        if (zslab_stats_class(z, i, &c) == ZSLAB_OK && c.slabs)
-            fprintf(stderr, "%15u %8llu %8llu %8llu %8llu %13.0f %6llu %11.1f\n", c.object_bytes,
-                    (unsigned long long)c.live_objects, (unsigned long long)c.slabs, (unsigned long long)c.full_slabs,
-                    (unsigned long long)c.empty_slabs, kib(c.estimated_rss_bytes),
-                    (unsigned long long)c.perf.slow_path_hits, c.recycle_rate_pct);
+    fprintf(
+        stderr,
+        "%.0f live objects, %.0f KiB; committed %.0f KiB, estimated resident %.0f KiB (process %.0f KiB)\n",
+        snap(g, "live_objects"), kib(snap(g, "live_bytes")), kib(snap(g, "committed_bytes")),
+        kib(snap(g, "estimated_rss_bytes")), kib(snap(g, "rss_bytes")));
+    fprintf(stderr,
+            "in %.3f s: slow paths %.0f, refused for a closed epoch %.0f, freed by other threads %.0f, "
+            "misuse %.0f\n",
+            seconds, snap(g, "slow_path_hits"), snap(g, "slow_path_epoch_closed"), snap(g, "remote_frees"),
+            snap(g, "misuse_count"));
+    fprintf(stderr, "epochs: %.0f active, %.0f closing\n", snap(g, "active_epoch_count"),
+            snap(g, "closing_epoch_count"));
+    json_array_foreach (json_object_get(snapshot, "epochs"), i, row)
+        fprintf(stderr, "  %-20s %-8s %8.0f objects %10.0f KiB resident %8.0f KiB reclaimable\n",
+                snap_text(row, "label"), snap_text(row, "state"), snap(row, "live_objects"),
+                kib(snap(row, "estimated_rss_bytes")), kib(snap(row, "reclaimable_bytes")));
+    fprintf(stderr,
+            "classes:  bytes     live    slabs     full    empty  resident KiB   slow  recycled %%\n");
+    json_array_foreach (json_object_get(snapshot, "classes"), i, row)
+        fprintf(stderr, "%15.0f %8.0f %8.0f %8.0f %8.0f %13.0f %6.0f %11.1f\n", snap(row, "object_bytes"),
+                snap(row, "live_objects"), snap(row, "slabs"), snap(row, "full_slabs"),
+                snap(row, "empty_slabs"), kib(snap(row, "estimated_rss_bytes")),
+                snap(json_object_get(row, "perf"), "slow_path_hits"), snap(row, "recycle_rate_pct"));
 }
 
-/* The whole text of a snapshot; the next one may be longer, so ask again until it fits. */
-static int dump(const zslab *z, size_t (*format)(const zslab *, char *, size_t))
+/* What is looked at: a file, the difference of two, or the demo, whose Prometheus text goes out on the way. */
+static json_t *look(char **files, int count, int diff, int prometheus)
 {
-    size_t cap = 1 << 16, need;
-    char *buffer = (char *)malloc(cap);
-    while (buffer && (need = format(z, buffer, cap)) >= cap) {
-        free(buffer);
-        buffer = (char *)malloc(cap = need + need / 4);
+    json_t *snapshot, *then;
+    if (diff) {
+        then = snap_read(files[0]), snapshot = then ? snap_read(files[1]) : NULL;
+        if (snapshot && snap_since(snapshot, then)) {
+            fprintf(stderr, "stats_dump: %s is not a later snapshot of the run of %s\n", files[1], files[0]);
+            json_decref(snapshot), snapshot = NULL;
+        }
+        json_decref(then);
+        return snapshot;
     }
-    if (!buffer) return -1;
-    fputs(buffer, stdout);
-    free(buffer);
-    return 0;
+    if (count) return snap_read(files[0]);
+    zslab *z = zslab_create(NULL);
+    if (!z || demo(z))
+        return fprintf(stderr, "stats_dump: %s\n", zslab_result_name(zslab_last_error())), NULL;
+    snapshot = snap_take(z);
+    if (prometheus) {
+        char *out = snap_format(z, zslab_stats_prometheus);
+        if (out) fputs(out, stdout);
+        free(out);
+    }
+    zslab_destroy(z);
+    return snapshot;
 }
 
 int main(int argc, char **argv)
 {
-    int json = 1, human = 1, prometheus = 0, i;
-    for (i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--json")) json = 1;
-        else if (!strcmp(argv[i], "--no-json")) json = 0;
-        else if (!strcmp(argv[i], "--text")) human = 1;
-        else if (!strcmp(argv[i], "--no-text")) human = 0;
-        else if (!strcmp(argv[i], "--prometheus")) prometheus = 1, json = 0;
-        else return fprintf(stderr, "stats_dump: unknown argument %s; see the head of stats_dump.c\n", argv[i]), 2;
+    enum { NO = 0, YES = 1, UNSAID = 2 };
+    static int json = UNSAID, human = UNSAID, prometheus, findings, diff;
+    static const struct option options[] = {{"json", no_argument, &json, YES},
+                                            {"no-json", no_argument, &json, NO},
+                                            {"text", no_argument, &human, YES},
+                                            {"no-text", no_argument, &human, NO},
+                                            {"prometheus", no_argument, &prometheus, YES},
+                                            {"doctor", no_argument, &findings, YES},
+                                            {"diff", no_argument, &diff, YES},
+                                            {NULL, 0, NULL, 0}};
+    int o, files, found = 0;
+    while ((o = getopt_long(argc, argv, "", options, NULL)) == 0) continue;
+    files = argc - optind;
+    if (o != -1 || files != (diff ? 2 : files > 0) || (prometheus && files))
+        return fprintf(stderr,
+                       "stats_dump: see the head of stats_dump.c for its arguments; Prometheus text is made "
+                       "by the program itself, so --prometheus takes no file\n"),
+               2;
+    json_t *snapshot = look(argv + optind, files, diff, prometheus);
+    if (!snapshot) return 1;
+    if (human == YES || (human == UNSAID && !findings)) text(snapshot);
+    if (json == YES || (json == UNSAID && !findings && !prometheus)) {
+        json_dumpf(snapshot, stdout, JSON_REAL_PRECISION(6));
+        putchar('\n');
     }
-    zslab *z = zslab_create(NULL);
-    zslab_epoch epochs[3] = {0};
-    if (!z || demo(z, &epochs[1], &epochs[2]))
-        return fprintf(stderr, "stats_dump: %s\n", zslab_result_name(zslab_last_error())), 1;
-    epochs[0] = zslab_epoch_current(z);
-    if (human) text(z, epochs, 3);
-    if ((json && dump(z, zslab_stats_json)) || (prometheus && dump(z, zslab_stats_prometheus))) return 1;
-    zslab_destroy(z);
-    return 0;
+    if (findings) found = doctor_examine(snapshot, stdout);
+    json_decref(snapshot);
+    return found ? 3 : 0;
 }

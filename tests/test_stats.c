@@ -416,16 +416,23 @@ static void configured(void)
     later = global(z);
     IS(later.created_ns, g.created_ns);
     CHECK(later.taken_ns >= g.taken_ns);
-    CHECK(later.range_bytes >= 3 * ZS__CHUNK_BYTES);
+    IS(later.range_bytes, 3 * ZS__CHUNK_BYTES);
     give(z, 3 * SLOTS, p);
     IS(zslab_epoch_release(z, zslab_epoch_current(z)), ZSLAB_OK);
     IS(global(z).range_bytes, later.range_bytes); /* it only rises */
     test_destroy(z);
+    c.reserve_bytes = (size_t)1 << 26;
     c.limit_bytes = (size_t)1 << 24;
     c.cache_bytes = ZSLAB_CACHE_NONE;
     z = two(c);
     IS(global(z).limit_bytes, (size_t)1 << 24);
     IS(global(z).cache_limit_bytes, 0);
+    test_destroy(z);
+    c.limit_bytes = (size_t)-1;
+    c.cache_bytes = (size_t)1 << 30;
+    z = two(c);
+    IS(global(z).limit_bytes, 0);
+    IS(global(z).cache_limit_bytes, (size_t)1 << 26);
     test_destroy(z);
 }
 
@@ -477,6 +484,7 @@ static void epochs(void)
     IS(s.state, ZSLAB_EPOCH_ACTIVE);
     CHECK(strcmp(s.label, "a label of more than thirty-one") == 0);
     IS(s.era, epoch(z, LARGE, first).era + 1);
+    IS(global(z).newest_era, s.era);
     CHECK(s.opened_ns >= epoch(z, LARGE, first).opened_ns && s.opened_ns <= zs__os_now_ns());
     IS(s.domain_count, 1);
     IS(s.slabs, 1);

@@ -25,4 +25,8 @@ race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a 
 test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
 	@CC="$(CC)" tests/zns/run.sh build/zns
 
-.PHONY: asan tsan race coverage test-zns
+$(eval $(call flavour,sick,))
+doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## sick programs, and the same ones cured: stats_dump --doctor names each cause, else is silent
+	@tests/doctor.sh $^
+
+.PHONY: asan tsan race coverage doctor test-zns
