@@ -8,8 +8,9 @@
 #include <stdarg.h>
 
 #define DOCTOR_MIB               1048576.0
-#define DOCTOR_STRAGGLER_ERAS    3   /* an epoch is late when this many newer ones were opened */
-#define DOCTOR_SPARSE            8   /* and sparse when it keeps this many times its live bytes */
+#define DOCTOR_CHUNK             65536.0 /* of the default ZSLAB_CHUNK_SHIFT */
+#define DOCTOR_STRAGGLER_ERAS    3       /* an epoch is late when this many newer ones were opened */
+#define DOCTOR_SPARSE            8       /* and sparse when it keeps this many times its live bytes */
 #define DOCTOR_SHARE             8   /* memory below an eighth of all that is resident is not worth a word */
 #define DOCTOR_TURNOVER          4   /* memory given back this many times over, */
 #define DOCTOR_PURGES_PER_SECOND 100 /* so often, is a cache too small */
@@ -42,8 +43,7 @@ static inline const char *doctor_bytes(double n)
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static inline void
-doctor_says(doctor *d, const char *format, ...)
+static inline void doctor_says(doctor *d, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -77,8 +77,7 @@ static inline void doctor_limit(doctor *d)
             "limit reached: %.0f allocations were refused, most of %.0f bytes; %s of the %s allowed are "
             "committed, %s live.\n"
             "  Remedy: raise zslab_config.limit_bytes, or close epochs earlier; zslab_trim gives back what "
-            "is "
-            "empty.\n",
+            "is empty.\n",
             refused, doctor_object_bytes(doctor_most(d->classes, "slow_path_limit")), doctor_bytes(committed),
             doctor_bytes(snap(d->global, "limit_bytes")), doctor_bytes(snap(d->global, "live_bytes")));
     if (short_of > 0)
@@ -141,7 +140,8 @@ static inline void doctor_cache(doctor *d)
     size_t i;
     json_array_foreach (d->classes, i, c) {
         double slab = 64 * snap(c, "object_bytes");
-        given += snap(json_object_get(c, "perf"), "empty_slab_overflowed") * (slab < 65536 ? slab : 65536);
+        given += snap(json_object_get(c, "perf"), "empty_slab_overflowed") *
+                 (slab < DOCTOR_CHUNK ? slab : DOCTOR_CHUNK);
     }
     if (given < DOCTOR_TURNOVER * range || snap(d->global, "purge_bytes") < given / 2 ||
         calls < DOCTOR_PURGES_PER_SECOND * d->seconds || calls < DOCTOR_PURGES_PER_SECOND)
@@ -168,11 +168,9 @@ static inline void doctor_remote(doctor *d)
     if (waiting < DOCTOR_MIB || waiting * 4 < snap(d->global, "live_bytes") + waiting) return;
     doctor_says(d,
                 "remote frees pile up: %.0f objects (%s, most of %.0f bytes) were freed by other threads and "
-                "wait for "
-                "the threads that made them, which took such frees home %.0f times.\n"
+                "wait for the threads that made them, which took such frees home %.0f times.\n"
                 "  Remedy: a thread takes them home when it allocates; one that sleeps calls "
-                "zslab_thread_detach first, "
-                "and zslab_trim then takes home for it.\n",
+                "zslab_thread_detach first, and zslab_trim then takes home for it.\n",
                 snap(d->global, "remote_waiting"), doctor_bytes(waiting), doctor_object_bytes(most),
                 snap(d->global, "slow_path_inbox"));
 }
@@ -200,8 +198,7 @@ static inline const char *doctor_why(const json_t *cls)
     return why;
 }
 
-/* With totals (ZSLAB_STATS 2) the share of allocations is known; else the rate, when slabs bring little
-   each. */
+/* With totals (ZSLAB_STATS 2) the share of allocations is known; else the rate, if slabs bring little. */
 static inline void doctor_slow(doctor *d)
 {
     const json_t *c;
@@ -211,7 +208,7 @@ static inline void doctor_slow(doctor *d)
         double hits = snap(perf, "slow_path_hits"), allocs = snap(c, "allocs"), pct;
         hits -= snap(c, "slow_path_limit") + snap(c, "slow_path_no_memory"); /* the others' findings */
         double slabs = snap(perf, "new_slab_count") + snap(perf, "empty_slab_recycled");
-        double per_slab = snap(c, "object_bytes") > 1024 ? 65536 / snap(c, "object_bytes") : 64;
+        double slots = DOCTOR_CHUNK / snap(c, "object_bytes"), per_slab = slots < 64 ? slots : 64;
         pct = allocs > 0 ? 100 * hits / allocs : 0;
         if (hits < DOCTOR_SLOW_HITS) continue;
         if (allocs > 0 ? pct < DOCTOR_SLOW_PCT || pct * per_slab < 200

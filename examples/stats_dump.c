@@ -1,11 +1,11 @@
-/* Who:   somebody on call: memory is high, or allocation is slow, and the program must not stop for an answer.
+/* Who:   somebody on call: memory is high, or allocation slow, and the program must not stop for an answer.
    Wants: figures for a program on stdout, the ones a person asks for first on stderr, and a second opinion.
    Watch: requests come and go, a batch lingers in its epoch; the text says which epoch holds the memory and
           how much of it a close would give back; --doctor says what to do about it.
    Usage: stats_dump [--[no-]json] [--[no-]text] [--prometheus] [--doctor]
                      [snapshot.json | --diff old.json new.json]
           A demo workload without a file ("-" is standard input); JSON and text unless chosen otherwise. With
-          --doctor findings alone, unless --text or --json ask for more; the exit status is 3 when there are any. */
+          --doctor findings alone, unless --text or --json ask for more; any makes the exit status 3. */
 /* build: -ljansson */
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static void text(const json_t *snapshot)
                 snap(json_object_get(row, "perf"), "slow_path_hits"), snap(row, "recycle_rate_pct"));
 }
 
-/* What is looked at: a file, the difference of two, or the demo, whose Prometheus text goes out on the way. */
+/* What is looked at: a file, two files' difference, or the demo; its Prometheus text goes out on the way. */
 static json_t *look(char **files, int count, int diff, int prometheus)
 {
     json_t *snapshot, *then;
