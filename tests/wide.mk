@@ -29,4 +29,9 @@ $(eval $(call flavour,sick,))
 doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## sick programs, and the same ones cured: stats_dump --doctor names each cause, else is silent
 	@tests/doctor.sh $^
 
-.PHONY: asan tsan race coverage doctor test-zns
+pictures: build/examples/pictures ## the heap map and the timeline that README shows, drawn into build/pictures and checked
+	@mkdir -p build/pictures
+	build/examples/pictures build/pictures
+	@tests/pictures.sh build/examples/pictures build/pictures
+
+.PHONY: asan tsan race coverage doctor pictures test-zns
