@@ -35,3 +35,21 @@ pictures: build/examples/pictures ## the heap map and the timeline that README s
 	@tests/pictures.sh build/examples/pictures build/pictures
 
 .PHONY: asan tsan race coverage doctor pictures test-zns
+
+# The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
+SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+build/libzslab_malloc.so: examples/shim/zslab_malloc.c examples/shim/large.h zslab.h tests/wide.mk
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(SHIM) -shared $< -o $@ -ldl
+$(patsubst %,build/%/test_shim,tests notls asan tsan cov): build/%/test_shim: build/libzslab_malloc.so build/%/shim_cpp
+build/%/shim_cpp: tests/shim_cpp.cc
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(WARN) $(CXXFLAGS) -pthread $< -o $@
+
+shim: build/libzslab_malloc.so ## the whole malloc family: LD_PRELOAD=build/libzslab_malloc.so program
+
+real: build/libzslab_malloc.so ## unmodified programs under it, libc and the peers: output, time, memory (deps-all)
+	@mkdir -p build/bench
+	bench/real/real.py -r $(ROUNDS) -p "$(PEERS)" -o build/bench/real.csv $(ARGS) build/libzslab_malloc.so
+
+.PHONY: shim real

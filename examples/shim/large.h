@@ -1,0 +1,468 @@
+/* Runs of pages for what is too large for a slab: one address range in units of 16 KiB, carved best fit, neighbours
+   joined again. Runs that were freed keep their pages up to CACHE_BYTES, in lists of their own, and are taken first;
+   beyond that the pages go back to the system and the run reads as zeros. Growing is in place where the next run is
+   free, else the system moves the pages.
+
+   A record a unit, apart from the memory it describes, says what is there, so that a wrong pointer is told from a
+   right one: [RUN-1] a record's state is RUN_INSIDE unless a run begins at its unit. [RUN-2] The last record of a
+   run names its first. [RUN-3] Two free runs of one kind never touch.
+
+   One lock guards all of it. A signal handler that interrupts its holder may free: the run waits in a list. */
+#ifndef SHIM_LARGE_H
+#define SHIM_LARGE_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+#define UNIT_BYTES ((size_t)1 << 14)
+#define PAGE_BYTES ((size_t)4096)
+#define RANGE_BYTES ((size_t)1 << 42)     /* address space, halved until it is granted */
+#define COMMIT_BYTES ((size_t)1 << 22)    /* made usable at a time, at least */
+#define CACHE_BYTES ((size_t)16 << 20)    /* freed and kept resident, at most */
+#define MOVE_BYTES ((size_t)1 << 18)      /* from here on moving pages beats copying bytes */
+#define EXACT_BINS 64                     /* runs of 1 to 63 units have a bin each, then four a doubling */
+#define BINS (EXACT_BINS + 4 * 24)
+
+enum {
+    RUN_INSIDE,
+    RUN_DIRTY, /* free and resident */
+    RUN_CLEAN, /* free, reads as zeros */
+    RUN_LIVE,  /* an object */
+    RUN_TAKEN  /* in somebody's hand */
+};
+
+typedef struct run {
+    uint32_t units;
+    uint32_t head;       /* [RUN-2] */
+    uint32_t next, prev; /* free: 1 + unit, its bin's list */
+    size_t bytes;        /* live: usable, in whole pages */
+    uint32_t state;
+} run;
+
+static struct {
+    char *base;
+    run *runs;
+    size_t range_units, top, committed; /* [0, top) is in runs, [0, committed) is usable; in units */
+    size_t dirty;                       /* units of RUN_DIRTY */
+    uint32_t list[2][BINS];             /* 1 + unit; RUN_DIRTY, RUN_CLEAN */
+    uint64_t filled[2][(BINS + 63) / 64];
+    pthread_mutex_t lock;               /* guards everything above, but base and runs: constant */
+    _Atomic uint32_t waiting;           /* 1 + unit: freed by signal handlers that interrupted the lock's holder */
+} large = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
+
+static __thread volatile int large_busy __attribute__((tls_model("initial-exec"))); /* this thread holds the lock */
+
+static size_t units_of(size_t bytes)
+{
+    return (bytes + UNIT_BYTES - 1) / UNIT_BYTES;
+}
+
+static size_t run_bin(size_t units) /* rising with the units */
+{
+    unsigned log = 63u - (unsigned)__builtin_clzll((unsigned long long)units);
+    size_t bin = units < EXACT_BINS ? units : EXACT_BINS + (log - 6) * 4 + (units >> (log - 2) & 3);
+    return bin < BINS ? bin : BINS - 1;
+}
+
+static size_t run_aligned(size_t at, size_t step) /* the next unit whose address is a multiple of so many units */
+{
+    size_t first = (uintptr_t)large.base / UNIT_BYTES;
+    return (first + at + step - 1) / step * step - first;
+}
+
+static void run_set(size_t at, size_t units, uint32_t state)
+{
+    large.runs[at].units = (uint32_t)units;
+    large.runs[at].state = state;
+    large.runs[at + units - 1].head = (uint32_t)at;
+}
+
+static void run_list(size_t at) /* free, of the kind its state says */
+{
+    run *r = &large.runs[at];
+    uint32_t kind = r->state - RUN_DIRTY;
+    size_t bin = run_bin(r->units);
+    r->prev = 0;
+    r->next = large.list[kind][bin];
+    if (r->next)
+        large.runs[r->next - 1].prev = (uint32_t)at + 1;
+    large.list[kind][bin] = (uint32_t)at + 1;
+    large.filled[kind][bin / 64] |= (uint64_t)1 << bin % 64;
+    if (r->state == RUN_DIRTY)
+        large.dirty += r->units;
+}
+
+static void run_unlist(size_t at)
+{
+    run *r = &large.runs[at];
+    uint32_t kind = r->state - RUN_DIRTY;
+    size_t bin = run_bin(r->units);
+    if (r->prev)
+        large.runs[r->prev - 1].next = r->next;
+    else if (!(large.list[kind][bin] = r->next))
+        large.filled[kind][bin / 64] &= ~((uint64_t)1 << bin % 64);
+    if (r->next)
+        large.runs[r->next - 1].prev = r->prev;
+    if (r->state == RUN_DIRTY)
+        large.dirty -= r->units;
+    r->state = RUN_TAKEN;
+}
+
+static int run_is(size_t at, uint32_t state) /* does a run of this state begin at a unit? */
+{
+    return at < large.top && large.runs[at].state == state;
+}
+
+/* Back into the lists, joined with free neighbours of its kind. */
+static void run_give(size_t at, size_t units, uint32_t kind)
+{
+    size_t before;
+    if (run_is(at + units, kind)) {
+        size_t more = large.runs[at + units].units;
+        run_unlist(at + units);
+        large.runs[at + units].state = RUN_INSIDE;
+        units += more;
+    }
+    if (at && (before = large.runs[at - 1].head, run_is(before, kind)) && before + large.runs[before].units == at) {
+        run_unlist(before);
+        large.runs[at].state = RUN_INSIDE;
+        units += at - before;
+        at = before;
+    }
+    run_set(at, units, kind);
+    run_list(at);
+}
+
+/* A run of at least so many units out of one bin's list: the first few are looked at. */
+static uint32_t run_search(uint32_t kind, size_t bin, size_t units)
+{
+    uint32_t at = large.list[kind][bin];
+    int tries;
+    for (tries = 0; at && tries < 32; tries++, at = large.runs[at - 1].next)
+        if (large.runs[at - 1].units >= units)
+            return at;
+    return 0;
+}
+
+static uint32_t run_find(uint32_t kind, size_t units) /* 1 + unit; 0: none */
+{
+    size_t bin = run_bin(units), word = bin / 64;
+    uint64_t left = large.filled[kind][word] & ~(uint64_t)0 << bin % 64;
+    for (;;) {
+        for (; left; left &= left - 1) {
+            uint32_t at = run_search(kind, word * 64 + (size_t)__builtin_ctzll(left), units);
+            if (at)
+                return at;
+        }
+        if (++word == sizeof large.filled[0] / sizeof large.filled[0][0])
+            return 0;
+        left = large.filled[kind][word];
+    }
+}
+
+/* The range up to a unit becomes usable: its memory, and its records. */
+static int run_commit(size_t upto)
+{
+    size_t more = large.committed + large.committed / 8, from, to;
+    if (upto <= large.committed)
+        return 0;
+    if (upto > large.range_units)
+        return -1;
+    if (more < large.committed + COMMIT_BYTES / UNIT_BYTES)
+        more = large.committed + COMMIT_BYTES / UNIT_BYTES;
+    if (more > large.range_units)
+        more = large.range_units;
+    for (more = more > upto ? more : upto;; more = upto) { /* when the step is refused, what is needed may be granted */
+        from = large.committed * sizeof(run) / PAGE_BYTES * PAGE_BYTES;
+        to = (more * sizeof(run) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        if (!mprotect((char *)large.runs + from, to - from, PROT_READ | PROT_WRITE) &&
+            !mprotect(large.base + large.committed * UNIT_BYTES, (more - large.committed) * UNIT_BYTES,
+                      PROT_READ | PROT_WRITE))
+            break;
+        if (more == upto)
+            return -1;
+    }
+    large.committed = more;
+    return 0;
+}
+
+/* Units never used, at a multiple of step units; what is skipped is free. 1 + unit; 0: none. */
+static uint32_t run_fresh(size_t units, size_t step)
+{
+    size_t at = run_aligned(large.top, step), skipped = large.top;
+    if (units > large.range_units || at > large.range_units - units || run_commit(at + units))
+        return 0;
+    large.top = at + units;
+    run_set(at, units, RUN_TAKEN);
+    if (at > skipped)
+        run_give(skipped, at - skipped, RUN_CLEAN);
+    return (uint32_t)at + 1;
+}
+
+/* A run in hand of exactly so many units, at a multiple of step: resident ones first (last, for who brings his own
+   pages), then zero ones, then fresh ones. 1 + unit; 0: none. *zero: it reads as zeros. */
+static uint32_t run_take(size_t units, size_t step, int clean_first, int *zero)
+{
+    size_t need = units + step - 1, at, skip, have;
+    uint32_t kind = (uint32_t)clean_first, found = run_find(kind, need), state;
+    if (!found)
+        found = run_find(kind ^= 1, need);
+    *zero = !found || kind == RUN_CLEAN - RUN_DIRTY;
+    if (!found)
+        return run_fresh(units, step);
+    at = found - 1;
+    have = large.runs[at].units;
+    state = large.runs[at].state;
+    skip = run_aligned(at, step) - at;
+    run_unlist(at);
+    if (skip) {
+        run_set(at, skip, state);
+        run_list(at);
+    }
+    at += skip;
+    have -= skip;
+    if (have > units) {
+        run_set(at + units, have - units, state);
+        run_list(at + units);
+    }
+    run_set(at, units, RUN_TAKEN);
+    return (uint32_t)at + 1;
+}
+
+static void run_purge(size_t at, size_t units)
+{
+    madvise(large.base + at * UNIT_BYTES, units * UNIT_BYTES, MADV_DONTNEED);
+}
+
+/* Resident free runs, largest first, go back to the system until so many units stay. */
+static size_t large_purge(size_t keep)
+{
+    size_t bin = BINS, given = 0;
+    while (large.dirty > keep) {
+        uint32_t found;
+        while (bin && !large.list[0][bin - 1])
+            bin--;
+        found = bin ? large.list[0][bin - 1] : 0;
+        if (!found)
+            break;
+        run_unlist(found - 1);
+        given += large.runs[found - 1].units * UNIT_BYTES;
+        run_purge(found - 1, large.runs[found - 1].units);
+        run_give(found - 1, large.runs[found - 1].units, RUN_CLEAN);
+    }
+    return given;
+}
+
+static void large_drop(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    pthread_mutex_unlock(&large.lock);
+    large_busy = 0;
+}
+
+/* 0: a signal handler interrupted the lock's holder, who is this thread. */
+static int large_take(void)
+{
+    uint32_t at;
+    if (large_busy)
+        return 0;
+    large_busy = 1;
+    pthread_mutex_lock(&large.lock);
+    at = atomic_load_explicit(&large.waiting, memory_order_relaxed); /* a hint: the next call looks again */
+    if (at) /* acquire: the links. Pairs with large_wait */
+        at = atomic_exchange_explicit(&large.waiting, 0, memory_order_acquire);
+    while (at) {
+        uint32_t next = large.runs[at - 1].next;
+        run_give(at - 1, large.runs[at - 1].units, RUN_DIRTY);
+        at = next;
+    }
+    return 1;
+}
+
+static void large_wait(size_t at) /* push-only, taken whole */
+{
+    uint32_t head = atomic_load_explicit(&large.waiting, memory_order_relaxed); /* the exchange confirms it */
+    do
+        large.runs[at].next = head;
+    while (!atomic_compare_exchange_weak_explicit(&large.waiting, &head, (uint32_t)at + 1, memory_order_release,
+                                                  memory_order_relaxed)); /* release: the link. Pairs with large_take */
+}
+
+static int large_owns(const void *p)
+{
+    return (size_t)((uintptr_t)p - (uintptr_t)large.base) < large.range_units * UNIT_BYTES;
+}
+
+/* What a pointer into the range is: OK, an object; FOREIGN, nothing was ever there. Lock held, or the object is. */
+static zslab_result large_locate(const void *p, size_t *out_at)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)large.base), at = offset / UNIT_BYTES, head = at;
+    if (at >= large.top)
+        return ZSLAB_E_FOREIGN;
+    *out_at = at;
+    if (offset % UNIT_BYTES == 0 && large.runs[at].state == RUN_LIVE)
+        return ZSLAB_OK;
+    while (large.runs[head].state == RUN_INSIDE)
+        head--;
+    if (offset % UNIT_BYTES || large.runs[head].state == RUN_LIVE)
+        return ZSLAB_E_MISALIGNED;
+    return ZSLAB_E_DOUBLE_FREE;
+}
+
+/* bytes at a multiple of a power of two; *zero: they read as zeros. NULL: none. */
+static void *large_alloc(size_t bytes, size_t alignment, int *zero)
+{
+    size_t units = units_of(bytes), step = alignment > UNIT_BYTES ? alignment / UNIT_BYTES : 1;
+    uint32_t at = 0;
+    if (bytes > PTRDIFF_MAX || step > large.range_units || !large_take())
+        return NULL;
+    at = run_take(units ? units : 1, step, 0, zero);
+    if (at) {
+        large.runs[at - 1].bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        large.runs[at - 1].state = RUN_LIVE;
+    }
+    large_drop();
+    return at ? large.base + (size_t)(at - 1) * UNIT_BYTES : NULL;
+}
+
+/* Runs larger than the cache are purged outside the lock. */
+static zslab_result large_free(void *p)
+{
+    size_t at, units;
+    zslab_result r;
+    int saved = errno, locked = large_take();
+    r = large_locate(p, &at);
+    if (r == ZSLAB_OK) {
+        units = large.runs[at].units;
+        large.runs[at].state = RUN_TAKEN;
+        if (!locked) {
+            large_wait(at);
+        } else if (units > CACHE_BYTES / UNIT_BYTES) {
+            large_drop();
+            run_purge(at, units);
+            large_take();
+            run_give(at, units, RUN_CLEAN);
+        } else {
+            run_give(at, units, RUN_DIRTY);
+            if (large.dirty > CACHE_BYTES / UNIT_BYTES)
+                large_purge(CACHE_BYTES / UNIT_BYTES / 4 * 3);
+        }
+    }
+    if (locked)
+        large_drop();
+    errno = saved;
+    return r;
+}
+
+/* The run at a unit grows to so many units where it stands; 0: it cannot. */
+static int run_extend(size_t at, size_t units)
+{
+    size_t have = large.runs[at].units, next = at + have, more = units - have, rest;
+    uint32_t kind;
+    if (next == large.top) {
+        if (more > large.range_units - large.top || run_commit(large.top + more))
+            return 0;
+        large.top += more;
+    } else {
+        kind = large.runs[next].state;
+        rest = large.runs[next].units;
+        if ((kind != RUN_DIRTY && kind != RUN_CLEAN) || rest < more)
+            return 0;
+        run_unlist(next);
+        large.runs[next].state = RUN_INSIDE;
+        if (rest > more) {
+            run_set(next + more, rest - more, kind);
+            run_list(next + more);
+        }
+    }
+    run_set(at, units, RUN_LIVE);
+    return 1;
+}
+
+/* Another run takes over the contents. 1 + unit; 0: none. Lock held on entry and exit. */
+static uint32_t run_move(size_t at, size_t units)
+{
+    size_t have = large.runs[at].units;
+    char *from = large.base + at * UNIT_BYTES, *to;
+    uint32_t found, kind = RUN_DIRTY;
+    int zero;
+    found = run_take(units, 1, have * UNIT_BYTES >= MOVE_BYTES, &zero);
+    if (!found)
+        return 0;
+    to = large.base + (size_t)(found - 1) * UNIT_BYTES;
+    large_drop();
+    if (have * UNIT_BYTES >= MOVE_BYTES && mremap(from, have * UNIT_BYTES, have * UNIT_BYTES,
+        MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == (void *)to)
+        kind = RUN_CLEAN;
+    else
+        memcpy(to, from, large.runs[at].bytes);
+    large_take();
+    run_give(at, have, kind);
+    large.runs[found - 1].state = RUN_LIVE;
+    return found;
+}
+
+/* An object of large_alloc changes its size, to one that stays large. NULL: it is as it was. */
+static void *large_resize(void *p, size_t bytes)
+{
+    size_t at = (size_t)((char *)p - large.base) / UNIT_BYTES, units = units_of(bytes), have;
+    uint32_t found = (uint32_t)at + 1;
+    if (bytes > PTRDIFF_MAX || !large_take())
+        return NULL;
+    have = large.runs[at].units;
+    if (units < have) {
+        run_set(at, units, RUN_LIVE);
+        run_give(at + units, have - units, RUN_DIRTY);
+        if (large.dirty > CACHE_BYTES / UNIT_BYTES)
+            large_purge(CACHE_BYTES / UNIT_BYTES / 4 * 3);
+    } else if (units > have && !run_extend(at, units)) {
+        found = run_move(at, units);
+    }
+    if (found)
+        large.runs[found - 1].bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    large_drop();
+    return found ? large.base + (size_t)(found - 1) * UNIT_BYTES : NULL;
+}
+
+static size_t large_bytes(const void *p) /* of a live object */
+{
+    return large.runs[(size_t)((const char *)p - large.base) / UNIT_BYTES].bytes;
+}
+
+/* Reserve the range and its records; where the process may use little address space, an eighth of that. */
+static int large_init(void)
+{
+    size_t range = RANGE_BYTES, records;
+    struct rlimit most;
+    void *base, *runs;
+    if (getrlimit(RLIMIT_AS, &most) == 0)
+        while (range > most.rlim_cur / 4)
+            range /= 2;
+    for (; range >= UNIT_BYTES * 1024; range /= 2) {
+        records = range / UNIT_BYTES * sizeof(run);
+        base = mmap(NULL, range + UNIT_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        runs = mmap(NULL, records, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (base != MAP_FAILED && runs != MAP_FAILED) {
+            large.base = (char *)(((uintptr_t)base + UNIT_BYTES - 1) / UNIT_BYTES * UNIT_BYTES);
+            large.runs = runs;
+            large.range_units = range / UNIT_BYTES;
+            return 0;
+        }
+        if (base != MAP_FAILED)
+            munmap(base, range + UNIT_BYTES);
+        if (runs != MAP_FAILED)
+            munmap(runs, records);
+    }
+    return -1;
+}
+#endif
