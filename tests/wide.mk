@@ -29,12 +29,15 @@ $(eval $(call flavour,sick,))
 doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## sick programs, and the same ones cured: stats_dump --doctor names each cause, else is silent
 	@tests/doctor.sh $^
 
+top: build/examples/zslab_top build/sick/sick_straggler ## zslab_top: what one look says, and its keys on a terminal
+	@tests/top.sh $^
+
 pictures: build/examples/pictures ## the heap map and the timeline that README shows, drawn into build/pictures and checked
 	@mkdir -p build/pictures
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan race coverage doctor pictures test-zns
+.PHONY: asan tsan race coverage doctor pictures top test-zns
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
