@@ -1,39 +1,57 @@
 # The benches: included by the Makefile at the top, run from there.
 
-# A bench is bench/bench_<question>.c; bench_pairs drives the pairs_* programs, one process per figure.
-PAIRS = $(addprefix build/bench/,bench_pairs pairs_malloc pairs_bump pairs_static pairs_inline pairs_called)
-build/bench/%: bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $(extra)
-build/bench/pairs_malloc: bench/pairs.c bench/pairs.h Makefile
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -fno-builtin-malloc -fno-builtin-free -DPAIRS_LIBC=1 $< -o $@
-build/bench/pairs_bump: bench/pairs.c bench/pairs.h Makefile
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -DPAIRS_BUMP=1 $< -o $@
-build/bench/pairs_static: bench/pairs.c bench/pairs.h zslab.h Makefile
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -DZSLAB_STATIC=1 -DZSLAB_IMPLEMENTATION $< -o $@
-build/bench/pairs_inline build/bench/pairs_called: FORM = $(if $(findstring inline,$@),-DZSLAB_INLINE=1)
-build/bench/pairs_inline build/bench/pairs_called: bench/pairs.c bench/pairs.h zslab.h Makefile
-	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -DZSLAB_IMPLEMENTATION -x c -c zslab.h -o $@.impl.o
-	$(CC) $(STRICT) $(CFLAGS) $(FORM) $< $@.impl.o -o $@
+# A bench is bench/bench_<question>.c, or bench/<question>.c built once for each form of an allocator (allocator.h).
+MINUTES = 5
+BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs tails threads memory replay,$(q)_malloc $(q)_inline) \
+              pairs_bump pairs_static pairs_called trace_record.so)
+BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats)
+BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
+BENCH_CC = mkdir -p $(@D) && $(CC) $(STRICT) $(CFLAGS)
+build/bench/%: $(BENCH_FROM)
+	$(BENCH_CC) $< -o $@ $(extra)
+build/bench/%_malloc: $(BENCH_FROM)
+	$(BENCH_CC) -fno-builtin-malloc -fno-builtin-free -DBENCH_LIBC=1 $< -o $@ $(extra)
+build/bench/%_bump: $(BENCH_FROM)
+	$(BENCH_CC) -DBENCH_BUMP=1 $< -o $@ $(extra)
+build/bench/%_static: $(BENCH_FROM)
+	$(BENCH_CC) -DZSLAB_STATIC=1 -DZSLAB_IMPLEMENTATION $< -o $@ $(extra)
+build/bench/%_inline: $(BENCH_FROM) build/bench/zslab.o
+	$(BENCH_CC) -DZSLAB_INLINE=1 $< build/bench/zslab.o -o $@ $(extra)
+build/bench/%_called: $(BENCH_FROM) build/bench/zslab.o
+	$(BENCH_CC) $< build/bench/zslab.o -o $@ $(extra)
+build/bench/%.so: $(BENCH_FROM)
+	$(BENCH_CC) $< -o $@ $(extra)
+build/bench/zslab.o: zslab.h Makefile
+	$(BENCH_CC) -DZSLAB_IMPLEMENTATION -x c -c $< -o $@
 
-bench: $(PAIRS) ## allocate+free pairs against every allocator present (minutes); CSV and table in build/bench
-	build/bench/bench_pairs -r $(ROUNDS) -p "$(PEERS)" -o build/bench/pairs.csv $(ARGS)
+BENCH = bench/run.py --peers "$(PEERS)"
+bench: $(BENCHES) ## everything against every allocator present, five minutes; build/bench/bench.csv and report.html
+	$(BENCH) --minutes $(MINUTES) $(ARGS)
 
-bench-quick: $(PAIRS) ## the same, 3 short rounds
-	build/bench/bench_pairs -r 3 -m 15 -p "$(PEERS)" -o build/bench/pairs-quick.csv $(ARGS)
+bench-quick: $(BENCHES) ## one short round of the same: shows that it runs
+	$(BENCH) --quick --out build/bench/quick $(ARGS)
 
-bench-tails: $(PAIRS) ## p50 to p99.99 of allocate and of free, against the same allocators
-	build/bench/bench_pairs -t -r $(ROUNDS) -p "$(PEERS)" $(ARGS)
+bench-pairs bench-tails bench-threads bench-memory bench-traces: $(BENCH_FORMS)
+	$(BENCH) --minutes $(MINUTES) --only $(@:bench-%=%) --out build/bench/$(@:bench-%=%) $(ARGS)
+bench-pairs: ## ns per allocate+free pair
+bench-tails: ## how long a single call can take
+bench-threads: ## what more threads gain
+bench-memory: ## peak, fragmentation, startup, threads, the way back
+bench-traces: ## calls recorded from cc, python3 and sqlite3, replayed
+
+readme-results: $(BENCHES) ## measures, takes the figures over into bench/results and writes README's tables from them
+	$(BENCH) --minutes $(MINUTES) --out build/bench/readme $(ARGS)
+	bench/readme.py take build/bench/readme/bench.csv
+	bench/readme.py write
 
 bench-epochs: build/bench/bench_epochs ## what it costs to drop all objects of an epoch; against a bump arena
 	build/bench/bench_epochs -o build/bench/epochs.csv $(ARGS)
 
-bench-handles: build/bench/bench_handles ## following a handle against a pointer and a plain slot map; CSV in build/bench
+bench-handles: build/bench/bench_handles ## following a handle against a pointer and a plain slot map
 	build/bench/bench_handles -o build/bench/handles.csv $(ARGS)
+
+bench-stats: build/bench/bench_stats ## what zslab_stats_* cost
+	build/bench/bench_stats $(ARGS)
 
 churn: build/bench/churn ## 100 million cycles over rotating epochs; memory must stay flat
 	build/bench/churn -o build/bench/churn.csv $(ARGS)
@@ -45,4 +63,5 @@ bench-zns: build/bench/bench_zns ## the store against pwrite + crc, recovery aga
 	build/bench/bench_zns -o build/bench/zns.csv -s build/bench/zns.svg $(ARGS)
 	@cat build/bench/zns.csv
 
-.PHONY: bench bench-quick bench-tails bench-epochs bench-handles bench-zns churn soak
+.PHONY: bench bench-quick bench-pairs bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
+        bench-stats readme-results bench-zns churn soak

@@ -1,14 +1,7 @@
-/* The rows of bench_pairs: what a program does with an allocator, and nothing else. Included by pairs.c after
-   it has said what an allocator is:
-       a_state            what a caller holds (a pointer to the allocator)
-       A_MALLOC(a, n)     allocate      A_FREE(a, p)   give back
-       a_group, A_GROUP_OPEN(a, g), A_GROUP_MALLOC(a, g, n), A_GROUP_CLOSE(a, g)
-                          objects that go together; a_group has the fields count and object[], into which
-                          the row writes them when A_GROUP_ONE_BY_ONE(g): then closing frees each
-       A_SCOPE_OPEN(a, g), A_SCOPE_MALLOC(a, g, n), A_SCOPE_CLOSE(a, g)
-                          the same for the thirty objects of a request
-   A row does `pairs` allocate+free pairs, writes the first word of each object and reads it back before
-   the free. `size` is a constant in one instance of each row and unknown to the compiler in another. */
+/* What a program does with an allocator, and nothing else: the rows of pairs.c, and what other benches share with
+   them. Included after bench/allocator.h. A row does `pairs` allocate+free pairs, writes the first word of each
+   object and reads it back before the free. `size` is a constant in one instance of each row and unknown to the
+   compiler in another. */
 #ifndef PAIRS_H
 #define PAIRS_H
 

@@ -3,8 +3,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 files=$(git ls-files -co --exclude-standard 2>/dev/null | grep -v '^\.git/' || find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
-text=$(echo "$files" | grep -E '\.(h|c|cc|sh|md|yml)$|^Makefile$|^\.ci/run$')
-code=$(echo "$files" | grep -E '\.(h|c|cc)$')
+text=$(echo "$files" | grep -E '\.(h|c|cc|sh|py|mk|md|yml)$|^Makefile$|^\.ci/run$')
+code=$(echo "$files" | grep -E '\.(h|c|cc|py)$')
 headers=$(for h in zslab.h zslab_zns.h; do [ -f $h ] && echo $h; done)
 passed=0 failed=0
 
@@ -61,6 +61,7 @@ trap 'rm -rf "$tmp"' EXIT
         rule "$h: every public function has its doc comment" "$(undocumented $h)"
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"
+    rule "README: the figures of bench/results" "$(bench/readme.py check)"
     rule "README: every switch of zslab.h" "$(unexplained zslab.h README.md)"
     rule "README: every public function of zslab.h" "$(public_names zslab.h | sort -u | while read -r f; do
         grep -qw "$f" README.md || echo "$f"; done)"

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Keeps README's measured parts equal to bench/results/bench.csv.
+
+    readme.py take bench.csv    takes over what README needs of a run's bench.csv, and the plots beside it
+    readme.py write             writes the parts between the marks <!-- measured: name --> and <!-- end --> again
+    readme.py check             says whether they are what the figures give; the exit status too
+"""
+import os
+import re
+import shutil
+import sys
+
+sys.dont_write_bytecode = True  # the tree holds sources only
+import report  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+README = os.path.join(HERE, "..", "README.md")
+RESULTS = os.path.join(HERE, "results")
+KEPT_PLOTS = ("pairs.svg", "tails.svg", "rss.svg", "threads.svg")
+
+
+def said(r, what):
+    """A field of the first line: "machine: ..." """
+    found = re.search(rf"(?:^|; ){what}: ([^;]*)", r.provenance)
+    return found.group(1).strip() if found else ""
+
+
+def versioned(r, allocator):
+    found = re.search(rf"(?:^|, ){re.escape(allocator)} ([0-9][^,]*)", said(r, "allocators"))
+    return allocator if not found or re.search(r"\d", allocator) else f"{allocator} {found.group(1)}"
+
+
+def machine(r):
+    cpu, cpus, *_ = said(r, "machine").split(", ")
+    missing = re.findall(r"(\S+) missing", said(r, "allocators"))
+    absent = f"; missing: {', '.join(missing)}" if missing else ""
+    return (f"{cpu.replace('(R)', '')}, {cpus.replace('cpus', 'processors')}, load {said(r, 'load')}; "
+            f"{said(r, 'compiler')}; `{said(r, 'command')}` at {said(r, 'commit')}{absent}.\n"
+            "Every zslab free is checked, none of the others'.")
+
+
+def markdown(rows):
+    head, *rest = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rest])
+
+
+def pairs(r):
+    yield ["ns per pair", "inlined", "called", "best of the others", "glibc", "inlined / best (5-95 %)", ""]
+    for row in report.PAIR_ROWS[:10]:
+        x = report.compare(r, "pairs", row, "ns", "inline")
+        inlined, called, best, glibc = (report.figure(r.median("pairs", row, a, "ns"))
+                                        for a in ("inline", "called", x.peer, "glibc"))
+        yield [f"{row}: {report.ROW_SAYS[row]}", inlined, called, f"{best} ({versioned(r, x.peer)})", glibc, str(x),
+               x.verdict]
+
+
+def measured(r):
+    found = report.targets(r)
+    met = sum(t.met is True for t in found)
+    return "\n\n".join([
+        f"{report.summary(report.all_ratios(r))}.\nAn interval holds 5 to 95 % over the rounds: "
+        "*faster* means that all of it is below 1, *behind* that all is above, *unresolved* neither.",
+        markdown(pairs(r)),
+        f"The marks zslab is held to, {met} of {len(found)} met in this run:",
+        markdown(report.table_of_targets(found))])
+
+
+PARTS = {"machine": machine, "results": measured}
+
+
+def filled_in(text, r):
+    for name, make in PARTS.items():
+        mark = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.S)
+        if not mark.search(text):
+            sys.exit(f"README has no part <!-- measured: {name} -->")
+        content = make(r)
+        text = mark.sub(lambda m, c=content: f"{m.group(1)}{c}\n{m.group(2)}", text)
+    return text
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def take(path):
+    r = report.Results.read(path)
+    for make in PARTS.values():
+        make(r)
+    os.makedirs(RESULTS, exist_ok=True)
+    r.write(f"{RESULTS}/bench.csv", only=r.used)
+    for plot in KEPT_PLOTS:
+        shutil.copy(os.path.join(os.path.dirname(path), plot), RESULTS)
+
+
+def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "take":
+        take(sys.argv[2])
+    elif len(sys.argv) != 2 or sys.argv[1] not in ("write", "check"):
+        sys.exit(__doc__)
+    have = read(README)
+    want = filled_in(have, report.Results.read(f"{RESULTS}/bench.csv"))
+    if sys.argv[1] == "check":
+        if want != have:
+            different = [line for line in want.splitlines() if line not in have.splitlines()]
+            print("\n".join(["README is not what bench/results/bench.csv gives:"] + different[:5]))
+        sys.exit(want != have)
+    with open(README, "w", encoding="utf-8") as f:
+        f.write(want)
+
+
+if __name__ == "__main__":
+    main()
