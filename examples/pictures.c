@@ -86,7 +86,7 @@ static int draw(const char *kind, const char *from, FILE *to)
     json_t *data = line ? line_read(from) : json_load_file(from, 0, &error);
     r = !data ? -1 : line ? timeline_draw(data, to) : heap_map_draw(data, to);
     json_decref(data);
-    if (r) fprintf(stderr, "pictures: no %s to be had from %s. %s\n", kind, from, error.text);
+    if (r) fprintf(stderr, "pictures: no %s to be had from %s %s\n", kind, from, error.text);
     return r;
 }
 

@@ -12,7 +12,7 @@ static inline const char *svg_color(const json_t *epoch)
 {
     static const char *const colors[] = {"#0072b2", "#e69f00", "#999999", "#009e73",
                                          "#cc79a7", "#56b4e9", "#f0e442", "#d55e00"};
-    return colors[(long long)snap(epoch, "era") % 8];
+    return colors[json_integer_value(json_object_get(epoch, "era")) & 7];
 }
 
 static inline void svg_text(FILE *f, const char *s)
