@@ -11,7 +11,8 @@
 #define DOCTOR_CHUNK             65536.0 /* of the default ZSLAB_CHUNK_SHIFT */
 #define DOCTOR_STRAGGLER_ERAS    3       /* an epoch is late when this many newer ones were opened */
 #define DOCTOR_SPARSE            8       /* and sparse when it keeps this many times its live bytes */
-#define DOCTOR_SHARE             8   /* memory below an eighth of all that is resident is not worth a word */
+#define DOCTOR_SHARE             8 /* memory below an eighth of all that is resident is not worth a word */
+#define DOCTOR_RSS_FLOOR         (64 * DOCTOR_MIB)
 #define DOCTOR_TURNOVER          4   /* memory given back this many times over, */
 #define DOCTOR_PURGES_PER_SECOND 100 /* so often, is a cache too small */
 #define DOCTOR_WASTE_PCT         33  /* the default classes waste 20 % at most */
@@ -43,7 +44,8 @@ static inline const char *doctor_bytes(double n)
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static inline void doctor_says(doctor *d, const char *format, ...)
+static inline void
+doctor_says(doctor *d, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -130,6 +132,27 @@ static inline void doctor_stragglers(doctor *d)
                       "own, or zslab_epoch_release if they may go."
                     : "zslab_epoch_close it, under ZSLAB_RECLAIM_RSS for the pages to go back at once.");
     }
+}
+
+/* Much is resident, little of it live: what the policy keeps, and the epoch that keeps most of the rest. */
+static inline void doctor_rss(doctor *d)
+{
+    double live = snap(d->global, "live_bytes"), empty = snap(d->global, "cached_bytes");
+    const json_t *most = doctor_most(d->epochs, "reclaimable_bytes");
+    if (d->resident < DOCTOR_RSS_FLOOR || live * DOCTOR_SPARSE > d->resident) return;
+    doctor_says(
+        d,
+        "RSS high: %s resident for %s of live objects; %s of it in empty chunks, of which the cache may keep "
+        "%s.\n",
+        doctor_bytes(d->resident), doctor_bytes(live), doctor_bytes(empty),
+        doctor_bytes(snap(d->global, "cache_limit_bytes")));
+    if (most)
+        fprintf(d->out, "  Epoch \"%s\" (%s) has %s without a live object.\n", snap_text(most, "label"),
+                snap_text(most, "state"), doctor_bytes(snap(most, "reclaimable_bytes")));
+    fprintf(
+        d->out,
+        "  Remedy: zslab_trim gives empty chunks back; ZSLAB_RECLAIM_RSS does so at each close and for what "
+        "exceeds the cache; objects that die together in one epoch leave no half-empty chunks.\n");
 }
 
 /* Memory that goes back to the system and is taken again, over and over. */
@@ -238,6 +261,7 @@ static inline int doctor_examine(const json_t *snapshot, FILE *out)
     doctor_limit(&d);
     doctor_stragglers(&d);
     doctor_remote(&d);
+    doctor_rss(&d);
     doctor_cache(&d);
     doctor_slow(&d);
     return d.findings;
