@@ -1876,12 +1876,14 @@ typedef struct zs__row {
     struct zs__row *next, *prev; /* the heap's attached or idle rows */
     uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
     uint32_t place;
-    uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
     uint64_t used[4];      /* classes with chunks, a bit each; owner */
+    uint64_t plain[4];     /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
+    uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
     uint32_t owner;        /* thread number in the bins */
     struct zs__row *made;  /* the row its heap made before */
-    uint32_t pad[2];
+    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim */
+    uint32_t pad[9];
 } zs__row;
 
 /* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, bin also by closers. */
@@ -1995,6 +1997,7 @@ struct zslab {
     zs__chunk_cold *cold;
     zs__hint *hints;
     uint32_t chunk_count, class_count, epoch_count, region_count;
+    uint32_t mask_words;   /* of a row that has a bit per class, those in use */
     zs__class classes[ZS__CLASS_MAX + 1];
     zs__region regions[ZS__REGIONS_MAX];
     size_t row_bytes, heap_bytes; /* of a row, a heap */
@@ -2061,8 +2064,9 @@ typedef struct zs__place {
     uint32_t next_closing; /* 1 + next place that drains */
     uint64_t opened_ns, rss_before_close, rss_after_close;
     char label[32];
-    uint64_t pad[3];
+    uint64_t pad[4];
 } zs__place;
+ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 128);
 
 /* What the slow paths count for one class of one heap. */
 typedef struct zs__counters {
@@ -3319,6 +3323,12 @@ static inline uint64_t zs__slab_full(const zs__class *k, uint32_t number)
     return number + 1 == k->slabs ? k->last_full : ~(uint64_t)0;
 }
 
+static inline uint64_t zs__slab_full_at(const zslab *z, uint32_t cls, size_t offset) /* of its slot 0 in the chunk */
+{
+    const zs__class *k = &z->classes[cls];
+    return offset == (size_t)(k->slabs - 1) * 64 * k->size ? k->last_full : ~(uint64_t)0;
+}
+
 static inline char *zs__chunk_base(const zslab *z, size_t chunk)
 {
     return z->base + chunk * ZS__CHUNK_BYTES;
@@ -3461,6 +3471,7 @@ static void zs__slab_put(zslab *z, zs__bin *bin, uint32_t chunk, uint32_t slab, 
     uint64_t now = was | bits;
     z->words[slab] = now;
     if (!was) {
+        zs__row_of_bin(bin)->plain[bin->cls >> 6] &= ~((uint64_t)1 << (bin->cls & 63));
         x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
         if (!(x->flags & ZS__CHUNK_LISTED)) {
             zs__list_push(z, zs__cold_of(z, bin), chunk);
@@ -3519,10 +3530,12 @@ static int zs__take_fresh(zslab *z, zs__bin *bin)
     zs__bin_cold *b = zs__cold_of(z, bin);
     const zs__class *k = &z->classes[bin->cls];
     uint32_t chunk = b->fresh - 1, number;
+    uint64_t *plain = &zs__row_of_bin(bin)->plain[bin->cls >> 6], bit = (uint64_t)1 << (bin->cls & 63);
     zs__chunk_cold *x;
     if (!b->fresh)
         return 0;
     x = &z->cold[chunk];
+    *plain = !x->carved && b->all_count == 1 && !b->stale ? *plain | bit : *plain & ~bit;
     number = x->start + x->carved;
     if (number >= k->slabs)
         number -= k->slabs;
@@ -3536,12 +3549,17 @@ static int zs__take_fresh(zslab *z, zs__bin *bin)
     return 1;
 }
 
-static inline void zs__states_clear(zslab *z, uint32_t slab) /* relaxed: a stale free may be looking */
+static inline void zs__states_clear(uint8_t *states) /* of a slab; relaxed: a stale free may be looking */
 {
-    uint64_t *eight = (uint64_t *)(void *)(z->states + (size_t)slab * 64);
-    int i;
-    for (i = 0; i < 8; i++)
-        zs__store_u64(eight + i, 0);
+    uint64_t *eight = (uint64_t *)(void *)states;
+    zs__store_u64(eight + 0, 0);
+    zs__store_u64(eight + 1, 0);
+    zs__store_u64(eight + 2, 0);
+    zs__store_u64(eight + 3, 0);
+    zs__store_u64(eight + 4, 0);
+    zs__store_u64(eight + 5, 0);
+    zs__store_u64(eight + 6, 0);
+    zs__store_u64(eight + 7, 0);
 }
 
 /* Forget what the last binding used: states and words of its carved slabs. [META-1] */
@@ -3553,7 +3571,7 @@ static void zs__chunk_clear(zslab *z, uint32_t chunk)
     if (x->carved) {
         first = zs__chunk_slab(z, c);
         for (i = 0; i < x->carved; i++) {
-            zs__states_clear(z, first + number);
+            zs__states_clear(z->states + (size_t)(first + number) * 64);
             zs__store_u64(&z->words[first + number], 0);
             if (++number == z->classes[c->cls].slabs)
                 number = 0;
@@ -4345,7 +4363,7 @@ static void zs__closing_append(zslab *z, zs__place *place)
     z->closing_tail = q;
 }
 
-static int zs__row_retire(zslab_heap *heap, zs__row *row);
+static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held);
 
 /* Rows of ended epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim holds back is
    tried again at the next epoch call or trim. Epoch lock held. */
@@ -4360,7 +4378,7 @@ static void zs__rows_ended(zslab *z)
         for (row = z->shared || heap->is_parked ? heap->attached : NULL; row; row = next) {
             zs__place *place = &z->places[row->place];
             next = row->next;
-            if ((place->id != row->epoch || place->state == ZSLAB_EPOCH_CLOSED) && !zs__row_retire(heap, row))
+            if ((place->id != row->epoch || place->state == ZSLAB_EPOCH_CLOSED) && !zs__row_retire(heap, row, 1))
                 z->rows_ended = 1;
         }
 }
@@ -4375,8 +4393,10 @@ static void zs__place_end(zslab *z, zs__place *place, int released)
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__place_free(z, place);
     zs__event(z);
-    z->rows_ended = 1;
-    zs__rows_ended(z);
+    if (z->shared || z->parked) {
+        z->rows_ended = 1;
+        zs__rows_ended(z);
+    }
 }
 
 /* Has a closing epoch lost its last object? force: no place is free, a fence may stand for acknowledgements. */
@@ -4406,8 +4426,7 @@ static void zs__label_set(zs__place *place, const char *label)
     size_t i;
     for (i = 0; label && i + 1 < sizeof place->label && label[i]; i++)
         place->label[i] = label[i];
-    for (; i < sizeof place->label; i++)
-        place->label[i] = 0;
+    place->label[i] = 0;
 }
 
 /* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
@@ -4465,31 +4484,6 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
    Rows: a heap's bins for one epoch. Made on first use, retired by their owner when the epoch is over (by whoever holds
    the epoch lock where there is no owner to come by), idle ones used again last in first out. */
 
-/* A bin that used one slab of one chunk, the common case of a small epoch, is rewound in place: the slab is all
-   free again, and the chunk needs but its new stamp when the row serves again (zs__row_wake). 0: more was used. */
-static int zs__bin_rewind(zslab *z, zs__bin *bin, zs__bin_cold *b)
-{
-    uint32_t slab = bin->current - 1;
-    zs__chunk_cold *x;
-    if (b->all_count != 1 || b->stale || !bin->current)
-        return 0;
-    x = &z->cold[b->all - 1];
-    if (x->carved != 1 || zs__load_u32(&x->purged_bytes) || z->chunks[b->all - 1].bin != (uintptr_t)bin ||
-        slab != zs__chunk_slab(z, &z->chunks[b->all - 1]) + x->start)
-        return 0; /* also when the current slab is of a chunk that has left */
-    bin->top = bin->bottom;
-    bin->avail = zs__slab_full(&z->classes[bin->cls], x->start);
-    zs__states_clear(z, slab);
-    if (z->words[slab]) {
-        z->words[slab] = 0;
-        x->mask[x->start >> 6] = 0;
-        zs__list_remove(z, b, b->all - 1);
-        zs__cached(z, x, 0);
-        x->home = 0;
-    }
-    return 1;
-}
-
 /* Shared mode: the slabs that were given slots back are no longer listed. Bin lock held. */
 static void zs__listed_drop(zslab *z, zs__bin_cold *b)
 {
@@ -4501,54 +4495,87 @@ static void zs__listed_drop(zslab *z, zs__bin_cold *b)
     }
 }
 
-/* Every chunk of the row is dead: bins forget their slots, chunks go to `stale` until they are bound again. Row
-   lock. */
-static uint32_t zs__row_forget(zslab *z, zs__row *row, int rewind) /* the longest of its chunk lists */
+/* The bin's chunks are dead: it forgets their slots, and they wait in `stale` until they are bound again. */
+static void zs__bin_forget(zslab *z, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    bin->top = bin->bottom;
+    bin->avail = 0;
+    zs__store_u32(&bin->current, 0);
+    zs__listed_drop(z, b);
+    b->partial = b->fresh = 0;
+    if (!b->all)
+        return;
+    if (b->stale)
+        zs__store_u32(&z->cold[b->all_tail - 1].all_next, b->stale);
+    else
+        b->stale_tail = b->all_tail;
+    b->stale = b->all;
+    b->stale_count += b->all_count;
+    zs__store_u32(&b->all, 0);
+    b->all_tail = b->all_count = 0;
+}
+
+/* The round of the row's chunks is over. Plain bins wait for zs__row_wake if `keep_plain`. Row lock. */
+static uint32_t zs__row_forget(zslab *z, zs__row *row, int keep_plain) /* the longest list of dead chunks */
 {
     uint32_t w, longest = 0;
-    for (w = 0; w < 4; w++) {
-        uint64_t used = row->used[w];
-        for (; used; used &= used - 1) {
-            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(used));
-            zs__bin_cold *b = zs__cold_of(z, bin);
-            if (rewind && zs__bin_rewind(z, bin, b))
-                continue;
-            bin->top = bin->bottom;
-            bin->avail = 0;
-            zs__store_u32(&bin->current, 0);
-            zs__listed_drop(z, b);
-            b->partial = b->fresh = 0;
-            if (!b->all)
-                continue;
-            if (b->stale)
-                zs__store_u32(&z->cold[b->all_tail - 1].all_next, b->stale);
-            else
-                b->stale_tail = b->all_tail;
-            b->stale = b->all;
-            b->stale_count += b->all_count;
-            zs__store_u32(&b->all, 0);
-            b->all_tail = b->all_count = 0;
-            if (b->stale_count > longest)
-                longest = b->stale_count;
+    for (w = 0; w < z->mask_words; w++) {
+        uint64_t left;
+        if (!keep_plain)
+            row->plain[w] = 0;
+        for (left = row->used[w] & ~row->plain[w]; left; left &= left - 1) {
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
+            zs__bin_forget(z, bin);
+            if (zs__cold_of(z, bin)->stale_count > longest)
+                longest = zs__cold_of(z, bin)->stale_count;
         }
     }
     row->cursor_cls = row->cursor_chunk = 0;
     return longest;
 }
 
-/* Chunks that were rewound in place serve the row's round from here on. */
+/* Was the chunk of a plain bin purged, or does it drain? Then it has to be bound again. */
+static int zs__plain_lost(zslab *z, zs__bin *bin)
+{
+    uint32_t chunk = zs__cold_of(z, bin)->all - 1;
+    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__load_ptr(&z->chunks[chunk].bin) != (uintptr_t)bin;
+}
+
+/* A plain bin's slab as if never used: `avail`, all of it, and states. Where it was used in order and little, what was
+   taken is what lies below the lowest bit left, within eight states. Relaxed: a stale free may be looking. */
+static inline void zs__plain_rewind(const zslab *z, zs__bin *bin, size_t at)
+{
+    if (ZS__LIKELY((bin->avail & 255) && !z->always_slow)) {
+        bin->avail |= bin->avail - 1;
+        zs__store_u64((uint64_t *)(void *)bin->states, 0);
+        return;
+    }
+    bin->avail = zs__slab_full_at(z, bin->cls, at & ZS__CHUNK_MASK);
+    zs__states_clear(bin->states);
+}
+
+/* A new round of the row begins. Its plain bins, the common case of small epochs, start again in place: the chunk needs
+   but the new stamp. */
 static void zs__row_wake(zslab *z, zs__row *row)
 {
-    uint32_t w;
-    uint64_t stamp = zs__load_u64(&row->stamp);
-    for (w = 0; w < 4; w++) {
-        uint64_t used = row->used[w];
-        for (; used; used &= used - 1) {
-            uint32_t chunk = zs__cold_of(z, zs__bin_at(row, w * 64 + zs__ctz(used)))->all;
-            if (chunk)
-                zs__store_rel_u64(&z->chunks[chunk - 1].stamp, stamp); /* as in zs__chunk_bind */
+    uint32_t w, swept = zs__load_u32(&row->swept); /* relaxed: no claim is left, seen by who forgot the row */
+    uint64_t stamp = zs__load_u64(&row->stamp), left;
+    for (w = 0; w < z->mask_words; w++) {
+        for (left = row->plain[w]; left; left &= left - 1) {
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
+            size_t at = (size_t)(bin->slots - z->base);
+            if (ZS__UNLIKELY(swept) && zs__plain_lost(z, bin)) {
+                row->plain[w] &= ~(left & (0 - left));
+                zs__bin_forget(z, bin);
+                continue;
+            }
+            bin->top = bin->bottom;
+            zs__plain_rewind(z, bin, at);
+            zs__store_rel_u64(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].stamp, stamp); /* as in zs__chunk_bind */
         }
     }
+    zs__store_u32(&row->swept, 0);
 }
 
 /* An idle row keeps a few chunks of each class; the rest go to the pool, a splice per class. */
@@ -4557,7 +4584,7 @@ static void zs__row_strip(zslab *z, zs__row *row, uint32_t keep)
     uint32_t w, cls, i, last;
     if (!keep && !row->epoch)
         zs__row_forget(z, row, 0);
-    for (w = 0; w < 4; w++) {
+    for (w = 0; w < z->mask_words; w++) {
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
             zs__bin_cold *b;
@@ -4602,14 +4629,18 @@ static void zs__row_link(zs__row **list, zs__row *row)
 #define ZS__ROWS_KEEP 8u      /* idle rows of a heap that keep chunks */
 #define ZS__ROW_CHUNKS_KEEP 1u
 
-/* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. */
-static int zs__row_retire(zslab_heap *heap, zs__row *row)
+/* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. Whoever reads the lists of
+   other heaps' rows holds the epoch lock, or got its claim under it: a caller who holds it needs no row lock. */
+static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
 {
     zslab *z = heap->z;
     uint32_t longest, keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
-    zs__row_take(z, row);
+    const int lock = !epochs_held || z->shared;
+    if (lock)
+        zs__row_take(z, row);
     if (zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
-        zs__row_drop(z, row);
+        if (lock)
+            zs__row_drop(z, row);
         return 0;
     }
     longest = zs__row_forget(z, row, !z->shared);
@@ -4618,7 +4649,8 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row)
     zs__store_u64(&row->gate, 0);
     if (zs__row_at(heap, row->place) == row)
         zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
-    zs__row_drop(z, row);
+    if (lock)
+        zs__row_drop(z, row);
     if (longest > keep || !keep)
         zs__row_strip(z, row, keep);
     if (heap->pass_next == row)
@@ -4678,17 +4710,12 @@ static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may us
 }
 
 /* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
-static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
+static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place, zslab_result *why)
 {
     zslab *z = heap->z;
-    zs__place *place = zs__place_find(z, e);
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
-    zs__row *row;
-    *why = ZSLAB_E_CLOSED;
-    if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
-        return NULL;
-    row = zs__row_at(heap, q);
-    if (row && !zs__row_retire(heap, row)) /* of an epoch that had the place before; under a claim it waits aside */
+    zs__row *row = zs__row_at(heap, q);
+    if (row && !zs__row_retire(heap, row, 0)) /* of an epoch that had the place before; under a claim it waits aside */
         heap->seen_events--;
     row = heap->idle;
     if (row) {
@@ -4766,7 +4793,7 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
         if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) /* pairs with zs__epoch_apply */
             return NULL;
         if (!row || row->epoch != e) {
-            row = zs__row_attach(heap, e, why);
+            row = zs__row_attach(heap, e, place, why);
             if (row || *why == ZSLAB_E_NOMEM)
                 return row;
         } else if ((row = zs__row_renew(heap, row)) != NULL) {
@@ -4884,7 +4911,7 @@ static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
         if (!zs__dead_settled(z, chunk))
             return;
         for (i = 0; i < lines; i++)
-            zs__states_clear(z, (uint32_t)(slab + i));
+            zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);
     }
     zs__run_add(z, &s->states, (char *)(z->states + slab * 64), (char *)(z->states + (slab + lines) * 64));
@@ -4932,6 +4959,12 @@ static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
 {
     zs__sweep s;
     uint32_t chunk;
+    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
+    for (; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+        if (row && zs__load_u64(&row->epoch) == e)
+            zs__store_u32(&row->swept, 1); /* relaxed: its owner reads it once the claim is gone [EPOCH-5] */
+    }
     zs__zero(&s, sizeof s);
     s.place = &z->places[e & ZS__PLACE_MASK];
     s.stamp = stamp;
@@ -5110,7 +5143,7 @@ static void zs__inbox_push(zslab *z, uint32_t slab, uint32_t chunk)
 static void zs__gather_flush(zslab_heap *heap, uint32_t most)
 {
     uint32_t w, cls;
-    for (w = 0; w < 4; w++)
+    for (w = 0; w < heap->z->mask_words; w++)
         while (heap->gathered[w] && most) {
             zs__gather *g;
             cls = w * 64 + zs__ctz(heap->gathered[w]);
@@ -5264,7 +5297,7 @@ static void zs__heap_pass(zslab_heap *heap)
         heap->pass_next = row->next;
         place = &z->places[row->place];
         if (zs__load_acq_u64(&place->id) != row->epoch || zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)
-            heap->seen_events -= !zs__row_retire(heap, row); /* a closer is at work: look again next time */
+            heap->seen_events -= !zs__row_retire(heap, row, 0); /* a closer is at work: look again next time */
         else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate))
             zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
     }
@@ -6113,7 +6146,7 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
         if (action == ZS__CLOSE)
             zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
         else if (action == ZS__RELEASE)
-            zs__row_retire(mine, row);
+            zs__row_retire(mine, row, 1);
         else if (z->shared)
             zs__row_renew(mine, row); /* an owned row starts its new round at its next allocation */
     }
@@ -7530,7 +7563,7 @@ static void zs__stats_place(zslab *z, zs__place *place, zslab_epoch_stats *out)
     out->version = ZSLAB_STATS_VERSION;
     out->epoch = place->id;
     out->state = zs__place_ended(place) ? ZSLAB_EPOCH_CLOSED : (zslab_epoch_state)place->state;
-    for (i = 0; i < sizeof out->label; i++)
+    for (i = 0; i + 1 < sizeof out->label && place->label[i]; i++)
         out->label[i] = place->label[i];
     out->era = place->id >> 16;
     out->opened_ns = place->opened_ns;
@@ -9026,6 +9059,7 @@ static void zs__derive(zslab *z, const zslab_config *config)
         while (zs__default_class(z->class_count) && zs__default_class(z->class_count) <= ZS__CHUNK_BYTES)
             z->class_count++;
     }
+    z->mask_words = (z->class_count + 63) / 64;
     zs__class_setup(z);
     z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
     z->guarded = z->always_slow = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
@@ -9312,7 +9346,7 @@ static void zs__fork_bin(zslab *z, zs__bin *bin)
     bin->avail = 0;
     bin->current = 0;
     b->partial = b->fresh = 0;
-    if (b->all == b->stale) /* halfway through zs__row_forget */
+    if (b->all == b->stale) /* halfway through zs__bin_forget */
         b->all = 0;
     b->all_count = 0;
     for (chunk = b->all; chunk; chunk = z->cold[chunk - 1].all_next) {
@@ -9349,6 +9383,7 @@ static void zs__fork_heap(zslab *z, zslab_heap *heap, int torn)
     for (row = heap->attached; row; row = row->next) {
         row->lock = 0;
         row->cursor_cls = row->cursor_chunk = 0;
+        row->plain[0] = row->plain[1] = row->plain[2] = row->plain[3] = 0;
         for (cls = 0; cls < z->class_count; cls++) {
             zs__bin *bin = zs__bin_at(row, cls);
             zs__cold_of(z, bin)->lock = 0;
