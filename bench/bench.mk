@@ -3,7 +3,7 @@
 # A bench is bench/bench_<question>.c, or bench/<question>.c built once for each form of an allocator (allocator.h).
 MINUTES = 5
 BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs tails threads memory replay,$(q)_malloc $(q)_inline) \
-              pairs_bump pairs_static pairs_called trace_record.so)
+              pairs_bump pairs_static pairs_called trace_record.so) build/libzslab_malloc.so
 BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats)
 BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
 BENCH_CC = mkdir -p $(@D) && $(CC) $(STRICT) $(CFLAGS)

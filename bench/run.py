@@ -72,7 +72,8 @@ class Bench:
         self.floor = Contestant("bump", "bump")
         self.peers = [Contestant(name, "malloc", preload) for name, preload in DEBIAN_PEERS + options.peers]
         self.by_lifetime = Contestant("epochs", "inline")
-        for c in self.ours + self.peers:
+        self.shim = Contestant("shim", "malloc", os.path.abspath("build/libzslab_malloc.so"))
+        for c in self.ours + self.peers + [self.shim]:
             self.meet(c)
         self.inline = self.ours[0]
 
@@ -88,6 +89,10 @@ class Bench:
             return
         c.version = said[1] if len(said) > 1 else ""
         c.missing = bool(c.preload) and ("/libc.so" in said[0] or "/libc-" in said[0])
+
+    def versions(self):
+        return ", ".join(f"{c.name} {'missing' if c.missing else c.version or '(no version)'}"
+                         for c in self.ours[:1] + self.peers + [self.shim]) + "".join(f", {a}" for a in self.absent)
 
     @staticmethod
     def call(argv, preload=""):
@@ -117,16 +122,16 @@ class Bench:
     def jobs_pairs(self, everyone, _):
         ms = 4 if self.quick else 20
         for row in report.PAIR_ROWS:
-            for c in everyone + [self.floor]:
-                if c.form == "bump" and row != "epoch" or c.form == "malloc" and row == "alternate":
+            for c in everyone + [self.shim, self.floor]:
+                if c.missing or c is self.floor and row != "epoch" or c.form == "malloc" and row == "alternate":
                     continue
                 yield self.job("pairs", row, c, row, ms, "const")
 
     def jobs_tails(self, _, compared):
         thousand = 60 if self.quick else 500
-        for row in ("steady", "growth", "warm", "quiet"):
+        for row in report.TAIL_ROWS + ["quiet"]:
             for c in compared:
-                yield self.job("tails", row, c, row, thousand, every=3 if row == "quiet" else 1)
+                yield self.job("tails", row, c, row, thousand, every=2 if row == "quiet" else 1)
         yield self.job("tails", "steady", Contestant("timer", "malloc"), "nothing", thousand)
 
     def jobs_threads(self, _, compared):
@@ -142,16 +147,16 @@ class Bench:
     def jobs_memory(self, _, compared):
         for row in report.MIXES + ["growth"]:
             for c in compared:
-                yield self.job("memory", row, c, row, every=3)
+                yield self.job("memory", row, c, row, every=2)
             if row != "growth":
-                yield self.job("memory", row, self.by_lifetime, row, "lifetimes", every=3)
+                yield self.job("memory", row, self.by_lifetime, row, "lifetimes", every=2)
         for size in (16, 64, 1024):
             for c in compared:
-                yield self.job("memory", f"equal {size}", c, "equal", size, every=3)
+                yield self.job("memory", f"equal {size}", c, "equal", size, every=2)
         for c in compared:
             for row in ("startup", "threads", "return"):
-                yield self.job("memory", row, c, row, every=3 if row == "return" else 1)
-        yield self.job("memory", "return_close", self.inline, "return_close", every=3)
+                yield self.job("memory", row, c, row, every=2 if row == "return" else 1)
+        yield self.job("memory", "return_close", self.inline, "return_close", every=2)
 
     def jobs_epochs(self, *_):
         parse = table_parser(["objects"], ["release_ns", "reset_ns", "epoch_ns_per_object", "bump_ns_per_object",
@@ -160,19 +165,19 @@ class Bench:
 
     def jobs_handles(self, *_):
         parse = table_parser(["objects", "lookups", "by"], ["ns", "ns_over_pointer"])
-        yield self.single("handles", ["-r", "1", "-n", "100000" if self.quick else "1000000"], parse, 2)
+        yield self.single("handles", ["-r", "1", "-n", "100000" if self.quick else "1000000"], parse, 3)
 
     def jobs_pools(self, *_):
         yield self.single("pool", ["-r", "1"], table_parser(["row"], ["median_ns"], "allocator"), 2, "pools")
 
     def jobs_stats(self, *_):
-        yield Job("stats", "us", self.inline, [f"{self.dir}/bench_stats", "3" if self.quick else "10"], every=3)
+        yield Job("stats", "us", self.inline, [f"{self.dir}/bench_stats", "3" if self.quick else "10"], every=2)
 
     def jobs_traces(self, _, compared):
         for name, path in self.traces().items():
-            for c in compared:
-                yield self.job("replay", name, c, path, every=3, question="traces")
-            yield self.job("replay", name, self.by_lifetime, path, "epochs", every=3, question="traces")
+            for c in compared + ([] if self.shim.missing else [self.shim]):
+                yield self.job("replay", name, c, path, every=2, question="traces")
+            yield self.job("replay", name, self.by_lifetime, path, "epochs", every=2, question="traces")
 
     def traces(self):
         """Records what real programs do with malloc: the largest process of each. Who is not installed is named."""
@@ -225,14 +230,10 @@ class Bench:
         progress(None)
         return rounds
 
-    def versions(self):
-        return ", ".join(f"{c.name} {'missing' if c.missing else c.version or '(no version)'}"
-                         for c in self.ours[:1] + self.peers) + "".join(f", {a}" for a in self.absent)
-
 
 def trace_programs(folder, quick):
     """What the traces are of: the C compiler at work on zslab.h, Python on JSON, SQLite on a table and its index."""
-    level, rows = ("-fsyntax-only", 2000) if quick else ("-O1", 60000)
+    level, rows = ("-fsyntax-only", 2000) if quick else ("-O0", 30000)
     objects = "[{'a': i, 'b': str(i) * 3} for i in range(%d)]" % rows
     return {
         "cc": ["cc", "-std=c11", level, "-DZSLAB_IMPLEMENTATION", "-x", "c", "-c", "zslab.h", "-o", f"{folder}/cc.o"],

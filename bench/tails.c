@@ -1,5 +1,6 @@
 /* How long can a single allocation or free take?
-     tails_<form> steady [thousand pairs]    10,000 alive, 16 to 511 bytes, a random one replaced
+     tails_<form> steady [thousand pairs]    10,000 alive, 16 to 511 bytes, a random one replaced; the call alone
+     tails_<form> touched [thousand pairs]   the same, each allocation with the first write to the object
      tails_<form> growth [thousand objects]  nothing freed until all is made; each call with the first write to the
                                              object, so that a fresh page's fault counts; then all freed
      tails_<form> warm [thousand objects]    the same, the memory touched before: zslab_reserve; others by having
@@ -30,14 +31,15 @@ static tail_table allocate, freed;
 static uint64_t own;
 static void **made;
 
-static inline void *timed_malloc(a_state *a, size_t size, uint64_t word)
+static inline __attribute__((always_inline)) void *timed_malloc(a_state *a, size_t size, uint64_t word, int with_write)
 {
     uint64_t t = ticks_begin();
     uint64_t *p = (uint64_t *)A_MALLOC(a, size);
     PIN(p);
-    if (p) *p = word;
+    if (with_write && p) *p = word;
     tail_note(&allocate, ticks_end() - t, own);
     if (!p) pairs_out_of_memory();
+    *p = word;
     return p;
 }
 
@@ -48,18 +50,28 @@ static inline void timed_free(a_state *a, void *p)
     tail_note(&freed, ticks_end() - t, own);
 }
 
-static void steady(a_state *a, size_t pairs)
+static inline __attribute__((always_inline)) void replace_random(a_state *a, size_t pairs, int with_write)
 {
     for (size_t i = 0; i < pairs; i++) {
         uint32_t at = pairs_random(LIVE);
         timed_free(a, pairs_live[at]);
-        pairs_live[at] = timed_malloc(a, pairs_sizes[i % SIZE_COUNT], i);
+        pairs_live[at] = timed_malloc(a, pairs_sizes[i % SIZE_COUNT], i, with_write);
     }
+}
+
+static void steady(a_state *a, size_t pairs)
+{
+    replace_random(a, pairs, 0);
+}
+
+static void touched(a_state *a, size_t pairs)
+{
+    replace_random(a, pairs, 1);
 }
 
 static void growth(a_state *a, size_t objects)
 {
-    for (size_t i = 0; i < objects; i++) made[i] = timed_malloc(a, pairs_sizes[i % SIZE_COUNT], i);
+    for (size_t i = 0; i < objects; i++) made[i] = timed_malloc(a, pairs_sizes[i % SIZE_COUNT], i, 1);
     for (size_t i = 0; i < objects; i++) timed_free(a, made[i]);
 }
 
@@ -179,12 +191,13 @@ int main(int argc, char **argv)
     own = ticks_own();
     if (!strcmp(how, "quiet")) return quiet_watched(count);
     a_state *a = a_open(0);
-    if (!strcmp(how, "steady")) {
+    if (!strcmp(how, "steady") || !strcmp(how, "touched")) {
+        void (*row)(a_state *, size_t) = strcmp(how, "steady") ? touched : steady;
         pairs_fill(a, 0, 1, LIVE);
-        steady(a, count / 2); /* warm */
+        row(a, count / 2); /* warm */
         memset(&allocate, 0, sizeof allocate);
         memset(&freed, 0, sizeof freed);
-        steady(a, count);
+        row(a, count);
     } else if (!strcmp(how, "growth")) {
         growth(a, count);
     } else if (!strcmp(how, "warm")) {
@@ -193,7 +206,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(how, "nothing")) {
         nothing(count);
     } else {
-        fprintf(stderr, "usage: %s steady|growth|warm|nothing|quiet [thousands]\n", argv[0]);
+        fprintf(stderr, "usage: %s steady|touched|growth|warm|nothing|quiet [thousands]\n", argv[0]);
         return 2;
     }
     double ns = ticks_ns(20);
