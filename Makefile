@@ -29,7 +29,7 @@ PACKAGES_ALL = valgrind libc6-dbg gcc-multilib g++-multilib $(shell cat tests/zn
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'
-	@echo "  knobs: CC CXX CFLAGS PREFIX JOBS, ONLY=word picks tests, ROUNDS and PEERS=name=path.so,... for benches"
+	@echo "  knobs: CC CXX CFLAGS PREFIX JOBS, ONLY=word picks tests, ROUNDS, MINUTES, PEERS=name=path.so,... for benches"
 
 # install_packages <names>: nothing to do and no network needed when all are there
 define install_packages

@@ -2,6 +2,7 @@
    For 1,000 to 1,000,000 objects of 64 bytes: the release call alone, the reset call alone, and allocate +
    release per object against a bump arena that does the same writes; with the latency policy, which keeps the
    pages. Rounds are interleaved; figures are medians with 5 and 95 %.
+   Good: a release under 1 us for 100,000 objects, an object at most 1.2 of the arena's.
      bench_epochs [-r rounds] [-o file.csv] */
 #define _GNU_SOURCE
 #define ZSLAB_STATIC 1

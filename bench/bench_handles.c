@@ -2,7 +2,8 @@
    10,000 and 10,000,000 objects of 64 bytes, visited in random order: by pointer, by zslab_handle_get (inlined), and by
    the key of a plain generational slot map (one array of {generation, object}, no epochs, no growth, no other checks).
    Independent lookups (an array of names in random order) and a dependent chain (each object names the next). Then what
-   it costs to make and free an object with and without a handle. Rounds are interleaved; medians with 5 and 95 %.
+   it costs to make and free an object with and without a handle. Good: at most 1.5 ns a lookup over the pointer, random
+   over 10,000. Rounds are interleaved; medians with 5 and 95 %.
      bench_handles [-r rounds] [-n objects of the large set] [-o file.csv] */
 #define _GNU_SOURCE
 #define ZSLAB_STATIC 1

@@ -5,6 +5,7 @@
    or 4 threads free, through remotes under both policies. Rounds are interleaved with libc's; shown are the
    best and the median with 5 and 95 %, and how many times faster the best is. Asserts are on unless CFLAGS
    has -DNDEBUG; the file's first line says which.
+   Good: a fraction of libc's time, also across threads.
      bench_pool [-r rounds] [-o file.csv]      beside the file: the thresholds over time, as SVG */
 #define _GNU_SOURCE
 #define ZSLAB_IMPLEMENTATION

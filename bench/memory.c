@@ -10,7 +10,6 @@
    Bytes are the kernel's count of resident pages above what the process had before its first allocation; `lifetimes`
    (zslab) gives each of the three lifetimes an epoch. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include "bench/allocator.h"
@@ -20,36 +19,9 @@
 enum { OBJECTS = 1500000, HORIZON = 1 << 20, SAMPLES = 32, LIFETIMES = 3, DROPPED = 400000, THREADS = 32 };
 enum { NEVER = 0 };
 
-/* ---- the kernel's figures, without an allocation ---- */
-
-static double kib_of(const char *file, const char *field)
-{
-    char text[4096];
-    int fd = open(file, O_RDONLY);
-    if (fd < 0) die(file);
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
-    const char *at = strstr(text, field);
-    return at ? strtod(at + strlen(field), NULL) : 0;
-}
-
 static double resident_kib(void) /* without the pages of files: code met for the first time is not memory held */
 {
-    return kib_of("/proc/self/status", "RssAnon:");
-}
-
-static double peak_kib(void)
-{
-    return kib_of("/proc/self/status", "VmHWM:");
-}
-
-static double peak_reset(void) /* what peak_kib says from here on is above this */
-{
-    int fd = open("/proc/self/clear_refs", O_WRONLY);
-    if (fd < 0 || write(fd, "5", 1) != 1) die("/proc/self/clear_refs");
-    close(fd);
-    return peak_kib();
+    return kib_of("RssAnon:");
 }
 
 static void *table(size_t bytes) /* the bench's own, touched before anything is measured */
@@ -181,7 +153,7 @@ static void startup(double base)
     pairs_drop(a, pairs_make(a, 64, 1));
     double ns = clock_ns(CLOCK_MONOTONIC) - begin;
     printf("first_us %.2f\nfirst_kib %.0f\nprocess_kib %.0f\n", ns / 1000, resident_kib() - base,
-           kib_of("/proc/self/status", "VmRSS:"));
+           kib_of("VmRSS:"));
 }
 
 static pthread_barrier_t here, go;

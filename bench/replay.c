@@ -9,7 +9,6 @@
    calls (from a second run that times each), peak of resident MiB above what the replay itself needs. The first byte of
    each page of an object is written. Objects that zslab does not serve (over 8 KiB) go to libc's malloc. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -355,17 +354,6 @@ static void *replay_thread(void *arg)
     return NULL;
 }
 
-static double kib_of(const char *field)
-{
-    char text[4096];
-    int fd = open("/proc/self/status", O_RDONLY);
-    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    if (fd >= 0) close(fd);
-    text[n > 0 ? n : 0] = 0;
-    const char *at = strstr(text, field);
-    return at ? strtod(at + strlen(field), NULL) : 0;
-}
-
 static void merge(tail_table *into, const tail_table *from)
 {
     if (!from->count) return;
@@ -384,10 +372,7 @@ static int replay_all(void)
     for (uint32_t o = 0; o < object_count; o++) objects[o].step = 0; /* this process's own pages from here on */
     memset(allocate, 0, thread_count * sizeof *allocate);
     memset(freed, 0, thread_count * sizeof *freed);
-    int fd = open("/proc/self/clear_refs", O_WRONLY);
-    if (fd < 0 || write(fd, "5", 1) != 1) die("/proc/self/clear_refs");
-    close(fd);
-    double base = kib_of("VmHWM:"), begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    double base = peak_reset(), begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t t = 1; t < thread_count; t++) {
         if (pthread_create(&thread[t], NULL, replay_thread, (void *)t)) die("pthread_create");
     }
@@ -395,7 +380,7 @@ static int replay_all(void)
     for (size_t t = 1; t < thread_count; t++) pthread_join(thread[t], NULL);
     double ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
     if (!timed) {
-        printf("ns %.2f\npeak_mib %.2f\n", ns / (double)event_count, (kib_of("VmHWM:") - base) / 1024);
+        printf("ns %.2f\npeak_mib %.2f\n", ns / (double)event_count, (peak_kib() - base) / 1024);
     } else {
         double tick = ticks_ns(10);
         for (size_t t = 1; t < thread_count; t++) merge(&allocate[0], &allocate[t]), merge(&freed[0], &freed[t]);

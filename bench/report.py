@@ -10,6 +10,7 @@ import html
 import math
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -403,7 +404,7 @@ def draw(r, folder):
             print("gnuplot is missing: no plots", file=sys.stderr)
             break
         with open(path, encoding="utf-8") as f:
-            drawn[question] = f.read()
+            drawn[question] = re.sub(r"^.*?(?=<svg)", "", f.read(), flags=re.S)  # without the XML declaration
     return drawn
 
 

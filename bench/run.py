@@ -66,7 +66,7 @@ class Bench:
         self.dir = options.bin
         self.quick = options.quick
         self.only = set(options.only.split(",")) if options.only else None
-        self.failures, self.absent = [], []
+        self.failures, self.peer_failures, self.absent = [], [], []
         self.results = report.Results()
         self.ours = [Contestant("inline", "inline"), Contestant("called", "called"), Contestant("static", "static")]
         self.floor = Contestant("bump", "bump")
@@ -211,7 +211,8 @@ class Bench:
             for row, metric, value, *who in (job.parse or lines_of)(text, job.row):
                 self.results.add(job.question, row, who[0] if who and who[0] else job.contestant.name, metric, value)
         except (OSError, subprocess.SubprocessError, ValueError) as e:
-            self.failures.append(f"{job.contestant.name}, {job.question} {job.row}: {e}")
+            trouble = f"{job.contestant.name}, {job.question} {job.row}: {e}"
+            (self.peer_failures if job.contestant in self.peers else self.failures).append(trouble)
 
     def run(self, minutes):
         jobs, began, rounds, longest = self.jobs(), time.monotonic(), 0, 0.0
@@ -317,9 +318,9 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     bench.results.write(f"{options.out}/bench.csv")
     report.write_all(bench.results, options.out, terse=options.quick)
-    for f in bench.failures:
+    for f in bench.failures + bench.peer_failures:
         print("failed:", f, file=sys.stderr)
-    sys.exit(bool(bench.failures))
+    sys.exit(bool(bench.failures))  # a peer's failure is its own: named, and no figure
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /* Does it hold for hours? Threads allocate, hand over, free, open, close, release and reset without end, each
    object carrying a checksum; a watcher stops the world every few seconds, checks every invariant and logs
-   memory and what was asked of the system.
+   memory and what was asked of the system. Good: sound at every check, and a flat line.
      soak [-s seconds] [-j threads] [-p latency|rss] [-c check every s] [-o file.csv]     (60, 2, rss, 5) */
 #define _GNU_SOURCE
 #include <pthread.h>
