@@ -33,7 +33,9 @@
 
    WHAT AN APPEND PROMISES
      ZSLAB_OK             the object is readable through its handle
-     frame written        (buffer full, sync, seal) it survives the process being killed
+     frame written        (buffer full, sync, seal) it survives the process being killed; with io_uring a
+                          full buffer is written some time after the append that filled it, at the latest
+                          within the next sync or seal
      sync of its epoch    it survives a power cut
 
    THREADS
@@ -49,8 +51,13 @@
      ZSLAB_ZNS_IMPLEMENTATION     this file holds the code; the same file holds ZSLAB_IMPLEMENTATION
      ZSLAB_ZNS_USE_LIBZBD    0    1: zslab_zns_open_device, for zoned block devices; link -lzbd
                                   (libzbd is LGPL-3.0-or-later; link it, it is not part of zslab)
-
-     ZSLAB_ZNS_LANES         4    packing buffers an epoch may have under way, 2 to 64
+     ZSLAB_ZNS_USE_URING     0    1: frames are appended through io_uring, several under way at once (Linux 5.6 on,
+                                  raw system calls, nothing to link). On a file, and by NVMe zone append through
+                                  the drive's /dev/ngXnY; the pwrite path stays with one at a time. Where the
+                                  kernel refuses a ring the store works without: stats.queue_depth is 0 and
+                                  stats.queue_refused the errno. After a kill the kernel completes what was under
+                                  way before it lets go of the file: ZSLAB_E_BUSY until then
+     ZSLAB_ZNS_LANES   4 or 16    packing buffers an epoch may have under way, 2 to 64 (16 with io_uring)
 
    LIMITS
      2^26 frames and 4,096 objects a frame live at once; frames are at most 4 MiB; 2^20 live epochs, and as
@@ -104,7 +111,7 @@
 
    THE MAP (grep -n -e '-- >>' zslab_zns.h)
      >>front >>config >>types >>api-device >>api-store >>api-epoch >>api-recover
-     >>base >>seam >>seam-file >>seam-nvme >>layout >>format >>map >>meta >>zone >>append >>read
+     >>base >>seam >>seam-uring >>seam-file >>seam-nvme >>layout >>format >>map >>meta >>zone >>append >>read
      >>reclaim >>recover >>public >>licence                                                  */
 
 /* ---- >>front ---------------------------------------------------------------
@@ -122,8 +129,15 @@
 #define ZSLAB_ZNS_USE_LIBZBD 0
 #endif
 
+#ifndef ZSLAB_ZNS_USE_URING
+#define ZSLAB_ZNS_USE_URING 0
+#endif
+#if ZSLAB_ZNS_USE_URING && !defined(__linux__)
+#error "ZSLAB_ZNS_USE_URING needs Linux: leave it 0 elsewhere"
+#endif
+
 #ifndef ZSLAB_ZNS_LANES
-#define ZSLAB_ZNS_LANES 4
+#define ZSLAB_ZNS_LANES (ZSLAB_ZNS_USE_URING ? 16 : 4)
 #endif
 #if ZSLAB_ZNS_LANES < 2 || ZSLAB_ZNS_LANES > 64
 #error "ZSLAB_ZNS_LANES must be 2 to 64: packing buffers an epoch may have under way"
@@ -209,6 +223,8 @@ typedef struct zslab_zns_config {
     size_t buffer_bytes;           /* packing buffer of an epoch: one append, as large as the device takes */
     const zslab_zns_fault *faults; /* file device only */
     size_t fault_count;
+    uint32_t
+        queue_depth; /* with ZSLAB_ZNS_USE_URING: appends under way at once, up to 1024: 32; 1: no queue */
 } zslab_zns_config;
 
 typedef struct zslab_zns_epoch_config {
@@ -263,6 +279,9 @@ typedef struct zslab_zns_store_stats {
     uint64_t lost_objects;      /* acknowledged objects that recovery or a read found damaged */
     double write_amplification; /* device_bytes / user_bytes */
     double space_amplification; /* capacity of all zones in use / live bytes */
+    uint32_t queue_depth;       /* appends under way at once; 0: no queue */
+    uint32_t
+        queue_refused; /* the errno by which the kernel refused io_uring; 0: it did not, or was not asked */
 } zslab_zns_store_stats;
 
 typedef struct zslab_zns_recovery_report {
@@ -709,11 +728,25 @@ static void zs__zns_pages_free(void *p)
 /* ---- >>seam ----------------------------------------------------------------
    A device is zslab_zns_ops plus what only our own devices have. Above it there are results and byte
    offsets; below it errno, sectors and NVMe status are translated once.             */
+typedef struct zs__zns_io { /* one append; with a queue it may be under way between begin and wait */
+    zslab_zns_iov iov[2];
+    size_t iov_count;
+    uint64_t at;         /* where the device put it */
+    uint64_t place, big; /* the queue's: place in the file; what the command returned */
+    uint32_t zone, ring;
+    int rc, res;
+    uint32_t late; /* file device's cache model: the blocks are taken over when it is waited for */
+    uint32_t done; /* rc, or res, is final */
+} zs__zns_io;
+
 typedef struct zs__zns_dev {
     zslab_zns_ops ops;
     void *user;
     uint32_t uses_append;
     int (*reset_range)(void *user, uint32_t first, uint32_t count); /* NULL: zone by zone */
+    void (*begin)(void *user, zs__zns_io *io); /* an append, left under way; NULL: there is no queue */
+    int (*wait)(void *user, zs__zns_io *io, int block); /* 1: done, rc and at are set; 0: not yet (block 0) */
+    uint32_t queue_depth, queue_refused; /* 0: no queue; the errno by which the system refused one */
 } zs__zns_dev;
 
 static int zs__zns_errno(int e)
@@ -766,6 +799,184 @@ static size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t count)
     return sum;
 }
 
+/* ---- >>seam-uring ----------------------------------------------------------
+   A queue: a few io_uring rings, so that threads seldom meet. Each ring's lock guards both of its sides.
+   [IO-1] An io belongs to its ring from the push to the completion that sets done; its memory and what it
+          writes from stay untouched until then. Exactly one thread asks for its end (zs__zns_queue_done).
+   Nothing runs in the background: completions are taken in by whoever waits or pushes.          */
+#if ZSLAB_ZNS_USE_URING
+#include <linux/io_uring.h>
+
+#define ZS__ZNS_RINGS     4u
+#define ZS__ZNS_DEPTH     32u
+#define ZS__ZNS_DEPTH_MAX 1024u
+
+typedef struct zs__zns_ring {
+    zs__lock lock; /* everything here and the shared rings behind it */
+    int fd;
+    uint32_t entries, underway, sq_mask, cq_mask;
+    uint32_t *sq_head, *sq_tail, *sq_array, *cq_head, *cq_tail; /* shared with the kernel */
+    uint8_t *map, *sqe, *cqe;
+    size_t map_bytes, sqe_bytes, sqe_size, cqe_size;
+} zs__zns_ring;
+
+typedef struct zs__zns_queue {
+    zs__zns_ring ring[ZS__ZNS_RINGS];
+    uint32_t rings, depth;
+    uint32_t turn; /* where the next push begins to look: a hint */
+} zs__zns_queue;
+
+static void zs__zns_ring_close(zs__zns_ring *r)
+{
+    if (r->map) munmap(r->map, r->map_bytes);
+    if (r->sqe) munmap(r->sqe, r->sqe_bytes);
+    if (r->fd >= 0) close(r->fd);
+}
+
+/* 0, or the errno of the kernel's refusal. `big`: entries with room for a device command and its result. */
+static int zs__zns_ring_open(zs__zns_ring *r, uint32_t entries, int big)
+{
+    struct io_uring_params p;
+    size_t sq_bytes, cq_bytes;
+    void *map;
+    memset(&p, 0, sizeof p);
+#ifdef IORING_SETUP_SQE128
+    if (big) p.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
+#endif
+    r->fd = (int)syscall(__NR_io_uring_setup, entries, &p);
+    if (r->fd < 0) return errno;
+    if (!(p.features & IORING_FEAT_SINGLE_MMAP)) return ENOSYS;
+    r->sqe_size = sizeof(struct io_uring_sqe) << (big != 0);
+    r->cqe_size = sizeof(struct io_uring_cqe) << (big != 0);
+    sq_bytes = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
+    cq_bytes = p.cq_off.cqes + p.cq_entries * r->cqe_size;
+    r->map_bytes = sq_bytes > cq_bytes ? sq_bytes : cq_bytes;
+    r->sqe_bytes = p.sq_entries * r->sqe_size;
+    map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)IORING_OFF_SQ_RING);
+    if (map == MAP_FAILED) return errno;
+    r->map = (uint8_t *)map;
+    map = mmap(NULL, r->sqe_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)IORING_OFF_SQES);
+    if (map == MAP_FAILED) return errno;
+    r->sqe = (uint8_t *)map;
+    r->entries = entries;
+    r->sq_head = (uint32_t *)(void *)(r->map + p.sq_off.head);
+    r->sq_tail = (uint32_t *)(void *)(r->map + p.sq_off.tail);
+    r->sq_array = (uint32_t *)(void *)(r->map + p.sq_off.array);
+    r->cq_head = (uint32_t *)(void *)(r->map + p.cq_off.head);
+    r->cq_tail = (uint32_t *)(void *)(r->map + p.cq_off.tail);
+    r->cqe = r->map + p.cq_off.cqes;
+    r->sq_mask = p.sq_entries - 1;
+    r->cq_mask = p.cq_entries - 1;
+    return 0;
+}
+
+static void zs__zns_queue_close(zs__zns_queue *q)
+{
+    uint32_t i;
+    for (i = 0; q && i < q->rings; i++) zs__zns_ring_close(&q->ring[i]);
+    free(q);
+}
+
+/* A queue of `depth` (0: the default), or NULL with the errno; 0 there: none was wanted. */
+static zs__zns_queue *zs__zns_queue_open(uint32_t depth, int big, uint32_t *out_refused)
+{
+    zs__zns_queue *q;
+    int refused = 0;
+    *out_refused = 0;
+    if (!depth) depth = ZS__ZNS_DEPTH;
+    if (depth == 1) return NULL;
+    if (depth > ZS__ZNS_DEPTH_MAX) depth = ZS__ZNS_DEPTH_MAX;
+    q = (zs__zns_queue *)calloc(1, sizeof *q);
+    *out_refused = q ? 0 : (uint32_t)ENOMEM;
+    if (!q) return NULL;
+    q->depth = depth;
+    while (!refused && q->rings < ZS__ZNS_RINGS && q->rings * 2 < depth) { /* at least two entries each */
+        uint32_t most = depth < ZS__ZNS_RINGS * 2 ? depth / 2 : ZS__ZNS_RINGS;
+        uint32_t share = depth / most + (q->rings < depth % most);
+        if (q->rings == most) break;
+        refused = zs__zns_ring_open(&q->ring[q->rings++], share, big);
+    }
+    if (!refused) return q;
+    *out_refused = (uint32_t)refused;
+    zs__zns_queue_close(q);
+    return NULL;
+}
+
+/* Lock held. Takes in what has been completed. */
+static void zs__zns_ring_reap(zs__zns_ring *r)
+{
+    uint32_t head = *r->cq_head;                  /* ours alone to change, under the lock */
+    uint32_t tail = zs__load_acq_u32(r->cq_tail); /* acquire: the entries. Pairs with the kernel's store */
+    for (; head != tail; head++) {
+        const struct io_uring_cqe *c =
+            (const struct io_uring_cqe *)(const void *)(r->cqe + (head & r->cq_mask) * r->cqe_size);
+        zs__zns_io *io = (zs__zns_io *)(uintptr_t)c->user_data;
+        io->res = c->res;
+        if (r->cqe_size > sizeof *c) memcpy(&io->big, (const uint8_t *)c + sizeof *c, sizeof io->big);
+        r->underway--;
+        zs__store_rel_u32(&io->done, 1); /* release: res and big. Pairs with zs__zns_queue_done */
+    }
+    zs__store_rel_u32(r->cq_head, head); /* release: entries read. Pairs with the kernel's load */
+}
+
+/* Lock held. Hands one entry to the kernel; 0: it does not take it now. */
+static int zs__zns_ring_push(zs__zns_ring *r, const void *sqe)
+{
+    uint32_t tail = *r->sq_tail, at = tail & r->sq_mask; /* ours alone to change, under the lock */
+    memcpy(r->sqe + at * r->sqe_size, sqe, r->sqe_size);
+    r->sq_array[at] = at;
+    zs__store_rel_u32(r->sq_tail, tail + 1); /* release: the entry. Pairs with the kernel's load */
+    r->underway++;
+    if (syscall(__NR_io_uring_enter, r->fd, 1, 0, 0, (void *)NULL, 0) == 1) return 1;
+    if (zs__load_acq_u32(r->sq_head) == tail + 1) return 1; /* acquire: taken all the same */
+    zs__store_rel_u32(r->sq_tail, tail); /* release: as above; the kernel reads it within the call only */
+    r->underway--;
+    return 0;
+}
+
+/* Starts what `sqe` says for io, on a ring that is free and not full. 1: started. */
+static int zs__zns_queue_start(zs__zns_queue *q, zs__zns_io *io, struct io_uring_sqe *sqe)
+{
+    uint32_t i, from = zs__add_u32(&q->turn, 1);
+    int started = 0;
+    sqe->user_data = (uint64_t)(uintptr_t)io;
+    for (i = 0; i < q->rings && !started; i++) {
+        uint32_t at = (from + i) % q->rings;
+        zs__zns_ring *r = &q->ring[at];
+        if (!zs__lock_try(&r->lock)) continue;
+        zs__zns_ring_reap(r);
+        io->ring = at + 1;
+        io->done = 0;
+        started = r->underway < r->entries && zs__zns_ring_push(r, sqe);
+        zs__lock_drop(&r->lock);
+    }
+    if (!started) io->ring = 0;
+    return started;
+}
+
+/* Is it done? `block` waits for that. */
+static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
+{
+    zs__zns_ring *r = &q->ring[io->ring - 1];
+    uint32_t tries;
+    for (tries = 0; !zs__load_acq_u32(&io->done); tries++) { /* acquire: pairs with zs__zns_ring_reap */
+        if (!zs__lock_try(&r->lock)) {
+            if (!block) return 0;
+            zs__zns_nap(tries);
+            continue;
+        }
+        zs__zns_ring_reap(r);
+        if (block && !zs__load_acq_u32(&io->done)) { /* acquire: as above */
+            syscall(__NR_io_uring_enter, r->fd, 0, 1, IORING_ENTER_GETEVENTS, (void *)NULL, 0);
+            zs__zns_ring_reap(r);
+        }
+        zs__lock_drop(&r->lock);
+        if (!block) break;
+    }
+    return zs__load_acq_u32(&io->done) != 0; /* acquire: as above */
+}
+#endif /* ZSLAB_ZNS_USE_URING */
+
 /* ---- >>seam-file -----------------------------------------------------------
    A regular file that behaves like a zoned drive: superblock, zone table, data. The zone table is a
    shared mapping, one 64-bit word a zone: blocks written << 8 | condition, moved by compare-and-swap,
@@ -800,6 +1011,9 @@ typedef struct zs__zns_file {
     size_t fault_count;
     uint32_t dead;        /* removed or crashed: a zslab_result */
     zs__zns_cache *cache; /* one a zone; NULL: no volatile cache */
+#if ZSLAB_ZNS_USE_URING
+    zs__zns_queue *queue; /* NULL: none, or the cache's model of one */
+#endif
 } zs__zns_file;
 
 static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone)
@@ -1092,15 +1306,15 @@ static int zs__zns_file_keep(zs__zns_file *f, uint32_t zone, uint64_t block, con
     return rc;
 }
 
-static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
-                               uint64_t *out_offset)
+/* The first half of an append: faults, checks, the place. 0: *block on are to be written; *out_crash: the
+   power goes when that is done. */
+static int zs__zns_file_claim(zs__zns_file *f, uint32_t zone, size_t bytes, uint64_t *block,
+                              const zslab_zns_fault **out_crash)
 {
-    zs__zns_file *f = (zs__zns_file *)user;
     const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_APPEND, zone);
     uint32_t kind = hit ? hit->kind : 0;
-    size_t bytes = zs__zns_iov_bytes(iov, iov_count);
-    uint64_t block = 0;
     int rc;
+    *out_crash = kind == ZSLAB_ZNS_FAULT_CRASH ? hit : NULL;
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (!bytes || bytes % f->geometry.block_bytes || bytes > f->geometry.max_append_bytes ||
         zone >= f->geometry.zone_count)
@@ -1108,18 +1322,79 @@ static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *i
     if (!f->writable) return -(int)ZSLAB_E_READ_ONLY;
     if (hit && kind != ZSLAB_ZNS_FAULT_HOLE && kind != ZSLAB_ZNS_FAULT_CRASH)
         return zs__zns_file_suffer(f, hit, zone);
-    rc = zs__zns_file_reserve(f, zone, bytes / f->geometry.block_bytes, &block);
+    rc = zs__zns_file_reserve(f, zone, bytes / f->geometry.block_bytes, block);
     if (!rc && kind == ZSLAB_ZNS_FAULT_HOLE) rc = -(int)ZSLAB_E_IO;
-    if (rc) return f->generic ? -(int)ZSLAB_E_IO : rc;
-    if (f->cache) {
+    return rc && f->generic ? -(int)ZSLAB_E_IO : rc;
+}
+
+static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
+                               uint64_t *out_offset)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_fault *crash;
+    uint64_t block = 0;
+    int rc = zs__zns_file_claim(f, zone, zs__zns_iov_bytes(iov, iov_count), &block, &crash);
+    if (rc) return rc;
+    if (f->cache)
         rc = zs__zns_file_keep(f, zone, block, iov, iov_count);
-    } else {
+    else
         rc = zs__zns_file_pwrite_all(f, iov, iov_count, zs__zns_file_place(f, zone, block));
-    }
-    if (kind == ZSLAB_ZNS_FAULT_CRASH) return zs__zns_file_suffer(f, hit, zone);
+    if (crash) return zs__zns_file_suffer(f, crash, zone);
     *out_offset = zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
     return rc;
 }
+
+#if ZSLAB_ZNS_USE_URING
+/* Starts an append. The cache's model keeps its blocks back until it is waited for: as late as can be, and
+   gone with the power. Where no ring takes it, it is carried out at once. */
+static void zs__zns_file_begin(void *user, zs__zns_io *io)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    const zslab_zns_fault *crash;
+    struct io_uring_sqe sqe;
+    uint64_t block = 0;
+    io->rc = zs__zns_file_claim(f, io->zone, zs__zns_iov_bytes(io->iov, io->iov_count), &block, &crash);
+    io->at = io->zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
+    io->place = zs__zns_file_place(f, io->zone, block);
+    if (io->rc) return;
+    if (crash) {
+        io->rc = zs__zns_file_suffer(f, crash, io->zone);
+        return;
+    }
+    io->late = f->cache != NULL;
+    if (io->late) return;
+    memset(&sqe, 0, sizeof sqe);
+    sqe.opcode = IORING_OP_WRITEV; /* iov is laid out as struct iovec: asserted below */
+    sqe.fd = f->fd;
+    sqe.addr = (uint64_t)(uintptr_t)io->iov;
+    sqe.len = (uint32_t)io->iov_count;
+    sqe.off = io->place;
+    if (!zs__zns_queue_start(f->queue, io, &sqe))
+        io->rc = zs__zns_file_pwrite_all(f, io->iov, io->iov_count, io->place);
+}
+/* The pieces are passed to the kernel as they are. */
+ZS__STATIC_ASSERT(zns_iov, sizeof(zslab_zns_iov) == sizeof(struct iovec) &&
+                               offsetof(zslab_zns_iov, bytes) == offsetof(struct iovec, iov_len));
+
+/* A write that the ring did not complete is carried out again in the same place: it is this append's own. */
+static int zs__zns_file_wait(void *user, zs__zns_io *io, int block)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    if (io->late) {
+        if (!block) return 0;
+        io->late = 0;
+        io->rc = zs__zns_file_keep(f, io->zone, io->at % f->geometry.zone_bytes / f->geometry.block_bytes,
+                                   io->iov, io->iov_count);
+    } else if (io->ring) {
+        if (!zs__zns_queue_done(f->queue, io, block)) return 0;
+        io->ring = 0;
+        if (io->res < 0 || (size_t)io->res != zs__zns_iov_bytes(io->iov, io->iov_count))
+            io->rc = zs__zns_file_pwrite_all(f, io->iov, io->iov_count, io->place);
+    }
+    if (!io->rc) io->rc = zs__zns_file_dead(f); /* removed meanwhile: nobody was told that it arrived */
+    return 1;
+}
+#endif
 
 /* One piece inside one zone. Beyond the write pointer a drive gives its fill byte. */
 static int zs__zns_file_read_zone(zs__zns_file *f, uint32_t zone, uint64_t from, uint8_t *to, size_t bytes)
@@ -1253,6 +1528,9 @@ static void zs__zns_file_close(void *user)
     }
     if (f->map) munmap(f->map, f->map_bytes);
     if (f->fd >= 0) close(f->fd); /* drops the flock */
+#if ZSLAB_ZNS_USE_URING
+    zs__zns_queue_close(f->queue);
+#endif
     free(f->cache);
     free(f->faults);
     free(f->struck);
@@ -1433,6 +1711,15 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     memset(out, 0, sizeof *out);
     out->user = f;
     out->uses_append = 1;
+#if ZSLAB_ZNS_USE_URING
+    if (!read_only && f->cache)
+        out->queue_depth = config->queue_depth == 1 ? 0 : ZSLAB_ZNS_LANES;
+    else if (!read_only &&
+             (f->queue = zs__zns_queue_open(config->queue_depth, 0, &out->queue_refused)) != NULL)
+        out->queue_depth = f->queue->depth;
+    out->begin = out->queue_depth ? zs__zns_file_begin : NULL;
+    out->wait = zs__zns_file_wait;
+#endif
     out->ops.report = zs__zns_file_report;
     out->ops.append = zs__zns_file_append;
     out->ops.read = zs__zns_file_read;
@@ -1480,6 +1767,10 @@ typedef struct zs__zns_nvme {
     uint32_t nsid, append; /* append: 1 zone append works here */
     zs__lock *zone;        /* pwrite path: one lock a zone, so that the write pointer is known */
     uint64_t *pointer;     /* pwrite path: byte offset, UINT64_MAX: to be asked for */
+#if ZSLAB_ZNS_USE_URING
+    zs__zns_queue *queue; /* NULL: none */
+    int generic_fd;       /* /dev/ngXnY: the node that takes commands through a ring */
+#endif
 } zs__zns_nvme;
 
 /* NVMe status of a write, low 11 bits; names after the specification. */
@@ -1625,6 +1916,106 @@ static int zs__zns_nvme_append(void *user, uint32_t zone, const zslab_zns_iov *i
     return rc;
 }
 
+/* The node's own name, through the links of /dev/disk/by-... and friends; `real` is room for it. */
+static const char *zs__zns_nvme_base(const char *path, char *real, size_t room)
+{
+    const char *base;
+    ssize_t len = readlink(path, real, room - 1);
+    if (len > 0) real[len] = 0;
+    base = strrchr(len > 0 ? real : path, '/');
+    return base ? base + 1 : path;
+}
+
+#if ZSLAB_ZNS_USE_URING
+/* Starts a Zone Append of the pieces; 0: not started. */
+static int zs__zns_nvme_start(zs__zns_nvme *d, zs__zns_io *io, uint64_t block, size_t bytes)
+{
+#ifdef NVME_URING_CMD_IO
+    uint64_t entry[2 * sizeof(struct io_uring_sqe) / 8]; /* the command lies in the entry, from byte 48 on */
+    struct io_uring_sqe *sqe = (struct io_uring_sqe *)(void *)entry;
+    struct nvme_uring_cmd c;
+    memset(entry, 0, sizeof entry);
+    memset(&c, 0, sizeof c);
+    c.opcode = 0x7d;
+    c.nsid = d->nsid;
+    c.addr = (uint64_t)(uintptr_t)(io->iov_count == 1 ? io->iov[0].base : (const void *)io->iov);
+    c.data_len =
+        (uint32_t)(io->iov_count == 1 ? bytes : io->iov_count); /* of pieces the count, as by ioctl */
+    c.cdw10 = (uint32_t)block;
+    c.cdw11 = (uint32_t)(block >> 32);
+    c.cdw12 = (uint32_t)(bytes / d->geometry.block_bytes) - 1;
+    sqe->opcode = IORING_OP_URING_CMD;
+    sqe->fd = d->generic_fd;
+    sqe->off = io->iov_count == 1 ? NVME_URING_CMD_IO : NVME_URING_CMD_IO_VEC; /* cmd_op */
+    memcpy((uint8_t *)entry + 48, &c, sizeof c);
+    return zs__zns_queue_start(d->queue, io, sqe);
+#else
+    (void)d, (void)io, (void)block, (void)bytes;
+    return 0;
+#endif
+}
+
+/* Starts an append; where no ring takes it, it is carried out at once. */
+static void zs__zns_nvme_begin(void *user, zs__zns_io *io)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    size_t bytes = zs__zns_iov_bytes(io->iov, io->iov_count);
+    if (!bytes || bytes % d->geometry.block_bytes || bytes > d->geometry.max_append_bytes ||
+        io->zone >= d->geometry.zone_count)
+        io->rc = -(int)ZSLAB_E_INVALID;
+    else if (!zs__zns_nvme_start(d, io, io->zone * d->geometry.zone_bytes / d->geometry.block_bytes, bytes))
+        io->rc = zs__zns_nvme_append(d, io->zone, io->iov, io->iov_count, &io->at);
+}
+
+/* An append is never repeated here: it may have arrived. */
+static int zs__zns_nvme_wait(void *user, zs__zns_io *io, int block)
+{
+    zs__zns_nvme *d = (zs__zns_nvme *)user;
+    if (!io->ring) return 1;
+    if (!zs__zns_queue_done(d->queue, io, block)) return 0;
+    io->ring = 0;
+    io->rc = io->res < 0 ? zs__zns_errno(-io->res) : zs__zns_nvme_status(io->res);
+    io->at = io->big * d->geometry.block_bytes;
+    return 1;
+}
+
+/* A queue on the drive's generic node, tried with an append in two pieces that cannot succeed: to a zone start
+   that is not one. Without permission, or in a kernel that does not know the command: none, and the errno. */
+static void zs__zns_nvme_queue(zs__zns_nvme *d, const char *path, uint32_t depth, uint32_t *out_refused)
+{
+    char name[640];
+    zs__zns_io io;
+    uint8_t *p = (uint8_t *)zs__zns_pages(2 * (size_t)d->geometry.block_bytes);
+    const char *base = zs__zns_nvme_base(path, name, sizeof name);
+    memset(&io, 0, sizeof io);
+    *out_refused = (uint32_t)ENXIO;
+    if (p && !strncmp(base, "nvme", 4)) {
+        char node[96];
+        snprintf(node, sizeof node, "/dev/ng%.80s", base + 4);
+        d->generic_fd = open(node, O_RDWR | ZS__ZNS_CLOEXEC);
+        if (d->generic_fd < 0) *out_refused = (uint32_t)errno;
+    }
+    if (d->generic_fd >= 0 && ioctl(d->generic_fd, NVME_IOCTL_ID) == (int)d->nsid)
+        d->queue = zs__zns_queue_open(depth, 1, out_refused);
+    if (d->queue) {
+        memset(p, 0, 2 * (size_t)d->geometry.block_bytes);
+        io.iov_count = 2;
+        io.iov[0].base = p;
+        io.iov[1].base = p + d->geometry.block_bytes;
+        io.iov[0].bytes = io.iov[1].bytes = d->geometry.block_bytes;
+        *out_refused = (uint32_t)ENOSYS;
+        if (zs__zns_nvme_start(d, &io, 1, 2 * (size_t)d->geometry.block_bytes) &&
+            zs__zns_queue_done(d->queue, &io, 1))
+            *out_refused = io.res > 0 ? 0 : io.res < 0 ? (uint32_t)-io.res : (uint32_t)ENOSYS;
+        if (*out_refused) {
+            zs__zns_queue_close(d->queue);
+            d->queue = NULL;
+        }
+    }
+    zs__zns_pages_free(p);
+}
+#endif
+
 static int zs__zns_nvme_read(void *user, uint64_t offset, void *buffer, size_t bytes)
 {
     zs__zns_nvme *d = (zs__zns_nvme *)user;
@@ -1682,6 +2073,10 @@ static int zs__zns_nvme_flush(void *user)
 static void zs__zns_nvme_close(void *user)
 {
     zs__zns_nvme *d = (zs__zns_nvme *)user;
+#if ZSLAB_ZNS_USE_URING
+    zs__zns_queue_close(d->queue);
+    if (d->generic_fd >= 0) close(d->generic_fd);
+#endif
     if (d->opened) zbd_close(d->fd);
     free(d->zone);
     free(d->pointer);
@@ -1706,14 +2101,10 @@ static int zs__zns_nvme_identify(zs__zns_nvme *d, uint32_t cns, uint32_t csi, vo
 static uint64_t zs__zns_nvme_sysfs(const char *path, const char *what)
 {
     char real[512], name[700], text[32];
-    const char *base;
+    const char *base = zs__zns_nvme_base(path, real, sizeof real);
     uint64_t n = 0;
     size_t i, got;
     FILE *f;
-    ssize_t len = readlink(path, real, sizeof real - 1); /* /dev/disk/by-... and friends */
-    if (len > 0) real[len] = 0;
-    base = strrchr(len > 0 ? real : path, '/');
-    base = base ? base + 1 : path;
     snprintf(name, sizeof name, "/sys/class/block/%s/queue/%s", base, what);
     f = fopen(name, "r");
     if (!f) return 0;
@@ -1815,6 +2206,9 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
     zslab_result r = ZSLAB_OK;
     uint32_t i;
     if (!d) return ZSLAB_E_NOMEM;
+#if ZSLAB_ZNS_USE_URING
+    d->generic_fd = -1;
+#endif
     memset(&info, 0, sizeof info);
     errno = 0;
     /* O_EXCL on a block node: refused while anybody else holds it that way, or has it mounted */
@@ -1848,6 +2242,13 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
     memset(out, 0, sizeof *out);
     out->user = d;
     out->uses_append = d->append;
+#if ZSLAB_ZNS_USE_URING
+    if (d->append && config->queue_depth != 1)
+        zs__zns_nvme_queue(d, path, config->queue_depth, &out->queue_refused);
+    out->queue_depth = d->queue ? d->queue->depth : 0;
+    out->begin = d->queue ? zs__zns_nvme_begin : NULL;
+    out->wait = zs__zns_nvme_wait;
+#endif
     out->reset_range = zs__zns_nvme_reset_range;
     out->ops.report = zs__zns_nvme_report;
     out->ops.append = zs__zns_nvme_append;
@@ -1944,6 +2345,7 @@ typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go
 #define ZS__ZNS_B_OPEN          1u
 #define ZS__ZNS_B_FLUSHING      2u
 #define ZS__ZNS_B_FAILED        3u
+#define ZS__ZNS_B_FLYING        4u /* its append is under way; whoever turns this to FLUSHING waits for it */
 #define ZS__ZNS_B_COUNT         ((uint64_t)1 << 28)
 #define ZS__ZNS_B_SEALED        ((uint64_t)1 << 41)
 #define ZS__ZNS_B_ROUND         ((uint64_t)1 << 42)
@@ -1957,6 +2359,7 @@ typedef struct zs__zns_buffer {
     uint32_t state, frame, limit, dirty; /* limit: blocks; dirty: entries to clear before reuse */
     uint64_t *entry;                     /* pairs of words */
     uint8_t *pages, *payload;            /* room for the header lies right before the payload */
+    struct zs__zns_load *load;           /* its frame being written: whose state is FLUSHING or FLYING */
 } zs__zns_buffer;
 
 #define ZS__ZNS_E_FREE        0u /* epoch states */
@@ -3103,39 +3506,31 @@ static void zs__zns_stream_drop_next(zslab_zns *s, zs__zns_stream *st)
     st->next = ZS__ZNS_NONE;
 }
 
-/* zone_lock not held. Moves a stream off zone `old` to one with room; waits for a slot up to the timeout. */
+/* zone_lock not held. Moves a stream off zone `old` to one with room. */
 static int zs__zns_stream_roll(zslab_zns *s, zs__zns_stream *st, uint32_t old, uint32_t min)
 {
-    uint64_t began = zs__os_now_ns();
-    uint32_t tries = 0, zone = ZS__ZNS_NONE;
+    uint32_t zone = ZS__ZNS_NONE;
     int rc = 0;
-    for (;;) {
-        zs__lock_take(&s->zone_lock);
-        if (zs__load_u32(&st->cur) == old) { /* relaxed: zone_lock guards changes */
-            zs__zns_stream_leave(s, st, 1);
-            old = ZS__ZNS_NONE;
-        }
-        if (zs__load_u32(&st->cur) != old) { /* another thread rolled */
-            zs__lock_drop(&s->zone_lock);
-            return 0;
-        }
-        if (st->next != ZS__ZNS_NONE && zs__zns_zone_left(s, st->next) >= min) {
-            zone = st->next;
-            st->next = ZS__ZNS_NONE;
-        } else {
-            zs__zns_stream_drop_next(s, st);
-            rc = zs__zns_zone_get(s, st, min, &zone);
-            if (!rc) s->zone[zone].users++;
-        }
-        if (!rc) {
-            zs__store_u32(&st->preparing, 0);
-            zs__store_rel_u32(&st->cur, zone); /* release: the zone's fields. Pairs with zs__zns_place */
-        }
+    zs__lock_take(&s->zone_lock);
+    if (zs__load_u32(&st->cur) != old) { /* relaxed: zone_lock guards changes; another thread rolled */
         zs__lock_drop(&s->zone_lock);
-        if (rc != -(int)ZSLAB_E_NO_ACTIVE_ZONE || zs__os_now_ns() - began >= s->config.wait_timeout_ns)
-            return rc;
-        zs__zns_nap(200 + tries++);
+        return 0;
     }
+    zs__zns_stream_leave(s, st, 1);
+    if (st->next != ZS__ZNS_NONE && zs__zns_zone_left(s, st->next) >= min) {
+        zone = st->next;
+        st->next = ZS__ZNS_NONE;
+    } else {
+        zs__zns_stream_drop_next(s, st);
+        rc = zs__zns_zone_get(s, st, min, &zone);
+        if (!rc) s->zone[zone].users++;
+    }
+    if (!rc) {
+        zs__store_u32(&st->preparing, 0);
+        zs__store_rel_u32(&st->cur, zone); /* release: the zone's fields. Pairs with zs__zns_place */
+    }
+    zs__lock_drop(&s->zone_lock);
+    return rc;
 }
 
 /* Opens the zone after this one ahead of time, while the others go on appending. */
@@ -3186,6 +3581,9 @@ typedef struct zs__zns_load {     /* one frame to be written */
     size_t bytes;          /* of object left, or of the packed payload */
     uint64_t link;         /* entry word 1 of the piece that follows */
     int more;
+    size_t taken; /* once begun: bytes of its payload */
+    zs__zns_head head;
+    zs__zns_io io;
 } zs__zns_load;
 
 /* The frame is on the device: from now on it is read from there. */
@@ -3218,79 +3616,185 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     }
 }
 
-/* Encodes and appends one frame in the reserved place. */
-static int zs__zns_load_issue(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint32_t zone, uint32_t blocks,
-                              uint64_t *out_taken)
+/* Encodes one frame for the reserved place. From here to zs__zns_load_end it counts as under way. */
+static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint32_t zone, uint32_t blocks)
 {
-    zs__zns_zone *z = &s->zone[zone];
-    zs__zns_head h;
-    zslab_zns_iov iov[2];
+    zs__zns_head *h = &l->head;
     size_t i;
-    uint64_t at = 0;
-    int rc;
-    memset(&h, 0, sizeof h);
-    h.kind = ZS__ZNS_FRAME_OBJECTS;
-    h.zone = zone;
-    h.zone_seq = z->seq;
-    h.epoch = e->id;
-    h.id = l->id;
-    h.gen = zs__load_acq_u64(&zs__zns_frame_of(s, l->id)->gen); /* acquire: ours since zs__zns_frame_take */
-    h.entries = l->count;
-    h.blocks = blocks;
-    h.header_blocks = zs__zns_header_blocks(s, l->count);
-    h.payload_bytes = (uint32_t)l->bytes;
-    iov[0].base = l->header;
-    iov[0].bytes = (size_t)blocks * s->block_bytes;
-    *out_taken = l->bytes;
+    memset(h, 0, sizeof *h);
+    memset(&l->io, 0, sizeof l->io);
+    h->kind = ZS__ZNS_FRAME_OBJECTS;
+    h->zone = l->io.zone = zone;
+    h->zone_seq = s->zone[zone].seq;
+    h->epoch = e->id;
+    h->id = l->id;
+    h->gen = zs__load_acq_u64(&zs__zns_frame_of(s, l->id)->gen); /* acquire: ours since zs__zns_frame_take */
+    h->entries = l->count;
+    h->blocks = blocks;
+    h->header_blocks = zs__zns_header_blocks(s, l->count);
+    h->payload_bytes = (uint32_t)l->bytes;
+    l->io.iov_count = 1;
+    l->io.iov[0].base = l->header;
+    l->io.iov[0].bytes = (size_t)blocks * s->block_bytes;
+    l->taken = l->bytes;
     if (l->object) {
         size_t take = (size_t)(blocks - 1) * s->block_bytes;
         const uint8_t *piece = l->object + l->bytes - take;
-        iov[0].bytes = s->block_bytes;
-        iov[1].base = piece;
-        iov[1].bytes = take;
-        h.payload_bytes = (uint32_t)take;
+        l->io.iov_count = 2;
+        l->io.iov[0].bytes = s->block_bytes;
+        l->io.iov[1].base = piece;
+        l->io.iov[1].bytes = take;
+        h->payload_bytes = (uint32_t)take;
         l->entry[0] =
             zs__zns_entry0(take, (take == l->bytes ? ZS__ZNS_FIRST : 0) | (l->more ? ZS__ZNS_MORE : 0),
                            zs__zns_crc(0, piece, take));
         l->entry[1] = l->link;
-        *out_taken = take;
+        l->taken = take;
     }
-    memset(l->header, 0, (size_t)h.header_blocks * s->block_bytes);
+    memset(l->header, 0, (size_t)h->header_blocks * s->block_bytes);
     for (i = 0; i < l->count; i++) {
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES, l->entry[2 * i]);
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8, l->entry[2 * i + 1]);
-        h.heads += zs__zns_entry_flags(l->entry[2 * i]) & ZS__ZNS_FIRST;
+        h->heads += zs__zns_entry_flags(l->entry[2 * i]) & ZS__ZNS_FIRST;
     }
     zs__add_u64(&s->underway, 1); /* before the sequence is taken: see zs__zns_flush */
-    h.frame_seq = zs__add_u64(&s->frame_seq, 1);
-    h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
-    zs__zns_head_write(s, l->header, &h);
-    rc = s->dev.ops.append(s->dev.user, zone, iov, l->object ? 2 : 1, &at);
-    zs__zns_set_fatal(s, rc);
-    zs__add_u64(&s->device_blocks, blocks);
-    if (!rc) {
-        zs__zns_frame_stored(s, e, l, &h, at);
+    h->frame_seq = zs__add_u64(&s->frame_seq, 1);
+    h->synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
+    zs__zns_head_write(s, l->header, h);
+}
+
+/* What the device answered is in io: the frame is known from now on, or the zone has failed. */
+static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
+{
+    size_t i;
+    zs__zns_set_fatal(s, l->io.rc);
+    zs__add_u64(&s->device_blocks, l->head.blocks);
+    if (!l->io.rc) {
+        zs__zns_frame_stored(s, e, l, &l->head, l->io.at);
         zs__add_u64(&s->appends, 1);
         for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
+    } else {
+        zs__add_u64(&s->retries, 1);
     }
     zs__sub_u64(&s->underway, 1);
-    return rc;
+    zs__zns_zone_unreserve(s, l->io.zone, l->io.rc != 0);
+}
+
+/* Starts a frame's append and leaves it under way. */
+static int zs__zns_load_fly(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
+{
+    uint32_t zone = 0, blocks = 0;
+    int rc = zs__zns_place(s, e, l->min, l->max, &zone, &blocks);
+    if (rc) return rc;
+    zs__zns_load_begin(s, e, l, zone, blocks);
+    s->dev.begin(s->dev.user, &l->io);
+    return 0;
+}
+
+/* Waits for its end. A failure is not made good here: the caller writes the frame again. */
+static int zs__zns_load_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
+{
+    s->dev.wait(s->dev.user, &l->io, 1);
+    zs__zns_load_end(s, e, l);
+    return l->io.rc;
+}
+
+/* The end of a buffer's append: readers go to the device and the buffer is free, or it is tried again later.
+   State is FLUSHING. */
+static int zs__zns_buffer_written(zslab_zns *s, zs__zns_buffer *b, int rc)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, b->frame);
+    uint32_t tries = 0;
+    if (rc) {
+        zs__store_rel_u32(&b->state, ZS__ZNS_B_FAILED); /* release: pairs with zs__zns_epoch_flush */
+        return rc;
+    }
+    zs__store_rel_ptr(&f->buffer, 0); /* release: stored state first. Pairs with zs__zns_buffer_pin */
+    zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
+    while (zs__load_acq_u64(&b->pin) != ZS__ZNS_B_RETIRED) /* acquire: readers' copies [BUF-2] */
+        zs__zns_nap(tries++);
+    b->dirty = b->load->count;
+    zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
+    return 0;
+}
+
+/* Sees to an append under way, if nobody else does: `block` waits for it. */
+static void zs__zns_buffer_land(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, int block)
+{
+    uint32_t flying = ZS__ZNS_B_FLYING;
+    if (!zs__cas_u32(&b->state, &flying, ZS__ZNS_B_FLUSHING)) /* acquire: pairs with zs__zns_buffer_write */
+        return;
+    if (block || s->dev.wait(s->dev.user, &b->load->io, 0))
+        zs__zns_buffer_written(s, b, zs__zns_load_land(s, e, b->load));
+    else
+        zs__store_rel_u32(&b->state, ZS__ZNS_B_FLYING); /* release: as in zs__zns_buffer_write */
+}
+
+static zs__zns_buffer *zs__zns_lane(zs__zns_ep *e, uint32_t i)
+{
+    zs__zns_buffer *b;
+    zs__lock_take(&e->lock);
+    b = e->lane[i];
+    zs__lock_drop(&e->lock);
+    return b;
+}
+
+/* The epoch is pinned, or nobody else can reach it. */
+static void zs__zns_ep_land(zslab_zns *s, zs__zns_ep *e, int block)
+{
+    uint32_t i;
+    for (i = 0; i < ZSLAB_ZNS_LANES && s->dev.begin; i++) {
+        zs__zns_buffer *b = zs__zns_lane(e, i);
+        if (b) zs__zns_buffer_land(s, e, b, block);
+    }
+}
+
+/* Appends that were left under way hold zones open: those of all epochs are waited for. */
+static void zs__zns_land_all(zslab_zns *s)
+{
+    uint32_t i, top;
+    if (!s->dev.begin) return;
+    zs__lock_take(&s->meta_lock);
+    top = s->epoch_top;
+    zs__lock_drop(&s->meta_lock);
+    for (i = 0; i < top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !zs__zns_pin(e, 0)) continue;
+        zs__zns_ep_land(s, e, 1);
+        zs__zns_unpin(e, 0);
+    }
+}
+
+/* zs__zns_place, waiting for an active slot up to the timeout. */
+static int zs__zns_place_wait(zslab_zns *s, zs__zns_ep *e, const zs__zns_load *l, uint32_t *out_zone,
+                              uint32_t *out_blocks)
+{
+    uint64_t began = 0;
+    uint32_t tries;
+    for (tries = 0;; tries++) {
+        int rc = zs__zns_place(s, e, l->min, l->max, out_zone, out_blocks);
+        if (rc != -(int)ZSLAB_E_NO_ACTIVE_ZONE) return rc;
+        if (!tries) began = zs__os_now_ns();
+        if (tries && zs__os_now_ns() - began >= s->config.wait_timeout_ns) return rc;
+        zs__zns_land_all(s);
+        zs__zns_nap(tries ? 200 + tries : 0);
+    }
 }
 
 /* Writes a frame somewhere: a zone that fails it is left, and the frame goes to another. */
-static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint64_t *out_taken)
+static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 {
     uint32_t zone = 0, blocks = 0, tries;
     int rc = -(int)ZSLAB_E_IO;
     for (tries = 0; tries < 24; tries++) {
         if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
-        rc = zs__zns_place(s, e, l->min, l->max, &zone, &blocks);
+        rc = zs__zns_place_wait(s, e, l, &zone, &blocks);
         if (rc) return rc;
-        rc = zs__zns_load_issue(s, e, l, zone, blocks, out_taken);
-        zs__zns_zone_unreserve(s, zone, rc != 0);
+        zs__zns_load_begin(s, e, l, zone, blocks);
+        rc = l->io.rc = s->dev.ops.append(s->dev.user, zone, l->io.iov, l->io.iov_count, &l->io.at);
+        zs__zns_load_end(s, e, l);
         if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
             return rc;
-        zs__add_u64(&s->retries, 1);
         if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) zs__zns_nap(200);
     }
     return rc;
@@ -3307,29 +3811,29 @@ static size_t zs__zns_buffer_front(const zslab_zns *s)
     return (size_t)zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX) * s->block_bytes;
 }
 
+static void zs__zns_buffer_free(zs__zns_buffer *b)
+{
+    if (!b) return;
+    free(b->entry);
+    free(b->load);
+    zs__zns_pages_free(b->pages);
+    free(b);
+}
+
 static zs__zns_buffer *zs__zns_buffer_new(zslab_zns *s)
 {
     zs__zns_buffer *b = (zs__zns_buffer *)calloc(1, sizeof *b);
     if (!b) return NULL;
     b->entry = (uint64_t *)calloc(2 * (size_t)ZS__ZNS_ENTRIES_MAX, sizeof *b->entry);
+    b->load = (zs__zns_load *)calloc(1, sizeof *b->load);
     b->pages = (uint8_t *)zs__zns_pages(zs__zns_buffer_front(s) + (size_t)s->pack_blocks * s->block_bytes);
     b->pin = ZS__ZNS_B_RETIRED;
-    if (b->entry && b->pages) {
+    if (b->entry && b->load && b->pages) {
         b->payload = b->pages + zs__zns_buffer_front(s);
         return b;
     }
-    free(b->entry);
-    zs__zns_pages_free(b->pages);
-    free(b);
+    zs__zns_buffer_free(b);
     return NULL;
-}
-
-static void zs__zns_buffer_free(zs__zns_buffer *b)
-{
-    if (!b) return;
-    free(b->entry);
-    zs__zns_pages_free(b->pages);
-    free(b);
 }
 
 /* Takes `bytes`, or a tail of them worth splitting off, and an entry. 0: no room. [BUF-1] */
@@ -3356,39 +3860,31 @@ static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer
     }
 }
 
-/* Waits for the copies, writes the buffer out, lets readers go to the device. State is FLUSHING. */
-static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b)
+/* Waits for the copies and writes the buffer out; `fly`: with a queue it is only started. State is FLUSHING. */
+static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, int fly)
 {
-    zs__zns_frame *f = zs__zns_frame_of(s, b->frame);
-    uint64_t word = zs__load_acq_u64(&b->word), taken; /* acquire: sealed, so final [BUF-1] */
+    uint64_t word = zs__load_acq_u64(&b->word); /* acquire: sealed, so final [BUF-1] */
     uint32_t count = ZS__ZNS_B_ENTRIES(word), header, tries = 0;
     size_t bytes = ZS__ZNS_B_BYTES(word), pad;
-    zs__zns_load l;
-    int rc;
+    zs__zns_load *l = b->load;
     while (zs__load_acq_u64(&b->done) != count) /* acquire: the copies. Pairs with zs__zns_pack */
         zs__zns_nap(tries++);
     header = zs__zns_header_blocks(s, count);
-    memset(&l, 0, sizeof l);
-    l.id = b->frame;
-    l.count = count;
-    l.entry = b->entry;
-    l.header = b->payload - (size_t)header * s->block_bytes;
-    l.bytes = bytes;
-    l.min = l.max = header + zs__zns_blocks(s, bytes);
-    pad = (size_t)(l.max - header) * s->block_bytes - bytes;
+    memset(l, 0, sizeof *l);
+    l->id = b->frame;
+    l->count = count;
+    l->entry = b->entry;
+    l->header = b->payload - (size_t)header * s->block_bytes;
+    l->bytes = bytes;
+    l->min = l->max = header + zs__zns_blocks(s, bytes);
+    pad = (size_t)(l->max - header) * s->block_bytes - bytes;
     memset(b->payload + bytes, 0, pad);
-    rc = zs__zns_load_write(s, e, &l, &taken);
-    if (rc) {
-        zs__store_rel_u32(&b->state, ZS__ZNS_B_FAILED); /* release: pairs with zs__zns_epoch_flush */
-        return rc;
+    if (fly && s->dev.begin && !zs__zns_load_fly(s, e, l)) {
+        zs__store_rel_u32(&b->state,
+                          ZS__ZNS_B_FLYING); /* release: the load. Pairs with zs__zns_buffer_land */
+        return 0;
     }
-    zs__store_rel_ptr(&f->buffer, 0); /* release: stored state first. Pairs with zs__zns_buffer_pin */
-    zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
-    for (tries = 0; zs__load_acq_u64(&b->pin) != ZS__ZNS_B_RETIRED;) /* acquire: readers' copies [BUF-2] */
-        zs__zns_nap(tries++);
-    b->dirty = count;
-    zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
-    return 0;
+    return zs__zns_buffer_written(s, b, zs__zns_load_write(s, e, l));
 }
 
 /* Whoever sets the sealed bit writes the buffer. 1: this thread. */
@@ -3408,8 +3904,9 @@ static int zs__zns_buffer_seal(zs__zns_ep *e, zs__zns_buffer *b)
 /* A packing buffer for the epoch; when all are under way, a failed one is tried again, or one waited for. */
 static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
 {
-    zs__zns_buffer *b = NULL, *failed = NULL;
+    zs__zns_buffer *b = NULL, *failed = NULL, *flying = NULL;
     uint32_t i, left, cur, busy = 0;
+    zs__zns_ep_land(s, e, 0);
     zs__lock_take(&e->lock);
     if (zs__load_acq_ptr(&e->cur)) { /* acquire: another thread opened one */
         zs__lock_drop(&e->lock);
@@ -3423,6 +3920,8 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
             b = e->lane[i];
         else if (state == ZS__ZNS_B_FAILED)
             failed = e->lane[i];
+        else if (state == ZS__ZNS_B_FLYING)
+            flying = e->lane[i];
         else
             busy = 1;
     }
@@ -3452,8 +3951,11 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     if (b) return 0;
     if (failed) {
         uint32_t was = ZS__ZNS_B_FAILED;
-        return zs__cas_u32(&failed->state, &was, ZS__ZNS_B_FLUSHING) ? zs__zns_buffer_write(s, e, failed) : 0;
+        return zs__cas_u32(&failed->state, &was, ZS__ZNS_B_FLUSHING) ? zs__zns_buffer_write(s, e, failed, 0)
+                                                                     : 0;
     }
+    if (flying) zs__zns_buffer_land(s, e, flying, 1);
+    if (flying) return 0;
     if (!busy) return -(int)ZSLAB_E_NOMEM;
     zs__zns_nap(1);
     return 0;
@@ -3488,41 +3990,97 @@ static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t
         if (!b)
             rc = zs__zns_buffer_open(s, e);
         else if (zs__zns_buffer_seal(e, b))
-            rc = zs__zns_buffer_write(s, e, b);
+            rc = zs__zns_buffer_write(s, e, b, 1);
         else
             zs__os_yield();
         if (rc) return rc;
     }
 }
 
-/* A whole frame straight from the caller's memory. */
+/* A whole frame straight from the caller's memory: a header and a frame id for it. */
+static int zs__zns_direct_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, const uint8_t *data,
+                                size_t bytes, uint64_t link, int more)
+{
+    memset(l, 0, sizeof *l);
+    l->header = (uint8_t *)zs__zns_pages(s->block_bytes + 2 * sizeof(uint64_t));
+    l->id = l->header ? zs__zns_frame_take(s, e) : ZS__ZNS_NONE;
+    if (l->id == ZS__ZNS_NONE) {
+        int rc = l->header ? -(int)ZSLAB_E_LIMIT : -(int)ZSLAB_E_NOMEM;
+        zs__zns_pages_free(l->header);
+        l->header = NULL;
+        return rc;
+    }
+    l->count = 1;
+    l->min = 2;
+    l->max =
+        bytes / s->block_bytes < s->frame_blocks ? (uint32_t)(bytes / s->block_bytes) + 1 : s->frame_blocks;
+    l->entry = (uint64_t *)(void *)(l->header + s->block_bytes);
+    l->object = data;
+    l->bytes = bytes;
+    l->link = link;
+    l->more = more;
+    return 0;
+}
+
 static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
                           int more, size_t *out_taken, uint32_t *out_frame)
 {
-    uint64_t entry[2], taken = 0;
     zs__zns_load l;
-    int rc;
-    memset(&l, 0, sizeof l);
-    l.header = (uint8_t *)zs__zns_pages(s->block_bytes);
-    l.id = l.header ? zs__zns_frame_take(s, e) : ZS__ZNS_NONE;
-    if (l.id == ZS__ZNS_NONE) {
-        rc = l.header ? -(int)ZSLAB_E_LIMIT : -(int)ZSLAB_E_NOMEM;
-        zs__zns_pages_free(l.header);
-        return rc;
-    }
-    l.count = 1;
-    l.min = 2;
-    l.max =
-        bytes / s->block_bytes < s->frame_blocks ? (uint32_t)(bytes / s->block_bytes) + 1 : s->frame_blocks;
-    l.entry = entry;
-    l.object = data;
-    l.bytes = bytes;
-    l.link = link;
-    l.more = more;
-    rc = zs__zns_load_write(s, e, &l, &taken);
-    *out_taken = (size_t)taken;
+    int rc = zs__zns_direct_begin(s, e, &l, data, bytes, link, more);
+    if (rc) return rc;
+    rc = zs__zns_load_write(s, e, &l);
+    *out_taken = l.taken;
     *out_frame = l.id;
     zs__zns_pages_free(l.header);
+    return rc;
+}
+
+#define ZS__ZNS_FLEET 16u
+
+/* Waits for one of several pieces; one that failed is written again as it was cut. */
+static int zs__zns_fleet_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
+{
+    int rc = 0;
+    if (!l->header) return 0;
+    if (zs__zns_load_land(s, e, l)) {
+        l->min = l->max = l->head.blocks;
+        rc = zs__zns_load_write(s, e, l);
+    }
+    zs__zns_pages_free(l->header);
+    l->header = NULL;
+    return rc;
+}
+
+/* With a queue: whole pieces from the end of a large object, several under way at once and all on the device
+   at return. The piece that names the object is not among them: it is seen only when all the others are. */
+static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t *rest, uint64_t *link,
+                         int *more)
+{
+    zs__zns_load *fleet = (zs__zns_load *)calloc(ZS__ZNS_FLEET, sizeof *fleet);
+    size_t full = zs__zns_frame_payload(s);
+    uint32_t n, i;
+    int rc = fleet ? 0 : -(int)ZSLAB_E_NOMEM, r;
+    for (n = 0; !rc && *rest > full; n++) {
+        zs__zns_load *l = &fleet[n % ZS__ZNS_FLEET];
+        rc = zs__zns_fleet_land(s, e, l);
+        rc = rc ? rc : zs__zns_direct_begin(s, e, l, data, *rest, *link, *more);
+        if (!rc && zs__zns_load_fly(s, e, l)) { /* no zone at once: the others may be what holds them */
+            for (i = 1; i < ZS__ZNS_FLEET && !rc; i++)
+                rc = zs__zns_fleet_land(s, e, &fleet[(n + i) % ZS__ZNS_FLEET]);
+            rc = rc ? rc : zs__zns_load_write(s, e, l);
+            zs__zns_pages_free(l->header);
+            l->header = NULL;
+        }
+        if (rc) break;
+        *rest -= l->taken;
+        *link = zs__zns_entry1(0, l->id, 0);
+        *more = 1;
+    }
+    for (i = 0; fleet && i < ZS__ZNS_FLEET; i++) {
+        r = zs__zns_fleet_land(s, e, &fleet[i]);
+        rc = rc ? rc : r;
+    }
+    free(fleet);
     return rc;
 }
 
@@ -3537,6 +4095,11 @@ static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t 
     do { /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
         size_t tail = rest % s->block_bytes;
         idx = 0;
+        if (s->dev.begin && rest >= 2 * full) {
+            rc = zs__zns_fleet(s, e, data, &rest, &link, &more);
+            if (rc) return rc;
+            continue;
+        }
         if (rest >= full || (rest >= full / 4 * 3 && !tail))
             rc = zs__zns_direct(s, e, data, rest, link, more, &taken, &frame);
         else
@@ -3555,27 +4118,32 @@ static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t 
     return 0;
 }
 
-/* What the epoch's buffers held when this was called is with the device afterwards; else the reason. */
-static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
+/* Starts writing the epoch's open buffer, if it holds anything. */
+static int zs__zns_epoch_push(zslab_zns *s, zs__zns_ep *e)
 {
     zs__zns_buffer *b =
         (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
-    int rc = 0, r;
+    return b && zs__zns_buffer_seal(e, b) ? zs__zns_buffer_write(s, e, b, 1) : 0;
+}
+
+/* What the epoch's buffers held when this was called is with the device afterwards; else the reason. */
+static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
+{
+    int rc = zs__zns_epoch_push(s, e), r;
     uint32_t i, tries;
-    if (b && zs__zns_buffer_seal(e, b)) rc = zs__zns_buffer_write(s, e, b);
     for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
+        zs__zns_buffer *b = zs__zns_lane(e, i);
         uint32_t state;
-        zs__lock_take(&e->lock);
-        b = e->lane[i];
-        zs__lock_drop(&e->lock);
         for (tries = 0; b; tries++) {
             uint64_t sealed = zs__load_acq_u64(&b->word) & ZS__ZNS_B_SEALED; /* acquire: pairs with _seal */
             state = zs__load_acq_u32(&b->state);                             /* acquire: pairs with _write */
             if (state == ZS__ZNS_B_FREE || (state == ZS__ZNS_B_OPEN && !sealed)) break;
-            if (state != ZS__ZNS_B_FAILED) {
+            if (state == ZS__ZNS_B_FLYING) {
+                zs__zns_buffer_land(s, e, b, 1);
+            } else if (state != ZS__ZNS_B_FAILED) {
                 zs__zns_nap(tries);
             } else if (zs__cas_u32(&b->state, &state, ZS__ZNS_B_FLUSHING)) {
-                r = zs__zns_buffer_write(s, e, b);
+                r = zs__zns_buffer_write(s, e, b, 0);
                 rc = rc ? rc : r;
                 if (r) break;
             }
@@ -3851,8 +4419,10 @@ static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zslab_zns_visit_fn *
                                int *out_bad)
 {
     size_t n = 0, i;
-    zs__zns_order *list = zs__zns_frames_of(s, e, &n);
+    zs__zns_order *list;
     int stop = 0;
+    zs__zns_ep_land(s, e, 1); /* what is under way has no place in the order yet */
+    list = zs__zns_frames_of(s, e, &n);
     if (!list) *out_bad = -(int)ZSLAB_E_NOMEM;
     for (i = 0; list && i < n && !stop; i++)
         stop = zs__zns_visit_frame(s, e, list[i].id, visit, user, out_bad);
@@ -3951,6 +4521,7 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
         return ZSLAB_E_CLOSED;
     }
     zs__zns_ep_wait(e, ZS__ZNS_E_PINS); /* [REL-1] */
+    zs__zns_ep_land(s, e, 1);
     zs__lock_take(&s->meta_lock);
     rc = zs__zns_seq_next(s, &seq); /* handles of ids given again carry another generation [GEN-1] */
     if (!rc) {
@@ -4715,6 +5286,7 @@ static void zs__zns_free(zslab_zns *s)
     uint32_t i, k;
     for (i = 0; i < s->epoch_top; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (e) zs__zns_ep_land(s, e, 1); /* a device that failed a sync may still have appends under way */
         for (k = 0; e && k < ZSLAB_ZNS_LANES; k++) zs__zns_buffer_free(e->lane[k]);
         if (e) free(e->zone);
     }
@@ -5046,31 +5618,38 @@ zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t c
     return zs__zns_answer(r);
 }
 
+/* Writes out what the epochs' buffers hold: all of them, in two rounds where appends may be under way together. */
+static int zs__zns_flush_all(zslab_zns *s)
+{
+    uint32_t i, top, round;
+    int rc = 0, one;
+    zs__lock_take(&s->meta_lock);
+    top = s->epoch_top;
+    zs__lock_drop(&s->meta_lock);
+    for (round = s->dev.begin ? 0 : 1; round < 2; round++)
+        for (i = 0; i < top; i++) {
+            zs__zns_ep *e = zs__zns_ep_at(s, i);
+            if (!e || !zs__zns_pin(e, 0)) continue;
+            one = round ? zs__zns_epoch_flush(s, e) : zs__zns_epoch_push(s, e);
+            zs__zns_unpin(e, 0);
+            if (round && !rc) rc = one; /* what the first round could not write the second tries again */
+        }
+    return rc;
+}
+
 zslab_result zslab_zns_sync(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e;
     zslab_result r;
-    uint32_t i, top;
-    int rc = 0, one;
+    int rc, one;
     if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
     if (r != ZSLAB_OK) return zs__zns_answer(r);
     e = id ? zs__zns_pin_id(s, id, 0) : NULL;
     if (id && !e) return zs__zns_answer(ZSLAB_E_CLOSED);
-    if (e) {
-        rc = zs__zns_epoch_flush(s, e);
-        zs__zns_unpin(e, 0);
-    }
-    zs__lock_take(&s->meta_lock);
-    top = id ? 0 : s->epoch_top;
-    zs__lock_drop(&s->meta_lock);
-    for (i = 0; i < top; i++) {
-        e = zs__zns_ep_at(s, i);
-        if (!e || !zs__zns_pin(e, 0)) continue;
-        one = zs__zns_epoch_flush(s, e);
-        zs__zns_unpin(e, 0);
-        rc = rc ? rc : one;
-    }
+    rc = e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s);
+    if (e) zs__zns_unpin(e, 0);
+    zs__zns_land_all(s); /* so that a recovery knows of all of them: see zs__zns_flush */
     one = zs__zns_flush(s);
     rc = rc ? rc : one;
     zs__add_u64(&s->syncs, 1);
@@ -5199,6 +5778,8 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
     if (!s) return;
     out->zones = s->zone_count;
     out->uses_append = s->dev.uses_append;
+    out->queue_depth = s->dev.queue_depth;
+    out->queue_refused = s->dev.queue_refused;
     /* What the device says, if it answers: zones may have gone read-only or offline unasked. */
     device = (zslab_zns_zone *)calloc(s->zone_count, sizeof *device);
     if (device && s->dev.ops.report(s->dev.user, 0, s->zone_count, device)) {
@@ -5316,6 +5897,8 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
     zs__zns_say(&o, "zones_read_only", t.zones_read_only, ",");
     zs__zns_say(&o, "zones_offline", t.zones_offline, ",");
     zs__zns_say(&o, "uses_append", t.uses_append, ",");
+    zs__zns_say(&o, "queue_depth", t.queue_depth, ",");
+    zs__zns_say(&o, "queue_refused", t.queue_refused, ",");
     zs__zns_say(&o, "epochs", t.epochs, ",");
     zs__zns_say(&o, "objects", t.objects, ",");
     zs__zns_say(&o, "user_bytes", t.user_bytes, ",");

@@ -62,7 +62,10 @@ trap 'rm -rf "$tmp"' EXIT
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"
     rule "README: the figures of bench/results" "$(bench/readme.py check)"
-    rule "README: every switch of zslab.h" "$(unexplained zslab.h README.md)"
+    rule "zslab_zns.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab_zns.h >"$tmp/front"; unexplained zslab_zns.h "$tmp/front" | sed 's/ is not.*//')"
+    for h in $headers; do
+        rule "README: every switch of $h" "$(unexplained $h README.md)"
+    done
     rule "README: every public function of zslab.h" "$(public_names zslab.h | sort -u | while read -r f; do
         grep -qw "$f" README.md || echo "$f"; done)"
 }

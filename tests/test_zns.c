@@ -523,7 +523,7 @@ static void a_killed_process_keeps_what_left_the_buffers(void)
     close(fds[1]);
     waitpid(pid, &status, 0);
     EXPECT(status == 0);
-    s = zslab_zns_open_file(path, NULL, NULL);
+    s = open_after_kill(path);
     EXPECT(s != NULL);
     zslab_zns_recovery(s, &r);
     EXPECT(r.objects == 30 && r.unacknowledged_possible == 30 && r.epochs == 1 && r.lost == 0);

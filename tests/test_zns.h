@@ -108,6 +108,20 @@ static inline zslab_result object_get(zslab_zns *s, zslab_handle h, uint64_t num
     return r;
 }
 
+/* Opens a store whose process was killed: with io_uring the kernel lets go of the file a moment later. */
+static inline zslab_zns *open_after_kill(const char *path)
+{
+    zslab_zns *s = NULL;
+    int tries;
+    for (tries = 0; tries < 100000 && !s; tries++) {
+        s = zslab_zns_open_file(path, NULL, NULL);
+        if (!s && zslab_last_error() != ZSLAB_E_BUSY) break;
+        if (!s) zs__zns_nap(1000); /* 50 us or more */
+    }
+    if (!s) printf("%s: %s\n", path, zslab_result_name(zslab_last_error()));
+    return s;
+}
+
 static inline double seconds_argument(int argc, char **argv, double otherwise)
 {
     return argc > 1 ? atof(argv[1]) : otherwise;
