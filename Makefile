@@ -59,11 +59,15 @@ $(eval $(call flavour,tests,))
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 .SECONDARY:
 
-test: $(TESTS:%=build/tests/%) ## build and run all tests; the last line counts them
-	@tests/run.sh -j $(JOBS) -l build/log/tests $(TESTS:%=build/tests/%) $(CELLS)
+# $(call run,<flavour>,<programs>,<more for run.sh>): build that many at a time, then run them
+run = +@$(MAKE) -s --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j $(JOBS)) Makefile $(2:%=build/$(1)/%) && \
+	tests/run.sh -j $(JOBS) -l build/log/$(1) $(3) $(2:%=build/$(1)/%)
 
-test-notls: $(TESTS:%=build/notls/%) ## the tests without thread-local storage (shared mode)
-	@tests/run.sh -j $(JOBS) -l build/log/notls $^
+test: ## build and run all tests; the last line counts them
+	$(call run,tests,$(TESTS)) $(CELLS)
+
+test-notls: ## the tests without thread-local storage (shared mode)
+	$(call run,notls,$(TESTS))
 
 demo-zns: build/examples/demo_zns ## 1 GiB to a file that acts as a zoned drive, killed midway, recovered, verified
 	@mkdir -p build/demo

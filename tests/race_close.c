@@ -226,7 +226,7 @@ static const il_plant plants[] = {
     { "no_second_fence", "close_vs_last_frees", "zs__fence_all", IL_ASYM, "", 2, IL_DROP, 0 },
     { "counted_twice", "last_two_frees", "zs__chunk_drained", IL_RMW, "drained", 0, IL_LIE, 0 },
     { "row_not_fenced", "close_vs_new_row", "zs__row_attach", IL_FENCE, "", 0, IL_DROP, 0 },
-    { "no_second_look", "close_vs_new_row", "zs__row_attach", IL_LOAD, "place->state", 2, IL_LIE, 0 },
+    { "no_second_look", "close_vs_new_row", "zs__row_attach", IL_LOAD, "place->state", 1, IL_LIE, 0 },
     { "no_own_fence", "refused_close_vs_new_row", "zs__row_alloc", IL_FENCE, "", 0, IL_DROP, 0 },
 };
 

@@ -9,18 +9,18 @@ $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
 $(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
 
-asan: $(TESTS:%=build/asan/%) ## the tests under AddressSanitizer and UBSan
-	@tests/run.sh -j $(JOBS) -l build/log/asan $^
+asan: ## the tests under AddressSanitizer and UBSan
+	$(call run,asan,$(TESTS))
 
-tsan: $(TESTS:%=build/tsan/%) ## the tests under ThreadSanitizer
-	@tests/run.sh -j $(JOBS) -l build/log/tsan -r 'setarch -R' $^
+tsan: ## the tests under ThreadSanitizer
+	$(call run,tsan,$(TESTS),-r 'setarch -R')
 
 coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
 	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
 	@tests/coverage.sh build/cov
 
-race: $(RACES:%=build/race/%) ## every interleaving of small scenarios, up to a bound, then at random
-	@tests/run.sh -j $(JOBS) -l build/log/race $^
+race: ## every interleaving of small scenarios, up to a bound, then at random
+	$(call run,race,$(RACES))
 
 test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
 	@CC="$(CC)" tests/zns/run.sh build/zns
