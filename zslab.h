@@ -49,6 +49,10 @@
      ZSLAB_ENABLE_RSS_RECLAMATION  1: ZSLAB_RECLAIM_DEFAULT means _RSS
      ZSLAB_HARDENED         0      1: every allocator has ZSLAB_FLAG_HARDENED
      ZSLAB_STATS            1      0 none, 1 slow-path counters, 2 also totals (layout)
+     ZSLAB_TAGS             0      1: a 16-bit tag for every object, see zslab_set_tag (layout)
+     ZSLAB_ON_ALLOC(z, p, size), ZSLAB_ON_FREE(z, p), ZSLAB_ON_EPOCH(z, epoch, event)
+                                   statements of yours, see >>api-debug (layout: some or none)
+     ZSLAB_PROBES           0      1: probes for tracers by <sys/sdt.h>, see >>api-debug (layout)
      ZSLAB_NO_TLS           0      no thread-local storage: shared mode only (layout)
      ZSLAB_NO_OS            0      no operating system: caller's buffers only, no libc; the
                                    compiler may still emit memset and memcpy
@@ -67,9 +71,9 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>fast >>platform >>guard >>count >>class >>arena >>slab
-     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>domain >>pool >>stats
-     >>text >>public >>create >>fork >>check >>licence    */
+     >>atomics >>bits >>layout >>hooks >>fast >>platform >>guard >>count >>class >>arena >>slab
+     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>visit >>domain >>pool
+     >>stats >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -128,6 +132,37 @@
 #endif
 #if ZSLAB_STATS < 0 || ZSLAB_STATS > 2
 #error "ZSLAB_STATS must be 0 (none), 1 (slow paths) or 2 (also totals)"
+#endif
+#ifndef ZSLAB_TAGS
+#define ZSLAB_TAGS 0
+#endif
+#if ZSLAB_TAGS != 0 && ZSLAB_TAGS != 1
+#error "ZSLAB_TAGS must be 0 or 1"
+#endif
+#ifndef ZSLAB_PROBES
+#define ZSLAB_PROBES 0
+#endif
+#if ZSLAB_PROBES != 0 && ZSLAB_PROBES != 1
+#error "ZSLAB_PROBES must be 0 or 1"
+#endif
+#if ZSLAB_PROBES && defined(__has_include)
+#if !__has_include(<sys/sdt.h>)
+#error "ZSLAB_PROBES needs <sys/sdt.h>: Debian has it in systemtap-sdt-dev"
+#endif
+#endif
+#if defined(ZSLAB_ON_ALLOC) || defined(ZSLAB_ON_FREE) || defined(ZSLAB_ON_EPOCH)
+#define ZS__HOOKS 1
+#else
+#define ZS__HOOKS 0
+#endif
+#ifndef ZSLAB_ON_ALLOC
+#define ZSLAB_ON_ALLOC(z, p, size) ((void)0)
+#endif
+#ifndef ZSLAB_ON_FREE
+#define ZSLAB_ON_FREE(z, p) ((void)0)
+#endif
+#ifndef ZSLAB_ON_EPOCH
+#define ZSLAB_ON_EPOCH(z, epoch, event) ((void)0)
 #endif
 #ifndef ZSLAB_TLS_MODEL
 #define ZSLAB_TLS_MODEL "initial-exec"
@@ -240,6 +275,36 @@ typedef struct zslab_os {
 /* Told of every misuse: what it was, the pointer or the handle. Called without any lock held. */
 typedef void zslab_misuse_fn(void *user, zslab_result what, const void *p, zslab_handle h);
 
+/* A live object, as zslab_check and on_leak show it. */
+typedef struct zslab_visit {
+    const void *p;
+    size_t usable_bytes, class_idx;
+    zslab_epoch epoch;
+    zslab_handle handle;         /* 0: made without one */
+    uint64_t age_epochs;         /* epochs opened since its own */
+    uint16_t tag;                /* zslab_set_tag's; 0: none, or ZSLAB_TAGS is 0 */
+} zslab_visit;
+typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero stops the walk */
+
+/* Told of every object that is still live when its epoch is closed (by zslab_epoch_close, _advance, a domain; they
+   may yet be freed) and when the allocator is destroyed; never of those that a release or a reset drops. Called
+   without any lock held. At a close others may go on meanwhile: an object was live when it was looked at. Free
+   objects from here if you like, but make no other call that changes the allocator. Non-zero ends this report. */
+typedef enum zslab_leak {
+    ZSLAB_LEAK_AT_CLOSE = 0,
+    ZSLAB_LEAK_AT_DESTROY = 1
+} zslab_leak;
+typedef int zslab_leak_fn(void *user, zslab_leak when, const zslab_visit *object);
+
+/* What happened to an epoch, for ZSLAB_ON_EPOCH. */
+typedef enum zslab_epoch_event {
+    ZSLAB_EPOCH_EVENT_OPEN = 0,
+    ZSLAB_EPOCH_EVENT_CLOSE = 1,   /* takes no objects any more; the first time only */
+    ZSLAB_EPOCH_EVENT_RELEASE = 2, /* its objects are about to go, all at once, without ZSLAB_ON_FREE */
+    ZSLAB_EPOCH_EVENT_RESET = 3,   /* the same; it stays open */
+    ZSLAB_EPOCH_EVENT_DRAINED = 4  /* closed, and found to be without objects */
+} zslab_epoch_event;
+
 #define ZSLAB_CACHE_NONE ((size_t)-1)
 
 /* An allocator's configuration; zero in a field means its default. */
@@ -261,6 +326,8 @@ typedef struct zslab_config {
     zslab_os os;                 /* not together with memory */
     zslab_misuse_fn *on_misuse;
     void *misuse_user;
+    zslab_leak_fn *on_leak;      /* with it a close looks at every object of the epoch: O(chunks in use) */
+    void *leak_user;
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -272,17 +339,6 @@ typedef struct zslab_handle_fields {
     uint32_t version;            /* bits 1 to 0: 1 here, 2 in zslab_zns.h */
 } zslab_handle_fields;
 #define ZSLAB_HANDLE_VERSION 1
-
-/* A live object, as zslab_check shows it. */
-typedef struct zslab_visit {
-    const void *p;
-    size_t usable_bytes, class_idx;
-    zslab_epoch epoch;
-    zslab_handle handle;         /* 0: made without one */
-    uint64_t age_epochs;         /* epochs opened since its own */
-    uint16_t tag;
-} zslab_visit;
-typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero stops the walk */
 
 typedef struct zslab_pool zslab_pool;     /* slots of one size, one owner */
 typedef struct zslab_remote zslab_remote; /* gives a pool's slots back from any thread; reference-counted */
@@ -906,7 +962,24 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
    zslab_epoch_info). Counters end in _total. Arguments, result and threads as zslab_stats_json. */
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
 
-/* ---- >>api-debug ----------------------------------------------------------- */
+/* ---- >>api-debug -----------------------------------------------------------
+   Looking for who did it: a walk over live objects, tags that say who made them, hooks and probes. Leaks are reported
+   to zslab_config.on_leak.
+
+   ZSLAB_ON_ALLOC(z, p, size)         an object was given out; size as it was asked for
+   ZSLAB_ON_FREE(z, p)                it is taken back: all checks are passed, the slot is not free yet
+   ZSLAB_ON_EPOCH(z, epoch, event)    a zslab_epoch_event happens to an epoch; under a lock: make no call on z
+
+   Each of them is a statement, defined before the include wherever the implementation or ZSLAB_INLINE is; what is
+   not defined costs nothing. Every object is told of once, however it was allocated or freed, the fallback's too; a
+   zslab_realloc that moves frees the old one and gives out a new one; a pool's slots are not told of.
+   ZSLAB_ON_ALLOC and _FREE run in the thread of the call and may ask about p (zslab_epoch_of, zslab_usable_size,
+   zslab_set_tag), but allocate and free nothing of z. For one address the two alternate; at a release or a reset
+   the epoch's event stands for all of its objects.
+
+   ZSLAB_PROBES puts a probe (a nop and a note, USDT) at the same places, provider zslab: alloc(z, p, size),
+   free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }'
+   */
 
 /* zslab_check -- visit every live object and verify the allocator's invariants.
    in       visit    NULL: verify only; non-zero from it stops the walk
@@ -914,6 +987,13 @@ ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
    threads  nobody else may use z meanwhile
    cost     O(slots of every chunk in use)                                          */
 ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user);
+
+/* zslab_set_tag -- mark a live object with a number of yours, such as the place that made it; zslab_check and
+   on_leak show it. A new object has tag 0; zslab_realloc takes it along. Without ZSLAB_TAGS nothing happens.
+   in       p        NULL and the fallback's are ignored; what is no live object is misuse, counted and reported
+   threads  any thread, while nobody frees p
+   cost     O(1). ZSLAB_TAGS itself: two bytes a slot, and a store at each allocation   */
+ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag);
 
 /* ---- >>api-short -----------------------------------------------------------
    The older style's names, with its argument orders and result types, over the calls above. An EpochId is a
@@ -1569,7 +1649,7 @@ private:
 
 /* ---- >>atomics -------------------------------------------------------------
    One function per operation and order, for uint8_t, uint32_t, uint64_t and pointers kept as
-   uintptr_t; suffixes _u8 _u32 _u64 _ptr. Plain name: relaxed. Read-modify-writes are acq_rel, or
+   uintptr_t (tags: uint16_t); suffixes _u8 _u16 _u32 _u64 _ptr. Plain name: relaxed. Read-modify-writes are acq_rel, or
    seq_cst where named so. ZS__ATOMICS_INCLUDE names a file that defines the same functions, for the
    interleaving checker.                                                            */
 #if defined(ZS__ATOMICS_INCLUDE)
@@ -1669,6 +1749,7 @@ static inline void zs__compiler_barrier(void)
     }
 #define ZS__ATOMIC_FUNCTIONS(T, N) ZS__ATOMIC_FUNCTIONS_##N
 #define ZS__ATOMIC_FUNCTIONS_u8 ZS__ATOMIC_FUNCTIONS_MSVC(uint8_t, u8, char, 8)
+#define ZS__ATOMIC_FUNCTIONS_u16 ZS__ATOMIC_FUNCTIONS_MSVC(uint16_t, u16, short, 16)
 #define ZS__ATOMIC_FUNCTIONS_u32 ZS__ATOMIC_FUNCTIONS_MSVC(uint32_t, u32, long, )
 #define ZS__ATOMIC_FUNCTIONS_u64 ZS__ATOMIC_FUNCTIONS_MSVC(uint64_t, u64, __int64, 64)
 #if UINTPTR_MAX > 0xffffffffu
@@ -1692,6 +1773,9 @@ static inline void zs__compiler_barrier(void)
 
 #ifndef ZS__ATOMICS_INCLUDE
 ZS__ATOMIC_FUNCTIONS(uint8_t, u8)
+#if ZSLAB_TAGS
+ZS__ATOMIC_FUNCTIONS(uint16_t, u16)
+#endif
 ZS__ATOMIC_FUNCTIONS(uint32_t, u32)
 ZS__ATOMIC_FUNCTIONS(uint64_t, u64)
 ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
@@ -1925,6 +2009,7 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
+#define ZS__TAG_BYTES (ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
 typedef struct zs__hint {
     uint32_t next;         /* 1 + next slab of the inbox; whoever set queued writes it before the push */
@@ -1987,6 +2072,9 @@ struct zslab {
     zs__chunk *chunks;
     uint8_t *states;       /* one byte per slot, 64 per slab, by slab index */
     uint64_t *words;       /* one per slab */
+#if ZSLAB_TAGS
+    uint16_t *tags;        /* atomic: one per slot, by the index of its state */
+#endif
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
     uint32_t guarded;
     uint32_t id_count;     /* atomic: registry ids given out so far */
@@ -2148,6 +2236,14 @@ static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size
     return (zs__bin *)((char *)row + z->bin_of[(size - 1) >> 3]);
 }
 
+static inline uint8_t *zs__slot_state(const zslab *z, const void *p) /* of the object at p */
+{
+    size_t offset = (size_t)((const char *)p - z->base);
+    const zs__chunk *c = &z->chunks[offset >> ZSLAB_CHUNK_SHIFT];
+    uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * zs__load_recip(&c->recip);
+    return (uint8_t *)zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS);
+}
+
 /* What ZSLAB_STATS 2 adds to an allocation and to a free by the owner: one writer, readers want a recent value. */
 static ZS__ALWAYS_INLINE void zs__total_alloc(zs__bin *bin)
 {
@@ -2167,13 +2263,82 @@ static ZS__ALWAYS_INLINE void zs__total_free(zs__bin *bin)
 #endif
 }
 
+/* ---- >>hooks ---------------------------------------------------------------
+   What a build may want to hear of: the hooks ZSLAB_ON_*, probes for tracers, tags of slots. Empty bodies when
+   switched off.
+
+   [HOOK-1] An object is given once: after the last check of its allocation, before anybody else has its address.
+            It is taken once: after the last check of its free, before a word or a state says so. An allocation
+            that is undone is neither. So what is heard of one address alternates, in any order of threads.       */
+#if ZSLAB_PROBES
+#include <sys/sdt.h>
+#if defined(__clang__) /* its macros take `...` and are given nothing for it */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
+#define ZS__PROBE2(name, a, b) DTRACE_PROBE2(zslab, name, a, b)
+#define ZS__PROBE3(name, a, b, c) DTRACE_PROBE3(zslab, name, a, b, c)
+#else
+#define ZS__PROBE2(name, a, b) ((void)0)
+#define ZS__PROBE3(name, a, b, c) ((void)0)
+#endif
+
+static inline void zs__tag_set(zslab *z, const void *p, uint16_t tag) /* p: the allocator's or the fallback's */
+{
+#if ZSLAB_TAGS
+    if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes)
+        zs__store_u16(&z->tags[zs__slot_state(z, p) - z->states], tag); /* relaxed: its own, ordered with nothing */
+#else
+    (void)z, (void)p, (void)tag;
+#endif
+}
+
+static inline uint16_t zs__tag_at(const zslab *z, const uint8_t *state) /* of the slot with this state */
+{
+#if ZSLAB_TAGS
+    return zs__load_u16(&z->tags[state - z->states]); /* relaxed: as above */
+#else
+    (void)z, (void)state;
+    return 0;
+#endif
+}
+
+static ZS__ALWAYS_INLINE void *zs__given(zslab *z, void *p, size_t size) /* NULL: none was; returns p */
+{
+    if ((ZSLAB_TAGS || ZSLAB_PROBES || ZS__HOOKS) && p) {
+        zs__tag_set(z, p, 0);
+        ZS__PROBE3(alloc, z, p, size);
+        ZSLAB_ON_ALLOC(z, p, size);
+    }
+    (void)z, (void)size;
+    return p;
+}
+
+static ZS__ALWAYS_INLINE void zs__taken(zslab *z, void *p)
+{
+    ZS__PROBE2(free, z, p);
+    ZSLAB_ON_FREE(z, p);
+    (void)z, (void)p;
+}
+
+static inline void zs__happens(zslab *z, zslab_epoch e, zslab_epoch_event event) /* epoch lock held */
+{
+    ZS__PROBE3(epoch, z, e, (int)event);
+    ZSLAB_ON_EPOCH(z, e, event);
+    (void)z, (void)e, (void)event;
+}
+#if ZSLAB_PROBES && defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
 /* ---- >>fast ----------------------------------------------------------------
    The two hot functions, inline where ZSLAB_INLINE or ZSLAB_STATIC asks for it. Their slow paths are the only
    other names the library exports; the names carry the switches that change the layout, so that files compiled
    with different ones do not link.                                                 */
-#define ZS__PASTE_(name, shift, stats, no_tls) zslab_impl_##name##_c##shift##_s##stats##_n##no_tls
-#define ZS__PASTE(name, shift, stats, no_tls) ZS__PASTE_(name, shift, stats, no_tls)
-#define ZS__ABI(name) ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS)
+#define ZS__PASTE_(name, c, s, n, t, h, p) zslab_impl_##name##_c##c##_s##s##_n##n##_t##t##_h##h##_p##p
+#define ZS__PASTE(name, c, s, n, t, h, p) ZS__PASTE_(name, c, s, n, t, h, p)
+#define ZS__ABI(name)                                                                                     \
+    ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES)
 #define zs__malloc_slow ZS__ABI(malloc_slow)
 #define zs__malloc_epoch_slow ZS__ABI(malloc_epoch_slow)
 #define zs__malloc_undo ZS__ABI(malloc_undo)
@@ -2265,8 +2430,10 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
                        free: a live state is then of the new binding, and the record behind it is the new one */
                     if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
                         return zs__free_cold(z, p);
+                    zs__taken(z, p);
                     return zs__free_remote(z, c, state, stamp);
                 }
+                zs__taken(z, p);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->bin) == (uintptr_t)bin))
@@ -2327,6 +2494,16 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zslab *z, size_t size, zsla
         return zs__row_malloc(z, tls->given, size, e);
     return zs__malloc_epoch_slow(z, size, e);
 }
+
+static ZS__ALWAYS_INLINE void *zs__malloc_public(zslab *z, size_t size)
+{
+    return zs__given(z, zs__malloc_fast(z, size), size);
+}
+
+static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zslab *z, size_t size, zslab_epoch e)
+{
+    return zs__given(z, zs__malloc_epoch_fast(z, size, e), size);
+}
 #endif /* !ZSLAB_NO_TLS */
 
 /* [ID-1] Is a handle live that leads to entry e and words w? Read after the entry's slots. A handle that was stale
@@ -2359,8 +2536,8 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle 
 
 #if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
 /* The names stay functions for whoever takes their address. */
-#define zslab_malloc(z, size) zs__malloc_fast((z), (size))
-#define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_fast((z), (size), (epoch))
+#define zslab_malloc(z, size) zs__malloc_public((z), (size))
+#define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_public((z), (size), (epoch))
 #define zslab_free(z, p) zs__free_fast((z), (p))
 #endif
 #if ZSLAB_INLINE || ZSLAB_STATIC
@@ -3141,8 +3318,8 @@ static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
 static int zs__chunk_metadata(zslab *z, uint32_t chunk, const zs__class *k)
 {
     zs__region *r = &z->regions[k->region];
-    size_t upto = (size_t)chunk + 1, step, bytes[3];
-    char *area[3];
+    size_t upto = (size_t)chunk + 1, step, bytes[3 + ZSLAB_TAGS];
+    char *area[3 + ZSLAB_TAGS];
     int i;
     if (z->config.memory || r->committed >= upto)
         return 0;
@@ -3151,7 +3328,10 @@ static int zs__chunk_metadata(zslab *z, uint32_t chunk, const zs__class *k)
         step = z->chunk_count;
     bytes[0] = 64, bytes[1] = sizeof *z->words, bytes[2] = sizeof *z->hints;
     area[0] = (char *)z->states, area[1] = (char *)z->words, area[2] = (char *)z->hints;
-    for (i = 0; i < 3; i++) {
+#if ZSLAB_TAGS
+    bytes[3] = ZS__TAG_BYTES, area[3] = (char *)z->tags;
+#endif
+    for (i = 0; i < 3 + ZSLAB_TAGS; i++) {
         size_t unit = bytes[i] * r->lines, from = bytes[i] * r->first + unit * r->committed;
         size_t to = bytes[i] * r->first + unit * step;
         from = from / z->page_bytes * z->page_bytes;
@@ -3991,14 +4171,6 @@ static zslab_handle zs__handle_at(const zslab *z, uint32_t chunk, uint32_t slab,
     return zs__word_live(word, slot) ? zs__load_u64(&e->name) + ((uint64_t)word << 10) : 0;
 }
 
-static uint8_t *zs__slot_state(const zslab *z, const void *p) /* of the object at p */
-{
-    size_t offset = (size_t)((const char *)p - z->base);
-    const zs__chunk *c = &z->chunks[offset >> ZSLAB_CHUNK_SHIFT];
-    uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * zs__load_recip(&c->recip);
-    return (uint8_t *)zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS);
-}
-
 /* Give a slot in state HANDLE, passed the gate, its handle. */
 static zslab_result zs__handle_issue(zslab *z, void *p, zslab_handle *out)
 {
@@ -4389,6 +4561,8 @@ static void zs__place_end(zslab *z, zs__place *place, int released)
     if (place->state == ZSLAB_EPOCH_CLOSING) {
         zs__closing_remove(z, place);
         zs__store_u32(&place->ended, !released);
+        if (!released)
+            zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
     }
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__place_free(z, place);
@@ -4477,6 +4651,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__store_rel_u64(&place->id, e); /* release: pairs with zs__place_find */
+    zs__happens(z, e, ZSLAB_EPOCH_EVENT_OPEN);
     return e;
 }
 
@@ -4883,7 +5058,7 @@ static int zs__chunk_drained(zslab *z, zs__place *place, zs__chunk_cold *x)
 }
 
 typedef struct zs__sweep {
-    zs__runs pages, states, words;
+    zs__runs pages, states, words, tags;
     zs__place *place;
     uint64_t stamp;        /* of the chunks meant */
     int dead;              /* their round is over: every page goes, live or not */
@@ -4916,6 +5091,9 @@ static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
     }
     zs__run_add(z, &s->states, (char *)(z->states + slab * 64), (char *)(z->states + (slab + lines) * 64));
     zs__run_add(z, &s->words, (char *)(z->words + slab), (char *)(z->words + slab + lines));
+#if ZSLAB_TAGS
+    zs__run_add(z, &s->tags, (char *)(z->tags + slab * 64), (char *)(z->tags + (slab + lines) * 64));
+#endif
 }
 
 static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
@@ -4951,6 +5129,7 @@ static void zs__sweep_flush(zslab *z, zs__sweep *s)
     zs__run_flush(z, &s->pages);
     zs__run_flush(z, &s->states);
     zs__run_flush(z, &s->words);
+    zs__run_flush(z, &s->tags);
 }
 
 /* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
@@ -5563,15 +5742,17 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     return bin->slots + (size_t)slot * bin->size;
 }
 
-/* Undo a refused allocation: a free, also in a chunk that drains by now. In a dead round there is nothing to undo.
-   */
+static void zs__free_unseen(zslab *z, void *p);
+
+/* Undo a refused allocation: a free, also in a chunk that drains by now, that nobody is told of [HOOK-1]. In a dead
+   round there is nothing to undo. */
 static void zs__undo(zslab *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
     uint64_t stamp = zs__load_u64(&c->stamp);
     if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word)) {
         zs__slot_plain(z, p);
-        zslab_free(z, p);
+        zs__free_unseen(z, p);
     }
 }
 
@@ -6107,6 +6288,126 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
     }
 }
 
+/* ---- >>visit ---------------------------------------------------------------
+   Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks while
+   others may go on. Chunks are walked by address, without a lock; [STATS-1] holds here as for snapshots.       */
+
+static uint32_t zs__chunks_bound(zslab *z) /* chunks that may ever have been bound */
+{
+    uint32_t chunks;
+    zs__arena_take(z);
+    chunks = z->fresh_chunk;
+    if (!z->config.memory && chunks > z->record_committed)
+        chunks = (uint32_t)z->record_committed;
+    zs__arena_drop(z);
+    return chunks;
+}
+
+static inline size_t zs__slab_at(const zslab *z, uint32_t chunk, const zs__class *k) /* [STATS-1] by class alone */
+{
+    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
+}
+
+/* Shared mode: who has claimed a slot says soon what becomes of it; past the gate by then, perhaps. */
+static uint8_t zs__state_settled(const uint8_t *state)
+{
+    uint8_t s = zs__load_acq_u8(state); /* acquire: pairs with who stored it */
+    while (s == ZS__CLAIMED) {
+        zs__os_yield();
+        s = zs__load_acq_u8(state);
+    }
+    return s;
+}
+
+/* Objects of one slab, which `v` tells of but for what is each one's own. Non-zero: the visitor has seen enough. */
+static int zs__visit_slab(const zslab *z, uint32_t chunk, const zs__class *k, uint32_t number, zslab_visit *v,
+                          zslab_visit_fn *visit, void *user)
+{
+    size_t slab = zs__slab_at(z, chunk, k) + number;
+    uint32_t slot, slots = number + 1 == k->slabs ? k->slots - number * 64 : 64;
+    for (slot = 0; slot < slots; slot++) {
+        uint8_t s = zs__state_settled(z->states + slab * 64 + slot);
+        if (s != ZS__LIVE && s != ZS__GUARDED && s != ZS__HANDLE)
+            continue;
+        v->p = zs__chunk_base(z, chunk) + ((size_t)number * 64 + slot) * k->size;
+        v->handle = zs__handle_at(z, chunk, (uint32_t)slab, slot);
+        if (s == ZS__HANDLE && !v->handle)
+            continue; /* being made, or freed */
+        v->tag = zs__tag_at(z, z->states + slab * 64 + slot);
+        if (visit(user, v))
+            return 1;
+    }
+    return 0;
+}
+
+/* What on_leak is told: the objects of an epoch, or of all. */
+typedef struct zs__leaks {
+    const zslab *z;
+    zslab_leak when;
+    zslab_epoch epoch;     /* 0: every one that lives */
+    uint64_t stamp, era;   /* its round; the last epoch opened */
+} zs__leaks;
+
+static int zs__leak_show(void *user, const zslab_visit *v)
+{
+    const zs__leaks *w = (const zs__leaks *)user;
+    return w->z->config.on_leak(w->z->config.leak_user, w->when, v);
+}
+
+static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
+{
+    const zslab *z = w->z;
+    const zs__chunk *c = &z->chunks[chunk];
+    uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
+    uint32_t cls = zs__load_u32(&c->cls), number;
+    const zs__class *k = &z->classes[cls];
+    zslab_visit v;
+    zs__zero(&v, sizeof v);
+    v.usable_bytes = k->size;
+    v.class_idx = cls;
+    v.epoch = w->epoch ? w->epoch : zs__load_u64(&z->places[zs__stamp_place(stamp)].id);
+    v.age_epochs = w->era - (v.epoch >> 16);
+    for (number = 0; number < k->slabs; number++) {
+        if (!stamp || (w->stamp && stamp != w->stamp) || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) ||
+            zs__load_acq_u64(&c->stamp) != stamp || zs__load_u32(&c->cls) != cls)
+            return 0; /* another epoch's, or nobody's by now */
+        if (zs__visit_slab(z, chunk, k, number, &v, zs__leak_show, w))
+            return 1;
+    }
+    return 0;
+}
+
+static void zs__leaks_walk(zs__leaks *w)
+{
+    uint32_t chunk, chunks = zs__chunks_bound((zslab *)(uintptr_t)w->z);
+    for (chunk = 0; chunk < chunks && !zs__leaks_chunk(w, chunk); chunk++)
+        ;
+}
+
+/* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
+static void zs__leaks_at_close(const zslab *z, zslab_epoch e, uint64_t stamp, uint64_t era)
+{
+    zs__leaks w;
+    w.z = z;
+    w.when = ZSLAB_LEAK_AT_CLOSE;
+    w.epoch = e;
+    w.stamp = stamp;
+    w.era = era;
+    zs__fence_all(z); /* [EPOCH-1] */
+    zs__leaks_walk(&w);
+}
+
+static void zs__leaks_at_destroy(const zslab *z)
+{
+    zs__leaks w;
+    w.z = z;
+    w.when = ZSLAB_LEAK_AT_DESTROY;
+    w.epoch = ZSLAB_EPOCH_NONE;
+    w.stamp = 0;
+    w.era = z->era;
+    zs__leaks_walk(&w);
+}
+
 /* ---- >>domain --------------------------------------------------------------
    Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in
    the same step. Nesting is each thread's own stack of scopes.
@@ -6120,14 +6421,20 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
     zs__round *round = zs__round_of(z, place ? e : 0);
     zslab_heap *mine = zs__heap_peek(z);
     zs__row *row;
-    uint64_t stamp = zs__load_u64(&round->word);
+    uint64_t stamp = zs__load_u64(&round->word), era = z->era;
     int first = place && place->state == ZSLAB_EPOCH_ACTIVE;
+    int tell = first && action == ZS__CLOSE && z->config.on_leak;
     if (!place || (action == ZS__RESET && !first)) {
         zs__place *was = (e & ZS__PLACE_MASK) < z->epoch_count ? &z->places[e & ZS__PLACE_MASK] : NULL;
         int again = action == ZS__CLOSE && e && was && was->id == e && was->ended; /* it drained: close it again */
         zs__epochs_drop(z);
         return again ? ZSLAB_OK : ZSLAB_E_CLOSED;
     }
+    if (first || action != ZS__CLOSE)
+        zs__happens(z, e,
+                    action == ZS__CLOSE   ? ZSLAB_EPOCH_EVENT_CLOSE
+                    : action == ZS__RESET ? ZSLAB_EPOCH_EVENT_RESET
+                                          : ZSLAB_EPOCH_EVENT_RELEASE);
     if (z->rss_policy)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
@@ -6154,9 +6461,13 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
         if (action == ZS__CLOSE)
             zs__place_poke(z, place, 0);
         zs__epochs_drop(z);
+        if (tell)
+            zs__leaks_at_close(z, e, stamp, era);
         return ZSLAB_OK;
     }
     zs__epochs_drop(z);
+    if (tell)
+        zs__leaks_at_close(z, e, stamp, era);
     zs__lock_take(zs__as_lock(&z->close_lock));
     zs__store_u64(&place->rss_before_close, zs__os_rss()); /* a figure: ordered with nothing */
     if (action == ZS__CLOSE) {
@@ -7090,17 +7401,6 @@ typedef struct zs__tally {
     uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
 } zs__tally;
 
-static uint32_t zs__stats_chunks(zslab *z) /* chunks that may ever have been bound */
-{
-    uint32_t chunks;
-    zs__arena_take(z);
-    chunks = z->fresh_chunk;
-    if (!z->config.memory && chunks > z->record_committed)
-        chunks = (uint32_t)z->record_committed;
-    zs__arena_drop(z);
-    return chunks;
-}
-
 static uint64_t zs__stats_range(zslab *z) /* bytes of chunks ever bound: what regions set aside for later is not */
 {
     uint32_t chunks, i;
@@ -7156,11 +7456,6 @@ static uint32_t zs__states_used(const zslab *z, size_t slab)
     return i;
 }
 
-static inline size_t zs__stats_slab(const zslab *z, uint32_t chunk, const zs__class *k) /* [STATS-1] by class alone */
-{
-    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
-}
-
 static size_t zs__pages_over(const zslab *z, size_t from, size_t to) /* bytes of the pages that [from, to) touches */
 {
     size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES;
@@ -7175,7 +7470,7 @@ static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *
     const zs__bin *bin = (const zs__bin *)zs__load_ptr(&c->bin);
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     uint32_t last, used = 64;
-    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size;
+    size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size;
     if (!carved || carved > k->slabs || start >= k->slabs)
         return 0;
     last = (start + carved - 1) % k->slabs;
@@ -7217,7 +7512,7 @@ static size_t zs__tally_live(const zslab *z, zs__tally *t, size_t from, size_t t
 static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, int pages, zs__tally *t)
 {
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
-    size_t first = zs__stats_slab(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
+    size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
     uint64_t remote = 0;
     if (carved > k->slabs || start >= k->slabs)
         return;
@@ -7270,7 +7565,7 @@ typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__t
 static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
-    uint32_t chunk, chunks = zs__stats_chunks((zslab *)(uintptr_t)z);
+    uint32_t chunk, chunks = zs__chunks_bound((zslab *)(uintptr_t)z);
     zs__zero(out, count * sizeof *out);
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
@@ -7303,26 +7598,30 @@ static size_t zs__pages_more(const zslab *z, const void *array, size_t from, siz
 }
 
 typedef struct zs__lines {
-    uintptr_t states, words, hints; /* of a region: pages below these are counted */
+    uintptr_t states, words, hints, tags; /* of a region: pages below these are counted */
 } zs__lines;
 
-/* Pages of the metadata of slabs [from, to), less what chunks before this one share. Hints are written where slabs are
-   listed, in shared mode soon all of them; else few are, and they count by the byte. */
+/* Pages of the metadata of slabs [from, to), less what chunks before this one share. Hints are written where slabs
+   are listed, in shared mode soon all of them; else few are, and they count by the byte. */
 static size_t zs__lines_more(const zslab *z, size_t from, size_t to, zs__lines *at)
 {
+    size_t bytes = 0;
     if (from >= to)
         return 0;
-    return zs__pages_more(z, z->states, from * 64, to * 64, &at->states) +
+#if ZSLAB_TAGS
+    bytes = zs__pages_more(z, z->tags, from * ZS__TAG_BYTES, to * ZS__TAG_BYTES, &at->tags);
+#endif
+    return bytes + zs__pages_more(z, z->states, from * 64, to * 64, &at->states) +
            zs__pages_more(z, z->words, from * sizeof *z->words, to * sizeof *z->words, &at->words) +
            (z->shared ? zs__pages_more(z, z->hints, from * sizeof *z->hints, to * sizeof *z->hints, &at->hints)
                       : (to - from) * sizeof *z->hints);
 }
 
-/* Metadata of a chunk: of its binding's region the slabs carved; of those it served before the lines that share pages
-   with other chunks', since a purge seldom has such a page to itself. */
+/* Metadata of a chunk: of its binding's region the slabs carved; of those it served before the lines that share
+   pages with other chunks', since a purge seldom has such a page to itself. */
 static size_t zs__lines_of_chunk(const zslab *z, uint32_t chunk, const zs__class *k, zs__lines *at)
 {
-    size_t first = zs__stats_slab(z, chunk, k), bytes = 0;
+    size_t first = zs__slab_at(z, chunk, k), bytes = 0;
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     uint64_t before = zs__load_u64(&z->cold[chunk].regions) & ~((uint64_t)(carved != 0) << k->region);
     for (; before; before &= before - 1) {
@@ -7342,7 +7641,7 @@ static size_t zs__lines_of_chunk(const zslab *z, uint32_t chunk, const zs__class
 /* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
 static uint64_t zs__stats_resident(zslab *z)
 {
-    uint32_t chunk, chunks = zs__stats_chunks(z);
+    uint32_t chunk, chunks = zs__chunks_bound(z);
     uint64_t bytes = 0;
     zs__lines at[ZS__REGIONS_MAX];
     zs__zero(at, sizeof at);
@@ -8220,6 +8519,7 @@ static int zs__handle_drop(zslab *z, zslab_heap *explicit_heap, zs__spot *at, vo
         return 0;
     if (z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING)) /* seq_cst: in transit, see [SHARED-4] */
         return 0;
+    zs__taken(z, p);
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
         zs__zero(p, at->k->size);
     *out = last ? zs__slot_retire(z, at) : zs__free_slot(z, explicit_heap, at, p);
@@ -8236,43 +8536,65 @@ static zslab_result zs__handle_drop_pointer(zslab *z, zslab_heap *explicit_heap,
     return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0); /* somebody frees the object, or makes it */
 }
 
+/* The caller frees the plain object of a spot, and nobody else does. */
+static int zs__spot_claim(zslab *z, zs__spot *at, void *p)
+{
+    uint8_t was = at->was;
+    if (was == ZS__LIVE)
+        return 1;
+    /* simultaneous frees: the exchange lets one through. seq_cst */
+    if (!zs__cas_u8(at->state, &was, ZS__FREEING))
+        return 0;
+    if (z->config.flags & ZSLAB_FLAG_HARDENED)
+        zs__zero(p, at->k->size);
+    return 1;
+}
+
 /* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
 static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *p)
 {
     zs__spot at;
     zslab_result r;
-    uint8_t was;
     if (!p)
         return ZSLAB_OK;
     if (zs__is_fallback(z, p)) {
+        zs__taken(z, p);
         z->config.fallback.free(z->config.fallback.user, p);
         return ZSLAB_OK;
     }
     r = zs__locate(z, p, &at);
     if (r != ZSLAB_OK)
         return zs__misuse(z, r, p, 0);
-    was = at.was;
-    if (was == ZS__HANDLE)
+    if (at.was == ZS__HANDLE)
         return zs__handle_drop_pointer(z, explicit_heap, &at, p);
-    if (was != ZS__LIVE) {
-        /* simultaneous frees: the exchange lets one through. seq_cst */
-        if (!zs__cas_u8(at.state, &was, ZS__FREEING))
-            return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
-        if (z->config.flags & ZSLAB_FLAG_HARDENED)
-            zs__zero(p, at.k->size);
-    }
+    if (!zs__spot_claim(z, &at, p))
+        return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+    zs__taken(z, p);
     return zs__free_slot(z, explicit_heap, &at, p);
 }
 
+/* The same for an object that was never given out. */
+static void zs__free_unseen(zslab *z, void *p)
+{
+    zs__spot at;
+    if (zs__locate(z, p, &at) == ZSLAB_OK && zs__spot_claim(z, &at, p))
+        zs__free_slot(z, NULL, &at, p);
+}
+
 #if ZSLAB_NO_TLS
-ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
+static void *zs__malloc_unseen(zslab *z, size_t size)
 {
     return zs__heap_alloc(z->shared_heap, size, ZSLAB_EPOCH_NONE);
 }
 
+ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
+{
+    return zs__given(z, zs__malloc_unseen(z, size), size);
+}
+
 ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
 {
-    return epoch ? zs__heap_alloc(z->shared_heap, size, epoch) : zs__fail_null(ZSLAB_E_CLOSED);
+    return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_null(ZSLAB_E_CLOSED);
 }
 
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
@@ -8285,14 +8607,19 @@ ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p)
     return zs__free_checked(z, NULL, p);
 }
 
-ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
+static void *zs__malloc_unseen(zslab *z, size_t size)
 {
     return zs__malloc_fast(z, size);
 }
 
+ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
+{
+    return zs__malloc_public(z, size);
+}
+
 ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
 {
-    return zs__malloc_epoch_fast(z, size, epoch);
+    return zs__malloc_epoch_public(z, size, epoch);
 }
 
 ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
@@ -8348,6 +8675,7 @@ static void *zs__realloc_fallback(zslab *z, void *p, size_t size)
     q = zslab_malloc(z, size);
     if (q) {
         zs__copy(q, p, have < size ? have : size);
+        zs__taken(z, p);
         f->free(f->user, p);
     }
     return q;
@@ -8373,9 +8701,10 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = zs__heap_mine(z);
-    q = heap ? zs__heap_alloc(heap, size, zs__epoch_of_chunk(z, at.c)) : NULL;
+    q = heap ? zs__given(z, zs__heap_alloc(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
     if (!q)
         return NULL;
+    zs__tag_set(z, q, zs__tag_at(z, at.state));
     zs__copy(q, p, at.k->size < size ? at.k->size : size);
     zslab_free(z, p);
     return q;
@@ -8388,8 +8717,8 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
         return zs__fail_null(ZSLAB_E_INVALID);
     for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
         if (zs__class_alignment(z->classes[cls].size) >= alignment)
-            return zslab_malloc(z, z->classes[cls].size);
-    return zs__fallback_alloc(z, size, alignment);
+            return zs__given(z, zs__malloc_unseen(z, z->classes[cls].size), size);
+    return zs__given(z, zs__fallback_alloc(z, size, alignment), size);
 }
 
 ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size)
@@ -8507,6 +8836,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         zs__fail(why);
     else if (out_p)
         *out_p = p;
+    zs__given(z, p, size);
     return h;
 }
 
@@ -8879,12 +9209,13 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
 {
-    return zs__malloc_in(heap, size, zs__load_acq_u64(&heap->z->current)); /* acquire: pairs with _advance */
+    zslab_epoch e = zs__load_acq_u64(&heap->z->current); /* acquire: pairs with zslab_epoch_advance */
+    return zs__given(heap->z, zs__malloc_in(heap, size, e), size);
 }
 
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
 {
-    return e ? zs__malloc_in(heap, size, e) : zs__fail_null(ZSLAB_E_CLOSED);
+    return e ? zs__given(heap->z, zs__malloc_in(heap, size, e), size) : zs__fail_null(ZSLAB_E_CLOSED);
 }
 
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
@@ -8969,7 +9300,7 @@ static int zs__config_valid(const zslab_config *c)
 
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
 typedef struct zs__plan {
-    size_t rounds, places, heap_of, chunks, cold, words, hints, states, ids, generations, meta; /* offsets */
+    size_t rounds, places, heap_of, chunks, cold, words, hints, states, tags, ids, generations, meta; /* offsets */
     size_t bytes;
     uint32_t chunk_count, heap_of_count, id_limit;
 } zs__plan;
@@ -9006,7 +9337,8 @@ static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align,
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
     p.hints = at = zs__round_up(at + slabs * sizeof(uint64_t), align);
     p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
-    p.ids = at = zs__round_up(at + slabs * 64, align);
+    p.tags = at = zs__round_up(at + slabs * 64, align);
+    p.ids = at = zs__round_up(at + slabs * ZS__TAG_BYTES, align);
     p.id_limit = zs__id_limit(z, chunk_count);
     p.generations = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * sizeof(zs__id)), align);
     p.meta = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * (size_t)256), align);
@@ -9032,6 +9364,9 @@ static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
     z->words = (uint64_t *)(void *)(meta + p->words);
     z->hints = (zs__hint *)(void *)(meta + p->hints);
     z->states = (uint8_t *)(meta + p->states);
+#if ZSLAB_TAGS
+    z->tags = (uint16_t *)(void *)(meta + p->tags);
+#endif
     z->ids = (uintptr_t)&z->no_id;
     z->id_area = meta + p->ids;
     z->generation_area = meta + p->generations;
@@ -9281,6 +9616,8 @@ ZSLAB_API void zslab_destroy(zslab *z)
     if (!z)
         return;
     zs__fork_check();
+    if (z->config.on_leak)
+        zs__leaks_at_destroy(z);
     zs__lock_take(&zs__global.lock);
 #if !ZSLAB_NO_TLS
     {
@@ -9514,15 +9851,25 @@ static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_
             (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
             return ZSLAB_E_CORRUPT; /* [SLAB-1] */
         home += word == full;
-        for (; live && visit && !*stop; live &= live - 1) {
-            v.p = zs__chunk_base(z, chunk) + ((size_t)number * 64 + zs__ctz(live)) * k->size;
-            v.handle = zs__handle_at(z, chunk, first + number, zs__ctz(live));
-            *stop = visit(user, &v);
-        }
+        if (live && visit)
+            *stop = zs__visit_slab(z, chunk, k, number, &v, visit, user);
     }
     if (!*stop && !z->shared && c->bin != (uintptr_t)&z->drain_bin && home != x->home)
         return ZSLAB_E_CORRUPT; /* [SLAB-2] */
     return ZSLAB_OK;
+}
+
+ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag)
+{
+    zs__spot at;
+    zslab_result r;
+    if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
+        return;
+    r = zs__locate(z, p, &at);
+    if (r == ZSLAB_OK)
+        zs__tag_set(z, p, tag);
+    else
+        zs__misuse(z, r, p, 0);
 }
 
 ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user)

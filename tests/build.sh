@@ -11,7 +11,7 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install \
+        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
@@ -71,7 +71,7 @@ exports()
 # A switch that changes the layout, set in one of two files with inlined paths: the link must fail.
 mismatch()
 {
-    for flag in -DZSLAB_CHUNK_SHIFT=14 -DZSLAB_STATS=2; do
+    for flag in -DZSLAB_CHUNK_SHIFT=14 -DZSLAB_STATS=2 -DZSLAB_TAGS=1 '-DZSLAB_ON_FREE(z,p)=(void)0'; do
         if two "gcc -std=c11" -DZSLAB_INLINE=1 $flag >"$out/log" 2>&1; then
             echo "$flag in one file only, and it linked"
             return 1
@@ -79,6 +79,20 @@ mismatch()
         grep -q 'undefined reference to .zslab_' "$out/log" || { cat "$out/log"; return 1; }
         echo "$flag in one file only: $(sed -n 's/.*\(undefined reference to .*\)/\1/p' "$out/log" | head -n 1)"
     done
+}
+
+# Tracers find the probes by notes in the program: where the paths are inlined, and where they are called.
+probes()
+{
+    echo '#include <sys/sdt.h>' | gcc -fsyntax-only -x c - 2>/dev/null || { echo "no sys/sdt.h here"; exit 77; }
+    for how in "" -DZSLAB_INLINE=1 -DZSLAB_NO_TLS=1; do
+        one "g++ -std=c++11" "-DZSLAB_PROBES=1 $how" build_main.c && two "gcc -std=c11" "-DZSLAB_PROBES=1 $how" || return 1
+        readelf -n "$out/a" | grep -A 3 'Provider: zslab' >"$out/notes" || { echo "no notes of zslab"; return 1; }
+        for name in alloc free epoch; do
+            grep "Name: $name\$" "$out/notes" | sort | uniq -c | grep . || { echo "no probe $name"; return 1; }
+        done
+    done
+    if command -v clang >/dev/null; then two "clang -std=c11" "-DZSLAB_PROBES=1 -DZSLAB_INLINE=1"; fi
 }
 
 # Handles of another type: each of these files but the first must fail to compile.
@@ -155,6 +169,8 @@ rss) one "gcc -std=c11" -DZSLAB_ENABLE_RSS_RECLAMATION=1 build_main.c ;;
 stats-*) one "gcc -std=c11" "-DZSLAB_STATS=${1#stats-}" build_main.c ;;
 no-tls) one "gcc -std=c11" -DZSLAB_NO_TLS=1 build_main.c && one "g++ -std=c++11" -DZSLAB_NO_TLS=1 build_main.c ;;
 no-tls-two) two "gcc -std=c11" -DZSLAB_NO_TLS=1 ;;
+tags) two "gcc -std=c11" "-DZSLAB_TAGS=1 -DZSLAB_INLINE=1" && one "g++ -std=c++17" "-DZSLAB_TAGS=1 -DZSLAB_STATIC=1" build_main.c ;;
+probes) probes ;;
 shift-*) one "gcc -std=c11" "-DZSLAB_CHUNK_SHIFT=${1#shift-}" build_main.c ;;
 global-dynamic) one "gcc -std=c11 -fPIC" '-DZSLAB_TLS_MODEL="global-dynamic"' build_main.c ;;
 no-os) one "gcc -std=c11 -ffreestanding" "" build_freestanding.c ;;

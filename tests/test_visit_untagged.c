@@ -1,0 +1,3 @@
+/* The tests of test_visit.c without tags. */
+#define ZSLAB_TAGS 0
+#include "tests/test_visit.c"
