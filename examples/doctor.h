@@ -22,7 +22,7 @@
 #define DOCTOR_SLOW_PER_SECOND   100000
 
 typedef struct doctor {
-    const json_t *global, *classes, *epochs;
+    const json_t *snapshot, *global, *classes, *epochs;
     double seconds, resident;
     FILE *out;
     int findings;
@@ -198,6 +198,28 @@ static inline void doctor_remote(doctor *d)
                 snap(d->global, "slow_path_inbox"));
 }
 
+/* Slots much larger than what is asked for, where another table would do better; from sampled requests. */
+static inline void doctor_classes(doctor *d)
+{
+    const json_t *s = json_object_get(d->snapshot, "samples"), *bytes;
+    double asked = snap(s, "request_bytes"), got = snap(s, "slot_bytes"),
+           better = snap(s, "suggested_slot_bytes");
+    size_t i;
+    if (snap(s, "requests") < DOCTOR_SAMPLES || (got - asked) * 100 < DOCTOR_WASTE_PCT * got ||
+        (got - better) * 2 < got - asked)
+        return;
+    doctor_says(
+        d,
+        "wrong class table: %.0f %% of the memory of objects is padding: %.0f bytes were asked for on "
+        "average, "
+        "%.0f given.\n  Remedy: zslab_config.class_bytes from zslab_suggest_classes, which leaves %.0f %%:",
+        100 * (got - asked) / got, asked / snap(s, "requests"), got / snap(s, "requests"),
+        better > 0 ? 100 * (better - asked) / better : 0);
+    json_array_foreach (json_object_get(s, "suggested_class_bytes"), i, bytes)
+        fprintf(d->out, "%s %.0f", i ? "," : "", json_number_value(bytes));
+    fprintf(d->out, "\n");
+}
+
 /* Why a class's slow path was taken so often: the reason counted most. */
 static inline const char *doctor_why(const json_t *cls)
 {
@@ -251,6 +273,7 @@ static inline void doctor_slow(doctor *d)
 static inline int doctor_examine(const json_t *snapshot, FILE *out)
 {
     doctor d = {0};
+    d.snapshot = snapshot;
     d.global = json_object_get(snapshot, "global");
     d.classes = json_object_get(snapshot, "classes");
     d.epochs = json_object_get(snapshot, "epochs");
@@ -263,6 +286,7 @@ static inline int doctor_examine(const json_t *snapshot, FILE *out)
     doctor_remote(&d);
     doctor_rss(&d);
     doctor_cache(&d);
+    doctor_classes(&d);
     doctor_slow(&d);
     return d.findings;
 }

@@ -1,69 +1,8 @@
-/* The heap map: which epoch holds which slab of which chunk, and how full it is. heap_map_write records
-   it in a program that nobody else uses at the moment (zslab_check walks its live objects); heap_map_draw
-   makes an SVG of that file: { "chunk_bytes": n, "snapshot": {zslab_stats_json}, "slabs": [{"chunk",
-   "slab", "object_bytes", "slots", "live", "epoch", "tag"}, ...] } chunk counts from the first one with a
-   live object; tag is the one most objects carry, 0 for none. */
+/* The heap map: which epoch holds which slab of which chunk, and how full it is; from record_map's file. */
 #ifndef HEAP_MAP_H
 #define HEAP_MAP_H
 
 #include "svg.h"
-
-#ifdef ZSLAB_H
-typedef struct heap_walk {
-    FILE *out;
-    uintptr_t first_chunk, chunk;
-    size_t slab, object_bytes, live, votes, slabs;
-    zslab_epoch epoch;
-    unsigned tag;
-} heap_walk;
-
-static inline void heap_walk_put(heap_walk *w) /* the slab that ends */
-{
-    size_t slots = ((size_t)1 << ZSLAB_CHUNK_SHIFT) / w->object_bytes - 64 * w->slab;
-    fprintf(w->out,
-            "%s\n  {\"chunk\": %llu, \"slab\": %zu, \"object_bytes\": %zu, \"slots\": %zu, \"live\": %zu, "
-            "\"epoch\": \"%llu\", \"tag\": %u}",
-            w->slabs++ ? "," : "", (unsigned long long)(w->chunk - w->first_chunk), w->slab, w->object_bytes,
-            slots < 64 ? slots : 64, w->live, (unsigned long long)w->epoch, w->tag);
-}
-
-static inline int heap_walk_object(void *user, const zslab_visit *object)
-{
-    heap_walk *w = (heap_walk *)user;
-    uintptr_t at = (uintptr_t)object->p, chunk = at >> ZSLAB_CHUNK_SHIFT;
-    size_t slab = (size_t)(at - (chunk << ZSLAB_CHUNK_SHIFT)) / (64 * object->usable_bytes);
-    if (w->live && (chunk != w->chunk || slab != w->slab)) {
-        heap_walk_put(w);
-        w->live = w->votes = 0;
-    }
-    if (!w->first_chunk) w->first_chunk = chunk;
-    w->chunk = chunk;
-    w->slab = slab;
-    w->object_bytes = object->usable_bytes;
-    w->epoch = object->epoch;
-    w->live++;
-    if (!w->votes) w->tag = object->tag; /* majority: each other tag takes a vote away */
-    w->votes = object->tag == w->tag ? w->votes + 1 : w->votes - 1;
-    return 0;
-}
-
-/* -1: not written. Chunks are aligned to their size, as the allocator's range is. */
-static inline int heap_map_write(const zslab *z, const char *path)
-{
-    heap_walk w = {0};
-    char *snapshot = snap_format(z, zslab_stats_json);
-    zslab_result r;
-    w.out = snapshot ? fopen(path, "w") : NULL;
-    if (!w.out) return free(snapshot), -1;
-    fprintf(w.out, "{\"chunk_bytes\": %zu, \"snapshot\":\n%s, \"slabs\": [", (size_t)1 << ZSLAB_CHUNK_SHIFT,
-            snapshot);
-    r = zslab_check(z, heap_walk_object, &w);
-    if (w.live) heap_walk_put(&w);
-    fprintf(w.out, "]}\n");
-    free(snapshot);
-    return fclose(w.out) || r != ZSLAB_OK ? -1 : 0;
-}
-#endif
 
 enum { MAP_COLUMNS = 24, MAP_CELL = 36, MAP_HEIGHT = 22, MAP_TOP = 104 };
 
@@ -116,7 +55,7 @@ static inline void map_legend(FILE *f, const json_t *snapshot)
         SVG_MARGIN + 19 * 5 + 6);
 }
 
-/* The file of heap_map_write as SVG. -1: it is none. */
+/* The file of record_map as SVG. -1: it is none. */
 static inline int heap_map_draw(const json_t *walk, FILE *f)
 {
     const json_t *snapshot = json_object_get(walk, "snapshot"), *slabs = json_object_get(walk, "slabs"),

@@ -3,7 +3,7 @@
    Watch: a log service keeps each hour's entries in an epoch, which closes when the hour is over and drains
           as entries expire; of the third hour a few never do. The map shows its chunks: pale, in the way.
    Usage: pictures [folder]                     records that service and draws it (build/pictures)
-          pictures map file.json >map.svg       draws what heap_map_write recorded
+          pictures map file.json >map.svg       draws what record_map recorded
           pictures timeline file.json >line.svg draws snapshots written one behind the other */
 /* build: -ljansson */
 #define _POSIX_C_SOURCE 200809L
@@ -12,6 +12,7 @@
 #include "zslab.h"
 
 #include "heap_map.h"
+#include "record.h"
 #include "timeline.h"
 #include <sys/stat.h>
 #include <time.h>
@@ -51,14 +52,11 @@ static int step(service *s, int at, zslab_epoch hour)
     return 0;
 }
 
-static int record(service *s)
+static int tick(service *s)
 {
     const struct timespec nap = {0, 5000000}; /* a step takes a while: 5 ms */
-    char *text = snap_format(s->z, zslab_stats_json);
-    int bad = !text || fputs(text, s->record) < 0;
-    free(text);
     nanosleep(&nap, NULL);
-    return bad ? -1 : 0;
+    return record_append(s->z, s->record);
 }
 
 /* Until the last hour is half over; then the map is taken. */
@@ -73,7 +71,7 @@ static int serve(service *s)
             snprintf(label, sizeof label, "%02d:00", 9 + at / STEPS);
             if ((hour = zslab_epoch_open(s->z, label)) == ZSLAB_EPOCH_NONE) return -1;
         }
-        if (step(s, at, hour) || record(s)) return -1;
+        if (step(s, at, hour) || tick(s)) return -1;
     }
     return 0;
 }
@@ -116,7 +114,7 @@ int main(int argc, char **argv)
     s.z = zslab_create(&config);
     if (!s.z || (s.record = fopen(run, "w")) == NULL) return perror(run), 1;
     zslab_epoch_set_label(s.z, zslab_epoch_current(s.z), "sessions");
-    if (serve(&s) || heap_map_write(s.z, map) || fclose(s.record)) return perror("pictures"), 1;
+    if (serve(&s) || record_map(s.z, map) || fclose(s.record)) return perror("pictures"), 1;
     zslab_destroy(s.z);
     snprintf(svg, sizeof svg, "%s/timeline.svg", folder);
     if (draw_to("timeline", run, svg)) return 1;

@@ -1,5 +1,4 @@
-/* Snapshots as zslab_stats_json writes them, read with jansson: shared by stats_dump, zslab_top and
-   pictures. Include zslab.h first to have the half that takes and writes them. */
+/* Snapshots as zslab_stats_json writes them, read with jansson; for stats_dump, zslab_top and pictures. */
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
 
@@ -94,38 +93,4 @@ static inline json_t *snap_read(const char *path)
     return snap_checked(snapshot, path, error.text);
 }
 
-#ifdef ZSLAB_H
-/* The whole text of a snapshot, for free(); the next one may be longer, so ask again until it fits. */
-static inline char *snap_format(const zslab *z, size_t (*format)(const zslab *, char *, size_t))
-{
-    size_t cap = 1 << 16, need;
-    char *text = (char *)malloc(cap);
-    while (text && (need = format(z, text, cap)) >= cap) {
-        free(text);
-        text = (char *)malloc(cap = need + need / 4);
-    }
-    return text;
-}
-
-static inline json_t *snap_take(const zslab *z)
-{
-    json_error_t error = {0};
-    char *text = snap_format(z, zslab_stats_json);
-    json_t *snapshot = text ? json_loads(text, 0, &error) : NULL;
-    free(text);
-    return snap_checked(snapshot, "zslab_stats_json", error.text);
-}
-
-/* Into a file that readers see whole, the old one or the new one. -1: errno says why not. */
-static inline int snap_write(const zslab *z, const char *path)
-{
-    char beside[4096], *text = snap_format(z, zslab_stats_json);
-    FILE *f = NULL;
-    int bad = snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside;
-    if (!bad && text && (f = fopen(beside, "w")) != NULL) bad = fputs(text, f) < 0;
-    if (!f || fclose(f)) bad = 1;
-    free(text);
-    return bad ? -1 : rename(beside, path);
-}
-#endif
 #endif

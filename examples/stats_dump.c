@@ -15,6 +15,7 @@
 #include "zslab.h"
 
 #include "doctor.h"
+#include "record.h"
 #include <getopt.h>
 
 enum { REQUESTS = 200000, WINDOW = 3000, BATCH = 20000 };
@@ -79,6 +80,15 @@ static void text(const json_t *snapshot)
                 snap(json_object_get(row, "perf"), "slow_path_hits"), snap(row, "recycle_rate_pct"));
 }
 
+static json_t *taken(const zslab *z)
+{
+    json_error_t error = {0};
+    char *text = record_text(z, zslab_stats_json);
+    json_t *snapshot = text ? json_loads(text, 0, &error) : NULL;
+    free(text);
+    return snap_checked(snapshot, "zslab_stats_json", error.text);
+}
+
 /* What is looked at: a file, two files' difference, or the demo; its Prometheus text goes out on the way. */
 static json_t *look(char **files, int count, int diff, int prometheus)
 {
@@ -96,9 +106,9 @@ static json_t *look(char **files, int count, int diff, int prometheus)
     zslab *z = zslab_create(NULL);
     if (!z || demo(z))
         return fprintf(stderr, "stats_dump: %s\n", zslab_result_name(zslab_last_error())), NULL;
-    snapshot = snap_take(z);
+    snapshot = taken(z);
     if (prometheus) {
-        char *out = snap_format(z, zslab_stats_prometheus);
+        char *out = record_text(z, zslab_stats_prometheus);
         if (out) fputs(out, stdout);
         free(out);
     }

@@ -1,5 +1,5 @@
 /* Who:   somebody who watches a service and wants to see its epochs and classes live, as top shows processes.
-   Wants: the program to do no more than write a snapshot file now and then (snap_write: whole or not at all).
+   Wants: the program to do no more than write a snapshot file now and then (record_snapshot).
    Watch: what is resident and who holds it, rates between two looks, and at the foot what the doctor says.
    Usage: zslab_top [--once] [-n seconds] [-s resident|live|slow|age] [snapshot.json]
           Without a file a small service of its own writes one. --once, or output to no terminal: one look.
@@ -11,6 +11,7 @@
 #include "zslab.h"
 
 #include "doctor.h"
+#include "record.h"
 #include <curses.h>
 #include <getopt.h>
 #include <locale.h>
@@ -51,7 +52,7 @@ static int serve(top *t)
         if (!t->request[at]) return -1;
         memset(t->request[at], 1, 16);
     }
-    return snap_write(t->service, t->path);
+    return record_snapshot(t->service, t->path);
 }
 
 static double taken(const json_t *snapshot)
