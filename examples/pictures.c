@@ -1,13 +1,15 @@
 /* Who:   somebody whose service's memory does not fall, and who would rather see than read figures.
    Wants: a map of the heap (who holds which slab, how full) and a timeline of the epochs.
    Watch: a log service keeps each hour's entries in an epoch, which closes when the hour is over and drains
-          as entries expire; of the third hour a few never do. The map shows its chunks: pale, in the way.
+          as entries expire; of the third hour those of the audit never do. The map shows its chunks, pale
+          and in the way, and under the mouse whose objects keep them: tag 3.
    Usage: pictures [folder]                     records that service and draws it (build/pictures)
           pictures map file.json >map.svg       draws what record_map recorded
           pictures timeline file.json >line.svg draws snapshots written one behind the other */
 /* build: -ljansson */
 #define _POSIX_C_SOURCE 200809L
 #define ZSLAB_STATIC    1
+#define ZSLAB_TAGS      1
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 
@@ -18,6 +20,7 @@
 #include <time.h>
 
 enum { HOURS = 7, STEPS = 40, PER_STEP = 250, TTL = 30, SESSIONS = 3000, KEPT_HOUR = 2 };
+enum { TAG_SESSION = 1, TAG_ENTRY, TAG_AUDIT, AUDITED = 50 }; /* every fiftieth entry is the audit's */
 
 typedef struct service {
     zslab *z;
@@ -32,22 +35,30 @@ static unsigned pick(service *s, unsigned n)
     return (unsigned)(s->seed >> 33) % n;
 }
 
+static void *make(service *s, unsigned size, zslab_epoch e, uint16_t tag)
+{
+    void *p = zslab_malloc_epoch(s->z, size, e);
+    if (!p) return NULL;
+    zslab_set_tag(s->z, p, tag);
+    return memset(p, 1, size);
+}
+
 /* Entries of one step in the hour's epoch; those of an earlier step expire; sessions come and go. */
 static int step(service *s, int at, zslab_epoch hour)
 {
     static const unsigned bytes[] = {128, 256, 512, 1024};
     int i, old = at - TTL;
     for (i = 0; i < PER_STEP; i++) {
-        unsigned size = bytes[pick(s, 4)];
-        if (hour && (s->entries[at][i] = zslab_malloc_epoch(s->z, size, hour)) == NULL) return -1;
-        if (hour) memset(s->entries[at][i], 1, size);
-        if (old < 0 || (old / STEPS == KEPT_HOUR && pick(s, 60) == 0)) continue;
-        zslab_free(s->z, s->entries[old][i]);
+        int audited = i % AUDITED == 0;
+        s->entries[at][i] = make(s, bytes[pick(s, 4)], hour, audited ? TAG_AUDIT : TAG_ENTRY);
+        if (!s->entries[at][i]) return -1;
+        if (old >= 0 && !(audited && old / STEPS == KEPT_HOUR)) zslab_free(s->z, s->entries[old][i]);
     }
     for (i = 0; i < SESSIONS / 20; i++) {
         unsigned who = pick(s, SESSIONS);
         zslab_free(s->z, s->session[who]);
-        if ((s->session[who] = zslab_malloc(s->z, 512)) == NULL) return -1;
+        s->session[who] = make(s, 512, zslab_epoch_current(s->z), TAG_SESSION);
+        if (!s->session[who]) return -1;
     }
     return 0;
 }

@@ -31,6 +31,10 @@ check "and its bytes" same "$(jq '[.slabs[] | .live * .object_bytes] | add' "$ma
 check "no slab twice" same "$(jq '[.slabs[] | [.chunk, .slab]] | unique | length' "$map")" "$(jq '.slabs | length' "$map")"
 check "no slab holds more than it can" same "$(jq '[.slabs[] | select(.live > .slots)] | length' "$map")" 0
 check "a hover text for each slab" same "$(titles "$folder/heap_map.svg")" "$(jq '.slabs | length' "$map")"
+straggler='in "11:00" (closing); chunk'
+check "the map shows the straggler" grep -q "$straggler" "$folder/heap_map.svg"
+check "and whose objects each of its slabs holds" same \
+    "$(grep -c "most of tag 3 $straggler" "$folder/heap_map.svg")" "$(grep -c "$straggler" "$folder/heap_map.svg")"
 for label in $(jq -r '.epochs[].label' "$run" | sort -u); do
     check "the timeline shows epoch $label" grep -q ">$label: active from" "$folder/timeline.svg"
 done
