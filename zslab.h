@@ -48,6 +48,8 @@
      ZSLAB_EPOCH_COUNT      128    default for zslab_config.epoch_count
      ZSLAB_ENABLE_RSS_RECLAMATION  1: ZSLAB_RECLAIM_DEFAULT means _RSS
      ZSLAB_HARDENED         0      1: every allocator has ZSLAB_FLAG_HARDENED
+     ZSLAB_VALGRIND         0      1: tell memcheck which slots hold objects; wants valgrind/memcheck.h
+                                   (layout). AddressSanitizer and MemorySanitizer are told without a switch
      ZSLAB_STATS            1      0 none, 1 slow-path counters, 2 also totals (layout)
      ZSLAB_TAGS             0      1: a 16-bit tag for every object, see zslab_set_tag (layout)
      ZSLAB_ON_ALLOC(z, p, size), ZSLAB_ON_FREE(z, p), ZSLAB_ON_EPOCH(z, epoch, event)
@@ -71,8 +73,8 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>hooks >>fast >>platform >>guard >>count >>class >>arena >>slab
-     >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>visit >>domain >>pool
+     >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>arena
+     >>slab >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>visit >>domain >>pool
      >>stats >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
@@ -126,6 +128,9 @@
 #endif
 #ifndef ZSLAB_HARDENED
 #define ZSLAB_HARDENED 0
+#endif
+#ifndef ZSLAB_VALGRIND
+#define ZSLAB_VALGRIND 0
 #endif
 #ifndef ZSLAB_STATS
 #define ZSLAB_STATS 1
@@ -1647,6 +1652,24 @@ private:
 #define ZS__TSAN 0
 #endif
 
+/* Which memory checker is told about slots (>>tell): 0 none, 1 AddressSanitizer, 2 MemorySanitizer, 3 memcheck. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ZS__TOLD 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ZS__TOLD 1
+#elif __has_feature(memory_sanitizer)
+#define ZS__TOLD 2
+#endif
+#endif
+#ifndef ZS__TOLD
+#if ZSLAB_VALGRIND
+#define ZS__TOLD 3
+#else
+#define ZS__TOLD 0
+#endif
+#endif
+
 /* ---- >>atomics -------------------------------------------------------------
    One function per operation and order, for uint8_t, uint32_t, uint64_t and pointers kept as
    uintptr_t (tags: uint16_t); suffixes _u8 _u16 _u32 _u64 _ptr. Plain name: relaxed. Read-modify-writes are acq_rel, or
@@ -2263,6 +2286,109 @@ static ZS__ALWAYS_INLINE void zs__total_free(zs__bin *bin)
 #endif
 }
 
+/* ---- >>tell ----------------------------------------------------------------
+   What a memory checker is told: AddressSanitizer, MemorySanitizer or, with ZSLAB_VALGRIND, memcheck. Where there is
+   none these functions are empty. A set is what the objects of one chunk, or of one pool, are known by together.
+
+   [TELL-1] Of memory that holds slots only live objects may be touched, each to the end of its slot; the bytes of
+            a new one are unset. The allocator itself writes there between plain and hide.
+   [TELL-2] A slot is told of by whoever holds it: taken before its pointer is out, freed before its state says so.
+   [TELL-3] A release tells of every chunk while a claim keeps them in place (zs__epoch_tell), and a chunk that is
+            bound starts as an empty set, whatever it was before.                          */
+#if ZS__TOLD == 1
+#include <sanitizer/asan_interface.h>
+#if defined(__linux__)
+#include <sanitizer/lsan_interface.h>
+#endif
+static inline void zs__tell_hide(const void *p, size_t bytes) { __asan_poison_memory_region(p, bytes); }
+static inline void zs__tell_plain(const void *p, size_t bytes) { __asan_unpoison_memory_region(p, bytes); }
+static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+{
+    (void)set;
+    __asan_unpoison_memory_region(p, bytes);
+}
+static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+{
+    (void)set;
+    __asan_poison_memory_region(p, bytes);
+}
+static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { zs__tell_freed(set, p, bytes); }
+static inline void zs__tell_end(const void *set) { (void)set; }
+/* The leak check looks for pointers in objects too. */
+static inline void zs__tell_roots(const void *p, size_t bytes, int on)
+{
+#if defined(__linux__)
+    if (on)
+        __lsan_register_root_region(p, bytes);
+    else
+        __lsan_unregister_root_region(p, bytes);
+#else
+    (void)p, (void)bytes, (void)on;
+#endif
+}
+#elif ZS__TOLD == 2
+#include <sanitizer/msan_interface.h>
+static inline void zs__tell_hide(const void *p, size_t bytes) { __msan_poison(p, bytes); }
+static inline void zs__tell_plain(const void *p, size_t bytes) { __msan_unpoison(p, bytes); }
+static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+{
+    (void)set;
+    __msan_allocated_memory(p, bytes);
+}
+static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+{
+    (void)set;
+    __msan_poison(p, bytes);
+}
+static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { zs__tell_freed(set, p, bytes); }
+static inline void zs__tell_end(const void *set) { (void)set; }
+static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+#elif ZS__TOLD == 3
+#include <valgrind/memcheck.h>
+static inline void zs__tell_hide(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
+static inline void zs__tell_plain(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_DEFINED(p, bytes); }
+static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+{
+    VALGRIND_MEMPOOL_ALLOC(set, p, bytes);
+}
+static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+{
+    (void)bytes;
+    VALGRIND_MEMPOOL_FREE(set, p);
+}
+static inline void zs__tell_end(const void *set)
+{
+    if (VALGRIND_MEMPOOL_EXISTS(set))
+        VALGRIND_DESTROY_MEMPOOL(set);
+}
+static inline void zs__tell_empty(const void *set, const void *p, size_t bytes)
+{
+    zs__tell_end(set);
+    VALGRIND_CREATE_MEMPOOL(set, 0, 0);
+    zs__tell_hide(p, bytes);
+}
+static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+#else
+static inline void zs__tell_hide(const void *p, size_t bytes) { (void)p, (void)bytes; }
+static inline void zs__tell_plain(const void *p, size_t bytes) { (void)p, (void)bytes; }
+static inline void zs__tell_taken(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__tell_freed(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__tell_end(const void *set) { (void)set; }
+static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+#endif
+
+/* An object of an allocator: its set is its chunk. */
+static ZS__ALWAYS_INLINE void zs__tell_object(const void *p, size_t bytes)
+{
+    zs__tell_taken((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
+}
+
+static ZS__ALWAYS_INLINE void zs__tell_gone(const void *p, size_t bytes)
+{
+    zs__tell_freed((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
+}
+
 /* ---- >>hooks ---------------------------------------------------------------
    What a build may want to hear of: the hooks ZSLAB_ON_*, probes for tracers, tags of slots. Empty bodies when
    switched off.
@@ -2335,10 +2461,10 @@ static inline void zs__happens(zslab *z, zslab_epoch e, zslab_epoch_event event)
    The two hot functions, inline where ZSLAB_INLINE or ZSLAB_STATIC asks for it. Their slow paths are the only
    other names the library exports; the names carry the switches that change the layout, so that files compiled
    with different ones do not link.                                                 */
-#define ZS__PASTE_(name, c, s, n, t, h, p) zslab_impl_##name##_c##c##_s##s##_n##n##_t##t##_h##h##_p##p
-#define ZS__PASTE(name, c, s, n, t, h, p) ZS__PASTE_(name, c, s, n, t, h, p)
+#define ZS__PASTE_(name, c, s, n, t, h, p, m) zslab_impl_##name##_c##c##_s##s##_n##n##_t##t##_h##h##_p##p##_m##m
+#define ZS__PASTE(name, c, s, n, t, h, p, m) ZS__PASTE_(name, c, s, n, t, h, p, m)
 #define ZS__ABI(name)                                                                                     \
-    ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES)
+    ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES, ZS__TOLD)
 #define zs__malloc_slow ZS__ABI(malloc_slow)
 #define zs__malloc_epoch_slow ZS__ABI(malloc_epoch_slow)
 #define zs__malloc_undo ZS__ABI(malloc_undo)
@@ -2434,6 +2560,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
                     return zs__free_remote(z, c, state, stamp);
                 }
                 zs__taken(z, p);
+                zs__tell_gone(p, bin->size);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->bin) == (uintptr_t)bin))
@@ -2470,6 +2597,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t siz
         zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
     }
     zs__total_alloc(bin);
+    zs__tell_object(p, bin->size);
     zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
     gate = zs__load_u64(&row->gate);
     if (ZS__LIKELY(e ? gate == e : gate != 0))
@@ -2940,7 +3068,7 @@ static uint64_t zs__os_random(void)
 {
     uint64_t x = zs__os_now_ns() ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)&x;
 #if defined(__linux__) && defined(SYS_getrandom)
-    uint64_t r;
+    uint64_t r = 0; /* MemorySanitizer does not see what the kernel writes */
     if (syscall(SYS_getrandom, &r, sizeof r, 1) == (long)sizeof r)
         x ^= r;
 #endif
@@ -3299,6 +3427,7 @@ static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
         z->chunk_limit -= chunks;
         z->meta = z->meta_top = z->base + (size_t)z->chunk_limit * ZS__CHUNK_BYTES;
         z->meta_end = z->meta_committed = z->meta + (size_t)chunks * ZS__CHUNK_BYTES;
+        zs__tell_plain(z->meta, (size_t)chunks * ZS__CHUNK_BYTES);
         p = (char *)zs__round_up((size_t)z->meta_top, alignment);
     }
     if (p + bytes > z->meta_committed) {
@@ -3366,6 +3495,7 @@ static int zs__range_commit(zslab *z, uint32_t chunk)
         z->range_committed = was;
         return -1;
     }
+    zs__tell_hide(z->base + was, z->range_committed - was);
     return 0;
 }
 
@@ -3838,6 +3968,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__arena_drop(z);
     }
     zs__chunk_clear(z, chunk);
+    zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     zs__store_u32(&x->start, k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0);
     zs__cached(z, x, 0);
     x->flags = 0;
@@ -5206,6 +5337,27 @@ static size_t zs__pool_trim(zslab *z, size_t keep)
     return s.bytes;
 }
 
+/* Every object of the epoch is about to be stale: a memory checker hears of it. Under a checker only does a release
+   take a claim without purging, and time by the chunk. Epoch lock held. [TELL-3] */
+static void zs__epoch_tell(zslab *z, zs__place *place, zslab_epoch e)
+{
+    uint64_t stamp;
+    uint32_t chunk, count;
+    if (!ZS__TOLD)
+        return;
+    stamp = zs__load_u64(&zs__round_of(z, e)->word);
+    zs__add_u32(&place->purging, 1);
+    zs__fence_all(z); /* [EPOCH-4] */
+    zs__lists_settle(z, e);
+    zs__arena_take(z);
+    count = z->fresh_chunk;
+    zs__arena_drop(z);
+    for (chunk = 0; chunk < count; chunk++)
+        if (zs__load_u64(&z->chunks[chunk].stamp) == stamp)
+            zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
+    zs__claim_end(place);
+}
+
 static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] */
 {
     zs__store_ptr(&z->chunks[chunk].bin, (uintptr_t)&z->drain_bin);
@@ -5724,6 +5876,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     if (bin->top != bin->bottom) {
         bin->top--;
         zs__total_alloc(bin);
+        zs__tell_object(bin->top->p, bin->size);
         zs__store_rel_u8(bin->top->state, state); /* release: as in zs__row_malloc */
         return bin->top->p;
     }
@@ -5738,6 +5891,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
         slot = zs__any_bit(bin->avail, heap->random);
     }
     bin->avail &= ~((uint64_t)1 << slot);
+    zs__tell_object(bin->slots + (size_t)slot * bin->size, bin->size);
     zs__store_rel_u8(bin->states + slot, state);
     return bin->slots + (size_t)slot * bin->size;
 }
@@ -5753,6 +5907,8 @@ static void zs__undo(zslab *z, void *p)
     if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word)) {
         zs__slot_plain(z, p);
         zs__free_unseen(z, p);
+    } else if (ZS__TOLD) {
+        zs__tell_hide(p, zs__chunk_class(z, c)->size);
     }
 }
 
@@ -5913,6 +6069,7 @@ ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
                 bin->top--;
                 zs__total_alloc(bin);
                 p = bin->top->p;
+                zs__tell_object(p, bin->size);
                 zs__store_rel_u8(bin->top->state, ZS__LIVE); /* release: as in zs__row_malloc */
                 zs__compiler_barrier(); /* [GATE-1] */
                 if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
@@ -5964,6 +6121,10 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
 
 ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
+    if (ZS__TOLD) {
+        size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states)), size = zs__chunk_class(z, c)->size;
+        zs__tell_gone(zs__chunk_base(z, (size_t)(c - z->chunks)) + slot * size, size);
+    }
     return zs__free_to_owner(z, zs__heap_freeing(z), c, state, stamp);
 }
 
@@ -6250,10 +6411,12 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
         zs__store_rel_u8(state, ZS__CLAIMED);
         if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
+            size_t size = z->classes[bin->cls].size;
+            char *p = zs__chunk_base(z, chunk) + ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * size;
+            zs__tell_object(p, size);
             zs__store_rel_u8(state, as);
             zs__total_shared(z, &z->shared_heap->counters[bin->cls].allocs);
-            return zs__chunk_base(z, chunk) +
-                   ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * z->classes[bin->cls].size;
+            return p;
         }
         zs__store_rel_u8(state, ZS__FREE);
         zs__shared_put(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab, bit);
@@ -6435,6 +6598,8 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
                     action == ZS__CLOSE   ? ZSLAB_EPOCH_EVENT_CLOSE
                     : action == ZS__RESET ? ZSLAB_EPOCH_EVENT_RESET
                                           : ZSLAB_EPOCH_EVENT_RELEASE);
+    if (action != ZS__CLOSE)
+        zs__epoch_tell(z, place, e);
     if (z->rss_policy)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
@@ -6853,7 +7018,9 @@ static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
     const uint32_t next = p->head;
     ZSLAB_ASSERT(idx < p->fresh && "freed slot in bounds");
     ZSLAB_ASSERT(zs__pool_index_of(&p->r.fixed, slot) == idx && "alignment");
+    zs__tell_plain(slot, sizeof(zs__pool_link));
     *(zs__pool_link *)(void *)slot = ((uint64_t)zs__pool_tag(idx, next) << 32 | next) ^ p->key;
+    zs__tell_hide(slot, sizeof(zs__pool_link));
     p->head = idx;
     zs__store_u32(&p->listed, p->listed + 1); /* relaxed: a count */
 }
@@ -6861,7 +7028,10 @@ static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
 /* Is the link in the free slot `idx` as it was stored? Then *next is the slot behind it. */
 static inline int zs__pool_link_read(const zslab_pool *p, const char *slot, uint32_t idx, uint32_t *next)
 {
-    const uint64_t link = *(const zs__pool_link *)(const void *)slot ^ p->key;
+    uint64_t link;
+    zs__tell_plain(slot, sizeof link);
+    link = *(const zs__pool_link *)(const void *)slot ^ p->key;
+    zs__tell_hide(slot, sizeof link);
     *next = (uint32_t)link;
     /* NONE + 1 is 0: one comparison for "none, or a slot that was used" */
     return (uint32_t)(link >> 32) == zs__pool_tag(idx, *next) && (uint32_t)(*next + 1) <= p->fresh;
@@ -6883,6 +7053,7 @@ static inline char *zs__pool_list_pop(zslab_pool *p)
     p->head = next;
     zs__store_u32(&p->listed, p->listed - 1); /* relaxed: a count */
     ZS__PREFETCH_WRITE(p->r.fixed.base + next * p->r.fixed.stride); /* behind the end it does nothing */
+    zs__tell_taken(p, slot, p->r.fixed.stride);
     zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
     return slot;
 }
@@ -6893,6 +7064,7 @@ static inline char *zs__pool_take_top(zslab_pool *p)
     uint8_t *state = (uint8_t *)p->top_state;
     zs__store_ptr(&p->top_state, 0); /* relaxed: only statistics read it elsewhere */
     /* relaxed: who is given the pointer synchronises with the owner, and so its CAS comes after [POOL-1] */
+    zs__tell_taken(p, p->top, p->r.fixed.stride);
     zs__store_u8(state, ZS__POOL_LIVE);
     return p->top;
 }
@@ -7027,6 +7199,7 @@ static char *zs__pool_take_fresh(zslab_pool *p)
     zs__store_u32(&p->fresh, idx + 1); /* relaxed: for statistics, like high_water */
     /* here every used slot is out: the list is empty. Between two such moments no more can be. */
     if (idx + 1 - p->lost > p->high_water) zs__store_u32(&p->high_water, idx + 1 - p->lost);
+    zs__tell_taken(p, zs__pool_slot_at(&p->r.fixed, idx), p->r.fixed.stride);
     zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
     return zs__pool_slot_at(&p->r.fixed, idx);
 }
@@ -7091,6 +7264,7 @@ zslab_result zslab_pool_free(zslab_pool *p, void *slot)
     /* relaxed: whoever holds the slot got it from the owner, after this LIVE was stored [POOL-1] */
     if (ZS__UNLIKELY(zs__load_u8(state) != ZS__POOL_LIVE)) return zs__pool_free_slow(p, slot);
     ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
+    zs__tell_freed(p, slot, p->r.fixed.stride);
     zs__pool_take_home(p, (char *)slot, state);
     ZSLAB_ASSERT(zs__pool_leave(p));
     return ZSLAB_OK;
@@ -7110,8 +7284,10 @@ static ZS__NOINLINE zslab_result zs__pool_free_slow(zslab_pool *p, void *slot)
         result = zs__pool_free_elsewhere(&p->r.fixed, slot);
     else if (zs__load_u8(&p->r.fixed.states[idx]) != ZS__POOL_LIVE) /* relaxed: as in zslab_pool_free */
         result = ZSLAB_E_DOUBLE_FREE;
-    else
+    else {
+        zs__tell_freed(p, slot, p->r.fixed.stride);
         zs__pool_take_home(p, (char *)slot, &p->r.fixed.states[idx]);
+    }
     ZSLAB_ASSERT(zs__pool_leave(p));
     return result;
 }
@@ -7143,6 +7319,7 @@ static zslab_result zs__pool_push(zslab_remote *r, uint32_t idx)
         /* signed: head may be younger than tail, and the CAS fails */
         if ((int64_t)(tail - head) >= (int64_t)r->fixed.queue_capacity) return ZSLAB_E_FULL;
     } while (!zs__cas_u64(&r->inbox.tail, &tail, tail + 1)); /* pairs with the OR in zslab_pool_destroy */
+    zs__tell_freed(r, r->fixed.base + idx * r->fixed.stride, r->fixed.stride);
     /* release: the slot's bytes before its index. Pairs with the acquire in zs__pool_drain_now. [POOL-3] */
     zs__store_rel_u32(&r->fixed.cells[tail & r->fixed.cell_mask], idx + 1);
     return ZSLAB_OK;
@@ -7203,8 +7380,12 @@ void zslab_remote_drop(zslab_remote *r)
 {
     if (!r) return;
     /* acq_rel: whatever others did here comes before the release of the block. Pairs with itself. [POOL-6] */
-    if (zs__sub_u32(&r->inbox.refs, 1) == 1 && r->fixed.block)
-        zs__os_release(NULL, r->fixed.block, r->fixed.block_bytes);
+    if (zs__sub_u32(&r->inbox.refs, 1) != 1) return;
+    zs__tell_end(r);
+    zs__tell_plain(r->fixed.base, r->fixed.capacity_bytes);
+    if (!r->fixed.block) return;
+    zs__tell_roots(r->fixed.base, r->fixed.capacity_bytes, 0);
+    zs__os_release(NULL, r->fixed.block, r->fixed.block_bytes);
 }
 
 void zslab_pool_destroy(zslab_pool *p)
@@ -7327,6 +7508,8 @@ static void zs__pool_init(zslab_pool *p, const zs__pool_plan *plan)
     p->threshold = c->batch_count < UINT32_MAX ? (uint32_t)c->batch_count : UINT32_MAX;
     p->r.inbox.refs = 1; /* the owner's */
     zs__pool_set_drain_at(p);
+    zs__tell_empty(p, f->base, f->capacity_bytes);
+    if (f->block) zs__tell_roots(f->base, f->capacity_bytes, 1);
 }
 
 zslab_pool *zslab_pool_create(const zslab_pool_config *c)
@@ -8464,6 +8647,7 @@ static int zs__is_fallback(const zslab *z, const void *p)
 static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
     zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin);
+    zs__tell_gone(p, at->k->size);
     if (z->shared) {
         zs__store_rel_u8(at->state, ZS__FREE); /* in transit until the bit is set [SHARED-4] */
         if (!zs__shared_put(z, bin, (uint32_t)((size_t)(at->state - z->states) >> 6), (uint64_t)1 << (at->slot & 63)))
@@ -8490,8 +8674,9 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
 }
 
 /* A slot's last generation went with this object: it holds nothing, for good. */
-static zslab_result zs__slot_retire(zslab *z, zs__spot *at)
+static zslab_result zs__slot_retire(zslab *z, zs__spot *at, const void *p)
 {
+    zs__tell_gone(p, at->k->size);
     zs__store_rel_u8(at->state, ZS__RETIRED); /* release: the object's last use. Pairs with zs__slab_live */
     if (z->own_fence)
         zs__fence_seq(); /* [EPOCH-3] as in zs__free_to_owner */
@@ -8522,7 +8707,7 @@ static int zs__handle_drop(zslab *z, zslab_heap *explicit_heap, zs__spot *at, vo
     zs__taken(z, p);
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
         zs__zero(p, at->k->size);
-    *out = last ? zs__slot_retire(z, at) : zs__free_slot(z, explicit_heap, at, p);
+    *out = last ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
     return 1;
 }
 
@@ -8955,8 +9140,10 @@ static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
         return r;
     chunk = b->fresh - 1;
     zs__store_u8(&z->cold[chunk].touched, 64); /* all of it. Statistics */
+    zs__tell_plain(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes)
         *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
+    zs__tell_hide(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; i < k->slabs; i++) { /* touch what frees, also remote ones, will write */
         zs__store_u8(z->states + (size_t)(first + i) * 64, ZS__FREE);
@@ -9462,6 +9649,7 @@ static zslab *zs__create_buffer(const zslab *scratch)
     z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
     if (c->flags & ZSLAB_FLAG_PREFAULT)
         zs__range_prepare(z, z->base, z->range_bytes);
+    zs__tell_hide(z->base, z->range_bytes);
     return z;
 }
 
@@ -9508,6 +9696,7 @@ static zslab *zs__create_reserved(zslab *scratch)
         z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
     if (c->flags & ZSLAB_FLAG_NUMA_LOCAL)
         z->flags_in_effect |= zs__os_numa_local(base, range) ? 0 : ZSLAB_FLAG_NUMA_LOCAL;
+    zs__tell_roots(base, range, 1);
     return z;
 }
 
@@ -9533,8 +9722,13 @@ static void zs__unreserve(zslab *z)
     zslab_os os = z->config.os;
     char *base = z->base, *meta = z->reserved_meta;
     size_t range = z->range_bytes, meta_bytes = z->reserved_meta_bytes;
+    uint32_t chunk;
+    for (chunk = 0; ZS__TOLD && chunk < z->fresh_chunk; chunk++)
+        zs__tell_end(zs__chunk_base(z, chunk));
+    zs__tell_plain(base, z->config.memory ? range : z->range_committed);
     if (z->config.memory)
         return;
+    zs__tell_roots(base, range, 0);
     os.release(os.user, base, range);
     os.release(os.user, meta, meta_bytes);
 }

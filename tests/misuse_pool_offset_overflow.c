@@ -5,8 +5,8 @@
 int main(void)
 {
     misuse_set_up();
-    pool->r.fixed.stride = SIZE_MAX;
     zslab_pool_alloc(pool); /* top */
+    pool->r.fixed.stride = SIZE_MAX;
     zslab_pool_alloc(pool); /* slot 2, from the list */
     return misuse_missed();
 }

@@ -122,6 +122,8 @@ static inline void test_destroy(zslab *z)
 #define TEST_TSAN 1
 #elif __has_feature(address_sanitizer)
 #define TEST_ASAN 1
+#elif __has_feature(memory_sanitizer)
+#define TEST_MSAN 1
 #endif
 #endif
 #ifndef TEST_TSAN
@@ -130,7 +132,10 @@ static inline void test_destroy(zslab *z)
 #ifndef TEST_ASAN
 #define TEST_ASAN 0
 #endif
-#define TEST_SANITIZED (TEST_TSAN || TEST_ASAN)
+#ifndef TEST_MSAN
+#define TEST_MSAN 0
+#endif
+#define TEST_SANITIZED (TEST_TSAN || TEST_ASAN || TEST_MSAN)
 
 /* How much a test does: the first argument, else `usual`, a tenth of it under a sanitizer. */
 static inline uint64_t test_amount(int argc, char **argv, uint64_t usual)

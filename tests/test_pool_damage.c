@@ -6,6 +6,13 @@
 
 enum { SLOTS = 50 };
 
+/* A stray store comes: memory checkers are not to report it, the pool is to live with it. */
+static unsigned char *stray(void *slot, size_t bytes)
+{
+    zs__tell_plain(slot, bytes);
+    return (unsigned char *)slot;
+}
+
 /* Takes every slot there is: distinct, inside, whole. Returns how many. */
 static size_t take_all(zslab_pool *p, void **out)
 {
@@ -33,7 +40,7 @@ static void test_one_damaged(void)
     CHECK_EQ(take_all(p, slot), SLOTS);
     for (i = 0; i < SLOTS; i++)
         CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
-    memset(slot[20], 0x41, 64);
+    memset(stray(slot[20], 64), 0x41, 64);
     CHECK_EQ(take_all(p, slot), SLOTS - 1);
     CHECK_EQ(pool_stats(p).corruption_events, 1);
     CHECK_EQ(pool_stats(p).live, SLOTS - 1);
@@ -57,9 +64,9 @@ static void test_every_bit(void)
         for (i = 0; i < SLOTS; i++)
             CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
         if (bit < 64)
-            ((unsigned char *)slot[7])[bit / 8] ^= (unsigned char)(1u << bit % 8);
+            stray(slot[7], 8)[bit / 8] ^= (unsigned char)(1u << bit % 8);
         else
-            memcpy(slot[7], slot[8], 8);
+            memcpy(stray(slot[7], 8), stray(slot[8], 8), 8);
         CHECK_EQ(take_all(p, slot), SLOTS - 1);
         CHECK_EQ(pool_stats(p).corruption_events, 1);
         zslab_pool_destroy(p);
@@ -80,7 +87,7 @@ static void test_random_damage(uint64_t seed)
             for (i = 0; i < n; i++)
                 CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
             for (i = random_next(&rng) % 8; i--;) {
-                unsigned char *at = (unsigned char *)slot[random_next(&rng) % n];
+                unsigned char *at = stray(slot[random_next(&rng) % n], 8);
                 at[random_next(&rng) % 8] = (unsigned char)random_next(&rng);
             }
             n = take_all(p, slot);
@@ -103,7 +110,7 @@ static void test_damage_and_queue(void)
     CHECK_EQ(take_all(p, slot), SLOTS);
     for (i = 0; i < 10; i++)
         CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
-    memset(slot[5], 0, 8);
+    memset(stray(slot[5], 8), 0, 8);
     for (i = 10; i < 20; i++)
         CHECK_EQ(zslab_remote_try_free(r, slot[i]), ZSLAB_OK);
     CHECK_EQ(zslab_remote_try_free(r, slot[5]), ZSLAB_E_DOUBLE_FREE);

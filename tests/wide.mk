@@ -4,9 +4,11 @@ ASAN = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-re
 # race: the compiler's hooks show plain accesses too; interleave.h answers them, not the sanitizer's runtime
 RACE = -fsanitize=thread $(if $(findstring clang,$(shell $(CC) --version)),-fno-sanitize-link-runtime)
 TSAN = -O1 -fno-omit-frame-pointer -fsanitize=thread
+MSAN = -O1 -fno-omit-frame-pointer -fsanitize=memory -fsanitize-memory-track-origins
 $(eval $(call flavour,race,$(RACE)))
 $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
+$(eval $(call flavour,msan,$(MSAN)))
 $(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
 
 asan: ## the tests under AddressSanitizer and UBSan
@@ -14,6 +16,26 @@ asan: ## the tests under AddressSanitizer and UBSan
 
 tsan: ## the tests under ThreadSanitizer
 	$(call run,tsan,$(TESTS),-r 'setarch -R')
+
+build/msan/%: override CC = clang
+msan: ## the tests under MemorySanitizer (clang)
+	$(call run,msan,$(TESTS))
+
+# report_*.c: user code does one wrong thing, the library linked to it. Each checker runs those that name what it says.
+define reports
+build/reports/zslab.$(1).o: zslab.h Makefile tests/wide.mk
+	@mkdir -p $$(@D)
+	$(2) $$(STRICT) $$(CFLAGS) $(3) -Wno-unused-function -DZSLAB_IMPLEMENTATION -x c -c $$< -o $$@
+build/reports/%.$(1): tests/%.c build/reports/zslab.$(1).o tests/report.h
+	@mkdir -p $$(@D)
+	$(2) $$(STRICT) $$(CFLAGS) $(3) $$< build/reports/zslab.$(1).o -o $$@
+endef
+$(eval $(call reports,asan,$(CC),$(ASAN)))
+$(eval $(call reports,msan,clang,$(MSAN)))
+$(eval $(call reports,memcheck,$(CC),-O1 -DZSLAB_VALGRIND=1))
+told = $(patsubst tests/%.c,build/reports/%.$(1),$(call pick,$(shell grep -l '^/\* $(1): ' tests/report_*.c)))
+reports: $(foreach c,asan msan memcheck,$(call told,$(c))) ## wrong user code: what memory checkers report, and where
+	@tests/run.sh -j $(JOBS) -l build/log/reports -r tests/report.sh $^
 
 coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
 	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
@@ -37,7 +59,7 @@ pictures: build/examples/pictures ## the heap map and the timeline that README s
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan race coverage doctor pictures top test-zns
+.PHONY: asan tsan msan reports race coverage doctor pictures top test-zns
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
