@@ -55,7 +55,8 @@
      ZSLAB_ON_ALLOC(z, p, size), ZSLAB_ON_FREE(z, p), ZSLAB_ON_EPOCH(z, epoch, event)
                                    statements of yours, see >>api-debug (layout: some or none)
      ZSLAB_PROBES           0      1: probes for tracers by <sys/sdt.h>, see >>api-debug (layout)
-     ZSLAB_NO_TLS           0      no thread-local storage: shared mode only (layout)
+     ZSLAB_NO_TLS           0      no thread-local storage: shared mode only (layout); 1 with gcc for
+                                   Windows, which only emulates it (clang and MSVC have it)
      ZSLAB_NO_OS            0      no operating system: caller's buffers only, no libc; the
                                    compiler may still emit memset and memcpy
      ZSLAB_TLS_MODEL               initial-exec; global-dynamic for plugins that need it
@@ -103,7 +104,14 @@
 #define ZSLAB_NO_OS 0
 #endif
 #ifndef ZSLAB_NO_TLS
+#if defined(_WIN32) && defined(__GNUC__) && !defined(__clang__)
+/* This compiler emulates thread-local storage and frees it before the thread-exit hook runs. */
+#define ZSLAB_NO_TLS 1
+#undef ZSLAB_INLINE
+#define ZSLAB_INLINE 0
+#else
 #define ZSLAB_NO_TLS ZSLAB_NO_OS
+#endif
 #endif
 #ifndef ZSLAB_SHORT_NAMES
 #define ZSLAB_SHORT_NAMES 0
@@ -314,8 +322,8 @@ typedef enum zslab_epoch_event {
 
 /* An allocator's configuration; zero in a field means its default. */
 typedef struct zslab_config {
-    size_t reserve_bytes;        /* address range: 64 GiB on 64-bit, 256 MiB on 32-bit, halved until granted;
-                                    2 chunks to 2^24 chunks */
+    size_t reserve_bytes;        /* address range: 64 GiB on 64-bit, 256 MiB on 32-bit, 64 MiB on WebAssembly, halved
+                                    until granted; 2 chunks to 2^24 chunks */
     void *memory;                /* use this buffer instead of the system; the buffer outlives the allocator */
     size_t memory_bytes;         /* its length; too small is ZSLAB_E_INVALID, see zslab_buffer_bytes_min */
     const uint32_t *class_bytes; /* size classes: ascending, multiples of 8 from 8 (of 16 above 16), at most a
@@ -2733,6 +2741,7 @@ static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)valu
 #define WIN32_LEAN_AND_MEAN
 #endif
 #include <windows.h>
+#include <psapi.h>
 #include <string.h>
 
 static size_t zs__os_page_bytes(void)
@@ -2807,7 +2816,7 @@ static ZS__UNUSED void zs__os_arm_thread_exit(void) { FlsSetValue(zs__fls_slot, 
 static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; } /* there is no fork */
 static void zs__os_yield(void) { SwitchToThread(); }
-static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value, SwitchToThread(); }
+static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value, Sleep(1); }
 static uint64_t zs__os_now_ns(void)
 {
     LARGE_INTEGER now, per_second;
@@ -2815,7 +2824,17 @@ static uint64_t zs__os_now_ns(void)
     QueryPerformanceFrequency(&per_second);
     return (uint64_t)((double)now.QuadPart * 1e9 / (double)per_second.QuadPart);
 }
-static uint64_t zs__os_rss(void) { return 0; } /* needs psapi, which a header cannot link */
+
+/* By name, since what it is called and which library has it depends on the version that is built for. */
+static uint64_t zs__os_rss(void)
+{
+    typedef BOOL(WINAPI * zs__memory_info)(HANDLE, PROCESS_MEMORY_COUNTERS *, DWORD);
+    PROCESS_MEMORY_COUNTERS counters;
+    zs__memory_info ask =
+        (zs__memory_info)(void (*)(void))GetProcAddress(GetModuleHandleA("kernel32"), "K32GetProcessMemoryInfo");
+    return ask && ask(GetCurrentProcess(), &counters, sizeof counters) ? counters.WorkingSetSize : 0;
+}
+
 static uint64_t zs__os_random(void)
 {
     LARGE_INTEGER now;
@@ -2828,6 +2847,7 @@ static uint64_t zs__os_random(void)
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
@@ -2843,6 +2863,8 @@ static uint64_t zs__os_random(void)
 #if defined(__linux__) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
 extern long syscall(long number, ...);
 extern int madvise(void *p, size_t bytes, int advice);
+#endif
+#if (defined(__linux__) || defined(__EMSCRIPTEN__)) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
 extern int clock_gettime(int clock, struct timespec *out);
 #endif
 #ifndef CLOCK_MONOTONIC
@@ -2868,6 +2890,37 @@ static size_t zs__os_page_bytes(void)
     long n = sysconf(_SC_PAGESIZE);
     return n > 0 ? (size_t)n : 4096;
 }
+
+#if defined(__EMSCRIPTEN__)
+
+/* WebAssembly has no address space but its memory, which never shrinks: reserved is committed and a purge is
+   refused. What the memory grew by reads as zero and costs nothing until it is written, so only what the heap
+   had used before is cleared. */
+static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
+{
+    uint64_t *p = (uint64_t *)aligned_alloc(alignment, zs__round_up(bytes, alignment));
+    size_t i;
+    (void)user;
+    for (i = 0; p && i < bytes / sizeof *p; i++)
+        if (p[i])
+            p[i] = 0;
+    return p;
+}
+static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
+static int zs__os_purge(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, -1; }
+static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)bytes, free(p); }
+static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
+static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
+#if defined(__EMSCRIPTEN_PTHREADS__)
+static int zs__os_fence_ready(void) { return -1; }
+#else /* one thread: nobody to be ordered with */
+static int zs__os_fence_ready(void) { return 0; }
+#endif
+static void zs__os_fence(void) {}
+
+#else /* systems with pages */
 
 /* Address space only: no access, so nothing counts against overcommit until it is committed. */
 static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
@@ -2958,21 +3011,6 @@ static void zs__os_fence(void)
 #endif
 }
 
-static pthread_key_t zs__exit_key;
-static void zs__exit_call(void *armed)
-{
-    if (armed)
-        zs__thread_exited();
-}
-static int zs__os_on_thread_exit(int on)
-{
-    return on ? pthread_key_create(&zs__exit_key, zs__exit_call) : pthread_key_delete(zs__exit_key);
-}
-static ZS__UNUSED void zs__os_arm_thread_exit(void)
-{
-    pthread_setspecific(zs__exit_key, (void *)1);
-}
-
 /* MADV_WIPEONFORK (18), Linux 4.14. */
 static uint32_t *zs__os_fork_word(int on)
 {
@@ -2992,6 +3030,23 @@ static uint32_t *zs__os_fork_word(int on)
 #else
     return (void)on, (uint32_t *)NULL;
 #endif
+}
+
+#endif /* systems with pages */
+
+static pthread_key_t zs__exit_key;
+static void zs__exit_call(void *armed)
+{
+    if (armed)
+        zs__thread_exited();
+}
+static int zs__os_on_thread_exit(int on)
+{
+    return on ? pthread_key_create(&zs__exit_key, zs__exit_call) : pthread_key_delete(zs__exit_key);
+}
+static ZS__UNUSED void zs__os_arm_thread_exit(void)
+{
+    pthread_setspecific(zs__exit_key, (void *)1);
 }
 
 static uint64_t zs__os_process_id(void)
@@ -3087,6 +3142,16 @@ static inline void zs__pause(void)
     _mm_pause();
 #endif
 }
+#endif
+
+/* Address range of an allocator whose configuration names none. */
+#if defined(ZS__RESERVE_BYTES)
+#elif defined(__EMSCRIPTEN__)
+#define ZS__RESERVE_BYTES ((size_t)1 << 26)
+#elif UINTPTR_MAX <= 0xffffffffu
+#define ZS__RESERVE_BYTES ((size_t)1 << 28)
+#else
+#define ZS__RESERVE_BYTES ((size_t)1 << 36)
 #endif
 
 #ifndef ZS__LOCK_SPINS
@@ -3198,11 +3263,13 @@ static ZS__NOINLINE zslab_result zs__misuse(const zslab *z, zslab_result what, c
 
 #define ZS__THREADS_MAX 65536u
 static struct {
-    zs__lock lock;         /* guards everything here */
-    zslab *allocators;
+    zs__lock setup;        /* guards the next three and the system's hooks; taken before `lock`. Making or ending a
+                              hook may wait for callbacks that take `lock`, so it never happens under that one */
     uint32_t allocator_count;
     uint32_t *fork_word;
     uint64_t process_id;
+    zs__lock lock;         /* guards what follows */
+    zslab *allocators;
     uint64_t era;          /* of the next allocator's first epoch: ids of two allocators do not meet */
     uint64_t threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
@@ -5774,10 +5841,15 @@ static void zs__thread_exited(void)
     zs__tls_block *tls = zs__tls();
     zslab *z;
     zslab_heap *heap;
-    uint32_t thread = tls->thread;
+    uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
     if (!thread || thread == ZS__THREAD_GONE)
         return;
     zs__lock_take(&zs__global.lock);
+    thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
+    if (!thread) {
+        zs__lock_drop(&zs__global.lock);
+        return;
+    }
     for (z = zs__global.allocators; z; z = z->next_allocator)
         if ((heap = zs__heap_of_thread(z, thread)) != NULL) {
             while (heap->scope_count)
@@ -9657,8 +9729,7 @@ static zslab *zs__create_buffer(const zslab *scratch)
 static zslab *zs__create_reserved(zslab *scratch)
 {
     const zslab_config *c = &scratch->config;
-    size_t most = UINTPTR_MAX > 0xffffffffu ? (size_t)1 << 36 : (size_t)1 << 28;
-    size_t range = c->reserve_bytes ? c->reserve_bytes : most;
+    size_t range = c->reserve_bytes ? c->reserve_bytes : ZS__RESERVE_BYTES;
     size_t page = scratch->page_bytes, align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
     size_t meta_bytes, align_range;
     char *meta = NULL, *base = NULL;
@@ -9700,21 +9771,29 @@ static zslab *zs__create_reserved(zslab *scratch)
     return z;
 }
 
-/* Process-wide part: the thread-exit hook and the fork word exist while an allocator does. Global lock held. */
+/* Process-wide part: the thread-exit hook and the fork word exist while an allocator does. 0 = joined. */
 static int zs__global_join(zslab *z)
 {
+    int failed = 0;
+    zs__lock_take(&zs__global.setup);
     if (!zs__global.allocator_count) {
-        if (zs__os_on_thread_exit(1))
-            return -1;
-        zs__global.fork_word = zs__os_fork_word(1);
-        if (zs__global.fork_word)
-            zs__store_u32(zs__global.fork_word, 1);
-        zs__global.process_id = zs__os_process_id();
+        failed = zs__os_on_thread_exit(1);
+        if (!failed) {
+            zs__global.fork_word = zs__os_fork_word(1);
+            if (zs__global.fork_word)
+                zs__store_u32(zs__global.fork_word, 1);
+            zs__global.process_id = zs__os_process_id();
+        }
     }
-    zs__global.allocator_count++;
-    z->next_allocator = zs__global.allocators;
-    zs__global.allocators = z;
-    return 0;
+    if (!failed) {
+        zs__global.allocator_count++;
+        zs__lock_take(&zs__global.lock);
+        z->next_allocator = zs__global.allocators;
+        zs__global.allocators = z;
+        zs__lock_drop(&zs__global.lock);
+    }
+    zs__lock_drop(&zs__global.setup);
+    return failed;
 }
 
 static void zs__unreserve(zslab *z)
@@ -9748,7 +9827,6 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     } storage; /* a scratch allocator: what follows from the configuration alone */
     zslab *scratch = (zslab *)(void *)&storage, *z;
     uint32_t q;
-    int joined;
     if (given && !zs__config_valid(given))
         return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
     if (ZSLAB_NO_OS && !config.memory && !(given && given->os.reserve))
@@ -9780,10 +9858,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     z->current = zs__epoch_open(z, "first");
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
-    zs__lock_take(&zs__global.lock);
-    joined = zs__global_join(z);
-    zs__lock_drop(&zs__global.lock);
-    return joined ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
+    return zs__global_join(z) ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
 }
 
 #if !ZSLAB_NO_TLS
@@ -9812,6 +9887,7 @@ ZSLAB_API void zslab_destroy(zslab *z)
     zs__fork_check();
     if (z->config.on_leak)
         zs__leaks_at_destroy(z);
+    zs__lock_take(&zs__global.setup);
     zs__lock_take(&zs__global.lock);
 #if !ZSLAB_NO_TLS
     {
@@ -9823,12 +9899,13 @@ ZSLAB_API void zslab_destroy(zslab *z)
     for (at = &zs__global.allocators; *at != z; at = &(*at)->next_allocator)
         ;
     *at = z->next_allocator;
+    zs__lock_drop(&zs__global.lock);
     if (!--zs__global.allocator_count) {
         zs__os_on_thread_exit(0);
         zs__os_fork_word(0);
         zs__global.fork_word = NULL;
     }
-    zs__lock_drop(&zs__global.lock);
+    zs__lock_drop(&zs__global.setup);
     zs__unreserve(z);
 }
 
@@ -9955,7 +10032,7 @@ static void zs__forked(void)
     if (zs__global.fork_word)
         zs__store_u32(zs__global.fork_word, 1);
     zs__global.process_id = zs__os_process_id();
-    zs__global.lock.word = 0;
+    zs__global.setup.word = zs__global.lock.word = 0;
 #if !ZSLAB_NO_TLS
     mine = zs__tls()->thread;
 #endif

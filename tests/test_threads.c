@@ -292,12 +292,13 @@ static void several_allocators(const test_mode *m)
         z[k] = k && m->in_buffer ? test_create(NULL) : test_open(m, NULL);
     for (n = 0; n < 40; n++)
         for (k = 0; k < 5; k++)
-            MUST(p[k][n] = zslab_malloc(z[k], 8 + test_random(&seed) % 1000));
+            MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
     for (i = 0; i < 2000; i++) {
-        k = test_random(&seed) % 5, n = test_random(&seed) % 40, from = test_random(&seed) % 5;
+        k = (size_t)(test_random(&seed) % 5), n = (size_t)(test_random(&seed) % 40);
+        from = (size_t)(test_random(&seed) % 5);
         CHECK_IS(zslab_free(z[from], p[k][n]), from == k ? ZSLAB_OK : ZSLAB_E_FOREIGN);
         if (from == k)
-            MUST(p[k][n] = zslab_malloc(z[k], 8 + test_random(&seed) % 1000));
+            MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
     }
     for (k = 0; k < 5; k++) { /* the first ones go while the others are used */
         CHECK(test_live(z[k]) == 40 && z[k]->heap_count == 1);
@@ -356,6 +357,41 @@ static void explicit_heaps_wander(const test_mode *m)
     test_destroy(state.z);
 }
 
+/* A thread that is done may be ending while the last allocator goes: nobody waits for ever, and the number it had is
+   not taken from the thread that has it next. */
+typedef struct leaver {
+    zslab *z;
+    uint32_t done;
+} leaver;
+
+static void *uses_and_leaves(void *user)
+{
+    leaver *l = (leaver *)user;
+    void *p = zslab_malloc(l->z, 100);
+    CHECK(p && zslab_free(l->z, p) == ZSLAB_OK);
+    zs__store_rel_u32(&l->done, 1); /* release: it no longer uses the allocator. Pairs with the load below */
+    return NULL;
+}
+
+static void leaves_while_the_last_one_goes(const test_mode *m, uint64_t rounds)
+{
+    while (rounds--) {
+        leaver l = {test_open(m, NULL), 0};
+        pthread_t thread;
+        void *p = NULL;
+        MUST(pthread_create(&thread, NULL, uses_and_leaves, &l) == 0);
+        while (!zs__load_acq_u32(&l.done)) /* acquire: pairs with the store of uses_and_leaves */
+            sched_yield();
+        zslab_destroy(l.z);
+        l.z = test_open(m, NULL);
+        CHECK((p = zslab_malloc(l.z, 100)) != NULL);
+        pthread_join(thread, NULL);
+        CHECK(!test_owned(m) || l.z->heap_of[zs__tls()->thread] == l.z->heaps);
+        CHECK_IS(zslab_free(l.z, p), ZSLAB_OK);
+        zslab_destroy(l.z);
+    }
+}
+
 int main(int argc, char **argv)
 {
     uint64_t threads = test_amount(argc, argv, 10000);
@@ -370,6 +406,7 @@ int main(int argc, char **argv)
         recreated_at_the_same_address(m);
         several_allocators(m);
         explicit_heaps_wander(m);
+        leaves_while_the_last_one_goes(m, threads / 50);
     }
     return test_summary("test_threads");
 }
