@@ -472,6 +472,8 @@ extern int ftruncate(int fd, off_t bytes);
 extern int fdatasync(int fd);
 extern int posix_fallocate(int fd, off_t at, off_t bytes);
 extern ssize_t readlink(const char *path, char *out, size_t bytes);
+#endif
+#if (defined(__linux__) || defined(__EMSCRIPTEN__)) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
 extern int nanosleep(const struct timespec *wanted, struct timespec *left);
 #endif
 #ifdef O_CLOEXEC
@@ -749,7 +751,7 @@ typedef struct zs__zns_dev {
     uint32_t queue_depth, queue_refused; /* 0: no queue; the errno by which the system refused one */
 } zs__zns_dev;
 
-static int zs__zns_errno(int e)
+static ZS__UNUSED int zs__zns_errno(int e)
 {
     switch (e) {
     case 0: return 0;
@@ -792,7 +794,7 @@ static zslab_result zs__zns_geometry_check(zslab_zns_geometry *g)
     return ZSLAB_OK;
 }
 
-static size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t count)
+static ZS__UNUSED size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t count)
 {
     size_t i, sum = 0;
     for (i = 0; i < count; i++) sum += iov[i].bytes;
@@ -3411,18 +3413,18 @@ static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zo
 /* The best zone that is open already: `idle` asks for one no stream uses, `own` for this class and owner. */
 static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32_t min, int idle, int own)
 {
-    uint32_t i, best = ZS__ZNS_NONE, best_far = UINT32_MAX;
+    uint32_t i, best = ZS__ZNS_NONE, best_gap = UINT32_MAX;
     for (i = 0; i < s->zone_count; i++) {
         zs__zns_zone *z = &s->zone[i];
-        uint32_t far;
+        uint32_t gap;
         if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (idle && z->users))
             continue;
-        far = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
-        if (own && (far || z->owner != st->owner)) continue;
-        far = far * 2 + (z->owner != st->owner);
-        if (far < best_far) {
+        gap = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
+        if (own && (gap || z->owner != st->owner)) continue;
+        gap = gap * 2 + (z->owner != st->owner);
+        if (gap < best_gap) {
             best = i;
-            best_far = far;
+            best_gap = gap;
         }
     }
     return best;
