@@ -11,7 +11,7 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 exports exports-inline mismatch readme install \
+        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 windows exports exports-inline mismatch readme install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
@@ -40,6 +40,13 @@ alone()
     case $1 in *++*) lang=c++ ;; esac
     # shellcheck disable=SC2086
     echo '#include "zslab.h"' | say_and $1 $warn -fsyntax-only -x $lang -
+}
+
+# headers <compiler and standard>: both with their code, compiled and not run
+headers()
+{
+    # shellcheck disable=SC2086
+    printf '#define %s_IMPLEMENTATION\n#include "%s.h"\n' ZSLAB zslab ZSLAB_ZNS zslab_zns | say_and $1 $warn -x c -c - -o "$out/o"
 }
 
 # two <compiler and standard> <flags of both> <flags of build_other>: two files, one implementation
@@ -176,10 +183,8 @@ global-dynamic) one "gcc -std=c11 -fPIC" '-DZSLAB_TLS_MODEL="global-dynamic"' bu
 no-os) one "gcc -std=c11 -ffreestanding" "" build_freestanding.c ;;
 no-os-clang) need clang && one "clang -std=c11 -ffreestanding" "" build_freestanding.c ;;
 musl) need musl-gcc && one "musl-gcc -std=c11" "" build_main.c ;;
-m32)
-    echo 'int main(void) { return 0; }' | gcc -m32 -x c - -o "$out/probe" 2>/dev/null || { echo "no 32-bit libc here"; exit 77; }
-    one "gcc -std=c11 -m32" "" build_main.c
-    ;;
+m32) need i686-linux-gnu-gcc && one "i686-linux-gnu-gcc -std=c11 -static" "" build_main.c ;;
+windows) need x86_64-w64-mingw32-gcc && headers "x86_64-w64-mingw32-gcc -std=c11" ;;
 exports) exports ;;
 exports-inline) exports -DZSLAB_INLINE=1 ;;
 mismatch) mismatch ;;

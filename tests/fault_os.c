@@ -1,5 +1,6 @@
 /* Every call of every OS hook fails once, for every n; then every call from the n-th on fails until the system
-   recovers. No crash, nothing leaked, no object harmed, the same answers afterwards as if nothing had happened. */
+   recovers. No crash, nothing leaked, no object harmed, the same answers afterwards as if nothing had happened.
+   usage: fault_os [calls of each hook that fail once; default all] */
 /* timeout: 300 */
 #include "test.h"
 
@@ -208,7 +209,7 @@ static int survives(const test_mode *m, int hook, uint64_t from, uint64_t to, si
     return sys.failed != 0;
 }
 
-static void every_call_fails(const test_mode *m)
+static void every_call_fails(const test_mode *m, uint64_t most)
 {
     static story s;
     uint64_t n, total = 0;
@@ -224,19 +225,20 @@ static void every_call_fails(const test_mode *m)
     test_destroy(s.z);
     CHECK(sys.lent == 0 && sys.ranges == 0);
     for (hook = 0; hook < HOOKS; hook++) {
-        for (n = 1; survives(m, hook, n, n + 1, committed); n++)
+        for (n = 1; n <= most && survives(m, hook, n, n + 1, committed); n++)
             ;
         total += n - 1;
-        for (n = 1; survives(m, hook, n, ~(uint64_t)0, committed) && n < 2000; n += 1 + n / 4)
+        for (n = 1; survives(m, hook, n, ~(uint64_t)0, committed) && n < 2000 && n / 8 < most; n += 1 + n / 4)
             ;
     }
     printf("%s: %llu calls of hooks, each failed in turn\n", m->name, (unsigned long long)total);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    uint64_t most = argc > 1 ? test_amount(argc, argv, 0) : UINT64_MAX;
     TEST_EACH_MODE(m)
         if (!m->in_buffer)
-            every_call_fails(m);
+            every_call_fails(m, most);
     return test_summary("fault_os");
 }

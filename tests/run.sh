@@ -1,7 +1,9 @@
 #!/bin/sh
 # Runs tests one by one (or two at a time), shows the output of those that fail, ends with the count.
-#   tests/run.sh [-j jobs] [-l logdir] [-r 'prefix command'] item...
+#   tests/run.sh [-j jobs] [-l logdir] [-r 'prefix command'] [-n notes] [-x times] item...
 #   item    a program, or build:CELL (one cell of tests/build.sh)
+#   notes   a file of lines "test skip REASON" and "test amount ARGUMENT"
+#   times   every time limit that many times longer
 # A test's source may say, each in a comment on a line of its own among the first ten:
 #   /* timeout: 300 */     seconds it may take (default 120)
 #   /* expect: TEXT */     its last line of output must be TEXT
@@ -14,6 +16,11 @@ option() # source, name: the value of a leading comment
     sed -n "1,10s|^/\* $2: \(.*[^ ]\) *\*/.*|\1|p" "$1" 2>/dev/null | head -n 1
 }
 
+note() # test, kind: what the notes say
+{
+    [ -z "$RUN_NOTES" ] || sed -n "s/^$1 $2 //p" "$RUN_NOTES" | head -n 1
+}
+
 run_one()
 {
     item=$1
@@ -21,19 +28,27 @@ run_one()
     build:*) name=$(echo "$item" | tr ': /' '___') source= command="$here/build.sh ${item#build:}" ;;
     *) name=$(basename "$item") source=$here/$name.c command="$RUN_PREFIX $item" ;;
     esac
+    if [ ! -e "$item" ] && [ -e "$item.exe" ]; then command=$command.exe; fi # as its compiler names it
     [ -n "$source" ] && [ ! -f "$source" ] && source=${item}.c
+    reason=$(note "$name" skip)
+    if [ -n "$reason" ]; then
+        echo skip >"$RUN_STATUS/$name"
+        echo "skip $name: $reason"
+        return
+    fi
     limit=$(option "$source" timeout)
-    [ -n "$limit" ] || case $item in build:*) limit=600 ;; esac
+    [ -n "$limit" ] || case $item in build:*) limit=600 ;; *) limit=120 ;; esac
+    limit=$((limit * RUN_PATIENCE))
     expect=$(option "$source" expect) log=$RUN_LOGS/$name.log
     begin=$(date +%s) status=ok
     # shellcheck disable=SC2086  # the command is words
-    timeout -k 5 "${limit:-120}" $command >"$log" 2>&1 </dev/null
+    timeout -k 5 "$limit" $command $(note "$name" amount) >"$log" 2>&1 </dev/null
     rc=$?
-    last=$(tail -n 1 "$log")
+    last=$(tail -n 1 "$log" | tr -d '\r')
     case $rc in
     0) [ -n "$expect" ] && [ "$last" != "$expect" ] && status=FAIL reason="last line is not '$expect'" ;;
     77) status=skip reason=$last ;;
-    124 | 137) status=FAIL reason="no end after ${limit:-120} s" ;;
+    124 | 137) status=FAIL reason="no end after $limit s" ;;
     *) status=FAIL reason="exit status $rc" ;;
     esac
     echo $status >"$RUN_STATUS/$name"
@@ -46,12 +61,14 @@ if [ "${1:-}" = --one ]; then
     exit 0
 fi
 
-jobs=1 RUN_LOGS=build/log RUN_PREFIX=
-while getopts j:l:r: o; do
+jobs=1 RUN_LOGS=build/log RUN_PREFIX= RUN_NOTES= RUN_PATIENCE=1
+while getopts j:l:r:n:x: o; do
     case $o in
     j) jobs=$OPTARG ;;
     l) RUN_LOGS=$OPTARG ;;
     r) RUN_PREFIX=$OPTARG ;;
+    n) RUN_NOTES=$OPTARG ;;
+    x) RUN_PATIENCE=$OPTARG ;;
     *) exit 2 ;;
     esac
 done
@@ -59,7 +76,7 @@ shift $((OPTIND - 1))
 RUN_STATUS=$RUN_LOGS/status.$$ # our own: runs may overlap
 mkdir -p "$RUN_STATUS" || exit 1
 trap 'rm -rf "$RUN_STATUS"' EXIT
-export RUN_LOGS RUN_PREFIX RUN_STATUS
+export RUN_LOGS RUN_PREFIX RUN_STATUS RUN_NOTES RUN_PATIENCE
 if [ $# -gt 0 ]; then printf '%s\n' "$@" | xargs -P "$jobs" -n 1 "$0" --one; fi
 
 passed=0 failed=0 skipped=0

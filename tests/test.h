@@ -16,11 +16,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Not everywhere: fork, signals from a timer. */
+#if defined(_WIN32) || defined(__EMSCRIPTEN__)
+#define TEST_UNIX 0
+#else
+#define TEST_UNIX 1
+#endif
+#if defined(__EMSCRIPTEN__)
+#define TEST_WASM 1
+#else
+#define TEST_WASM 0
+#endif
+#if defined(__MINGW32__) && !defined(__clang__) /* with __USE_MINGW_ANSI_STDIO, which tests/matrix.txt defines */
+#define TEST_PRINTF gnu_printf
+#else
+#define TEST_PRINTF printf
+#endif
+
 static int test_passed, test_failed; /* counted with atomics: checks may stand in any thread */
 static char test_where[96];          /* shown with a check that does not hold; set by the main thread alone */
 
 /* test_at("mode %s, class %d", ...) -- where a loop over cases is; test_at("") ends it. */
-__attribute__((format(printf, 1, 2))) static inline void test_at(const char *format, ...)
+__attribute__((format(TEST_PRINTF, 1, 2))) static inline void test_at(const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -302,6 +319,7 @@ static inline void test_worker_end(test_worker *w)
 /* Keep the calling thread on the n-th processor it may use (modulo their number), so that two threads really meet. */
 static inline void test_pin(int n)
 {
+#if defined(__linux__)
     cpu_set_t all, one;
     size_t cpu;
     if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 1)
@@ -312,6 +330,9 @@ static inline void test_pin(int n)
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     sched_setaffinity(0, sizeof one, &one);
+#else
+    (void)n;
+#endif
 }
 
 /* In a thread of its own, from start to end. */

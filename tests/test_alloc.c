@@ -64,7 +64,7 @@ static void slots_serve_again(zslab *z)
         for (i = 1; i < MANY; i++)
             CHECK((char *)p[i] - (char *)p[i - 1] >= 48);
         for (i = MANY; i; i--) {
-            n = test_random(&seed) % i;
+            n = (size_t)(test_random(&seed) % i);
             CHECK_IS(zslab_free(z, p[n]), ZSLAB_OK);
             p[n] = p[i - 1];
         }
@@ -231,7 +231,7 @@ static void results_have_names(void)
         for (s = ZSLAB_OK; s <= r; s++)
             CHECK((strcmp(zslab_result_name((zslab_result)r), zslab_result_name((zslab_result)s)) == 0) == (r == s));
     CHECK(strcmp(zslab_result_name((zslab_result)-1), zslab_result_name((zslab_result)1000)) == 0);
-    CHECK(zslab_rss_bytes() > 0);
+    CHECK(zslab_rss_bytes() > 0 || TEST_WASM);
 }
 
 int main(void)

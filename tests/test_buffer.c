@@ -47,7 +47,7 @@ static size_t exercise(zslab *z)
     for (round = 0; round < 3; round++) {
         zslab_epoch e;
         for (n = 0; n < 200000; n++) {
-            held[n].bytes = 1 + test_random(&seed) % (round == 1 ? 16 : 700);
+            held[n].bytes = 1 + (size_t)(test_random(&seed) % (round == 1 ? 16 : 700));
             if (!(held[n].p = zslab_malloc(z, held[n].bytes)))
                 break;
             test_fill(held[n].p, held[n].bytes, n);

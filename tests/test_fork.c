@@ -18,7 +18,7 @@ static void replace(size_t i, uint64_t random)
         CHECK(test_filled(p[i], bytes[i], 11));
         CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     }
-    bytes[i] = 1 + random % 1500;
+    bytes[i] = 1 + (size_t)(random % 1500);
     MUST(p[i] = zslab_malloc(z, bytes[i]));
     test_fill(p[i], bytes[i], 11);
 }
@@ -40,7 +40,7 @@ static void use_it(int threads)
     size_t i;
     void *q;
     for (i = 0; i < 3000; i++)
-        replace(test_random(&seed) % LIVE, test_random(&seed));
+        replace((size_t)(test_random(&seed) % LIVE), test_random(&seed));
     MUST((e = zslab_epoch_open(z, "child")) != ZSLAB_EPOCH_NONE);
     MUST((q = zslab_malloc_epoch(z, 100, e)) != NULL);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
@@ -156,12 +156,12 @@ static void *churn(void *arg)
     uint64_t seed = (uint64_t)me + 77;
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         uint64_t x = test_random(&seed);
-        size_t i = x % 300;
+        size_t i = (size_t)(x % 300);
         void *q;
         if (work[me].p[i])
             zslab_free(z, work[me].p[i]);
-        MUST(work[me].p[i] = zslab_malloc(z, 1 + (x >> 20) % 1500));
-        MUST(q = zslab_malloc(z, 1 + (x >> 32) % 300));
+        MUST(work[me].p[i] = zslab_malloc(z, 1 + (size_t)((x >> 20) % 1500)));
+        MUST(q = zslab_malloc(z, 1 + (size_t)((x >> 32) % 300)));
         q = __atomic_exchange_n(&mail[x >> 40 & 63], q, __ATOMIC_ACQ_REL);
         if (q)
             zslab_free(z, q);

@@ -3,7 +3,9 @@
 #include "test.h"
 
 #include <pthread.h>
+#if TEST_UNIX
 #include <sys/wait.h>
+#endif
 #include <unistd.h>
 
 /* ---- helpers ---- */
@@ -744,6 +746,7 @@ static void memory_runs_out(uint32_t flags)
 
 static void in_a_forked_child(uint32_t flags)
 {
+#if TEST_UNIX
     zslab *z = make(flags, ZSLAB_RECLAIM_DEFAULT);
     void *p, *q;
     zslab_handle h = give(z, 64, zslab_epoch_current(z), &p), g;
@@ -758,6 +761,9 @@ static void in_a_forked_child(uint32_t flags)
     CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
     CHECK(zslab_handle_get(z, h) == p);
     test_destroy(z);
+#else
+    (void)flags;
+#endif
 }
 
 static int visit_handle(void *user, const zslab_visit *v)
@@ -806,7 +812,7 @@ static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
     for (int i = 0; i < EPOCHS; i++) e[i] = zslab_epoch_open(z, NULL);
     for (int step = 0; step < (TEST_SANITIZED ? 30000 : 200000); step++) {
         uint64_t r = test_random(&seed);
-        size_t i = r % LIVE;
+        size_t i = (size_t)(r % LIVE);
         int k = (int)((r >> 20) % EPOCHS);
         if (r >> 30 & 0xfff) {
             if (live[i].p) {
@@ -816,7 +822,7 @@ static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
                 dead[i] = live[i].h;
                 live[i].p = NULL;
             } else {
-                size_t size = 1 + (r >> 44) % 700;
+                size_t size = 1 + (size_t)((r >> 44) % 700);
                 live[i].in = k;
                 live[i].h = r >> 60 ? zslab_handle_alloc(z, size, e[k], &live[i].p) : 0;
                 if (!live[i].h) live[i].p = zslab_malloc_epoch(z, size, e[k]);

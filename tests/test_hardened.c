@@ -69,18 +69,22 @@ static uint64_t one_batch(duel *d, uint32_t batch, uint64_t *first_won, uint64_t
     return exact;
 }
 
-static void simultaneous_frees(uint32_t flags, uint64_t rounds)
+typedef struct frees {
+    uint32_t flags;
+    uint64_t rounds;
+} frees;
+
+static void *free_simultaneously(void *user)
 {
     static duel d;
+    uint32_t flags = ((frees *)user)->flags;
     zslab_config c = {0};
     pthread_t thread;
-    uint64_t batches = rounds / BATCH + 1, exact = 0, first_won = 0, both = 0;
+    uint64_t batches = ((frees *)user)->rounds / BATCH + 1, exact = 0, first_won = 0, both = 0;
     uint32_t batch;
-    cpu_set_t before;
     memset(&d, 0, sizeof d);
     c.flags = flags;
     d.z = test_create(&c);
-    sched_getaffinity(0, sizeof before, &before);
     MUST(pthread_create(&thread, NULL, second, &d) == 0);
     test_pin(0);
     for (batch = 1; batch <= batches; batch++)
@@ -88,7 +92,6 @@ static void simultaneous_frees(uint32_t flags, uint64_t rounds)
     __atomic_store_n(&d.stop, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&d.batch, batch, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
-    sched_setaffinity(0, sizeof before, &before);
     printf("flags %u: %llu objects freed by two at once; %llu times the first thread's free counted, %llu times both\n",
            flags, (unsigned long long)(batches * BATCH), (unsigned long long)first_won, (unsigned long long)both);
     if (flags || ZSLAB_NO_TLS) {
@@ -96,6 +99,14 @@ static void simultaneous_frees(uint32_t flags, uint64_t rounds)
         CHECK(test_live(d.z) == 0 && d.z->misuse[ZSLAB_E_DOUBLE_FREE] == batches * BATCH);
     }
     zslab_destroy(d.z);
+    return NULL;
+}
+
+/* In a thread of its own, since it pins itself. */
+static void simultaneous_frees(uint32_t flags, uint64_t rounds)
+{
+    frees f = {flags, rounds};
+    test_in_thread(free_simultaneously, &f);
 }
 
 static int all_zero(const unsigned char *p, size_t bytes)

@@ -194,7 +194,7 @@ static void test_close_while_pushing(size_t rounds, size_t queue)
     for (round = 0; round < rounds; round++) {
         uint64_t counted;
         start(t, w, thread, queue, ZSLAB_BATCH_ADAPTIVE, (int)(round & 1));
-        feed(t, 200 + random_next(&rng) % 800, &rng);
+        feed(t, 200 + (size_t)(random_next(&rng) % 800), &rng);
         zslab_pool_destroy(t->p);
         atomic_store(&t->done, 1);
         for (n = 0; n < REMOTES; n++)

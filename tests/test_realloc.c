@@ -110,24 +110,29 @@ static void no_room(const test_mode *m)
 static size_t fallback_live;
 static void *fallback_alloc(void *user, size_t size, size_t alignment)
 {
-    size_t *p = (size_t *)aligned_alloc(64, (size + 64 + 63) & ~(size_t)63);
+    char *block = (char *)malloc(size + 128), *p = (char *)(((uintptr_t)block + 127) & ~(uintptr_t)63);
     (void)user;
-    if (!p || alignment > 64)
+    if (!block || alignment > 64)
         return NULL;
-    *p = size;
+    memcpy(p - 16, &size, sizeof size);
+    memcpy(p - 32, &block, sizeof block);
     fallback_live++;
-    return (char *)p + 64;
+    return p;
 }
 static void fallback_free(void *user, void *p)
 {
     (void)user;
+    char *block;
     fallback_live--;
-    free((char *)p - 64);
+    memcpy(&block, (char *)p - 32, sizeof block);
+    free(block);
 }
 static size_t fallback_usable(void *user, const void *p)
 {
     (void)user;
-    return *(const size_t *)(const void *)((const char *)p - 64);
+    size_t size;
+    memcpy(&size, (const char *)p - 16, sizeof size);
+    return size;
 }
 
 /* In, out and within the fallback; without usable_size nobody knows how much to copy. */

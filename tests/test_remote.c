@@ -141,7 +141,7 @@ static void test_adaptive_rule(size_t room, uint64_t seed)
     CHECK_EQ(pool_stats(t.p).drain_threshold, threshold < room ? threshold : room);
     for (step = 0; step < 2000; step++) {
         size_t phase = step / 200 % 3;
-        size_t filled = phase == 0 ? room : phase == 1 ? 1 : 1 + random_next(&rng) % room;
+        size_t filled = phase == 0 ? room : phase == 1 ? 1 : 1 + (size_t)(random_next(&rng) % room);
         push(&t, 0, filled);
         CHECK_EQ(zslab_pool_drain(t.p), filled);
         for (i = filled; i-- > 0;)

@@ -2,8 +2,10 @@
    then they end in any order. Prints the resident bytes of a live small epoch, as the kernel counts them.
    usage: test_small_epochs [domains; default 4,096, 512 under a sanitizer] */
 #include "tests/test.h"
+#if defined(__linux__)
 #include <fcntl.h>
 #include <unistd.h>
+#endif
 
 enum { OBJECTS = 30 };
 
@@ -19,6 +21,7 @@ static size_t size_of(size_t number, int object) /* 16 to 600 bytes, as a reques
 
 static size_t resident(void)
 {
+#if defined(__linux__)
     char text[128];
     unsigned long total = 0, rss = 0;
     int fd = open("/proc/self/statm", O_RDONLY);
@@ -27,6 +30,9 @@ static size_t resident(void)
     if (n <= 0) return 0;
     text[n] = 0;
     return sscanf(text, "%lu %lu", &total, &rss) == 2 ? rss * (size_t)sysconf(_SC_PAGESIZE) : 0;
+#else
+    return (size_t)zslab_rss_bytes();
+#endif
 }
 
 static void open_all(zslab *z, request *r, size_t count)

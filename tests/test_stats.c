@@ -625,7 +625,7 @@ static void cas_retries(void)
     }
     IS(global(x.z).cas_retries, 0);
     MUST(pthread_create(&thread, NULL, cross, &x) == 0);
-    for (i = 0; i < 100000 && ZSLAB_STATS && !seen; i++) {
+    for (i = 0; i < 100000 && ZSLAB_STATS != 0 && !seen; i++) {
         int turn;
         for (turn = 0; turn < 1000; turn++) {
             take(x.z, 64, 8, p);
@@ -957,7 +957,7 @@ static void *churn_thread(void *user)
             p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
         if (p)
             CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
-        MUST(*at = zslab_malloc(busy.z, 1 + (r >> 32) % 2000));
+        MUST(*at = zslab_malloc(busy.z, 1 + (size_t)((r >> 32) % 2000)));
         if (r % 2003 == 0) {
             zslab_epoch e = zslab_epoch_open(busy.z, "short");
             for (i = 0; e && i < 50; i++)

@@ -58,7 +58,7 @@ static void an_epoch(uint64_t x)
     if (!e)
         return; /* the other thread's are still draining */
     for (i = 0; i < 20; i++)
-        p[i] = make(16 + (x >> 8) % 500 + i, e);
+        p[i] = make(16 + (size_t)((x >> 8) % 500) + i, e);
     if (x & 64) {
         CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
         for (i = 0; i < 20; i++)
@@ -76,15 +76,15 @@ static void *stress(void *arg)
     memset(p, 0, sizeof p);
     for (steps = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); steps++) {
         x = test_random(&seed);
-        i = x >> 40;
+        i = (size_t)(x >> 40);
         if (x % 16 < 7) {
             drop(p[i % LIVE]);
-            p[i % LIVE] = make(16 + (x >> 20) % 900, 0);
+            p[i % LIVE] = make(16 + (size_t)((x >> 20) % 900), 0);
         } else if (x % 16 < 14) {
-            q = __atomic_exchange_n(&mail[i % MAIL], make(16 + (x >> 20) % 900, 0), __ATOMIC_ACQ_REL);
+            q = __atomic_exchange_n(&mail[i % MAIL], make(16 + (size_t)((x >> 20) % 900), 0), __ATOMIC_ACQ_REL);
             drop(q);
         } else if (x % 16 == 14) {
-            grow(&p[i % LIVE], 16 + (x >> 20) % 2000);
+            grow(&p[i % LIVE], 16 + (size_t)((x >> 20) % 2000));
         } else if (x % 256 == 15) {
             an_epoch(x >> 8);
         } else if (x % 4096 == 31) {

@@ -35,7 +35,7 @@ static void load(const char *path)
 {
     struct stat info;
     FILE *f = fopen(path, "rb");
-    if (!f || fstat(fileno(f), &info)) exit(2);
+    if (!f || stat(path, &info)) exit(2);
     image_bytes = (size_t)info.st_size;
     image = (unsigned char *)realloc(image, image_bytes);
     work = (unsigned char *)realloc(work, image_bytes);

@@ -74,7 +74,7 @@ static void *work(void *arg)
         uint64_t dice = zs__zns_mix(&me->random) % 1000, n = zs__add_u64(&w->number, 1);
         zslab_zns_epoch e =
             zs__load_acq_u64(&w->epoch[i]); /* acquire: pairs with the exchange in release_one */
-        size_t size = dice % 37 == 0 ? 50000 + dice * 10 : 8 + (size_t)(n % 5000);
+        size_t size = (size_t)(dice % 37 == 0 ? 50000 + dice * 10 : 8 + n % 5000);
         zslab_result r = object_put(w->s, e, n, size, &mine[at]);
         if (r == ZSLAB_OK) {
             number[at] = n;
