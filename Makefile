@@ -25,7 +25,7 @@ EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
            python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg
-PACKAGES_ALL = gcc-multilib g++-multilib $(shell cat tests/zns/packages.txt bench/real/packages.txt 2>/dev/null)
+PACKAGES_ALL = $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'

@@ -68,6 +68,7 @@ trap 'rm -rf "$tmp"' EXIT
     done
     rule "README: every public function of zslab.h" "$(public_names zslab.h | sort -u | while read -r f; do
         grep -qw "$f" README.md || echo "$f"; done)"
+    rule "README: the table of tests/matrix.txt" "$(tests/matrix.sh table | grep -vxFf README.md)"
 }
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

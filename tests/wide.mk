@@ -10,6 +10,7 @@ $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
 $(eval $(call flavour,msan,$(MSAN)))
 $(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
+$(if $(FLAVOUR),$(eval $(call flavour,$(FLAVOUR),))) # one of tests/matrix.sh
 
 asan: ## the tests under AddressSanitizer and UBSan
 	$(call run,asan,$(TESTS))
@@ -44,6 +45,9 @@ coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
 race: ## every interleaving of small scenarios, up to a bound, then at random
 	$(call run,race,$(RACES))
 
+matrix: ## the tests on other compilers, 32-bit, big-endian, ARM, RISC-V, Windows, wasm (deps-all)
+	@tests/matrix.sh -j $(JOBS) $(ARGS)
+
 test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
 	@CC="$(CC)" tests/zns/run.sh build/zns
 
@@ -59,7 +63,7 @@ pictures: build/examples/pictures ## the heap map and the timeline that README s
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan reports race coverage doctor pictures top test-zns
+.PHONY: asan tsan msan reports race coverage doctor matrix pictures top test-zns
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
