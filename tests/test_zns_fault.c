@@ -211,7 +211,7 @@ int main(int argc, char **argv)
     a_device_that_fails_every_append_is_told(path);
     for (generic = 0; generic < 2; generic++)
         for (i = 0; i < all / 2 && failed < 30; i++, done++) {
-            if (limit > 0 && now_seconds() - began > limit) break;
+            if (limit > 0 && now_seconds() - began > limit && done > 2) break;
             taken = 1;
             for (at = 1 + done % step; at <= taken || at < 8; at += step, runs++) {
                 uint64_t n = tell_with(path, cases[i].kind, cases[i].ops, at,

@@ -1,5 +1,5 @@
 /* crash -- write until the power goes; afterwards account for every object that was acknowledged.
-   usage: crash write  <node or file> <acknowledgement log> [pwrite|objects]  prints how far it is
+   usage: crash write  <node or file> <acknowledgement log> [pwrite|queue|objects]  prints how far it is
           crash verify <node or file> <acknowledgement log> [least]      fails with fewer acknowledged objects
           crash plant  loss|damage|return <acknowledgement log>     a false promise that verify has to notice
 
@@ -273,6 +273,7 @@ int main(int argc, char **argv)
 {
     if (argc > 3 && !strcmp(argv[1], "plant")) return run_plant(argv[2], argv[3]);
     int by_pwrite = argc > 4 && !strcmp(argv[4], "pwrite");
+    if (argc > 4 && !strcmp(argv[4], "queue")) queue_depth = 0;
     uint64_t n = argc > 4 ? strtoull(argv[4], NULL, 0) : 0;
     if (argc > 3 && !strcmp(argv[1], "write"))
         return run_write(argv[2], argv[3], by_pwrite ? ZSLAB_ZNS_FLAG_NO_APPEND : 0, n ? n : 100000);

@@ -1,6 +1,9 @@
 /* faults -- a drive that fails while the store uses it.
-   usage: faults media <node> [pwrite]           a drive with injected write and read errors
-   faults zones <node> <null_blk dir>     zones that become read-only and offline, set through configfs */
+   usage: faults media <node> [pwrite|queue]     a drive with injected write and read errors
+          faults zones <node> <null_blk dir>     zones that become read-only and offline, set through configfs
+          faults gone <node> <file> <command> [queue]     writing to the file removes the drive, the command
+                                                          brings it back
+          faults refused <node> <reason>         a node that the store does not take */
 #include "guest.h"
 
 enum { BYTES = 20 << 10, MOST = 4096 };
@@ -92,7 +95,10 @@ static int media(void)
     read_all(s, ZSLAB_OK, 0);
     witness_agrees(s, device);
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
-    printf("faults media: %s: %s\n", flags ? "pwrite" : "append",
+    printf("faults media: %s: %s\n",
+           flags         ? "pwrite"
+           : queue_depth ? "append"
+                         : "queue",
            t_failed ? "FAILED" : "no object lost to a failed write, failed reads named");
     return t_failed != 0;
 }
@@ -217,7 +223,7 @@ static int gone(const char *delete_file, const char *bring_back)
     int bad = !f || fputs("1\n", f) < 0;
     if (f && fclose(f)) bad = 1;
     if (bad) return printf("faults: cannot remove the controller\n"), 1;
-    for (int i = 0; i < 20 && r == ZSLAB_OK; i++) { /* the first ones still fit the packing buffer */
+    for (int i = 0; i < 400 && r == ZSLAB_OK; i++) { /* the first ones still fit the packing buffers */
         object_make(data, BYTES, 5000, e);
         r = zslab_zns_append(s, e, data, BYTES, &h);
     }
@@ -268,6 +274,7 @@ int main(int argc, char **argv)
     device = argc > 2 ? argv[2] : "";
     knobs = argc > 3 ? argv[3] : "";
     if (!strcmp(knobs, "pwrite")) flags = ZSLAB_ZNS_FLAG_NO_APPEND;
+    if (!strcmp(argc > 5 ? argv[5] : knobs, "queue")) queue_depth = 0;
     if (argc > 2 && !strcmp(argv[1], "media")) return media();
     if (argc > 3 && !strcmp(argv[1], "zones")) return zones();
     if (argc > 4 && !strcmp(argv[1], "gone")) return gone(argv[3], argv[4]);

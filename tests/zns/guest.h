@@ -14,6 +14,7 @@
 #ifndef ZSLAB_ZNS_USE_LIBZBD
 #define ZSLAB_ZNS_USE_LIBZBD 1
 #endif
+#define ZSLAB_ZNS_USE_URING 1
 #define ZSLAB_ZNS_IMPLEMENTATION
 #include "../../zslab_zns.h"
 
@@ -69,6 +70,10 @@ static inline int is_node(const char *path)
 /* For drives whose limits the kernel does not pass on (multipath heads): what the store may use at most. */
 static uint32_t active_cap;
 
+/* How the store appends: 1: one command at a time; 0: its default queue. */
+static uint32_t queue_depth = 1;
+static size_t frame_bytes; /* of the packing buffers; 0: as large as the drive takes */
+
 /* A node, or a file with the guest drive's geometry. */
 static inline zslab_zns *store_open(const char *path, uint32_t flags)
 {
@@ -76,6 +81,8 @@ static inline zslab_zns *store_open(const char *path, uint32_t flags)
     memset(&c, 0, sizeof c);
     c.flags = flags;
     c.max_active = active_cap;
+    c.queue_depth = queue_depth;
+    c.buffer_bytes = frame_bytes;
     if (is_node(path)) return zslab_zns_open_device(path, &c);
     zslab_zns_geometry g;
     memset(&g, 0, sizeof g);

@@ -3,7 +3,7 @@
 
 passed=0
 failed=0
-boot_limit=${ZNS_BOOT_SECONDS:-240}
+boot_limit=${ZNS_BOOT_SECONDS:-600}
 qemu_pid=
 
 # ok <name> <text>, bad <name> <text>: one scenario's result. Drives are kept only where something failed.

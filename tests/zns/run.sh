@@ -97,6 +97,14 @@ store_append() {
     play "zone append" store:
 }
 
+# The same through io_uring on the drive's generic node, 32 commands under way.
+store_queue() {
+    scene store-queue
+    one_drive
+    echo './store /dev/nvme0n1 queue' | job
+    play "zone append, queued" store:
+}
+
 # 512-byte blocks; and namespaces the store does not take: not zoned, metadata in the blocks, not permitted, none.
 small_blocks() {
     local i
@@ -159,7 +167,7 @@ crash_reset() {
 if [ -e verify-phase ]; then
     ./crash verify /dev/nvme0n1 acks $least
 else
-    ./crash write /dev/nvme0n1 acks
+    ./crash write /dev/nvme0n1 acks queue
 fi
 J
     power_on
@@ -205,7 +213,7 @@ power_cut() {
     zoned_drive 1 z
     drives+=(-device nvme-ns,drive=acks,bus=nvme0,nsid=2,logical_block_size=4096,physical_block_size=4096,share-rw=on)
     job <<'J'
-./crash write /dev/nvme0n1 /dev/nvme0n2
+./crash write /dev/nvme0n1 /dev/nvme0n2 queue
 J
     power_on
     if too_early "$name"; then return; fi
@@ -262,7 +270,7 @@ media_errors() {
     for zone in 2 3 4 5 6 7 8; do rule write $zone $((200 + 333 * zone % 2000)) on; rule write $zone 2700 on; done
     for zone in 9 10; do rule write $zone 200 on; done # the conformance rows
     for zone in 3 5; do rule read $zone 1000 off; done
-    for i in 1 2; do
+    for i in 1 2 3; do
         image "$dir/drive-$i.img" $zoned_bytes
         drives+=(-blockdev "driver=file,node-name=f$i,filename=$dir/drive-$i.img"
             -blockdev "driver=blkdebug,node-name=z$i,image=f$i$rules")
@@ -273,12 +281,13 @@ bad=0
 ./conform /dev/nvme0n1 /tmp/file.zns media || bad=1
 ./faults media /dev/nvme0n1 || bad=1
 ./faults media /dev/nvme0n2 pwrite || bad=1
+./faults media /dev/nvme0n3 queue || bad=1
 exit $bad
 J
     power_on
     local fine=1 text
     until_done || fine=0
-    text=$(grep -a '^faults media:' "$share/out.txt" | sed 's/faults media: //' | paste -sd';' | sed 's/;/; /')
+    text=$(grep -a '^faults media:' "$share/out.txt" | sed 's/faults media: //' | paste -sd';' | sed 's/;/; /g')
     if [ $fine = 1 ]; then ok "media errors" "$text"; else bad "media errors" "$text"; fi
 }
 
@@ -319,7 +328,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 done
 J
     job <<'J'
-./faults gone /dev/nvme0n1 /sys/class/nvme/nvme0/device/remove "sh ./rescan.sh"
+./faults gone /dev/nvme0n1 /sys/class/nvme/nvme0/device/remove "sh ./rescan.sh" queue
 J
     play removed "faults gone:"
 }
@@ -346,7 +355,7 @@ J
     sed -n 's/^  /      | /p' "$share/out.txt"
 }
 
-all="file_device planted_lies conformance store_append store_pwrite small_blocks crash_reset crash_kill
+all="file_device planted_lies conformance store_append store_queue store_pwrite small_blocks crash_reset crash_kill
     crash_kill_pwrite power_cut media_errors bad_zones removed ratios"
 list=${*:-$all}
 for s in $list; do

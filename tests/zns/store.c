@@ -1,6 +1,6 @@
 /* store -- the whole contract of the store on one device, each test a sentence.
-   usage: store <node or file> [append|pwrite] [user id]     which way the store is expected to write; run
-   as that user
+   usage: store <node or file> [append|queue|pwrite] [user id]     which way the store is expected to write;
+   run as that user
    The device is formatted anew. */
 #include "guest.h"
 #include <grp.h>
@@ -83,6 +83,7 @@ static void writes_the_expected_way(void)
     EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
     zslab_zns_stats(s, &t);
     if (expect_append >= 0) EXPECT((int)t.uses_append == expect_append);
+    if (queue_depth == 0) EXPECT(t.queue_depth == 32 && t.queue_refused == 0);
     EXPECT(t.zones == 64);
     witness_agrees(s, device);
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
@@ -491,9 +492,10 @@ static void become(const char *user)
 int main(int argc, char **argv)
 {
     unsigned passed = 0, count = sizeof tests / sizeof tests[0];
-    if (argc < 2) return fprintf(stderr, "usage: store <node or file> [append|pwrite] [user id]\n"), 2;
+    if (argc < 2) return fprintf(stderr, "usage: store <node or file> [append|queue|pwrite] [user id]\n"), 2;
     device = argv[1];
-    if (argc > 2) expect_append = !strcmp(argv[2], "append");
+    if (argc > 2) expect_append = strcmp(argv[2], "pwrite") != 0;
+    if (argc > 2 && !strcmp(argv[2], "queue")) queue_depth = 0;
     if (argc > 3) become(argv[3]);
     data_in = (unsigned char *)malloc(8u << 20);
     data_out = (unsigned char *)malloc(8u << 20);
