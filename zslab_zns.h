@@ -3852,7 +3852,7 @@ static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer
         room = (size_t)(b->limit - header) * s->block_bytes;
         room = room > used ? room - used : 0;
         whole = (size_t)s->pack_blocks * s->block_bytes;
-        take = bytes <= room ? bytes : count && room < whole / 32 ? 0 : room;
+        take = bytes <= room ? bytes : count && room < whole / 256 ? 0 : room;
         if (!take) return 0;
         if (zs__cas_u64(&b->word, &was, was + zs__round_up(take, 8) + ZS__ZNS_B_COUNT)) {
             *out_at = used;
