@@ -6729,8 +6729,8 @@ static void zs__heap_switch(zslab_heap *heap)
     zslab_epoch e = zs__heap_epoch(heap);
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     zs__tls_block *tls = zs__tls();
-    heap->row = row && zs__load_u64(&row->gate) == e ? row : NULL;
-    if (heap->row && !z->always_slow) {
+    heap->row = row && !z->always_slow && zs__load_u64(&row->gate) == e ? row : NULL;
+    if (heap->row) {
         zs__tls_set(heap, heap->row);
     } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
         zs__store_ptr(&tls->z, 0);

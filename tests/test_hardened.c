@@ -138,6 +138,29 @@ static void zeroed_on_free(uint32_t flags)
     test_destroy(z);
 }
 
+/* Also in a domain entered once more, whose row is there already: no object is one of the fast paths. */
+static void in_a_domain(uint32_t flags)
+{
+    zslab_config c = {0};
+    zslab *z;
+    zslab_domain *d;
+    unsigned char *p;
+    int turn;
+    c.flags = flags;
+    z = test_create(&c);
+    d = zslab_domain_wrap(z, zslab_epoch_open(z, NULL), ZSLAB_ON_EXIT_KEEP);
+    MUST(d);
+    for (turn = 0; turn < 4; turn++) {
+        MUST(zslab_domain_enter(d) == ZSLAB_OK && (p = (unsigned char *)zslab_malloc(z, 64)) != NULL);
+        memset(p, 0xcc, 64);
+        CHECK(*zs__slot_state(z, p) == ZS__GUARDED);
+        CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+        CHECK(all_zero(p, 64));
+        CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+    }
+    test_destroy(z);
+}
+
 /* Fresh slots: how many of 64 follow the one before them, and does another allocator repeat the order? */
 static void shuffled(uint32_t flags)
 {
@@ -174,6 +197,8 @@ int main(int argc, char **argv)
     simultaneous_frees(ZSLAB_FLAG_SHARED, rounds / 10); /* decides them too: the bit's old value */
     zeroed_on_free(ZSLAB_FLAG_HARDENED);
     zeroed_on_free(ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_SHARED);
+    in_a_domain(ZSLAB_FLAG_HARDENED);
+    in_a_domain(ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_SHARED);
     shuffled(ZSLAB_FLAG_HARDENED);
     shuffled(ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_SHARED);
     return test_summary("test_hardened");
