@@ -76,7 +76,7 @@
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>arena
      >>slab >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>visit >>domain >>pool
-     >>stats >>text >>public >>create >>fork >>check >>licence    */
+     >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -341,6 +341,9 @@ typedef struct zslab_config {
     void *misuse_user;
     zslab_leak_fn *on_leak;      /* with it a close looks at every object of the epoch: O(chunks in use) */
     void *leak_user;
+    uint32_t sample_every;       /* remember the size of one request in so many, picked at random, 1: of all, for
+                                    zslab_suggest_classes; allocations then all take a slow path, several times
+                                    slower: 0, none */
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -460,6 +463,9 @@ typedef struct zslab_global_stats {
     uint64_t range_bytes;            /* bytes of the range ever taken into use; only rises */
     uint64_t remote_waiting;         /* objects freed by other threads that their owners have not taken home */
     uint64_t newest_era;             /* zslab_epoch_stats.era of the epoch opened last */
+    uint64_t sampled_requests;       /* with zslab_config.sample_every, else 0: requests whose size was remembered */
+    uint64_t sampled_request_bytes;  /* bytes these asked for */
+    uint64_t sampled_slot_bytes;     /* bytes they got, each as large as its class; the difference is wasted */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -962,11 +968,14 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
    "closing" or "closed", "label" is a string (a byte that is not UTF-8 becomes U+FFFD), "misuse" an object keyed by
    zslab_result_name. classes lists those ever used; epochs lists the ones that take objects or drain, and ended ones
    with figures of their close; an epoch's figures are sums over classes, without class_idx and object_bytes.
+   With samples (zslab_config.sample_every) there is also "samples", an object: "requests", "request_bytes" and
+   "slot_bytes" as the sampled_ fields of global, "suggested_class_bytes" an array, what zslab_suggest_classes makes
+   of them for as many classes as there are now, and "suggested_slot_bytes", what that table would have taken.
    in       buf, cap filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
    returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
             snapshot may be longer
    threads  any thread, not a signal handler
-   cost     as zslab_stats_global three times, and the text; 6 KiB of stack
+   cost     as zslab_stats_global three times, and the text; 6 KiB of stack; with samples, zslab_suggest_classes
    source   >>text                                                                  */
 ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
@@ -974,6 +983,17 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
    allocator, zslab_class_* labelled class and bytes, zslab_epoch_* labelled epoch and label (and state, for
    zslab_epoch_info). Counters end in _total. Arguments, result and threads as zslab_stats_json. */
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
+
+/* zslab_suggest_classes -- the table of at most max_classes size classes that wastes least for the requests remembered
+   so far (zslab_config.sample_every): no other table of as many has smaller slots in all. It is advice for the next
+   start, to be pasted into zslab_config.class_bytes: it ends with the largest size seen, so append what may come
+   besides. Requests that no class serves are not remembered.
+   out      out_class_bytes   ascending; room for max_classes
+   returns  how many classes there are in it, 255 at most; 0: nothing was remembered
+   threads  any thread, one at a time, others wait
+   cost     O(classes x sizes x log sizes), sizes being the different multiples of 16 asked for: milliseconds
+   source   >>advice                                                                */
+ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes, size_t max_classes);
 
 /* ---- >>api-debug -----------------------------------------------------------
    Looking for who did it: a walk over live objects, tags that say who made them, hooks and probes. Leaks are reported
@@ -2161,6 +2181,7 @@ struct zslab {
     uint32_t heap_of_count;
     zslab_heap *shared_heap; /* shared mode: the heap of everybody */
     struct zslab_domain *shared_domain;
+    struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
     zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* atomic, by kind */
     uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
@@ -2195,6 +2216,17 @@ typedef struct zs__counters {
     uint64_t cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees; /* atomic: any thread adds */
 } zs__counters;
 
+/* Sizes asked for, in steps that a class may end at: 8, 16, 32, 48 ... the largest class. */
+typedef struct zs__samples {
+    uint64_t bytes;        /* atomic: sum of the sizes */
+    uint64_t *count;       /* [steps] atomic: requests */
+    uint32_t steps;
+    uint32_t lock;         /* guards the arrays below, where >>advice works: [steps + 1] each */
+    uint64_t *sum, *cost, *next;
+    uint32_t *top;
+    uint16_t *mid, *mid_next;
+} zs__samples;
+
 typedef struct zs__gather {
     uint32_t slab, chunk;  /* 1 + slab that this heap gave slots back to, not yet told its owner; its chunk */
 } zs__gather;
@@ -2221,6 +2253,7 @@ struct zslab_heap {
     uint32_t scope_count;
     uint64_t gathered[4];  /* classes with an entry in gather */
     uint64_t random;       /* hardened: which free slot next */
+    uint64_t requests;     /* with samples: asked for so far; shared mode: atomic */
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
     uintptr_t *row_of;     /* zs__row * by ring place, atomic */
@@ -3317,6 +3350,37 @@ static ZS__NOINLINE void zs__count_refused(zslab_heap *heap, size_t cls, zslab_r
     zs__counters *n = &heap->counters[cls];
     uint64_t *of = why == ZSLAB_E_CLOSED ? &n->epoch_closed : why == ZSLAB_E_LIMIT ? &n->limit : &n->no_memory;
     zs__count_any(heap->z, of, 1);
+}
+
+static inline uint32_t zs__sample_step(size_t size) /* 1 to the largest class */
+{
+    return size <= 8 ? 0 : (uint32_t)((size + 15) / 16);
+}
+
+static inline uint32_t zs__sample_top(uint32_t step) /* the class that ends a step */
+{
+    return step ? 16 * step : 8;
+}
+
+/* Remember the size of a request, or pass it over: which ones are picked follows from their number alone, and no period
+   of the program's meets it (the mixer is splitmix64's, Steele et al. 2014). */
+static ZS__NOINLINE void zs__sample_take(zslab_heap *heap, size_t size)
+{
+    zs__samples *s = heap->z->samples;
+    uint64_t x = heap->z->shared ? zs__add_u64(&heap->requests, 1) : heap->requests++;
+    x = (x + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    if ((x ^ x >> 31) % heap->z->config.sample_every)
+        return;
+    zs__add_u64(&s->count[zs__sample_step(size)], 1); /* counters: ordered with nothing */
+    zs__add_u64(&s->bytes, size);
+}
+
+static inline void zs__sample(zslab_heap *heap, size_t size)
+{
+    if (ZS__UNLIKELY(heap->z->samples != NULL))
+        zs__sample_take(heap, size);
 }
 
 /* A free that is not the owner's into its own bin; heap: the freeing thread's, NULL: it has none any more. */
@@ -6031,6 +6095,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     cls = zs__class_of(z, size);
     if (cls == z->class_count)
         return zs__fallback_alloc(z, size, sizeof(void *) * 2);
+    zs__sample(heap, size);
     if (z->shared) {
         void *p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
         if (p)
@@ -8004,6 +8069,18 @@ static void zs__stats_class_fill(const zslab *z, uint32_t cls, const zs__tally *
     out->remote_waiting = t->remote;
 }
 
+static void zs__stats_samples(const zslab *z, zslab_global_stats *out)
+{
+    const zs__samples *s = z->samples;
+    uint32_t step;
+    out->sampled_request_bytes = s ? zs__load_u64(&s->bytes) : 0; /* relaxed: counters, as the next */
+    for (step = 0; s && step < s->steps; step++) {
+        uint64_t n = zs__load_u64(&s->count[step]);
+        out->sampled_requests += n;
+        out->sampled_slot_bytes += n * z->classes[zs__class_of(z, zs__sample_top(step))].size;
+    }
+}
+
 static void zs__stats_sum(const zslab *z, zslab_global_stats *out) /* counters of every class */
 {
     uint32_t cls, kind;
@@ -8032,6 +8109,7 @@ static void zs__stats_sum(const zslab *z, zslab_global_stats *out) /* counters o
     out->purge_bytes = zs__load_u64(&z->purge_bytes);
     out->purge_failures = zs__load_u64(&z->purge_failures);
     out->lock_waits = zs__load_u64(&z->lock_waits);
+    zs__stats_samples(z, out);
 }
 
 static int zs__place_ended(const zs__place *place) /* as users see it. Epoch lock held */
@@ -8160,6 +8238,129 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab
     zs__tally_walk(z, ZS__BY_PLACE, q, 1, (uint32_t)class_idx, &t);
     zs__stats_epoch_fill(&t, out);
     return ZSLAB_OK;
+}
+
+/* ---- >>advice --------------------------------------------------------------
+   The best table of size classes for the sizes asked for, by dynamic programming. A class ends at a size that was
+   asked for, or it could be smaller. With the sizes in order, top[0] < top[1] ..., and sum[j] requests for those before
+   j, sizes i to j - 1 in one class of top[j - 1] bytes take top[j - 1] * (sum[j] - sum[i]); what k classes take for the
+   sizes before j is the least, over all i, of what k - 1 take before i and one from there.
+
+   [ADVICE-1] The best i rises with j (the cost is a Monge array), so a row is found by halving: j in the middle by a
+              scan, the lower half at or below its i, the upper half at or above.
+   [ADVICE-2] Instead of a table of all best i, a row remembers where the first half of its classes end. That splits
+              the sizes and the classes in two smaller tasks of the same kind: twice the time, no memory.   */
+
+static size_t zs__samples_bytes(const zslab *z) /* struct and arrays; 0: nothing is sampled */
+{
+    size_t steps = zs__sample_step(z->classes[z->class_count - 1].size) + (size_t)1;
+    return z->config.sample_every ? sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2) : 0;
+}
+
+static int zs__samples_new(zslab *z) /* 0 = done */
+{
+    size_t bytes = zs__samples_bytes(z), n;
+    zs__samples *s;
+    if (!bytes)
+        return 0;
+    zs__arena_take(z);
+    s = (zs__samples *)zs__meta_alloc(z, bytes, 64);
+    zs__arena_drop(z);
+    if (!s)
+        return -1;
+    s->steps = zs__sample_step(z->classes[z->class_count - 1].size) + 1;
+    n = s->steps + (size_t)1;
+    s->count = (uint64_t *)(void *)(s + 1);
+    s->sum = s->count + n;
+    s->cost = s->sum + n;
+    s->next = s->cost + n;
+    s->top = (uint32_t *)(void *)(s->next + n);
+    s->mid = (uint16_t *)(void *)(s->top + n);
+    s->mid_next = s->mid + n;
+    z->samples = s;
+    return 0;
+}
+
+static uint64_t zs__advice_cost(const zs__samples *s, uint32_t i, uint32_t j) /* sizes i to j - 1 in one class */
+{
+    return s->top[j - 1] * (s->sum[j] - s->sum[i]);
+}
+
+/* The row after cost, for j from `low` to `high`, the best i from `from` to `to`. [ADVICE-1] half: mid is set here. */
+static void zs__advice_row(zs__samples *s, uint32_t low, uint32_t high, uint32_t from, uint32_t to, int half)
+{
+    while (low <= high) {
+        uint32_t j = low + (high - low) / 2, i, best = from;
+        for (i = from + 1; i <= to && i < j; i++)
+            if (s->cost[i] + zs__advice_cost(s, i, j) < s->cost[best] + zs__advice_cost(s, best, j))
+                best = i;
+        s->next[j] = s->cost[best] + zs__advice_cost(s, best, j);
+        s->mid_next[j] = half ? (uint16_t)j : s->mid[best];
+        if (j > low)
+            zs__advice_row(s, low, j - 1, from, best, half);
+        low = j + 1;
+        from = best;
+    }
+}
+
+/* The best `classes` classes for sizes [begin, end), at most as many as these; returns what they take. */
+static uint64_t zs__advice_table(zs__samples *s, uint32_t begin, uint32_t end, uint32_t classes, uint32_t *out)
+{
+    uint32_t j, k;
+    uint64_t least;
+    uint32_t split;
+    if (classes == 1) {
+        *out = s->top[end - 1];
+        return zs__advice_cost(s, begin, end);
+    }
+    for (j = begin + 1; j <= end; j++) {
+        s->cost[j] = zs__advice_cost(s, begin, j);
+        s->mid[j] = (uint16_t)j;
+    }
+    for (k = 2; k <= classes; k++) {
+        uint64_t *row = s->cost;
+        uint16_t *mid = s->mid;
+        zs__advice_row(s, begin + k, end, begin + k - 1, end - 1, k == classes / 2);
+        s->cost = s->next, s->next = row;
+        s->mid = s->mid_next, s->mid_next = mid;
+    }
+    least = s->cost[end];
+    split = s->mid[end]; /* [ADVICE-2] */
+    zs__advice_table(s, begin, split, classes / 2, out);
+    zs__advice_table(s, split, end, classes - classes / 2, out + classes / 2);
+    return least;
+}
+
+/* As zslab_suggest_classes; what the table would have taken for the requests remembered. */
+static size_t zs__advise(const zslab *z, uint32_t *out, size_t most, uint64_t *slot_bytes)
+{
+    zs__samples *s = z->samples;
+    uint32_t step, sizes = 0, classes = most < ZS__CLASS_MAX ? (uint32_t)most : ZS__CLASS_MAX;
+    *slot_bytes = 0;
+    if (!s || !out)
+        return 0;
+    zs__lock_take(zs__as_lock(&s->lock));
+    s->sum[0] = 0;
+    for (step = 0; step < s->steps; step++) {
+        uint64_t n = zs__load_u64(&s->count[step]); /* relaxed: a counter */
+        if (n) {
+            s->top[sizes] = zs__sample_top(step);
+            s->sum[sizes + 1] = s->sum[sizes] + n;
+            sizes++;
+        }
+    }
+    if (classes > sizes)
+        classes = sizes;
+    if (classes)
+        *slot_bytes = zs__advice_table(s, 0, sizes, classes, out);
+    zs__lock_drop(zs__as_lock(&s->lock));
+    return classes;
+}
+
+ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes, size_t max_classes)
+{
+    uint64_t slot_bytes;
+    return zs__advise(z, out_class_bytes, max_classes, &slot_bytes);
 }
 
 /* ---- >>text ----------------------------------------------------------------
@@ -8299,7 +8500,10 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(cache_limit_bytes, 0, "Empty memory that may be kept."),
     ZS__GLOBAL(range_bytes, 0, "Address range ever taken into use."),
     ZS__GLOBAL(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home."),
-    ZS__GLOBAL(newest_era, 0, NULL)};
+    ZS__GLOBAL(newest_era, 0, NULL),
+    ZS__GLOBAL(sampled_requests, 1, "Requests whose size was remembered."),
+    ZS__GLOBAL(sampled_request_bytes, 1, "Bytes these asked for."),
+    ZS__GLOBAL(sampled_slot_bytes, 1, "Bytes they got, each as large as its class.")};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
@@ -8468,6 +8672,38 @@ static void zs__json_global(zs__text *t, const zslab *z)
     zs__put(t, "}}");
 }
 
+static void zs__json_number(zs__text *t, const char *key, uint64_t n) /* after another */
+{
+    zs__put(t, ", \"");
+    zs__put(t, key);
+    zs__put(t, "\": ");
+    zs__put_u64(t, n);
+}
+
+static void zs__json_samples(zs__text *t, const zslab *z)
+{
+    zslab_global_stats g;
+    uint32_t table[ZS__CLASS_MAX];
+    uint64_t slot_bytes;
+    size_t count, i;
+    zs__zero(&g, sizeof g);
+    zs__stats_samples(z, &g);
+    if (!g.sampled_requests)
+        return;
+    count = zs__advise(z, table, z->class_count, &slot_bytes);
+    zs__put(t, "\"samples\": {\"requests\": ");
+    zs__put_u64(t, g.sampled_requests);
+    zs__json_number(t, "request_bytes", g.sampled_request_bytes);
+    zs__json_number(t, "slot_bytes", g.sampled_slot_bytes);
+    zs__json_number(t, "suggested_slot_bytes", slot_bytes);
+    zs__put(t, ", \"suggested_class_bytes\": [");
+    for (i = 0; i < count; i++) {
+        zs__put(t, i ? ", " : "");
+        zs__put_u64(t, table[i]);
+    }
+    zs__put(t, "]},\n ");
+}
+
 static void zs__json_classes(zs__text *t, zs__page *page)
 {
     zslab_class_stats c;
@@ -8529,6 +8765,7 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap)
     zs__put(&t, ",\n ");
     zs__json_global(&t, z);
     zs__put(&t, ",\n ");
+    zs__json_samples(&t, z);
     zs__page_init(&page, z, ZS__BY_CLASS);
     zs__json_classes(&t, &page);
     zs__put(&t, ",\n ");
@@ -9079,6 +9316,8 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     size_t cls = size ? zs__class_of(z, size) : 0;
     if (out_p)
         *out_p = NULL;
+    if (size && cls != z->class_count)
+        zs__sample(heap, size);
     if (!size)
         why = ZSLAB_E_INVALID;
     else if (cls == z->class_count)
@@ -9609,7 +9848,8 @@ static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align,
 static size_t zs__meta_minimum(const zslab *z)
 {
     size_t rows = z->shared ? 1 : 2;
-    return z->heap_bytes + rows * (z->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128;
+    return z->heap_bytes + rows * (z->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
+           zs__round_up(zs__samples_bytes(z), 64);
 }
 
 static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
@@ -9656,7 +9896,8 @@ static void zs__derive(zslab *z, const zslab_config *config)
     z->mask_words = (z->class_count + 63) / 64;
     zs__class_setup(z);
     z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
-    z->guarded = z->always_slow = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
+    z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
+    z->always_slow = z->guarded || config->sample_every;
     z->rss_policy = config->reclaim == ZSLAB_RECLAIM_RSS;
     z->cold_offset = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin);
     z->magazine_offset = zs__round_up(z->cold_offset + z->class_count * sizeof(zs__bin_cold), 64);
@@ -9740,7 +9981,7 @@ static zslab *zs__create_reserved(zslab *scratch)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
     for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
-        meta_bytes = range / 32 + scratch->heap_bytes * 16 + scratch->row_bytes * 64;
+        meta_bytes = range / 32 + scratch->heap_bytes * 16 + scratch->row_bytes * 64 + zs__samples_bytes(scratch);
         p = zs__plan_for(scratch, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
         meta = (char *)c->os.reserve(c->os.user, p.bytes, page);
@@ -9848,7 +10089,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
         z->places[q].state = ZSLAB_EPOCH_CLOSED;
         zs__place_free(z, &z->places[q]);
     }
-    if (z->shared && !(z->shared_heap = zs__heap_new(z)))
+    if ((z->shared && !(z->shared_heap = zs__heap_new(z))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
     zs__lock_take(&zs__global.lock);
     z->era = zs__global.era;
@@ -10042,6 +10283,8 @@ static void zs__forked(void)
     for (z = zs__global.allocators; z; z = z->next_allocator) {
         zslab_heap *heap;
         z->arena_lock = z->epoch_lock = z->close_lock = 0;
+        if (z->samples)
+            z->samples->lock = 0;
         if (z->fence_ready)
             z->fence_ready = zs__os_fence_ready() == 0;
         zs__fork_lists(z);
