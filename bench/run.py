@@ -140,7 +140,7 @@ class Bench:
         counts = sorted(n for n in some if n <= 2 * cpus)
         slices, ms = (1, 3) if self.quick else (3, 5)
         for shape in report.SHAPES:
-            for n in counts:
+            for n in (n for n in counts if shape != "handover" or n % 2 == 0):
                 for c in compared:
                     yield self.job("threads", f"{shape} {n}", c, shape, n, slices, ms)
 
@@ -290,11 +290,12 @@ def provenance(bench, rounds, options):
             f"load: {os.getloadavg()[1]:.1f}; allocators: {bench.versions()}")
 
 
-def peer(text):
-    name, _, path = text.partition("=")
-    if not name or not path:
-        raise argparse.ArgumentTypeError(f"a peer is name=path.so, not '{text}'")
-    return name, path
+def peers(text):
+    found = [tuple(t.split("=", 1)) for t in text.split(",") if t]
+    for t in found:
+        if len(t) != 2 or not all(t):
+            raise argparse.ArgumentTypeError(f"a peer is name=path.so, not '{'='.join(t)}'")
+    return found
 
 
 def main():
@@ -304,9 +305,8 @@ def main():
     p.add_argument("--minutes", type=float, default=5)
     p.add_argument("--quick", action="store_true", help="one short round of everything; figures only show that it runs")
     p.add_argument("--only", default="", help="questions, with commas: " + ", ".join(report.QUESTIONS))
-    p.add_argument("--peers", default="", help="more allocators: name=path.so,...")
+    p.add_argument("--peers", type=peers, default=[], help="more allocators: name=path.so,...")
     options = p.parse_args()
-    options.peers = [peer(t) for t in options.peers.split(",") if t]
     unknown = [q for q in options.only.split(",") if q and q not in report.QUESTIONS]
     if unknown:
         p.error("no such question: " + ", ".join(unknown))
