@@ -2877,6 +2877,7 @@ static uint64_t zs__os_random(void)
 
 #else /* POSIX: Linux first */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -3091,14 +3092,16 @@ static void zs__os_yield(void)
     sched_yield();
 }
 
-/* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. */
+/* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. errno stays: a free may wait here. */
 static void zs__os_wait(uint32_t *word, uint32_t value)
 {
 #if defined(__linux__) && defined(SYS_futex)
     struct {
         long seconds, nanoseconds;
     } nap = {0, 1000000};
+    int saved = errno;
     syscall(SYS_futex, word, 128, value, &nap, (void *)NULL, 0);
+    errno = saved;
 #else
     (void)word, (void)value;
     sched_yield();

@@ -447,6 +447,32 @@ static void frees_in_a_handler(void) /* large ones, whose lock the handler may h
     CHECK(handled >= 100);
 }
 
+static int with_little_address_space(void) /* the work of a child that may map 300 MB in all */
+{
+    void *p[100];
+    int wrong = 0;
+    for (size_t i = 0; i < 100; i++)
+        wrong += !(p[i] = malloc(opaque(i * 500)));
+    wrong += malloc(opaque((size_t)1 << 30)) != NULL || errno != ENOMEM;
+    for (size_t i = 0; i < 100; i++)
+        free(p[i]);
+    return wrong;
+}
+
+static void little_address_space(char *program)
+{
+    char *again[] = {program, NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit most = {300000000, 300000000};
+        setrlimit(RLIMIT_AS, &most);
+        setenv("TEST_SHIM_LITTLE", "1", 1);
+        execv(program, again);
+        _exit(9);
+    }
+    CHECK(child > 0 && ends_well(child));
+}
+
 static void plugins(void)
 {
     uint64_t before = 0;
@@ -587,6 +613,8 @@ int main(int argc, char **argv)
         return test_skip(strerror(errno));
     }
     MUST(dlsym(RTLD_DEFAULT, "_ZnwmSt11align_val_t")); /* the library is there */
+    if (getenv("TEST_SHIM_LITTLE"))
+        return with_little_address_space();
     sizes_and_alignment();
     zeroed();
     realloc_every_way();
@@ -602,6 +630,7 @@ int main(int argc, char **argv)
     threads_that_end();
     forks_beside_threads();
     frees_in_a_handler();
+    little_address_space(argv[0]);
     plugins();
     misuse_named();
     snprintf(command, sizeof command, "%s", argv[0]); /* the C++ half is a program of its own beside this one */

@@ -1,5 +1,5 @@
 /* Runs of pages for what is too large for a slab: one address range in units of 16 KiB, carved best fit, neighbours
-   joined again. Runs that were freed keep their pages up to CACHE_BYTES, in lists of their own, and are taken first;
+   joined again. Runs that were freed keep their pages, up to a limit, in lists of their own, and are taken first;
    beyond that the pages go back to the system and the run reads as zeros. Growing is in place where the next run is
    free, else the system moves the pages.
 
@@ -28,7 +28,8 @@
 #define PAGE_BYTES ((size_t)4096)
 #define RANGE_BYTES ((size_t)1 << 42)     /* address space, halved until it is granted */
 #define COMMIT_BYTES ((size_t)1 << 22)    /* made usable at a time, at least */
-#define CACHE_BYTES ((size_t)16 << 20)    /* freed and kept resident, at most */
+#define KEEP_BYTES ((size_t)1 << 20)      /* freed and kept resident at first, and at most */
+#define KEEP_BYTES_MAX ((size_t)32 << 20)
 #define MOVE_BYTES ((size_t)1 << 18)      /* from here on moving pages beats copying bytes */
 #define EXACT_BINS 64                     /* runs of 1 to 63 units have a bin each, then four a doubling */
 #define BINS (EXACT_BINS + 4 * 24)
@@ -53,12 +54,13 @@ static struct {
     char *base;
     run *runs;
     size_t range_units, top, committed; /* [0, top) is in runs, [0, committed) is usable; in units */
-    size_t dirty;                       /* units of RUN_DIRTY */
+    size_t dirty, keep;                 /* units of RUN_DIRTY; how many of them may stay */
+    size_t given, again;                /* units purged and not taken since; taken again since keep was doubled */
     uint32_t list[2][BINS];             /* 1 + unit; RUN_DIRTY, RUN_CLEAN */
     uint64_t filled[2][(BINS + 63) / 64];
     pthread_mutex_t lock;               /* guards everything above, but base and runs: constant */
     _Atomic uint32_t waiting;           /* 1 + unit: freed by signal handlers that interrupted the lock's holder */
-} large = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
+} large = {.keep = KEEP_BYTES / UNIT_BYTES, .lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
 
 static __thread volatile int large_busy __attribute__((tls_model("initial-exec"))); /* this thread holds the lock */
 
@@ -209,6 +211,18 @@ static uint32_t run_fresh(size_t units, size_t step)
     return (uint32_t)at + 1;
 }
 
+/* Pages given back and soon wanted again say that too few may stay. */
+static void large_wanted(size_t units)
+{
+    size_t again = units < large.given ? units : large.given;
+    large.given -= again;
+    large.again += again;
+    if (large.again > large.keep * 16 && large.keep < KEEP_BYTES_MAX / UNIT_BYTES) {
+        large.keep *= 2;
+        large.again = 0;
+    }
+}
+
 /* A run in hand of exactly so many units, at a multiple of step: resident ones first (last, for who brings his own
    pages), then zero ones, then fresh ones. 1 + unit; 0: none. *zero: it reads as zeros. */
 static uint32_t run_take(size_t units, size_t step, int clean_first, int *zero)
@@ -218,6 +232,8 @@ static uint32_t run_take(size_t units, size_t step, int clean_first, int *zero)
     if (!found)
         found = run_find(kind ^= 1, need);
     *zero = !found || kind == RUN_CLEAN - RUN_DIRTY;
+    if (*zero && !clean_first)
+        large_wanted(units);
     if (!found)
         return run_fresh(units, step);
     at = found - 1;
@@ -257,10 +273,17 @@ static size_t large_purge(size_t keep)
             break;
         run_unlist(found - 1);
         given += large.runs[found - 1].units * UNIT_BYTES;
+        large.given += large.runs[found - 1].units;
         run_purge(found - 1, large.runs[found - 1].units);
         run_give(found - 1, large.runs[found - 1].units, RUN_CLEAN);
     }
     return given;
+}
+
+static void large_purge_some(void)
+{
+    if (large.dirty > large.keep)
+        large_purge(large.keep / 4 * 3);
 }
 
 static void large_drop(void)
@@ -335,7 +358,7 @@ static void *large_alloc(size_t bytes, size_t alignment, int *zero)
     return at ? large.base + (size_t)(at - 1) * UNIT_BYTES : NULL;
 }
 
-/* Runs larger than the cache are purged outside the lock. */
+/* A run that may not stay resident at all is purged outside the lock. */
 static zslab_result large_free(void *p)
 {
     size_t at, units;
@@ -347,15 +370,15 @@ static zslab_result large_free(void *p)
         large.runs[at].state = RUN_TAKEN;
         if (!locked) {
             large_wait(at);
-        } else if (units > CACHE_BYTES / UNIT_BYTES) {
+        } else if (units > large.keep) {
+            large.given += units;
             large_drop();
             run_purge(at, units);
             large_take();
             run_give(at, units, RUN_CLEAN);
         } else {
             run_give(at, units, RUN_DIRTY);
-            if (large.dirty > CACHE_BYTES / UNIT_BYTES)
-                large_purge(CACHE_BYTES / UNIT_BYTES / 4 * 3);
+            large_purge_some();
         }
     }
     if (locked)
@@ -409,6 +432,7 @@ static uint32_t run_move(size_t at, size_t units)
     large_take();
     run_give(at, have, kind);
     large.runs[found - 1].state = RUN_LIVE;
+    large_purge_some();
     return found;
 }
 
@@ -423,8 +447,7 @@ static void *large_resize(void *p, size_t bytes)
     if (units < have) {
         run_set(at, units, RUN_LIVE);
         run_give(at + units, have - units, RUN_DIRTY);
-        if (large.dirty > CACHE_BYTES / UNIT_BYTES)
-            large_purge(CACHE_BYTES / UNIT_BYTES / 4 * 3);
+        large_purge_some();
     } else if (units > have && !run_extend(at, units)) {
         found = run_move(at, units);
     }

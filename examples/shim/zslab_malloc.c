@@ -16,20 +16,20 @@
 #define ZSLAB_STATIC 1
 #define ZSLAB_IMPLEMENTATION
 #define ZSLAB_STATS 0
+#define ZSLAB_CHUNK_SHIFT 14 /* of 12 to 20 tried: the least memory pinned by few objects, no slower */
 #include "../../zslab.h"
 #include "large.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
-/* Every class is a multiple of 16, the alignment malloc owes; above 8 KiB a chunk is cut into 7, 6, 5, 4, 3, 2. */
+/* Every class is a multiple of 16, the alignment malloc owes. From 1 KiB on a chunk is cut into 16, 15, 13, 11, 9, 8,
+   7, 6, 5, 4, 3 and 2, so that little is left over; 15 also because sizes a little over a power of two are common. */
 static const uint32_t class_bytes[] = {
-    16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792,
-    2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192, 9360, 10912, 13104, 16384, 21840, 32768,
+    16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
+    640, 768, 896, 1024, 1088, 1248, 1488, 1808, 2048, 2336, 2720, 3264, 4096, 5456, 8192,
 };
-#ifndef SMALL_BYTES
-#define SMALL_BYTES 32768
-#endif
+#define SMALL_BYTES ((size_t)8192) /* the last one */
 
 static zslab *shim;
 static size_t shim_small;     /* sizes up to here are the zslab's: 0 until there is one */
@@ -107,20 +107,25 @@ static void shim_make(void)
 {
     zslab_config c;
     struct rlimit most;
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES;
     memset(&c, 0, sizeof c);
-    if (getrlimit(RLIMIT_AS, &most) == 0 && most.rlim_cur != RLIM_INFINITY)
-        c.reserve_bytes = most.rlim_cur / 4;
     c.class_bytes = class_bytes;
-    while (c.class_count < sizeof class_bytes / sizeof *class_bytes && class_bytes[c.class_count] <= SMALL_BYTES)
-        c.class_count++;
+    c.class_count = sizeof class_bytes / sizeof *class_bytes;
     c.epoch_count = 2;
+    c.cache_bytes = ZSLAB_CACHE_NONE; /* an empty chunk is any class's */
     c.fallback.alloc = fallback_alloc;
     c.fallback.free = fallback_free;
     c.fallback.usable_size = fallback_usable_size;
     c.fallback.owns = fallback_owns;
     c.on_misuse = shim_misuse;
-    if (large_init() == 0)
-        shim = zslab_create(&c);
+    c.reserve_bytes = memory > (size_t)1 << 35 ? (size_t)1 << 38 : (size_t)1 << 36; /* 2^24 chunks at most */
+    if (getrlimit(RLIMIT_AS, &most) == 0)
+        while (c.reserve_bytes > most.rlim_cur / 4)
+            c.reserve_bytes /= 2;
+    if (large_init())
+        return;
+    while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24)
+        c.reserve_bytes /= 2;
     if (shim) {
         shim_small = SMALL_BYTES;
         pthread_atfork(fork_prepare, fork_parent, fork_child);
