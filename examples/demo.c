@@ -65,6 +65,8 @@ typedef struct ix_result { /* shared with the watching process */
     ix_times times;
     int misuse_wrong, misuse_count;
     char misuse[12][80];
+    uint64_t requests, request_bytes, slot_bytes; /* when sizes are sampled: asked for, and taken by slots */
+    uint32_t class_bytes[256], class_count, table_count; /* the best table of as many classes as the run had */
     int done;
 } ix_result;
 
@@ -86,6 +88,7 @@ static struct {
     uint32_t count, room;
     uint64_t bytes, left_out;
 } ix_corpus;
+static zslab_config ix_config; /* all defaults but where size classes are looked at */
 static char ix_text[IX_TEXT_MAX];
 static double ix_ns_per_tick;
 static uint64_t ix_tick_overhead;
@@ -361,6 +364,19 @@ static void ix_misuse(zslab *z, ix_result *out)
     ix_expect(out, "zslab_check over the whole allocator", ZSLAB_OK, zslab_check(z, NULL, NULL));
 }
 
+/* ---- sizes asked for ---- */
+
+static void ix_sizes(zslab *z, ix_result *out)
+{
+    zslab_global_stats g;
+    zslab_stats_global(z, &g);
+    out->requests = g.sampled_requests;
+    out->request_bytes = g.sampled_request_bytes;
+    out->slot_bytes = g.sampled_slot_bytes;
+    out->table_count = g.class_count;
+    out->class_count = (uint32_t)zslab_suggest_classes(z, out->class_bytes, g.class_count);
+}
+
 /* ---- a run: a child works, this process watches its memory ---- */
 
 static void ix_child(int is_zslab, int timed, ix_result *out)
@@ -368,9 +384,10 @@ static void ix_child(int is_zslab, int timed, ix_result *out)
     if (!is_zslab) {
         (timed ? libc_timed_run : libc_plain_run)(NULL, out);
     } else {
-        zslab *z = zslab_create(NULL);
+        zslab *z = zslab_create(&ix_config);
         if (!z) ix_die(zslab_result_name(zslab_last_error()));
         (timed ? with_zslab_timed_run : with_zslab_run)(z, out);
+        ix_sizes(z, out);
         if (timed) ix_misuse(z, out);
         zslab_destroy(z);
     }
@@ -553,6 +570,32 @@ static void ix_report_work(const ix_totals *t)
     printf("\n\n");
 }
 
+/* What the default size classes waste on this text, and what the best table of as many would: two runs more. */
+static int ix_advise(ix_result *r, ix_curve *curve)
+{
+    uint32_t table[256], i;
+    uint64_t before, asked;
+    size_t classes;
+    ix_config.sample_every = 1;
+    ix_run(1, 0, r, curve);
+    before = r->slot_bytes;
+    asked = r->request_bytes;
+    classes = r->table_count;
+    memcpy(table, r->class_bytes, sizeof table);
+    ix_config.class_bytes = table;
+    ix_config.class_count = r->class_count;
+    ix_run(1, 0, r, curve);
+    printf("\nsize classes: %llu requests for %.1f MiB; slots of the default table take %.1f MiB more (%.1f %%),\n"
+           "those of the best table of at most %zu, used in one more run, %.1f MiB (%.1f %%). It is, ready to paste:\n",
+           (unsigned long long)r->requests, mib(asked), mib(before - asked),
+           100 * (double)(before - asked) / (double)before, classes, mib(r->slot_bytes - asked),
+           100 * (double)(r->slot_bytes - asked) / (double)r->slot_bytes);
+    printf("    static const uint32_t class_bytes[%zu] = {", ix_config.class_count);
+    for (i = 0; i < ix_config.class_count; i++)
+        printf("%s%u%s", i % 14 ? " " : "\n        ", table[i], i + 1 < ix_config.class_count ? "," : "};\n");
+    return r->request_bytes == asked && r->slot_bytes <= before;
+}
+
 int main(int argc, char **argv)
 {
     static ix_side side[2]; /* libc malloc, zslab */
@@ -590,6 +633,8 @@ int main(int argc, char **argv)
     }
     ix_table(&side[0], &side[1], runs);
     if (svg) ix_svg(svg, &side[0], &side[1]);
+    if (!ix_advise(&result, &curve)) ix_die("the suggested size classes waste more");
+    same &= !memcmp(&result.totals, &side[0].best.totals, sizeof result.totals);
     printf("same index from both, every run: %s (%016llx)\n", same ? "yes" : "NO",
            (unsigned long long)side[0].best.totals.index_hash);
     if (side[1].timed.misuse_wrong) printf("%d misuse answers WRONG\n", side[1].timed.misuse_wrong);
