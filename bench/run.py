@@ -277,11 +277,13 @@ def first_line(command):
     return (done.stdout.splitlines() or [""])[0].strip()
 
 
-def provenance(bench, rounds, options):
+def commit_here():
+    changes = "+changes" if first_line("git status --porcelain --untracked-files=no") else ""
+    return (first_line("git rev-parse --short HEAD") or "none") + changes
+
+
+def provenance(bench, rounds, options, commit):
     cpu = first_line("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo") or os.uname().machine
-    commit = first_line("git rev-parse --short HEAD") or "none"
-    if first_line("git status --porcelain --untracked-files=no"):
-        commit += "+changes"
     kind = "quick" if options.quick else f"{options.minutes:g} minutes"
     thp = first_line("cat /sys/kernel/mm/transparent_hugepage/enabled")
     system = f"{os.uname().sysname} {os.uname().release}"
@@ -312,9 +314,9 @@ def main():
         p.error("no such question: " + ", ".join(unknown))
     if options.quick:
         options.minutes = 0
-    bench = Bench(options)
+    bench, commit = Bench(options), commit_here()
     rounds = bench.run(options.minutes)
-    bench.results.provenance = provenance(bench, rounds, options)
+    bench.results.provenance = provenance(bench, rounds, options, commit)
     os.makedirs(options.out, exist_ok=True)
     bench.results.write(f"{options.out}/bench.csv")
     report.write_all(bench.results, options.out, terse=options.quick)
