@@ -47,6 +47,22 @@
                                               that epoch that are under way
      stats, stats_json, zone_at, epoch_next   any thread
 
+   WHEN THINGS FAIL
+     a write (media error, with a hole or without, a zone turned read-only or offline, no slot left)
+         goes elsewhere; told only when there is no other place: ZSLAB_E_NO_SPACE, ZSLAB_E_IO, or
+         ZSLAB_E_NO_ACTIVE_ZONE after the timeout. What was packed stays readable, the next sync tries again
+     a reset, a finish     the release or seal holds; the zone is out of use until the next open
+     a flush               sync says so. On a file every later sync fails too, until it is opened again: the
+                           host may have dropped what it could not write, and would not say so twice
+     a read                ZSLAB_E_IO, ZSLAB_E_OFFLINE, ZSLAB_E_CORRUPT: never wrong bytes
+     the device is gone    ZSLAB_E_GONE from every call from then on; open it again when it is back
+     found at open         a read-only zone is read and never written. An offline one is skipped and counted:
+                           its objects are ZSLAB_E_STALE, those with a piece elsewhere ZSLAB_E_CORRUPT and
+                           lost in the report. No whole metadata: ZSLAB_E_CORRUPT, nothing is touched
+     already open          ZSLAB_E_BUSY, in this process too
+     not ours              other data or an unformatted device with NO_FORMAT: ZSLAB_E_FOREIGN. Not zoned,
+                           metadata bytes in its blocks, another geometry, a newer format: ZSLAB_E_GEOMETRY
+
    OPTIONS (define before the include)
      ZSLAB_ZNS_IMPLEMENTATION     this file holds the code; the same file holds ZSLAB_IMPLEMENTATION
      ZSLAB_ZNS_USE_LIBZBD    0    1: zslab_zns_open_device, for zoned block devices; link -lzbd
@@ -319,7 +335,8 @@ typedef struct zslab_zns_zone_stats {
    Opening a store on each kind of device.                                         */
 
 /* zslab_zns_open_file -- open or create a store in a regular file that acts as a zoned device.
-   in       path      created and preallocated when missing or empty
+   in       path      created and preallocated when missing or empty; a block device without zones serves
+                      too, the first time with ZSLAB_ZNS_FLAG_FORCE
             geometry  for a new file; NULL: defaults. An existing file keeps its own; fields set to
                       something else are ZSLAB_E_GEOMETRY
             config    NULL: defaults
@@ -379,8 +396,8 @@ ZSLAB_API zslab_result zslab_zns_read(zslab_zns *store, zslab_handle h, void *bu
 
 /* zslab_zns_sync -- make durable what was appended before the call.
    in       e   0: all epochs
-   returns  ZSLAB_OK: it survives a power cut; else what kept it from that. Nothing is lost by a failed
-            sync: buffered objects stay readable and the next sync tries again
+   returns  ZSLAB_OK: it survives a power cut; else what kept it from that. Buffered objects stay readable
+            and the next sync tries again, but see WHEN THINGS FAIL for a file
    threads  any; simultaneous syncs share one device flush
    source   >>append                                                                */
 ZSLAB_API zslab_result zslab_zns_sync(zslab_zns *store, zslab_zns_epoch e);
@@ -1012,6 +1029,7 @@ typedef struct zs__zns_file {
     uint64_t *struck; /* matching operations so far, one for each fault */
     size_t fault_count;
     uint32_t dead;        /* removed or crashed: a zslab_result */
+    uint32_t unsynced;    /* a flush failed: the host may have forgotten what it could not write */
     zs__zns_cache *cache; /* one a zone; NULL: no volatile cache */
 #if ZSLAB_ZNS_USE_URING
     zs__zns_queue *queue; /* NULL: none, or the cache's model of one */
@@ -1511,12 +1529,17 @@ static int zs__zns_file_flush(void *user)
         return rc;
     }
     if (!f->writable) return 0;
-    if (msync(f->map, f->map_bytes, MS_SYNC)) return zs__zns_errno(errno);
+    if (zs__load_acq_u32(&f->unsynced)) return -(int)ZSLAB_E_IO; /* acquire: pairs with the store below */
+    if (msync(f->map, f->map_bytes, MS_SYNC)) rc = zs__zns_errno(errno);
 #if defined(__APPLE__)
-    return fsync(f->fd) ? zs__zns_errno(errno) : 0;
+    else if (fsync(f->fd))
+        rc = zs__zns_errno(errno);
 #else
-    return fdatasync(f->fd) ? zs__zns_errno(errno) : 0;
+    else if (fdatasync(f->fd))
+        rc = zs__zns_errno(errno);
 #endif
+    if (rc) zs__store_rel_u32(&f->unsynced, 1); /* release: pairs with the load above */
+    return rc;
 }
 
 /* A clean close of the model loses nothing: the cache is written out unless the device died. */
@@ -1608,29 +1631,43 @@ static uint64_t zs__zns_file_data_at(const zs__zns_file *f)
     return (f->map_bytes + f->geometry.block_bytes + step - 1) / step * step - f->geometry.block_bytes;
 }
 
-/* A new file: everything preallocated, so that a full host disk is met here and not as a signal later. */
-static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry)
+/* Room for `bytes`, all of it taken now, so that a full host disk is met here and not as a signal later. A block
+   device has the room it has. */
+static zslab_result zs__zns_file_allocate(zs__zns_file *f, uint64_t bytes, uint64_t block_device)
 {
-    uint8_t super[64];
-    uint64_t bytes;
     int rc;
+    if (block_device) return bytes > block_device ? ZSLAB_E_NO_SPACE : ZSLAB_OK;
+    if (ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
+    rc = posix_fallocate(f->fd, 0, (off_t)bytes);
+    if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
+    if (!rc) return ZSLAB_OK;
+    if (ftruncate(f->fd, 0)) return ZSLAB_E_IO;
+    return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
+}
+
+/* A new store. The table is written with zeros: a file system that could not preallocate has its blocks then, and
+   a block device's old bytes are gone. */
+static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry,
+                                        uint64_t block_device)
+{
+    uint8_t super[4096];
+    uint64_t at;
+    int rc = 0;
     zslab_result r;
     if (geometry) f->geometry = *geometry;
     r = zs__zns_geometry_check(&f->geometry);
     if (r != ZSLAB_OK) return r;
     zs__zns_file_shape(f);
     f->data_at = zs__zns_file_data_at(f);
-    bytes = f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count;
-    if (ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
-    rc = posix_fallocate(f->fd, 0, (off_t)bytes);
-    if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
-    if (rc) {
-        if (ftruncate(f->fd, 0)) return ZSLAB_E_IO;
-        return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
-    }
+    r = zs__zns_file_allocate(f, f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count,
+                              block_device);
+    if (r != ZSLAB_OK) return r;
     memset(super, 0, sizeof super);
+    for (at = sizeof super; at < f->map_bytes && !rc; at += sizeof super)
+        rc = zs__zns_file_pwrite(f, super, sizeof super, at);
     zs__zns_file_super(&f->geometry, f->data_at, super);
-    return (zslab_result)-zs__zns_file_pwrite(f, super, sizeof super, 0);
+    if (!rc) rc = zs__zns_file_pwrite(f, super, sizeof super, 0);
+    return (zslab_result)-rc;
 }
 
 /* Reads or makes the superblock, maps the table. */
@@ -1639,10 +1676,15 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
     uint8_t super[64];
     struct stat info;
     zslab_result r = ZSLAB_E_FOREIGN;
+    uint64_t block_device = 0;
+    off_t bytes;
     void *map;
     uint32_t i;
     if (fstat(f->fd, &info)) return (zslab_result)-zs__zns_errno(errno);
-    if (info.st_size >= (off_t)sizeof super) {
+    if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) return ZSLAB_E_INVALID;
+    bytes = S_ISREG(info.st_mode) ? info.st_size : lseek(f->fd, 0, SEEK_END);
+    if (S_ISBLK(info.st_mode)) block_device = bytes > 0 ? (uint64_t)bytes : 1;
+    if (bytes >= (off_t)sizeof super) {
         if (zs__zns_file_pread(f, super, sizeof super, 0)) return ZSLAB_E_IO;
         r = zs__zns_file_super_read(super, &f->geometry);
         if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry))
@@ -1651,11 +1693,13 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
     if (r == ZSLAB_OK) {
         zs__zns_file_shape(f);
         f->data_at = (uint64_t)zs__zns_get32(super + 56) * 512;
-        if (f->data_at < f->map_bytes || (uint64_t)info.st_size < f->data_at) r = ZSLAB_E_CORRUPT;
+        if (f->data_at < f->map_bytes || (uint64_t)bytes < f->data_at) r = ZSLAB_E_CORRUPT;
     }
     if (r != ZSLAB_OK && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT) &&
-        (!info.st_size || (flags & ZSLAB_ZNS_FLAG_FORCE)))
-        r = zs__zns_file_create(f, geometry);
+        (!bytes || (flags & ZSLAB_ZNS_FLAG_FORCE))) {
+        memset(&f->geometry, 0, sizeof f->geometry);
+        r = zs__zns_file_create(f, geometry, block_device);
+    }
     if (r != ZSLAB_OK) return r;
     map = mmap(NULL, f->map_bytes, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
     if (map == MAP_FAILED) /* some network file systems share no mappings */
@@ -1696,12 +1740,15 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     int flags = read_only ? O_RDONLY : config->flags & ZSLAB_ZNS_FLAG_NO_FORMAT ? O_RDWR : O_RDWR | O_CREAT;
     zs__zns_file *f = (zs__zns_file *)calloc(1, sizeof *f);
+    struct stat info;
     zslab_result r = ZSLAB_OK;
     if (!f) return ZSLAB_E_NOMEM;
     f->writable = !read_only;
+    /* a block device that is mounted, or that a store has open, refuses O_EXCL; of a file it asks nothing */
+    if (!stat(path, &info) && S_ISBLK(info.st_mode)) flags = (flags & ~O_CREAT) | O_EXCL;
     f->fd = open(path, flags | ZS__ZNS_CLOEXEC, 0644);
     if (f->fd < 0)
-        r = errno == ENOENT ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
+        r = errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
     else if (flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
         r = errno == EWOULDBLOCK ? ZSLAB_E_BUSY : (zslab_result)-zs__zns_errno(errno);
     if (r == ZSLAB_OK) r = zs__zns_file_attach(f, geometry, config->flags);

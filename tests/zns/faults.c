@@ -3,6 +3,7 @@
           faults zones <node> <null_blk dir>     zones that become read-only and offline, set through configfs
           faults gone <node> <file> <command> [queue]     writing to the file removes the drive, the command
                                                           brings it back
+          faults plain <node>                    a block device without zones
           faults refused <node> <reason>         a node that the store does not take */
 #include "guest.h"
 
@@ -250,6 +251,33 @@ static int gone(const char *delete_file, const char *bring_back)
     return t_failed != 0;
 }
 
+/* A block device without zones, by the file device: taken when told to, held alone, found again. */
+static int plain(void)
+{
+    zslab_zns_config force;
+    memset(&force, 0, sizeof force);
+    force.flags = ZSLAB_ZNS_FLAG_FORCE;
+    EXPECT(!zslab_zns_open_file(device, NULL, NULL) && zslab_last_error() == ZSLAB_E_FOREIGN);
+    EXPECT(!zslab_zns_open_file(device, NULL, &force) && zslab_last_error() == ZSLAB_E_NO_SPACE);
+    zslab_zns_geometry g;
+    memset(&g, 0, sizeof g);
+    g.zone_count = 32;
+    zslab_zns *s = zslab_zns_open_file(device, &g, &force);
+    if (!s) return printf("faults: open: %s\n", zslab_result_name(zslab_last_error())), 1;
+    zslab_zns_epoch e = epoch_begin(s, 0, 0);
+    put_many(s, e, 100);
+    EXPECT(!zslab_zns_open_file(device, NULL, NULL) && zslab_last_error() == ZSLAB_E_BUSY);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    s = zslab_zns_open_file(device, NULL, NULL);
+    EXPECT(s != NULL);
+    if (s) {
+        read_all(s, ZSLAB_OK, 0);
+        EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    }
+    printf("faults plain: %s: %s\n", device, t_failed ? "FAILED" : "100 objects found again");
+    return t_failed != 0;
+}
+
 static int refused(const char *what)
 {
     zslab_result want = !strcmp(what, "geometry")     ? ZSLAB_E_GEOMETRY
@@ -279,6 +307,7 @@ int main(int argc, char **argv)
     if (argc > 3 && !strcmp(argv[1], "zones")) return zones();
     if (argc > 4 && !strcmp(argv[1], "gone")) return gone(argv[3], argv[4]);
     if (argc > 3 && !strcmp(argv[1], "refused")) return refused(argv[3]);
+    if (argc > 2 && !strcmp(argv[1], "plain")) return plain();
     fprintf(stderr, "usage: faults media|zones|gone|refused <node> [more]\n");
     return 2;
 }

@@ -121,6 +121,7 @@ ls -la /dev/nvme*
 ./store /dev/nvme0n1 append || bad=1
 ./faults refused /dev/nvme0n2 geometry || bad=1
 ./faults refused /dev/nvme0n3 geometry || bad=1
+./faults plain /dev/nvme0n3 || bad=1
 ./faults refused /dev/nvme0n1 permission || bad=1
 ./faults refused /dev/nvme9n9 invalid || bad=1
 exit $bad
@@ -128,7 +129,7 @@ J
     power_on
     local fine=1 text
     until_done || fine=0
-    text="$(line_of store: "$share/out.txt"); refused: $(sed -n 's/faults refused: .*: //p' "$share/out.txt" | paste -sd,)"
+    text="$(line_of store: "$share/out.txt"); refused: $(sed -n 's/faults refused: .*: //p' "$share/out.txt" | paste -sd,); no zones: $(sed -n 's/faults plain: .*: //p' "$share/out.txt")"
     if [ $fine = 1 ]; then ok "512-byte blocks" "$text"; else bad "512-byte blocks" "$text"; fi
 }
 
