@@ -307,6 +307,34 @@ static void misuse(void)
     test_destroy(z);
 }
 
+/* Handles that are old or never were, and damage that is found: its class's invariants do not hold. */
+static void misuse_of_handles(void)
+{
+    zslab *z = test_create(NULL);
+    void *p, *q = zslab_malloc(z, 64);
+    zslab_handle h = zslab_handle_alloc(z, 64, zslab_epoch_current(z), &p);
+    uint8_t *state;
+    int i;
+    MUST(h && q);
+    CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
+    for (i = 0; i < 3; i++)
+        CHECK_IS(zslab_handle_free(z, h), ZSLAB_E_STALE);
+    for (i = 0; i < 2; i++)
+        CHECK_IS(zslab_handle_free(z, ~(zslab_handle)0), ZSLAB_E_INVALID);
+    CHECK_FAILS(zslab_handle_get(z, h), ZSLAB_E_STALE); /* asking is no misuse */
+    state = zs__slot_state(z, q);
+    *state = 99;
+    for (i = 0; i < 4; i++)
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_E_CORRUPT);
+    *state = z->guarded ? ZS__GUARDED : ZS__LIVE;
+    zslab_global_stats g = global(z);
+    IS(g.misuse[ZSLAB_E_STALE], 3);
+    IS(g.misuse[ZSLAB_E_INVALID], 2);
+    IS(g.misuse[ZSLAB_E_CORRUPT], 4);
+    IS(g.misuse_count, 9);
+    test_destroy(z);
+}
+
 /* A slot whose last generation was used. */
 static void retired(void)
 {
@@ -662,8 +690,39 @@ static void shared_paths(void)
     give(z, 2 * SLOTS, p);
     take(z, 1024, 2 * SLOTS, p); /* found without a slow path */
     IS(perf(z, LARGE).slow_path_hits, COUNTED(2));
+    MUST(zslab_malloc(z, 1024)); /* that slow path finds both chunks used up again */
+    IS(perf(z, LARGE).slow_path_hits, COUNTED(3));
+    IS(perf(z, LARGE).list_move_full_to_partial, COUNTED(1)); /* the first one; the second had not left the list */
+    IS(perf(z, LARGE).list_move_partial_to_full, COUNTED(1 + 2));
+    IS(perf(z, LARGE).empty_slab_recycled, 0);
     give(z, SLOTS, p);
     CHECK_IS(zslab_epoch_close(z, zslab_epoch_current(z)), ZSLAB_OK);
+    test_destroy(z);
+}
+
+/* Twenty chunks are given a slot back and lose it again: listed, without room. The first of them is then emptied; a
+   slow path, which looks at sixteen of the list before it takes the lock, finds it there with every slot free. */
+static void shared_recycled(void)
+{
+    enum { CHUNKS = 20 };
+    static void *p[CHUNKS * SLOTS];
+    zslab_config c = {0};
+    size_t i;
+    c.flags = ZSLAB_FLAG_SHARED;
+    zslab *z = two(c);
+    take(z, 1024, CHUNKS * SLOTS, p);
+    for (i = 0; i < CHUNKS; i++) {
+        CHECK_IS(zslab_free(z, p[i * SLOTS]), ZSLAB_OK);
+        CHECK(zslab_malloc(z, 1024) == p[i * SLOTS]);
+    }
+    IS(perf(z, LARGE).slow_path_hits, COUNTED(CHUNKS));
+    give(z, SLOTS, p);
+    MUST(zslab_malloc(z, 1024));
+    IS(perf(z, LARGE).slow_path_hits, COUNTED(CHUNKS + 1));
+    IS(perf(z, LARGE).empty_slab_recycled, COUNTED(1));
+    IS(perf(z, LARGE).list_move_full_to_partial, COUNTED(CHUNKS - 1)); /* the last had not left the list */
+    IS(class_of(z, LARGE).slow_path_cache_miss, COUNTED(CHUNKS));
+    IS(global(z).slabs_recycled, COUNTED(1));
     test_destroy(z);
 }
 
@@ -1057,6 +1116,7 @@ static void estimate(uint32_t flags)
             zslab_trim(z);
         kernel = zslab_rss_bytes() - before;
         told = global(z).estimated_rss_bytes;
+        CHECK(global(z).rss_bytes - zslab_rss_bytes() + (1 << 20) < 2 << 20); /* the same, a moment apart */
         test_at("flags %u, phase %d: kernel %llu, estimate %llu", (unsigned)flags, phase, (unsigned long long)kernel,
                 (unsigned long long)told);
         CHECK(told > kernel - kernel / 20 && told < kernel + kernel / 20);
@@ -1082,9 +1142,11 @@ int main(int argc, char **argv)
         epochs();
     }
     shared_paths();
+    shared_recycled();
     refused();
     limited();
     misuse();
+    misuse_of_handles();
     retired();
     figures();
     configured();
