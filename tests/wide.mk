@@ -52,13 +52,13 @@ test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, de
 	@CC="$(CC)" tests/zns/run.sh build/zns
 
 $(eval $(call flavour,sick,))
-doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## sick programs, and the same ones cured: stats_dump --doctor names each cause, else is silent
+doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## stats_dump --doctor on sick programs (it names the cause) and cured ones (silent)
 	@tests/doctor.sh $^
 
 top: build/examples/zslab_top build/sick/sick_straggler ## zslab_top: what one look says, and its keys on a terminal
 	@tests/top.sh $^
 
-pictures: build/examples/pictures ## the heap map and the timeline that README shows, drawn into build/pictures and checked
+pictures: build/examples/pictures ## the heap map and timeline that README shows, into build/pictures; checked
 	@mkdir -p build/pictures
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
