@@ -48,6 +48,9 @@ race: ## every interleaving of small scenarios, up to a bound, then at random
 matrix: ## the tests on other compilers, 32-bit, big-endian, ARM, RISC-V, Windows, wasm (deps-all)
 	@tests/matrix.sh -j $(JOBS) $(ARGS)
 
+instructions: ## what statistics, tags and probes cost on the fast path; the default ones must cost nothing
+	@tests/instructions.sh $(CC)
+
 test-zns: ## the store on a real kernel's zoned drive: crashes, media errors, dead zones (QEMU, deps-all)
 	@CC="$(CC)" tests/zns/run.sh build/zns
 
@@ -63,7 +66,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan reports race coverage doctor matrix pictures top test-zns
+.PHONY: asan tsan msan reports race coverage doctor matrix pictures top test-zns instructions
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
