@@ -16,13 +16,23 @@ if [ -s "$out/vmlinuz" ] && [ -s "$out/initrd.gz" ] && [ "$(cat "$out/guest.stam
 fi
 
 # The kernel: the package is unpacked, never installed.
-package=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ { print $2; exit }')
+update() { # an image without package lists, or with old ones
+    local sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get -q update >"$out/download.log" 2>&1
+}
+kernel() { apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends:/ { print $2; exit }'; }
+download() { (cd "$out" && apt-get -q download "$package" >>download.log 2>&1); }
+package=$(kernel)
 if [ -z "$package" ]; then
-    echo "guest.sh: apt knows no linux-image-amd64; run 'apt-get update' (make deps-all does)" >&2
+    update || true
+    package=$(kernel)
+fi
+if [ -z "$package" ]; then
+    echo "guest.sh: apt knows no linux-image-amd64" >&2
     exit 1
 fi
 if ! ls "$out/$package"_*.deb >/dev/null 2>&1; then
-    (cd "$out" && apt-get -q download "$package" >download.log 2>&1) || {
+    download || { update && package=$(kernel) && download; } || {
         echo "guest.sh: cannot download $package:" >&2
         cat "$out/download.log" >&2
         exit 1
