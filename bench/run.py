@@ -240,7 +240,7 @@ def trace_programs(folder, quick):
         "cc": ["cc", "-std=c11", level, "-DZSLAB_IMPLEMENTATION", "-x", "c", "-c", "zslab.h", "-o", f"{folder}/cc.o"],
         "python3": ["python3", "-c", f"import json; s = json.dumps({objects}); assert len(json.loads(s)) == {rows}"],
         "sqlite3": ["sqlite3", ":memory:", f"""create table t (a integer primary key, b text, c integer);
-            insert into t select value, hex(randomblob(8 + value % 40)), value % 997 from generate_series(1, {rows});
+            insert into t select value, hex(randomblob(8 + value % 40)), value % 997 from generate_series(1, {rows * 3});
             create index i on t (c, b); select c, count(*), max(b) from t group by c order by 2 desc limit 5;
             update t set b = b || c where c % 7 = 0; delete from t where c % 3 = 0; select sum(length(b)) from t;"""],
     }
