@@ -147,16 +147,16 @@ class Bench:
     def jobs_memory(self, _, compared):
         for row in report.MIXES + ["growth"]:
             for c in compared:
-                yield self.job("memory", row, c, row, every=2)
+                yield self.job("memory", row, c, row)
             if row != "growth":
-                yield self.job("memory", row, self.by_lifetime, row, "lifetimes", every=2)
+                yield self.job("memory", row, self.by_lifetime, row, "lifetimes")
         for size in (16, 64, 1024):
             for c in compared:
-                yield self.job("memory", f"equal {size}", c, "equal", size, every=2)
+                yield self.job("memory", f"equal {size}", c, "equal", size)
         for c in compared:
             for row in ("startup", "threads", "return"):
-                yield self.job("memory", row, c, row, every=2 if row == "return" else 1)
-        yield self.job("memory", "return_close", self.inline, "return_close", every=2)
+                yield self.job("memory", row, c, row)
+        yield self.job("memory", "return_close", self.inline, "return_close")
 
     def jobs_epochs(self, *_):
         parse = table_parser(["objects"], ["release_ns", "reset_ns", "epoch_ns_per_object", "bump_ns_per_object",
@@ -176,8 +176,8 @@ class Bench:
     def jobs_traces(self, _, compared):
         for name, path in self.traces().items():
             for c in compared + ([] if self.shim.missing else [self.shim]):
-                yield self.job("replay", name, c, path, every=2, question="traces")
-            yield self.job("replay", name, self.by_lifetime, path, "epochs", every=2, question="traces")
+                yield self.job("replay", name, c, path, question="traces")
+            yield self.job("replay", name, self.by_lifetime, path, "epochs", question="traces")
 
     def traces(self):
         """Records what real programs do with malloc: the largest process of each. Who is not installed is named."""
@@ -240,7 +240,8 @@ def trace_programs(folder, quick):
         "cc": ["cc", "-std=c11", level, "-DZSLAB_IMPLEMENTATION", "-x", "c", "-c", "zslab.h", "-o", f"{folder}/cc.o"],
         "python3": ["python3", "-c", f"import json; s = json.dumps({objects}); assert len(json.loads(s)) == {rows}"],
         "sqlite3": ["sqlite3", ":memory:", f"""create table t (a integer primary key, b text, c integer);
-            insert into t select value, hex(randomblob(8 + value % 40)), value % 997 from generate_series(1, {rows * 3});
+            insert into t select value, hex(randomblob(8 + value % 40)), value % 997
+                from generate_series(1, {rows * 3});
             create index i on t (c, b); select c, count(*), max(b) from t group by c order by 2 desc limit 5;
             update t set b = b || c where c % 7 = 0; delete from t where c % 3 = 0; select sum(length(b)) from t;"""],
     }
