@@ -2202,6 +2202,7 @@ typedef struct zs__place {
     uint32_t ended;        /* atomic: drained as far as users can tell; the place may wait for owners [EPOCH-6] */
     uint32_t domains;      /* domains over it */
     uint32_t next_closing; /* 1 + next place that drains */
+    uint32_t unused;       /* i386 aligns the next to 4 bytes */
     uint64_t opened_ns, rss_before_close, rss_after_close;
     char label[32];
     uint64_t pad[4];
@@ -4750,14 +4751,19 @@ static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
     return 1;
 }
 
-static int zs__place_acked(zslab *z, const zs__place *place) /* [EPOCH-6]. Epoch lock held */
+/* Who asks sees its own states. [EPOCH-6]. Epoch lock held */
+static int zs__place_acked(zslab *z, const zs__place *place)
 {
-    zslab_heap *heap;
+    zslab_heap *heap, *mine = NULL;
     if (z->shared)
         return 1; /* claims are seq_cst: what was handed out before the gate shut is visible */
+#if !ZSLAB_NO_TLS
+    mine = zs__heap_of_thread(z, zs__tls()->thread);
+#endif
     for (heap = z->heaps; heap; heap = heap->next) {
         zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
-        if (row && zs__load_u64(&row->epoch) == place->id && !zs__load_acq_u32(&row->acked) && !heap->is_parked)
+        if (row && zs__load_u64(&row->epoch) == place->id && heap != mine && !heap->is_parked &&
+            !zs__load_acq_u32(&row->acked))
             return 0; /* acquire: pairs with zs__heap_pass */
     }
     return 1;
@@ -9979,6 +9985,8 @@ static zslab *zs__create_reserved(zslab *scratch)
     char *meta = NULL, *base = NULL;
     zs__plan p;
     zslab *z;
+    if (range > SIZE_MAX - align)
+        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
     range = zs__round_up(range, align);
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */

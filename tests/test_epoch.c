@@ -352,6 +352,47 @@ static void labels_are_copied_and_cut(void)
     test_destroy(z);
 }
 
+/* Where the system refuses the fence, places wait for owners to pass a slow path. Who asks for a place is passing one,
+   also with rows that it took over from a thread that ended and has not come to yet. */
+enum { ROWS = 40 };
+typedef struct inherited {
+    zslab *z;
+    zslab_epoch e[ROWS];
+    void *p[ROWS];
+} inherited;
+
+static void *allocates_in_each(void *user)
+{
+    inherited *h = (inherited *)user;
+    for (int i = 0; i < ROWS; i++) CHECK((h->p[i] = zslab_malloc_epoch(h->z, 100, h->e[i])) != NULL);
+    return NULL;
+}
+
+static void *frees_each(void *user)
+{
+    inherited *h = (inherited *)user;
+    for (int i = 0; i < ROWS; i++) CHECK_IS(zslab_free(h->z, h->p[i]), ZSLAB_OK);
+    return NULL;
+}
+
+static void own_rows_are_not_waited_for(void)
+{
+    inherited h;
+    void *mine;
+    int i;
+    h.z = make(64);
+    if (mode->reclaim != ZSLAB_RECLAIM_RSS) /* which chooses its way by the fence at create */
+        h.z->fence_ready = 0;
+    for (i = 0; i < ROWS; i++) MUST(h.e[i] = zslab_epoch_open(h.z, NULL));
+    test_in_thread(allocates_in_each, &h);
+    for (i = 0; i < ROWS; i++) CHECK_IS(zslab_epoch_close(h.z, h.e[i]), ZSLAB_OK);
+    MUST(mine = zslab_malloc(h.z, 100)); /* the heap is this thread's from here on */
+    test_in_thread(frees_each, &h);
+    for (i = 0; i < 63; i++) CHECK(zslab_epoch_open(h.z, NULL) != ZSLAB_EPOCH_NONE);
+    CHECK_IS(zslab_free(h.z, mine), ZSLAB_OK);
+    test_destroy(h.z);
+}
+
 int main(int argc, char **argv)
 {
     long epochs = argc > 1 ? atol(argv[1]) : TEST_SANITIZED ? 20000 : 300000;
@@ -370,6 +411,7 @@ int main(int argc, char **argv)
         a_full_ring_is_busy();
         ids_never_come_back(each->reclaim == ZSLAB_RECLAIM_RSS || each->flags ? epochs / 20 : epochs);
         labels_are_copied_and_cut();
+        own_rows_are_not_waited_for();
     }
     return test_summary("test_epoch");
 }
