@@ -27,6 +27,9 @@
 #else
 #define TEST_WASM 0
 #endif
+#ifndef TEST_EMULATED /* 1: the resident size has the emulator's own in it */
+#define TEST_EMULATED 0
+#endif
 #if defined(__MINGW32__) && !defined(__clang__) /* with __USE_MINGW_ANSI_STDIO, which tests/matrix.txt defines */
 #define TEST_PRINTF gnu_printf
 #else
@@ -113,6 +116,25 @@ static inline uint64_t test_random(uint64_t *state)
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
     x = (x ^ x >> 27) * 0x94D049BB133111EBu;
     return x ^ x >> 31;
+}
+
+/* Aligned memory of the system's. */
+static inline void *test_aligned_alloc(size_t alignment, size_t bytes)
+{
+#if defined(_WIN32)
+    return _aligned_malloc(bytes, alignment);
+#else
+    return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+#endif
+}
+
+static inline void test_aligned_free(void *p)
+{
+#if defined(_WIN32)
+    _aligned_free(p);
+#else
+    free(p);
+#endif
 }
 
 /* An allocator with these settings; zero in config means its default. */

@@ -109,7 +109,7 @@ static void best_of_few(int rounds)
     uint64_t seed = 3;
     uint32_t table[16];
     while (rounds--) {
-        size_t most = 1 + test_random(&seed) % 9, sizes = 1 + test_random(&seed) % 11, i, count;
+        size_t most = 1 + (size_t)(test_random(&seed) % 9), sizes = 1 + (size_t)(test_random(&seed) % 11), i, count;
         memset(requests, 0, sizeof requests);
         for (i = 0; i < sizes; i++) /* many alike, some frequent: ties and lopsided ones */
             requests[test_random(&seed) % (test_random(&seed) & 1 ? 20 : 257)] +=
@@ -231,7 +231,7 @@ static uint64_t ask(zslab *z)
     int i;
     for (i = 0; i < 20000; i++) {
         uint64_t r = test_random(&seed);
-        size_t size = r & 3 ? 40 + (r >> 8) % 30 : r & 4 ? 520 : 1 + (r >> 8) % 8000;
+        size_t size = (size_t)(r & 3 ? 40 + (r >> 8) % 30 : r & 4 ? 520 : 1 + (r >> 8) % 8000);
         MUST(zslab_malloc(z, size));
     }
     return global(z).sampled_slot_bytes;

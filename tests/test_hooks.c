@@ -98,12 +98,12 @@ static void heard_is(size_t allocs, size_t frees, int line)
 static void *fall_alloc(void *user, size_t size, size_t alignment)
 {
     (void)user;
-    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return test_aligned_alloc(alignment, size);
 }
 static void fall_free(void *user, void *p)
 {
     (void)user;
-    free(p);
+    test_aligned_free(p);
 }
 static size_t fall_usable(void *user, const void *p)
 {
@@ -324,7 +324,7 @@ static void *churn_thread(void *user)
             p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
         if (p)
             CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
-        MUST(*at = zslab_malloc(busy.z, 1 + (r >> 32) % 600));
+        MUST(*at = zslab_malloc(busy.z, 1 + (size_t)((r >> 32) % 600)));
     }
     for (i = 0; i < 100; i++)
         if (mine[i])

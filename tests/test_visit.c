@@ -259,7 +259,8 @@ static void *hold_some(void *user)
 {
     uint64_t seed = (uint64_t)(uintptr_t)user;
     void *p;
-    while (busy.held < HELD && (p = zslab_malloc_epoch(busy.z, 1 + test_random(&seed) % 300, busy.epoch)) != NULL) {
+    while (busy.held < HELD &&
+           (p = zslab_malloc_epoch(busy.z, 1 + (size_t)(test_random(&seed) % 300), busy.epoch)) != NULL) {
         __atomic_store_n(&busy.allocs, busy.allocs + 1, __ATOMIC_RELAXED);
         if (test_random(&seed) & 7)
             CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
