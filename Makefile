@@ -24,8 +24,9 @@ EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
-           python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg
-PACKAGES_ALL = $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
+           python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
+           clang-tidy cppcheck
+PACKAGES_ALL = gcovr $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'

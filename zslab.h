@@ -1398,6 +1398,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 #define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
+/* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZSLAB_HANDLE_DECLARE(T)                                                                           \
     struct zs__handle_of_##T {                                                                            \
         zslab_handle value;                                                                               \
@@ -1426,6 +1427,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
         return zs__handle_as_##T(zslab_handle_of(z, p));                                                  \
     }                                                                                                     \
     struct zs__handle_of_##T /* the semicolon is the user's */
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #if defined(__cplusplus) && ZSLAB_CPP
 #include <cstddef>
@@ -1707,6 +1709,7 @@ private:
 #include ZS__ATOMICS_INCLUDE
 #elif defined(__GNUC__) || defined(__clang__)
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZS__ATOMIC_FUNCTIONS(T, N)                                                                       \
     static inline T zs__load_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }            \
     static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }        \
@@ -1723,6 +1726,7 @@ private:
     {                                                                                                    \
         return __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);       \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 static inline void zs__fence_seq(void)
 {
 #if ZS__TSAN /* which knows read-modify-writes, not fences */
@@ -2060,7 +2064,7 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
-#define ZS__TAG_BYTES (ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
+#define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
 typedef struct zs__hint {
     uint32_t next;         /* 1 + next slab of the inbox; whoever set queued writes it before the push */
@@ -4214,7 +4218,8 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
 {
     size_t offset = (size_t)((char *)p - z->base);
     uint32_t chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
-    uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + (uint32_t)((offset & ZS__CHUNK_MASK) / (bin->size * 64u));
+    uint32_t first = zs__chunk_slab(z, &z->chunks[chunk]);
+    uint32_t slab = first + (uint32_t)((offset & ZS__CHUNK_MASK) / ((size_t)bin->size * 64));
     zs__slab_put(z, bin, chunk, slab, was, z->words[slab]);
     return ZSLAB_OK;
 }
@@ -4324,9 +4329,9 @@ static int zs__registry_grow(zslab *z)
         want = z->id_limit;
     if (z->config.memory) {
         ids = (char *)zs__meta_alloc(z, want * (sizeof(zs__id) + 256), 64);
-        words = ids + want * sizeof(zs__id);
         if (!ids)
             return -1;
+        words = ids + want * sizeof(zs__id);
     } else if (zs__commit(z, ids, zs__round_up(want * sizeof(zs__id), z->page_bytes)) ||
                zs__commit(z, words, zs__round_up(want * 256, z->page_bytes))) {
         return -1;
@@ -6939,14 +6944,15 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
     zslab *z = d ? d->z : NULL;
     zslab_heap *heap = z ? zs__heap_peek(z) : NULL;
     zs__scope *top = heap && heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
-    if (!heap || (!z->shared && (!top || top->domain != d)))
+    const int nested = z && !z->shared;
+    if (!heap || (nested && (!top || top->domain != d)))
         return ZSLAB_E_INVALID;
     zs__epochs_take(z);
     if (!d->inside) {
         zs__epochs_drop(z);
         return ZSLAB_E_INVALID;
     }
-    if (!z->shared && --top->entered == 0)
+    if (nested && --top->entered == 0)
         heap->scope_count--;
     if (--d->inside) {
         zs__epochs_drop(z);
@@ -6957,7 +6963,7 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
         if ((r = zs__domain_end(d, d->policy)) != ZSLAB_OK)
             return r;
     }
-    if (!z->shared && (!heap->scope_count || top->domain != d || !top->entered))
+    if (nested && (!heap->scope_count || top->domain != d || !top->entered))
         zs__heap_switch(heap);
     return ZSLAB_OK;
 }
@@ -7189,13 +7195,13 @@ static inline char *zs__pool_list_pop(zslab_pool *p)
     const uint32_t idx = p->head;
     uint32_t next;
     char *slot;
+    int intact;
     ZSLAB_ASSERT((idx < p->fresh || idx == ZS__POOL_NONE) && "list head");
     if (ZS__UNLIKELY(idx >= p->fresh)) return NULL; /* NONE is the greatest number */
     slot = zs__pool_slot_at(&p->r.fixed, idx);
-    if (ZS__UNLIKELY(!zs__pool_link_read(p, slot, idx, &next))) {
-        ZSLAB_ASSERT(slot == NULL && "next link");
-        return NULL;
-    }
+    intact = zs__pool_link_read(p, slot, idx, &next);
+    ZSLAB_ASSERT(intact && "next link");
+    if (ZS__UNLIKELY(!intact)) return NULL;
     p->head = next;
     zs__store_u32(&p->listed, p->listed - 1); /* relaxed: a count */
     ZS__PREFETCH_WRITE(p->r.fixed.base + next * p->r.fixed.stride); /* behind the end it does nothing */
@@ -10002,8 +10008,10 @@ static zslab *zs__create_reserved(zslab *scratch)
         if (meta)
             c->os.release(c->os.user, meta, p.bytes);
         if (c->reserve_bytes || range <= 2 * align)
-            return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
+            break;
     }
+    if (!base)
+        return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
     if (c->os.commit(c->os.user, meta, p.cold)) {
         c->os.release(c->os.user, base, range);
         c->os.release(c->os.user, meta, p.bytes);
@@ -10054,6 +10062,7 @@ static void zs__unreserve(zslab *z)
     char *base = z->base, *meta = z->reserved_meta;
     size_t range = z->range_bytes, meta_bytes = z->reserved_meta_bytes;
     uint32_t chunk;
+    /* NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read where a memory checker is told */
     for (chunk = 0; ZS__TOLD && chunk < z->fresh_chunk; chunk++)
         zs__tell_end(zs__chunk_base(z, chunk));
     zs__tell_plain(base, z->config.memory ? range : z->range_committed);
@@ -10148,6 +10157,7 @@ ZSLAB_API void zslab_destroy(zslab *z)
             zs__thread_leave(z, heap);
     }
 #endif
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a live allocator is on the list */
     for (at = &zs__global.allocators; *at != z; at = &(*at)->next_allocator)
         ;
     *at = z->next_allocator;

@@ -696,10 +696,10 @@ static uint32_t zs__zns_crc_copy(uint8_t *to, const uint8_t *from, size_t n)
 #ifdef ZS__ZNS_CRC_HW
     if (zs__load_acq_u32(&zs__zns_crc_ready) != 2) /* acquire: as above */
         zs__zns_crc_make();
-    if (n < 2 * ZS__ZNS_CRC_PIECE && ZS__ZNS_CRC_HAS_HW) return zs__zns_crc_copy_hw(to, from, n);
+    if (n < (size_t)2 * ZS__ZNS_CRC_PIECE && ZS__ZNS_CRC_HAS_HW) return zs__zns_crc_copy_hw(to, from, n);
 #endif
     while (n) {
-        size_t part = n < 2 * ZS__ZNS_CRC_PIECE ? n : ZS__ZNS_CRC_PIECE;
+        size_t part = n < (size_t)2 * ZS__ZNS_CRC_PIECE ? n : ZS__ZNS_CRC_PIECE;
         memcpy(to, from, part);
         crc = zs__zns_crc(crc, from, part);
         to += part;
@@ -729,11 +729,12 @@ static void zs__zns_nap(uint32_t tries)
 /* Memory for device buffers: 4096-aligned, the allocation's start kept in front. */
 static void *zs__zns_pages(size_t bytes)
 {
+    /* cppcheck-suppress pointerSize; room for the pointer itself */
     uint8_t *raw = (uint8_t *)malloc(bytes + 4096 + sizeof(void *)), *p;
     if (!raw) return NULL;
     p = raw + sizeof(void *);
     p += zs__round_up((size_t)p, 4096) - (size_t)p;
-    memcpy(p - sizeof(void *), &raw, sizeof(void *));
+    memcpy(p - sizeof(void *), &raw, sizeof(void *)); /* cppcheck-suppress pointerSize; the pointer is what is kept */
     return p;
 }
 static void zs__zns_pages_free(void *p)
@@ -784,6 +785,7 @@ static ZS__UNUSED int zs__zns_errno(int e)
 #endif
     case ENODEV: return -(int)ZSLAB_E_GONE;
 #ifdef EOVERFLOW
+    /* NOLINTNEXTLINE(bugprone-branch-clone): systems differ in which of the two names exist */
     case EOVERFLOW: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
 #endif
 #ifdef ETOOMANYREFS
@@ -1569,7 +1571,7 @@ static void zs__zns_file_close(void *user)
 static void zs__zns_file_super(const zslab_zns_geometry *g, uint64_t data_at, uint8_t *p)
 {
     uint32_t order = ZS__ZNS_FILE_ORDER;
-    memcpy(p, ZS__ZNS_FILE_MAGIC, 8);
+    memcpy(p, ZS__ZNS_FILE_MAGIC, 8); /* NOLINT(bugprone-not-null-terminated-result): eight bytes, no string */
     zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
     memcpy(p + 12, &order, 4);
     zs__zns_put64(p + 16, g->zone_bytes);
@@ -1588,7 +1590,7 @@ static zslab_result zs__zns_file_super_read(const uint8_t *p, zslab_zns_geometry
 {
     uint32_t order;
     memcpy(&order, p + 12, 4);
-    if (memcmp(p, ZS__ZNS_FILE_MAGIC, 8)) return ZSLAB_E_FOREIGN;
+    if (memcmp(p, ZS__ZNS_FILE_MAGIC, 8) != 0) return ZSLAB_E_FOREIGN;
     if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || order != ZS__ZNS_FILE_ORDER)
         return ZSLAB_E_GEOMETRY;
     if (zs__zns_get32(p + 60) != zs__zns_crc(0, p, 60)) return ZSLAB_E_CORRUPT;
@@ -2578,7 +2580,7 @@ static int zs__zns_head_sane(const zslab_zns *s, const zs__zns_head *h, uint32_t
 static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone, uint32_t room,
                              zs__zns_head *h)
 {
-    if (memcmp(p, zs__zns_magic(1), 8) || memcmp(p + 16, s->uuid, 16) ||
+    if (memcmp(p, zs__zns_magic(1), 8) != 0 || memcmp(p + 16, s->uuid, 16) != 0 ||
         zs__zns_get32(p + 8) != ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 32) != zone)
         return 0;
     h->kind = zs__zns_get32(p + 12);
@@ -2965,7 +2967,7 @@ static void zs__zns_record_reserve(zslab_zns *s)
     uint8_t *p = zs__zns_record(s, ZS__ZNS_R_RESERVE, 16 + 4 * (size_t)s->window_count);
     zs__zns_put32(p + 4, s->window_count);
     zs__zns_put64(p + 8, s->seq_limit);
-    for (i = 0; i < s->window_count; i++) zs__zns_put32(p + 16 + 4 * i, s->window[i]);
+    for (i = 0; i < s->window_count; i++) zs__zns_put32(p + 16 + 4 * (size_t)i, s->window[i]);
 }
 
 static int zs__zns_record_epoch(zslab_zns *s, const zs__zns_ep *e)
@@ -4692,7 +4694,7 @@ static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_fo
     int rc = s->dev.ops.read(s->dev.user, z->start, p, s->block_bytes);
     t->odd = 1;
     if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
-    if (rc || memcmp(p, zs__zns_magic(0), 8) || zs__zns_get32(p + 124) != zs__zns_crc(0, p, 124) ||
+    if (rc || memcmp(p, zs__zns_magic(0), 8) != 0 || zs__zns_get32(p + 124) != zs__zns_crc(0, p, 124) ||
         zs__zns_get32(p + 32) != zone)
         return ZSLAB_OK;
     if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION) return ZSLAB_E_GEOMETRY;
@@ -4845,7 +4847,7 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         if (bytes < 16 || s->window_count > ZS__ZNS_WINDOW + 1 || bytes < 16 + 4 * s->window_count)
             return ZSLAB_E_CORRUPT;
         if (zs__zns_get64(p + 8) > s->seq_limit) s->seq_limit = zs__zns_get64(p + 8);
-        for (i = 0; i < s->window_count; i++) s->window[i] = zs__zns_get32(p + 16 + 4 * i);
+        for (i = 0; i < s->window_count; i++) s->window[i] = zs__zns_get32(p + 16 + 4 * (size_t)i);
         break;
     case ZS__ZNS_R_DOUBT:
         if (bytes >= 24) zs__zns_doubt(s, zs__zns_get64(p + 8), zs__zns_get64(p + 16));
@@ -4951,7 +4953,8 @@ static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
 static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, const uint8_t *payload,
                                uint64_t *entry)
 {
-    uint32_t i, bad = 0;
+    uint32_t bad = 0;
+    size_t i;
     for (i = 0; i < h->entries; i++) {
         size_t bytes, at;
         entry[2 * i] = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
@@ -5177,9 +5180,10 @@ static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
 {
     uint64_t *dir = (uint64_t *)f->dir, heads = f->heads;
     int covered = zs__zns_covered(s, f->frame_seq);
-    uint32_t i, torn = 0;
+    uint32_t torn = 0;
+    size_t i;
     for (i = 0; dir && i < f->count; i++) {
-        if (!(zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) || zs__zns_whole(s, e, dir + 2 * (size_t)i))
+        if (!(zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) || zs__zns_whole(s, e, dir + 2 * i))
             continue;
         heads -= heads > 0;
         if (covered) {
@@ -5916,9 +5920,9 @@ static void zs__zns_say_label(zs__zns_text *t, const char *label)
     for (; *label; label++) {
         unsigned char c = (unsigned char)*label;
         if (c < 32 || c == '"' || c == '\\')
-            snprintf(one, sizeof one, "\\u%04x", c);
+            (void)snprintf(one, sizeof one, "\\u%04x", c);
         else
-            snprintf(one, sizeof one, "%c", (char)c);
+            (void)snprintf(one, sizeof one, "%c", (char)c);
         zs__zns_say_raw(t, one);
     }
     zs__zns_say_raw(t, "\",");

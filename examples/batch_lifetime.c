@@ -29,7 +29,7 @@ static record *import(zslab *z, zslab_epoch batch, unsigned number)
         if (!r || !note) return NULL;
         memset(note, 'a' + (int)(i % 26), length);
         note[length] = 0;
-        *r = (record){list, (uint64_t)number * RECORDS + i, i * 100u, note};
+        *r = (record){list, (uint64_t)number * RECORDS + i, (uint64_t)i * 100, note};
         list = r;
     }
     return list;
@@ -41,9 +41,10 @@ static record *keep_some(zslab *z, zslab_epoch kept, record *list, record *so_fa
     for (; list; list = list->next) {
         if (list->id % 1000) continue;
         record *r = (record *)zslab_malloc_epoch(z, sizeof *r, kept);
-        char *note = (char *)zslab_malloc_epoch(z, strlen(list->note) + 1, kept);
+        size_t length = strlen(list->note) + 1;
+        char *note = (char *)zslab_malloc_epoch(z, length, kept);
         if (!r || !note) return NULL;
-        strcpy(note, list->note);
+        memcpy(note, list->note, length);
         *r = (record){so_far, list->id, list->total, note};
         so_far = r;
     }

@@ -192,7 +192,7 @@ static void ix_mark(ix_result *out, int mark)
 
 static void ix_pause(void) /* so that the curve shows the level */
 {
-    nanosleep(&(struct timespec){0, 60 * 1000 * 1000}, NULL);
+    nanosleep(&(struct timespec){0, 60000000}, NULL);
 }
 
 /* ---- text ---- */
@@ -241,12 +241,14 @@ static void ix_add_file(const char *path, uint64_t limit)
         ix_corpus.room = ix_corpus.room ? ix_corpus.room * 2 : 1024;
         ix_corpus.path = realloc(ix_corpus.path, ix_corpus.room * sizeof *ix_corpus.path);
     }
-    if (!ix_corpus.path || !(ix_corpus.path[ix_corpus.count] = strdup(path))) ix_die("out of memory");
+    char *own = strdup(path);
+    if (!ix_corpus.path || !own) ix_die("out of memory");
+    ix_corpus.path[ix_corpus.count] = own;
     size_t bytes = ix_read_file(ix_corpus.count); /* also warms the page cache for everyone */
     if (bytes == 0 || memchr(ix_text, 0, bytes < 4096 ? bytes : 4096)) {
-        free(ix_corpus.path[ix_corpus.count]); /* empty, unreadable or not text */
+        free(own); /* empty, unreadable or not text */
     } else if (ix_corpus.bytes + bytes > limit) {
-        free(ix_corpus.path[ix_corpus.count]);
+        free(own);
         ix_corpus.left_out++;
     } else {
         ix_corpus.bytes += bytes;
@@ -413,7 +415,7 @@ static uint64_t ix_run(int is_zslab, int timed, ix_result *out, ix_curve *curve)
             curve->at[curve->count] = ix_seconds();
             curve->rss[curve->count++] = rss;
         }
-        nanosleep(&(struct timespec){0, 2 * 1000 * 1000}, NULL);
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
     }
     *out = *shared;
     munmap(shared, sizeof *shared);
@@ -489,13 +491,15 @@ static double step_for(double range, int steps) /* 1, 2 or 5 times a power of te
 static void plot_axes(const ix_plot *p)
 {
     double dy = step_for(p->top, 6), dx = step_for(p->seconds, 8);
-    for (double m = 0; m <= p->top + 1e-9; m += dy) {
+    for (int i = 0; i * dy <= p->top + 1e-9; i++) {
+        double m = i * dy;
         fprintf(p->f,
                 "<path d='M%d %.1fH%d' class='grid'/><text x='%d' y='%.1f' class='tick' "
                 "text-anchor='end'>%g</text>\n",
                 SVG_L, plot_y(p, m), SVG_W - SVG_R, SVG_L - 8, plot_y(p, m) + 4, m);
     }
-    for (double s = 0; s <= p->seconds + 1e-9; s += dx) {
+    for (int i = 0; i * dx <= p->seconds + 1e-9; i++) {
+        double s = i * dx;
         fprintf(p->f, "<text x='%.1f' y='%d' class='tick' text-anchor='middle'>%.3g</text>\n", plot_x(p, s),
                 SVG_H - SVG_B + 18, s);
     }

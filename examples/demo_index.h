@@ -250,7 +250,7 @@ static void IX(read_summaries)(IX(state) * s)
         next = y->next;
         /* a sum, so that the order of arrival does not matter */
         s->totals.summary_hash +=
-            ix_hash(y->longest, y->longest_length) * (y->file + 1u) + y->tokens * 31u + y->new_terms;
+            ix_hash(y->longest, y->longest_length) * (y->file + 1u) + (uint64_t)y->tokens * 31 + y->new_terms;
         IX(drop)(s, &s->reader_times, y);
     }
 }
@@ -291,7 +291,7 @@ static uint64_t IX(hash_term)(const IX(term) * m)
 {
     uint64_t h = ix_hash(m->text, m->length) + m->count;
     for (const IX(posting) *p = m->newest; p; p = p->older) {
-        h = h * 1099511628211u + p->file * 2654435761u + p->count;
+        h = h * 1099511628211u + (uint64_t)p->file * 2654435761u + p->count;
         for (const IX(lines) *l = p->lines; l; l = l->older) {
             for (uint32_t i = 0; i < l->used; i++) h = h * 1099511628211u + l->line[i];
         }

@@ -133,7 +133,7 @@ static int verify(zslab_zns *s)
         if (told[i].released) continue;
         r = zslab_zns_read(s, told[i].handle, got, sizeof got, &n);
         fill(want, told[i].bytes, told[i].number);
-        if (r == ZSLAB_OK && (n != told[i].bytes || memcmp(got, want, n)))
+        if (r == ZSLAB_OK && (n != told[i].bytes || memcmp(got, want, n) != 0))
             wrong++;
         else if (r == ZSLAB_OK && dead)
             ghosts++;
@@ -158,7 +158,7 @@ static void map(zslab_zns *s)
     for (i = 0; i < t.zones; i++) {
         char c = '.';
         if (zslab_zns_zone_at(s, i, &z) == ZSLAB_OK && z.device.condition != ZSLAB_ZNS_EMPTY)
-            c = z.kind == 1 ? 'M' : z.epochs > 1 ? '+' : (char)('a' + z.first_epoch / 1048576 % 26);
+            c = (char)(z.kind == 1 ? 'M' : z.epochs > 1 ? '+' : 'a' + (int)(z.first_epoch / 1048576 % 26));
         printf("%c%s", c, i % 80 == 79 && i + 1 < t.zones ? "\n  " : "");
     }
     printf(

@@ -91,7 +91,7 @@ int main(void)
         pthread_barrier_wait(&begin);
         pthread_barrier_wait(&end); /* both lists are there */
         drawn += draw(z, jobs);
-        expected += JOBS * (SPRITES + f % 500);
+        expected += (size_t)JOBS * (SPRITES + f % 500);
         zslab_domain_exit(frame); /* the last one out: everything of this frame is gone */
         if (f == 100) early = zslab_rss_bytes();
     }

@@ -83,6 +83,7 @@ static inline int heap_map_draw(const json_t *walk, FILE *f)
         if ((chunk = (long)snap(slab, "chunk")) != at)
             fprintf(f, "%s<g transform='translate(%.1f %.1f)' fill='%s'>\n", at < 0 ? "" : "</g>\n",
                     (double)(SVG_MARGIN + chunk % MAP_COLUMNS * MAP_CELL) + .5,
+                    /* NOLINTNEXTLINE(bugprone-integer-division): whole rows */
                     (double)(MAP_TOP + chunk / MAP_COLUMNS * MAP_HEIGHT) + .5, e ? svg_color(e) : "#444");
         at = chunk;
         map_slab(f, slab, snap(walk, "chunk_bytes"));

@@ -36,7 +36,7 @@ static char *copy(zslab *z, const char *from, size_t n)
 static int parse(request *r, const char *text)
 {
     const char *end = strchr(text, '\n');
-    if (!end || strncmp(text, "GET ", 4)) return 0; /* what was made so far goes with the domain */
+    if (!end || strncmp(text, "GET ", 4) != 0) return 0; /* what was made so far goes with the domain */
     if (!(r->path = copy(r->z, text + 4, (size_t)(end - text) - 4))) return 0;
     for (text = end + 1; *text; text = end + 1) {
         const char *colon = strchr(text, ':');

@@ -162,7 +162,7 @@ static inline int line_chart(const timeline *t, double base)
     size_t i;
     if (!below) return -1;
     while (mib / step > 5) step *= 2;
-    for (at = 0; at <= mib; at += step)
+    for (i = 0; (at = (double)i * step) <= mib; i++)
         fprintf(
             t->out,
             "<path d='M%d %.1fH%d' class='grid'/><text x='%d' y='%.1f' text-anchor='end'>%.0f MiB</text>\n",

@@ -35,7 +35,7 @@ int main(void)
     char *name = (char *)zslab_malloc(z, 32), *neighbour = (char *)zslab_malloc(z, 32);
     void *elsewhere = zslab_malloc(other, 32);
     if (!name || !neighbour || !elsewhere) return 1;
-    strcpy(neighbour, "still here");
+    memcpy(neighbour, "still here", 11);
 
     puts("what was done, and what zslab_free answered:");
     show("free of an object", zslab_free(z, name));

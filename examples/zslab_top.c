@@ -95,9 +95,10 @@ static void rows(const json_t *table, void (*show)(FILE *, const json_t *, const
                  const json_t *global, FILE *out)
 {
     size_t count = json_array_size(table), i;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers */
     json_t **row = (json_t **)malloc((count + 1) * sizeof *row);
     for (i = 0; row && i < count; i++) row[i] = json_array_get(table, i);
-    if (row) qsort(row, count, sizeof *row, larger_first);
+    if (row) qsort(row, count, sizeof *row, larger_first); /* NOLINT(bugprone-sizeof-expression): as above */
     for (i = 0; row && i < count; i++) show(out, row[i], global);
     free(row);
 }

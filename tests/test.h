@@ -175,11 +175,15 @@ static inline void test_destroy(zslab *z)
 #define TEST_MSAN 0
 #endif
 #define TEST_SANITIZED (TEST_TSAN || TEST_ASAN || TEST_MSAN)
+#ifndef TEST_COVERAGE
+#define TEST_COVERAGE 0
+#endif
+#define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE) /* built so that it runs several times slower */
 
-/* How much a test does: the first argument, else `usual`, a tenth of it under a sanitizer. */
+/* How much a test does: the first argument, else `usual`, a tenth of it where it is slow. */
 static inline uint64_t test_amount(int argc, char **argv, uint64_t usual)
 {
-    return argc > 1 ? strtoull(argv[1], NULL, 0) : TEST_SANITIZED ? usual / 10 : usual;
+    return argc > 1 ? strtoull(argv[1], NULL, 0) : TEST_SLOWED ? usual / 10 : usual;
 }
 
 /* ---- kinds of allocator: what holds for one must hold for each ---- */

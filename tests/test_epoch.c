@@ -395,7 +395,7 @@ static void own_rows_are_not_waited_for(void)
 
 int main(int argc, char **argv)
 {
-    long epochs = argc > 1 ? atol(argv[1]) : TEST_SANITIZED ? 20000 : 300000;
+    long epochs = argc > 1 ? atol(argv[1]) : TEST_SLOWED ? 20000 : 300000;
     TEST_EACH_MODE (each) {
         mode = each;
         states_answer_as_the_table_says();

@@ -579,7 +579,7 @@ static void two_frees_at_once(uint32_t flags, int by_pointer)
     pthread_t t;
     int wins[2] = {0, 0}, wrong = 0;
     d.z = make(flags, ZSLAB_RECLAIM_DEFAULT);
-    d.rounds = TEST_SANITIZED ? 500 : 3000;
+    d.rounds = TEST_SLOWED ? 500 : 3000;
     d.by_pointer = by_pointer;
     pthread_barrier_init(&d.at, NULL, 2);
     MUST(pthread_create(&t, NULL, duel_second, &d) == 0);
@@ -627,7 +627,7 @@ static void *board_writer(void *arg)
     board *b = (board *)arg;
     uint64_t seed = (uintptr_t)&seed, wrong = 0;
     zslab_epoch e = zslab_epoch_current(b->z);
-    for (int i = 0; i < (TEST_SANITIZED ? 20000 : 300000); i++) {
+    for (int i = 0; i < (TEST_SLOWED ? 20000 : 300000); i++) {
         void *p;
         zslab_handle h = zslab_handle_alloc(b->z, 64, e, &p), old;
         wrong += zslab_handle_get(b->z, h) != p;
@@ -810,7 +810,7 @@ static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
     memset(live, 0, sizeof live);
     memset(dead, 0, sizeof dead);
     for (int i = 0; i < EPOCHS; i++) e[i] = zslab_epoch_open(z, NULL);
-    for (int step = 0; step < (TEST_SANITIZED ? 30000 : 200000); step++) {
+    for (int step = 0; step < (TEST_SLOWED ? 30000 : 200000); step++) {
         uint64_t r = test_random(&seed);
         size_t i = (size_t)(r % LIVE);
         int k = (int)((r >> 20) % EPOCHS);

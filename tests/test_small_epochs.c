@@ -99,7 +99,7 @@ static void thousands_at_once(const test_mode *mode, size_t count)
 
 int main(int argc, char **argv)
 {
-    size_t count = argc > 1 ? (size_t)atol(argv[1]) : TEST_SANITIZED ? 512 : 4096;
+    size_t count = argc > 1 ? (size_t)atol(argv[1]) : TEST_SLOWED ? 512 : 4096;
     TEST_EACH_MODE (mode) {
         if (!mode->in_buffer) thousands_at_once(mode, count);
     }

@@ -9,7 +9,10 @@ $(eval $(call flavour,race,$(RACE)))
 $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
 $(eval $(call flavour,msan,$(MSAN)))
-$(eval $(call flavour,cov,-O1 --coverage -DNDEBUG))
+# coverage: -O0, so that every branch is the source's; NDEBUG, since an assert's other branch is never taken
+COV = -O0 --coverage -DNDEBUG -DTEST_COVERAGE=1
+$(eval $(call flavour,cov,$(COV)))
+$(eval $(call flavour,covnotls,$(COV) -DZSLAB_NO_TLS=1))
 $(if $(FLAVOUR),$(eval $(call flavour,$(FLAVOUR),))) # one of tests/matrix.sh
 
 asan: ## the tests under AddressSanitizer and UBSan
@@ -37,6 +40,9 @@ $(eval $(call reports,memcheck,$(CC),-O1 -DZSLAB_VALGRIND=1))
 told = $(patsubst tests/%.c,build/reports/%.$(1),$(call pick,$(shell grep -l '^/\* $(1): ' tests/report_*.c)))
 reports: $(foreach c,asan msan memcheck,$(call told,$(c))) ## wrong user code: what memory checkers report, and where
 	@tests/run.sh -j $(JOBS) -l build/log/reports -r tests/report.sh $^
+
+analyze: ## clang-tidy, cppcheck and gcc's analyzer over the headers and the examples
+	@tests/analyze.sh build/analyze
 
 coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
 	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
@@ -66,7 +72,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan reports race coverage doctor matrix pictures top test-zns instructions
+.PHONY: asan tsan msan reports race analyze coverage doctor matrix pictures top test-zns instructions
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
