@@ -81,7 +81,7 @@ def redis(preload):
     with open(os.path.join(work, "commands"), "rb") as f:
         subprocess.run(cli + ["--pipe"], stdin=f, check=True, capture_output=True)
     text = subprocess.run(cli + ["debug", "digest"], check=True, capture_output=True).stdout
-    subprocess.run(["redis-benchmark", "-s", socket, "-q", "-n", "60000", "-r", "100000", "-P", "16", "-d", "64",
+    subprocess.run(["redis-benchmark", "-s", socket, "-q", "-n", "30000", "-r", "100000", "-P", "16", "-d", "64",
                     "-t", "set,get,incr,lpush,lpop,sadd,hset,zadd"], check=True, capture_output=True)
     subprocess.run(cli + ["bgsave"], check=True, capture_output=True)
     while b"rdb_bgsave_in_progress:1" in subprocess.run(cli + ["info", "persistence"], capture_output=True).stdout:
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("-r", "--rounds", type=int, default=9)
     parser.add_argument("-p", "--peers", default="", help="name=library,...")
     parser.add_argument("-o", "--out", default="real.csv")
-    parser.add_argument("-n", "--only", default="", help="programs whose names contain this")
+    parser.add_argument("-n", "--only", default="", help="programs whose names contain one of these, by commas")
     args = parser.parse_args()
     work = tempfile.mkdtemp(prefix="zslab-real-")
     allocators = {"libc": LIBC, "zslab": os.path.abspath(args.shim)}
@@ -181,7 +181,7 @@ def main():
         else:
             print(f"missing: {name} ({os.path.basename(library)})")
     try:
-        programs = {k: v for k, v in prepare().items() if args.only in k}
+        programs = {k: v for k, v in prepare().items() if any(part in k for part in args.only.split(","))}
         results = {p: {a: [] for a in allocators} for p in programs}
         differ = 0
         for n in range(args.rounds):

@@ -412,49 +412,73 @@ static int run_extend(size_t at, size_t units)
     return 1;
 }
 
+/* The contents change places: the system moves pages, or bytes are copied. RUN_CLEAN, RUN_DIRTY: what is left at
+   `from`; RUN_TAKEN: it failed, and nothing is at `to` any more. */
+static uint32_t run_contents(char *to, char *from, size_t bytes)
+{
+    if (bytes >= MOVE_BYTES) {
+        if (mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == (void *)to)
+            return RUN_CLEAN;
+        /* refused, it may have unmapped the place first */
+        if (mmap(to, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (void *)to)
+            return RUN_TAKEN;
+    }
+    memcpy(to, from, bytes);
+    return RUN_DIRTY;
+}
+
 /* Another run takes over the contents. 1 + unit; 0: none. Lock held on entry and exit. */
 static uint32_t run_move(size_t at, size_t units)
 {
-    size_t have = large.runs[at].units;
-    char *from = large.base + at * UNIT_BYTES, *to;
-    uint32_t found, kind = RUN_DIRTY;
+    size_t have = large.runs[at].units, whole = have * UNIT_BYTES, bytes = whole < MOVE_BYTES ? large.runs[at].bytes : whole;
+    uint32_t found, left;
     int zero;
-    found = run_take(units, 1, have * UNIT_BYTES >= MOVE_BYTES, &zero);
+    found = run_take(units, 1, bytes >= MOVE_BYTES, &zero);
     if (!found)
         return 0;
-    to = large.base + (size_t)(found - 1) * UNIT_BYTES;
     large_drop();
-    if (have * UNIT_BYTES >= MOVE_BYTES && mremap(from, have * UNIT_BYTES, have * UNIT_BYTES,
-        MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == (void *)to)
-        kind = RUN_CLEAN;
-    else
-        memcpy(to, from, large.runs[at].bytes);
+    left = run_contents(large.base + (size_t)(found - 1) * UNIT_BYTES, large.base + at * UNIT_BYTES, bytes);
     large_take();
-    run_give(at, have, kind);
+    if (left == RUN_TAKEN) /* a hole in the address space: no run serves it again */
+        return 0;
+    run_give(at, have, left);
     large.runs[found - 1].state = RUN_LIVE;
     large_purge_some();
     return found;
 }
 
+/* A run for an object that outgrew its own. Who grows once grows again: half as much is left free behind a large one. */
+static uint32_t run_outgrown(size_t at, size_t units)
+{
+    size_t room = units * UNIT_BYTES < MOVE_BYTES ? 0 : units / 2;
+    uint32_t found = room ? run_move(at, units + room) : 0;
+    return found ? found : run_move(at, units);
+}
+
 /* An object of large_alloc changes its size, to one that stays large. NULL: it is as it was. */
 static void *large_resize(void *p, size_t bytes)
 {
-    size_t at = (size_t)((char *)p - large.base) / UNIT_BYTES, units = units_of(bytes), have;
+    size_t at = (size_t)((char *)p - large.base) / UNIT_BYTES, units = units_of(bytes), have = large.runs[at].units;
+    int grows = bytes > large.runs[at].bytes;
     uint32_t found = (uint32_t)at + 1;
-    if (bytes > PTRDIFF_MAX || !large_take())
+    if (bytes > PTRDIFF_MAX)
         return NULL;
-    have = large.runs[at].units;
-    if (units < have) {
-        run_set(at, units, RUN_LIVE);
-        run_give(at + units, have - units, RUN_DIRTY);
-        large_purge_some();
-    } else if (units > have && !run_extend(at, units)) {
-        found = run_move(at, units);
+    if (grows ? units > have : units < have) {
+        if (!large_take())
+            return NULL;
+        if (!grows) {
+            run_set(at, units, RUN_LIVE);
+            run_give(at + units, have - units, RUN_DIRTY);
+            large_purge_some();
+        } else if (!run_extend(at, units)) {
+            found = run_outgrown(at, units);
+        }
+        large_drop();
     }
-    if (found)
-        large.runs[found - 1].bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    large_drop();
-    return found ? large.base + (size_t)(found - 1) * UNIT_BYTES : NULL;
+    if (!found)
+        return NULL;
+    large.runs[found - 1].bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return large.base + (size_t)(found - 1) * UNIT_BYTES;
 }
 
 static size_t large_bytes(const void *p) /* of a live object */

@@ -241,12 +241,12 @@ EXPORT void *realloc(void *p, size_t size)
         shim_free(p);
         return refused();
     }
-    if (size <= have && size > have / 2)
-        return p;
-    if (have > SMALL_BYTES && size > SMALL_BYTES && large_owns(p)) {
+    if (large_owns(p) && size > SMALL_BYTES) {
         void *q = large_resize(p, size);
         return q ? q : refused();
     }
+    if (size <= have && size > have / 2)
+        return p;
     return shim_move(p, have, size);
 }
 
