@@ -9259,10 +9259,31 @@ ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
     return freed;
 }
 
+/* The class of a plain live object; 0: look closer. The same look as zs__free_fast's, and pairs as there. */
+static inline size_t zs__usable_fast(const zslab *z, const void *p)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
+    if (ZS__LIKELY(offset < z->range_bytes)) {
+        const zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: the record it stands for. Pairs with zs__chunk_bind */
+        zs__recip recip = zs__load_recip(&c->recip);
+        uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
+        const uint8_t *state = (const uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
+        size_t bytes = zs__chunk_class(z, c)->size;
+        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE &&
+                       stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_recip(&c->recip) == recip))
+            return bytes;
+    }
+    return 0;
+}
+
 ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p)
 {
     const zslab_fallback *f = &z->config.fallback;
     zs__spot at;
+    size_t bytes = zs__usable_fast(z, p);
+    if (ZS__LIKELY(bytes != 0))
+        return bytes;
     if (!p)
         return 0;
     if (zs__is_fallback(z, p))
