@@ -67,14 +67,9 @@ def plain(argv, env=None, stdin=None, output=None):
     return once
 
 
-def redis(preload):
-    """A server: filled by a fixed list of commands, its digest taken, then redis-benchmark, a save in a child."""
-    socket = os.path.join(work, "redis.sock")
-    cli = ["redis-cli", "-s", socket]
-    begin = time.monotonic()
-    process, peak = spent(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", work,
-                           "--enable-debug-command", "yes", "--logfile", "redis.log"], preload)
-    for _ in range(500):
+def redis_work(socket, cli):
+    """What the server is asked to do; the digest of its data after the fixed part."""
+    for _ in range(1500):
         if subprocess.run(cli + ["ping"], capture_output=True).stdout == b"PONG\n":
             break
         time.sleep(0.02)
@@ -86,9 +81,22 @@ def redis(preload):
     subprocess.run(cli + ["bgsave"], check=True, capture_output=True)
     while b"rdb_bgsave_in_progress:1" in subprocess.run(cli + ["info", "persistence"], capture_output=True).stdout:
         time.sleep(0.01)
-    os.unlink(work + "/dump.rdb")
+    os.unlink(os.path.join(work, "dump.rdb"))
     subprocess.run(cli + ["flushall"], check=True, capture_output=True)
-    subprocess.run(cli + ["shutdown", "nosave"], capture_output=True)
+    return text
+
+
+def redis(preload):
+    """A server: filled by a fixed list of commands, its digest taken, then redis-benchmark, a save in a child."""
+    socket = os.path.join(work, "redis.sock")
+    cli = ["redis-cli", "-s", socket]
+    begin = time.monotonic()
+    process, peak = spent(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", work,
+                           "--enable-debug-command", "yes", "--logfile", "redis.log"], preload)
+    try:
+        text = redis_work(socket, cli)
+    finally: # also when a step failed: no server stays behind
+        subprocess.run(cli + ["shutdown", "nosave"], capture_output=True)
     text += process.stdout.read()
     return (hashlib.sha256(text).hexdigest(),) + ended(process, peak, begin)
 
@@ -104,13 +112,13 @@ def redis_commands(path):
 
 def prepare():
     """Programs to run, by name; what they need is made in the work directory."""
-    root = os.path.abspath(os.path.join(HERE, "../.."))
     script = lambda name: os.path.join(HERE, name)
     subprocess.run(["g++", "-O2", "-pthread", script("threads.cc"), "-o", work + "/threads"], check=True)
     redis_commands(work + "/commands")
+    shutil.copy(os.path.join(HERE, "../../zslab.h"), work)
     with open(work + "/zslab.c", "w") as f:
         f.write("#define ZSLAB_IMPLEMENTATION\n#include \"zslab.h\"\n")
-    with open(work + "/git.sh", "w") as f: # a repository of its own: 150 commits over 120 files
+    with open(work + "/git.sh", "w") as f: # a repository of its own: a dozen commits
         f.write("rm -rf repo && git init -q repo && cd repo || exit 1\n"
                 "i=0; while [ $i -lt 120 ]; do seq $i $((i * 13 + 400)) >f$i; i=$((i + 1)); done\n"
                 "git add . && git commit -qm first\n"
@@ -125,11 +133,17 @@ def prepare():
         "python3": plain(["/usr/bin/python3", "-S", script("work.py")]),
         "python3, malloc": plain(["/usr/bin/python3", "-S", script("work.py")], {"PYTHONMALLOC": "malloc"}),
         "redis-server": redis,
-        "gcc -O1": plain(["gcc", "-O1", "-I" + root, "-c", "zslab.c", "-o", "zslab.o"], output="zslab.o"),
+        "gcc -O1": plain(["gcc", "-O1", "-c", "zslab.c", "-o", "zslab.o"], output="zslab.o"),
         "g++ -O1": plain(["g++", "-O1", "-c", script("threads.cc"), "-o", "threads.o"], output="threads.o"),
         "git": plain(["sh", "git.sh"], git),
         "threads": plain(["./threads"]),
     }
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as f:
+        names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def quantile(values, q):
@@ -143,7 +157,9 @@ def span(values):
     return quantile(values, 0.5), quantile(values, 0.05), quantile(values, 0.95)
 
 
-def verdict(low, high, less, more):
+def verdict(rounds, low, high, less, more):
+    if rounds < 5: # a span of so few says nothing
+        return ""
     return less if high < 1 else more if low > 1 else "level"
 
 
@@ -160,7 +176,8 @@ def show(results, allocators, names):
                 if other == "zslab":
                     continue
                 m, low, high = span([x / y for x, y in zip(figures["zslab"], figures[other])])
-                line += f"  {m:4.2f} ({low:4.2f}-{high:4.2f}) {verdict(low, high, less, more):6}"
+                says = verdict(len(results[program][other]), low, high, less, more)
+                line += f"  {m:4.2f} ({low:4.2f}-{high:4.2f}) {says:6}"
             print(line)
 
 
@@ -197,8 +214,8 @@ def main():
             print(f"round {n + 1} of {args.rounds}", flush=True)
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
         with open(args.out, "w", newline="") as f:
-            f.write(f"# real programs; {platform.machine()}, {os.cpu_count()} cpus, {platform.release()}; commit "
-                    f"{commit.stdout.strip()}\n")
+            f.write(f"# real programs: {args.rounds} rounds; {cpu_model()}, {os.cpu_count()} cpus, Linux "
+                    f"{platform.release()}; commit {commit.stdout.strip()}\n")
             table = csv.writer(f)
             table.writerow(["program", "allocator", "round", "cpu_ms", "wall_ms", "peak_kib"])
             for program in programs:

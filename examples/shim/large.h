@@ -430,7 +430,8 @@ static uint32_t run_contents(char *to, char *from, size_t bytes)
 /* Another run takes over the contents. 1 + unit; 0: none. Lock held on entry and exit. */
 static uint32_t run_move(size_t at, size_t units)
 {
-    size_t have = large.runs[at].units, whole = have * UNIT_BYTES, bytes = whole < MOVE_BYTES ? large.runs[at].bytes : whole;
+    size_t have = large.runs[at].units, whole = have * UNIT_BYTES;
+    size_t bytes = whole < MOVE_BYTES ? large.runs[at].bytes : whole;
     uint32_t found, left;
     int zero;
     found = run_take(units, 1, bytes >= MOVE_BYTES, &zero);
@@ -447,7 +448,7 @@ static uint32_t run_move(size_t at, size_t units)
     return found;
 }
 
-/* A run for an object that outgrew its own. Who grows once grows again: half as much is left free behind a large one. */
+/* A run for an object that outgrew its own. Who grows once grows again: a large one gets half as much behind it. */
 static uint32_t run_outgrown(size_t at, size_t units)
 {
     size_t room = units * UNIT_BYTES < MOVE_BYTES ? 0 : units / 2;
