@@ -2794,7 +2794,7 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 {
     int tries;
     (void)user;
-    for (tries = 0; tries < 16; tries++) {
+    for (tries = 0; tries < 16 && bytes + alignment > bytes; tries++) {
         char *p = (char *)VirtualAlloc(NULL, bytes + alignment, MEM_RESERVE, PAGE_NOACCESS);
         char *fit;
         if (!p)
@@ -2937,9 +2937,11 @@ static size_t zs__os_page_bytes(void)
    had used before is cleared. */
 static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 {
-    uint64_t *p = (uint64_t *)aligned_alloc(alignment, zs__round_up(bytes, alignment));
+    uint64_t *p = NULL;
     size_t i;
     (void)user;
+    if (bytes + alignment > bytes)
+        p = (uint64_t *)aligned_alloc(alignment, zs__round_up(bytes, alignment));
     for (i = 0; p && i < bytes / sizeof *p; i++)
         if (p[i])
             p[i] = 0;
