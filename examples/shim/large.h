@@ -255,29 +255,32 @@ static uint32_t run_take(size_t units, size_t step, int clean_first, int *zero)
     return (uint32_t)at + 1;
 }
 
-static void run_purge(size_t at, size_t units)
+/* Pages go back; what the run is then. The system refuses with locked pages: they keep what they hold. */
+static uint32_t run_purge(size_t at, size_t units)
 {
-    madvise(large.base + at * UNIT_BYTES, units * UNIT_BYTES, MADV_DONTNEED);
+    return madvise(large.base + at * UNIT_BYTES, units * UNIT_BYTES, MADV_DONTNEED) ? RUN_DIRTY : RUN_CLEAN;
 }
 
 /* Resident free runs, largest first, go back to the system until so many units stay. */
 static size_t large_purge(size_t keep)
 {
     size_t bin = BINS, given = 0;
-    while (large.dirty > keep) {
-        uint32_t found;
+    uint32_t kind = RUN_CLEAN;
+    while (large.dirty > keep && kind == RUN_CLEAN) {
+        size_t at, units;
         while (bin && !large.list[0][bin - 1])
             bin--;
-        found = bin ? large.list[0][bin - 1] : 0;
-        if (!found)
+        if (!bin)
             break;
-        run_unlist(found - 1);
-        given += large.runs[found - 1].units * UNIT_BYTES;
-        large.given += large.runs[found - 1].units;
-        run_purge(found - 1, large.runs[found - 1].units);
-        run_give(found - 1, large.runs[found - 1].units, RUN_CLEAN);
+        at = large.list[0][bin - 1] - 1;
+        units = large.runs[at].units;
+        run_unlist(at);
+        kind = run_purge(at, units);
+        run_give(at, units, kind);
+        given += kind == RUN_CLEAN ? units : 0;
     }
-    return given;
+    large.given += given;
+    return given * UNIT_BYTES;
 }
 
 static void large_purge_some(void)
@@ -371,11 +374,12 @@ static zslab_result large_free(void *p)
         if (!locked) {
             large_wait(at);
         } else if (units > large.keep) {
+            uint32_t kind;
             large.given += units;
             large_drop();
-            run_purge(at, units);
+            kind = run_purge(at, units);
             large_take();
-            run_give(at, units, RUN_CLEAN);
+            run_give(at, units, kind);
         } else {
             run_give(at, units, RUN_DIRTY);
             large_purge_some();
@@ -412,37 +416,35 @@ static int run_extend(size_t at, size_t units)
     return 1;
 }
 
-/* The contents change places: the system moves pages, or bytes are copied. RUN_CLEAN, RUN_DIRTY: what is left at
-   `from`; RUN_TAKEN: it failed, and nothing is at `to` any more. */
-static uint32_t run_contents(char *to, char *from, size_t bytes)
+/* The system moves pages. RUN_CLEAN: they are gone from `from`; RUN_DIRTY: it does not know how, and nothing changed;
+   RUN_TAKEN: it refused, maybe after it had unmapped `to`, and somebody may have that place now. */
+static uint32_t run_remap(char *to, char *from, size_t bytes)
 {
-    if (bytes >= MOVE_BYTES) {
-        if (mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == (void *)to)
-            return RUN_CLEAN;
-        /* refused, it may have unmapped the place first */
-        if (mmap(to, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (void *)to)
-            return RUN_TAKEN;
-    }
-    memcpy(to, from, bytes);
-    return RUN_DIRTY;
+    if (mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == (void *)to)
+        return RUN_CLEAN;
+    return errno == EINVAL ? RUN_DIRTY : RUN_TAKEN; /* EINVAL: before Linux 5.7; flags are looked at first */
 }
 
-/* Another run takes over the contents. 1 + unit; 0: none. Lock held on entry and exit. */
-static uint32_t run_move(size_t at, size_t units)
+/* Another run takes over the contents, by moving pages or by copying. 1 + unit; 0: none. Called with the lock held. */
+static uint32_t run_move(size_t at, size_t units, int pages)
 {
-    size_t have = large.runs[at].units, whole = have * UNIT_BYTES;
-    size_t bytes = whole < MOVE_BYTES ? large.runs[at].bytes : whole;
-    uint32_t found, left;
+    size_t have = large.runs[at].units;
+    char *from = large.base + at * UNIT_BYTES, *to;
+    uint32_t found, kind = RUN_DIRTY;
     int zero;
-    found = run_take(units, 1, bytes >= MOVE_BYTES, &zero);
+    found = run_take(units, 1, pages, &zero);
     if (!found)
         return 0;
+    to = large.base + (size_t)(found - 1) * UNIT_BYTES;
     large_drop();
-    left = run_contents(large.base + (size_t)(found - 1) * UNIT_BYTES, large.base + at * UNIT_BYTES, bytes);
+    if (pages)
+        kind = run_remap(to, from, have * UNIT_BYTES);
+    if (kind == RUN_DIRTY)
+        memcpy(to, from, large.runs[at].bytes);
     large_take();
-    if (left == RUN_TAKEN) /* a hole in the address space: no run serves it again */
-        return 0;
-    run_give(at, have, left);
+    if (kind == RUN_TAKEN)
+        return 0; /* that place serves no run again */
+    run_give(at, have, kind);
     large.runs[found - 1].state = RUN_LIVE;
     large_purge_some();
     return found;
@@ -451,9 +453,8 @@ static uint32_t run_move(size_t at, size_t units)
 /* A run for an object that outgrew its own. Who grows once grows again: a large one gets half as much behind it. */
 static uint32_t run_outgrown(size_t at, size_t units)
 {
-    size_t room = units * UNIT_BYTES < MOVE_BYTES ? 0 : units / 2;
-    uint32_t found = room ? run_move(at, units + room) : 0;
-    return found ? found : run_move(at, units);
+    uint32_t found = units * UNIT_BYTES < MOVE_BYTES ? 0 : run_move(at, units + units / 2, 1);
+    return found ? found : run_move(at, units, 0);
 }
 
 /* An object of large_alloc changes its size, to one that stays large. NULL: it is as it was. */
