@@ -142,7 +142,7 @@ def compare(r, question, row, metric, ours, higher=False, peer=None):
         return None
     mine, theirs = r.rounds(question, row, ours, metric), r.rounds(question, row, peer, metric)
     pairs = [(b, a) if higher else (a, b) for a, b in zip(mine, theirs)]
-    if any(a < 0 or b <= 0 for a, b in pairs):
+    if not all(a >= 0 and b > 0 for a, b in pairs):
         return None
     ratios = [a / b for a, b in pairs]
     low, high = interval(ratios)
@@ -256,8 +256,8 @@ def targets_threads(r):
         return
     cores = counts[-1] // 2
     share = r.median("threads", f"private {cores}", "inline", "share")
-    yield Target(f"{cores} threads on {cores} cores: at least 0.95 of what as many integer loops gain", f"{share:.2f}",
-                 share >= 0.95)
+    text = f"{cores} threads on {cores} cores: at least 0.95 of what as many integer loops gain"
+    yield Target(text, *(("not measured", None) if math.isnan(share) else (f"{share:.2f}", share >= 0.95)))
     lower = []
     for shape in SHAPES:
         by_count = totals(r, shape, "inline")

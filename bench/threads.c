@@ -42,6 +42,8 @@ static pthread_barrier_t begin, end; /* everybody and the main thread */
 static enum kind kind;               /* written before `begin`, read after it; so is active */
 static int active;
 static int stop; /* set by the main thread to end a slice */
+static int started;     /* threads that are at work in this slice */
+static double least_ns; /* processor time that each spends on it at the least */
 static void *places[PLACES];
 
 static inline uint32_t dice(worker *w, uint32_t bound)
@@ -131,10 +133,15 @@ static void *work(void *arg)
         if (kind == THE_END) return NULL;
         if (w->number < active) {
             size_t done = 0;
-            double from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-            /* relaxed: a hint, the barrier orders the rest */
-            while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) done += kind == LOOPS ? integer_loop(w) : shape(w);
-            w->rate = (double)done / (clock_ns(CLOCK_THREAD_CPUTIME_ID) - from) * 1e3;
+            double from = clock_ns(CLOCK_THREAD_CPUTIME_ID), used = 0;
+            /* relaxed: a count that the main thread waits for */
+            __atomic_fetch_add(&started, 1, __ATOMIC_RELAXED);
+            do {
+                done += kind == LOOPS ? integer_loop(w) : shape(w);
+                /* relaxed: a hint, the barrier orders the rest */
+                if (__atomic_load_n(&stop, __ATOMIC_RELAXED)) used = clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+            } while (used < least_ns);
+            w->rate = (double)done / used * 1e3;
         }
         pthread_barrier_wait(&end);
     }
@@ -154,8 +161,11 @@ static double slice(enum kind what, int threads, double ms) /* millions a second
     double sum = 0;
     kind = what;
     active = threads;
-    __atomic_store_n(&stop, 0, __ATOMIC_RELAXED); /* relaxed: the barrier follows */
+    least_ns = ms * 5e5;
+    __atomic_store_n(&stop, 0, __ATOMIC_RELAXED); /* relaxed: the barrier follows, also for the next line */
+    __atomic_store_n(&started, 0, __ATOMIC_RELAXED);
     pthread_barrier_wait(&begin);
+    while (__atomic_load_n(&started, __ATOMIC_RELAXED) < threads) sched_yield(); /* relaxed: only a count */
     nanosleep(&(struct timespec){0, (long)(ms * 1e6)}, NULL);
     __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); /* relaxed: a hint */
     pthread_barrier_wait(&end);
