@@ -4873,6 +4873,15 @@ static int zs__place_poke(zslab *z, zs__place *place, int force)
     return 1;
 }
 
+static void zs__places_poke(zslab *z) /* every closing epoch. Epoch lock held */
+{
+    uint32_t q, next;
+    for (q = z->closing_head; q; q = next) {
+        next = z->places[q - 1].next_closing;
+        zs__place_poke(z, &z->places[q - 1], 0);
+    }
+}
+
 static void zs__label_set(zs__place *place, const char *label)
 {
     size_t i;
@@ -8137,11 +8146,8 @@ static int zs__place_ended(const zs__place *place) /* as users see it. Epoch loc
 /* How many epochs take objects, how many drain; those that have drained are closed on the way. Epoch lock held. */
 static void zs__stats_places(zslab *z, zslab_global_stats *out)
 {
-    uint32_t q, next;
-    for (q = z->closing_head; q; q = next) {
-        next = z->places[q - 1].next_closing;
-        zs__place_poke(z, &z->places[q - 1], 0);
-    }
+    uint32_t q;
+    zs__places_poke(z);
     for (q = 0; q < z->epoch_count; q++) {
         if (zs__place_ended(&z->places[q]))
             continue;
@@ -9595,6 +9601,7 @@ ZSLAB_API size_t zslab_trim(zslab *z)
     size_t bytes = 0;
     if (z->shared) {
         zs__epochs_take(z);
+        zs__places_poke(z);
         zs__rows_ended(z);
         for (row = heap->attached; row; row = row->next)
             zs__shared_give(z, row, ~(uint32_t)0);
@@ -9603,7 +9610,9 @@ ZSLAB_API size_t zslab_trim(zslab *z)
         zs__epochs_drop(z);
         return zs__pool_trim(z, z->config.cache_bytes);
     }
-    zs__fork_check();
+    zs__epochs_take(z); /* a claim may have kept a drained epoch from ending when its last object went */
+    zs__places_poke(z);
+    zs__epochs_drop(z);
     if (heap) {
         zs__heap_pass(heap);
         zs__heap_fold(heap, ZS__FOLD_MAX);

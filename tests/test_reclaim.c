@@ -289,6 +289,24 @@ static void the_latency_policy_keeps_pages_until_trim(size_t bytes)
     test_destroy(z);
 }
 
+/* A free that is still purging keeps a drained epoch from ending at its close; a trim ends it. */
+static void ended_by_trim(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    zs__place *place = &z->places[e & ZS__PLACE_MASK];
+    void *p = zslab_malloc_epoch(z, 500, e);
+    MUST(p);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    zs__claim(place);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    zs__claim_end(place);
+    CHECK(place->state == ZSLAB_EPOCH_CLOSING);
+    zslab_trim(z);
+    CHECK(place->state == ZSLAB_EPOCH_CLOSED && !z->closing_head);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     size_t bytes = (argc > 1 ? (size_t)atol(argv[1]) : TEST_SANITIZED ? 4 : 64) << 20;
@@ -296,6 +314,7 @@ int main(int argc, char **argv)
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     MUST(zslab_rss_bytes() > 0);
     TEST_EACH_MODE (each) {
+        ended_by_trim(each);
         if (each->reclaim != ZSLAB_RECLAIM_RSS) continue;
         mode = each;
         for (size_t s = 0; s < sizeof stories / sizeof *stories; s++) tell(&stories[s], bytes, 0, 33);
