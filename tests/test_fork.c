@@ -208,6 +208,8 @@ static void busy_parent(const test_mode *m, int forks)
 int main(int argc, char **argv)
 {
     int forks = (int)test_amount(argc, argv, 60);
+    if (TEST_MSAN)
+        return test_skip("MemorySanitizer's own locks do not survive a fork while other threads run");
     TEST_EACH_MODE(m) {
         quiet_parent(m);
         forks_of_forks(m);

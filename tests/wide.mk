@@ -22,8 +22,11 @@ tsan: ## the tests under ThreadSanitizer
 	$(call run,tsan,$(TESTS),-r 'setarch -R')
 
 build/msan/%: override CC = clang
+# not the variants of a test, nor programs whose other half is not instrumented
+MSANS = $(filter-out %_shift12 %_shift20 %_none %_totals %_static %_untagged %_no_os %_bare test_plugin test_shim% \
+        misuse_%,$(TESTS))
 msan: ## the tests under MemorySanitizer (clang)
-	$(call run,msan,$(TESTS))
+	$(call run,msan,$(MSANS))
 
 # report_*.c: user code does one wrong thing, the library linked to it. Each checker runs those that name what it says.
 define reports
@@ -43,6 +46,19 @@ reports: $(foreach c,asan msan memcheck,$(call told,$(c))) ## wrong user code: w
 
 analyze: ## clang-tidy, cppcheck and gcc's analyzer over the headers and the examples
 	@tests/analyze.sh build/analyze
+
+# fuzz_*.c: libFuzzer's targets (clang); each begins with the inputs in tests/fuzz
+FUZZ = -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZERS = $(basename $(notdir $(call pick,$(wildcard tests/fuzz_*.c))))
+SECONDS_EACH = 600
+$(eval $(call flavour,fuzz,$(FUZZ)))
+build/fuzz/%: override CC = clang
+fuzz: ## every fuzz target for SECONDS_EACH (600), at random, on what earlier runs found
+	$(call run,fuzz,$(FUZZERS),-r 'tests/fuzz.sh -max_total_time=$(SECONDS_EACH)')
+
+fuzz-quick: ## the same, 2,000 inputs each from a fixed seed
+	@rm -rf build/fuzz/corpus
+	$(call run,fuzz,$(FUZZERS),-r 'tests/fuzz.sh -runs=2000 -seed=1')
 
 coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
 	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
@@ -72,7 +88,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan reports race analyze coverage doctor matrix pictures top test-zns instructions
+.PHONY: asan tsan msan reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
