@@ -378,8 +378,8 @@ ZSLAB_API zslab_result zslab_zns_close(zslab_zns *store);
    returns  ZSLAB_OK, ZSLAB_E_INVALID (size 0), ZSLAB_E_CLOSED (sealed, released or unknown epoch),
             ZSLAB_E_NO_SPACE, ZSLAB_E_NO_ACTIVE_ZONE, ZSLAB_E_READ_ONLY, ZSLAB_E_GONE, ZSLAB_E_IO,
             ZSLAB_E_LIMIT (2^26 frames), ZSLAB_E_NOMEM
-   threads  any; no lock
-   cost     a copy and a crc; a device append when a frame is full
+   threads  any; no lock; with io_uring a full frame takes that of one of four rings, which it tries for only
+   cost     a copy and a crc; a device append when a frame is full, with io_uring only its start
    source   >>append; invariants [BUF-1] [ZONE-1]                                   */
 ZSLAB_API zslab_result zslab_zns_append(zslab_zns *store, zslab_zns_epoch e, const void *data, size_t bytes,
                                         zslab_handle *out_handle);
@@ -2324,6 +2324,9 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
    [BUF-1]  word = payload bytes | entries | sealed | round. A reservation is one CAS; the buffer is written
             out by the one who set sealed, after done equals the entries reserved.
    [BUF-2]  a buffer is reused only when retired and without readers.
+   [BUF-3]  a buffer whose append is under way (FLYING) belongs to whoever turns it to FLUSHING; that thread has
+            the epoch pinned, or is its release. It keeps its zone from being drained (ZONE-1) and counts in
+            s->underway until then. A failure makes it FAILED: whoever needs or flushes it writes it again.
    [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
             other: whoever counted in while the state allowed it is waited for.
    [EP-2]   epoch records, frames and buffers of a released epoch are freed only after EP-1's wait; records
@@ -4483,8 +4486,9 @@ static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zslab_zns_visit_fn *
 
 /* ---- >>reclaim -------------------------------------------------------------
    Dropping an epoch.
-   [REL-1] Nobody is inside: its state shuts everyone out, then the release waits (EP-1). So no append of
-           the epoch is under way when its zones are looked at, and no read sees a reset zone.
+   [REL-1] Nobody is inside: its state shuts everyone out, then the release waits (EP-1) and sees to what is
+           still under way (BUF-3). So no append of the epoch is under way when its zones are looked at, and no
+           read sees a reset zone.
    [REL-2] The release is recorded and flushed before anything is reset or forgotten: a crash at any moment
            leaves either the whole epoch or, at the next open, the rest of the work.           */
 

@@ -1,8 +1,8 @@
 /* What does the store cost over writing the same bytes oneself?
    On one file, rounds interleaved, medians: appends of several sizes by one thread and by two against a bare
-   loop of pwrite + crc32c of the same bytes into a preallocated file; recovery that checks every crc against
-   reading the same bytes in order; recovery from indexes; appends and syncs with io_uring against one at a time; write and space amplification over generations of
-   mixed lifetimes (CSV, and as SVG with -s). Good: ratios near 1 for large objects, amplification near 1.
+   loop of pwrite + crc32c of the same bytes into a preallocated file; appends and a sync with io_uring against
+   one append at a time; recovery that checks every crc against reading the same bytes in order; recovery from
+   indexes; write and space amplification over generations of mixed lifetimes (CSV, and as SVG with -s).
      bench_zns [-r rounds] [-m MiB a round] [-f scratch file] [-o file.csv] [-s file.svg] */
 #define _GNU_SOURCE
 #define ZSLAB_IMPLEMENTATION
