@@ -5364,14 +5364,30 @@ static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
     return 0;
 }
 
+/* What zs__dead_settled took of a chunk without a live slot, given back: one is in transit, and its epoch ends when all
+   are home. */
+static void zs__settle_undo(zslab *z, uint32_t chunk)
+{
+    uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
+    for (i = 0; i < zs__load_u32(&z->cold[chunk].carved); i++) {
+        uint64_t ours = zs__slab_in_state(z, first + i, ZS__GUARDED), left;
+        for (left = ours; left; left &= left - 1)
+            zs__store_u8(z->states + (size_t)(first + i) * 64 + zs__ctz(left), ZS__FREE);
+        zs__or_u64(&z->words[first + i], ours); /* release: the states before. Pairs with claims and zs__slab_live */
+    }
+}
+
 /* Metadata of a chunk without live slots: zero is the free state, so whole pages of it may go too. */
 static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
     if (z->shared) { /* a zero word means held there: nothing of the chunk counts from here on */
-        if (!zs__dead_settled(z, chunk))
+        if (!zs__dead_settled(z, chunk)) {
+            if (!s->dead)
+                zs__settle_undo(z, chunk);
             return;
+        }
         for (i = 0; i < lines; i++)
             zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);

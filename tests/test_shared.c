@@ -150,6 +150,41 @@ static void one_heap_for_all(void)
     test_destroy(z);
 }
 
+/* A claim that comes too late for its epoch is in transit while the close sweeps its chunk: what the sweep took of the
+   chunk it gives back, and the epoch ends with the claim. */
+static void late_claim_beside_a_sweep(void)
+{
+    zslab_config config = {0};
+    zslab *z;
+    zslab_epoch e;
+    zs__sweep sweep;
+    zs__chunk *c;
+    uint32_t chunk, slab;
+    uint64_t full;
+    void *p;
+    config.flags = ZSLAB_FLAG_SHARED;
+    config.reclaim = ZSLAB_RECLAIM_RSS;
+    z = test_create(&config);
+    MUST((e = zslab_epoch_open(z, NULL)) != ZSLAB_EPOCH_NONE && (p = zslab_malloc_epoch(z, 100, e)) != NULL);
+    chunk = (uint32_t)(((uintptr_t)p - (uintptr_t)z->base) >> ZSLAB_CHUNK_SHIFT);
+    c = &z->chunks[chunk];
+    slab = (uint32_t)((size_t)(zs__slot_state(z, p) - z->states) / 64);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK); /* drains: p lives */
+    *zs__slot_state(z, p) = ZS__CLAIMED;         /* and now it is a claim that has not looked at the gate */
+    memset(&sweep, 0, sizeof sweep);
+    sweep.place = &z->places[e & ZS__PLACE_MASK];
+    sweep.stamp = c->stamp;
+    zs__sweep_metadata(z, &sweep, chunk);
+    CHECK(z->cold[chunk].carved != 0);
+    *zs__slot_state(z, p) = ZS__GUARDED; /* as if it had come in time after all, to end it by a free */
+    CHECK(test_live(z) == 1);
+    full = zs__slab_full(&z->classes[c->cls], slab - zs__chunk_slab(z, c));
+    CHECK(zs__popcount(z->words[slab]) + 1 == zs__popcount(full));
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t rounds = test_amount(argc, argv, 1000000);
@@ -159,5 +194,6 @@ int main(int argc, char **argv)
     churns_without_the_lock(ZSLAB_FLAG_HARDENED, ZSLAB_RECLAIM_LATENCY, rounds, 1000);
     frees_in_a_signal_handler();
     one_heap_for_all();
+    late_claim_beside_a_sweep();
     return test_summary("test_shared");
 }
