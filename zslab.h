@@ -9525,6 +9525,7 @@ static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
         zs__shared_bound(z, bin, chunk);
         return ZSLAB_OK;
     }
+    zs__row_of_bin(bin)->plain[bin->cls >> 6] &= ~((uint64_t)1 << (bin->cls & 63));
     x = &z->cold[chunk];
     zs__store_u32(&x->carved, k->slabs);
     x->home = k->slabs; /* empty, but meant to be: not one for the cache */

@@ -352,6 +352,24 @@ static void labels_are_copied_and_cut(void)
     test_destroy(z);
 }
 
+/* Chunks stocked beside the one that a small epoch used are not taken for its own when the row serves again. */
+static void a_stocked_row_serves_again(void)
+{
+    zslab *z = make(8);
+    void *p[200];
+    int round, i;
+    for (round = 0; round < 4; round++) {
+        zslab_epoch e = zslab_epoch_current(z);
+        CHECK(zslab_malloc(z, 1000) != NULL); /* one slab of one chunk: it would start again in place */
+        CHECK_IS(zslab_reserve(z, 1000, 300), ZSLAB_OK);
+        CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+        CHECK((e = zslab_epoch_advance(z)) != ZSLAB_EPOCH_NONE);
+        for (i = 0; i < 200; i++) CHECK((p[i] = zslab_malloc(z, 1000)) != NULL && zslab_epoch_of(z, p[i]) == e);
+        for (i = 0; i < 200; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    }
+    test_destroy(z);
+}
+
 /* Where the system refuses the fence, places wait for owners to pass a slow path. Who asks for a place is passing one,
    also with rows that it took over from a thread that ended and has not come to yet. */
 enum { ROWS = 40 };
@@ -411,6 +429,7 @@ int main(int argc, char **argv)
         a_full_ring_is_busy();
         ids_never_come_back(each->reclaim == ZSLAB_RECLAIM_RSS || each->flags ? epochs / 20 : epochs);
         labels_are_copied_and_cut();
+        a_stocked_row_serves_again();
         own_rows_are_not_waited_for();
     }
     return test_summary("test_epoch");
