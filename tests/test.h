@@ -27,7 +27,7 @@
 #else
 #define TEST_WASM 0
 #endif
-#ifndef TEST_EMULATED /* 1: the resident size has the emulator's own in it */
+#ifndef TEST_EMULATED /* 1: all is slower, and the resident size has the emulator's own in it */
 #define TEST_EMULATED 0
 #endif
 #if defined(__MINGW32__) && !defined(__clang__) /* with __USE_MINGW_ANSI_STDIO, which tests/matrix.txt defines */
@@ -178,7 +178,7 @@ static inline void test_destroy(zslab *z)
 #ifndef TEST_COVERAGE
 #define TEST_COVERAGE 0
 #endif
-#define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE) /* built so that it runs several times slower */
+#define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE || TEST_EMULATED) /* built so that it runs several times slower */
 
 /* How much a test does: the first argument, else `usual`, a tenth of it where it is slow. */
 static inline uint64_t test_amount(int argc, char **argv, uint64_t usual)
@@ -219,6 +219,12 @@ static inline const test_mode *test_next_mode(const test_mode *m)
 #ifndef TEST_BUFFER_BYTES /* 72 chunks: every class and some more, in the largest chunks too */
 #define TEST_BUFFER_BYTES (((size_t)72 << ZSLAB_CHUNK_SHIFT) + ((size_t)16 << 20))
 #endif
+
+/* May a working set of hundreds of MiB be refused? */
+static inline int test_tight(const test_mode *m)
+{
+    return m->in_buffer || SIZE_MAX <= 0xffffffffu;
+}
 
 /* An allocator of this mode; other fields of config as given, NULL: their defaults. */
 static inline zslab *test_open(const test_mode *m, const zslab_config *config)

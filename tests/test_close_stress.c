@@ -22,7 +22,7 @@ static zslab *z;
 static zslab_epoch shared_epoch; /* where everybody allocates; the closer replaces it. Atomic */
 static int stop;                 /* atomic */
 static int some_refused;         /* atomic: an allocation came too late */
-static int small;                /* a buffer: the draining epochs may hold all of it */
+static int small;                /* the draining epochs may hold all the memory there is */
 static mailbox mail[WORKERS] = {
     {PTHREAD_MUTEX_INITIALIZER, 0, {{NULL, 0, 0}}},
     {PTHREAD_MUTEX_INITIALIZER, 0, {{NULL, 0, 0}}},
@@ -268,7 +268,7 @@ int main(int argc, char **argv)
 {
     double seconds = argc > 1 ? atof(argv[1]) : 1;
     TEST_EACH_MODE (mode) {
-        small = mode->in_buffer;
+        small = test_tight(mode);
         closing_races_with_everything(mode, seconds);
         advance_never_refuses(mode, seconds / 4);
         releases_beside_a_busy_allocator(mode, seconds / 4);

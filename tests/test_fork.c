@@ -67,7 +67,7 @@ static void in_a_child(void (*body)(int), int arg)
     MUST(child >= 0);
     if (child == 0) {
         test_failed = 0;
-        alarm(60); /* a lock that nobody will drop ends the test */
+        alarm(250); /* a lock that nobody will drop ends the test */
         body(arg);
         fflush(stdout);
         _exit(test_failed ? 1 : 0);
