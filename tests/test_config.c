@@ -42,7 +42,7 @@ static void no_configuration_at_all(void)
 {
     zslab *z = test_create(NULL);
     CHECK(z->epoch_count == ZSLAB_EPOCH_COUNT && z->class_count > 0 && !z->rss_policy);
-    CHECK(sizeof(void *) < 8 || z->range_bytes == (size_t)1 << 36 || z->range_bytes == CHUNK << 24);
+    CHECK(sizeof(void *) < 8 || z->range_bytes == ZS__RESERVE_BYTES || z->range_bytes == CHUNK << 24);
     CHECK(zslab_flags_in_effect(z) == (ZSLAB_NO_TLS ? ZSLAB_FLAG_SHARED : 0));
     works(z);
     test_destroy(z);
