@@ -4933,6 +4933,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     zs__label_set(place, label);
     place->opened_ns = zs__os_now_ns();
     place->rss_before_close = place->rss_after_close = 0;
+    place->domains = 0; /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     zs__store_u32(&place->ended, 0);
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);

@@ -422,6 +422,35 @@ typedef struct crowd {
 } crowd;
 
 /* Threads come and go through one domain; whoever is inside finds its objects intact. */
+static uint64_t domains_of(zslab *z, zslab_epoch e)
+{
+    zslab_epoch_stats s;
+    CHECK_IS(zslab_stats_epoch(z, 0, e, &s), ZSLAB_OK);
+    return s.domain_count;
+}
+
+/* A domain may be left behind by its epoch: the next one in that place is not its. */
+static void an_epoch_in_a_used_place_has_no_domains(void)
+{
+    zslab_config c = {0};
+    c.epoch_count = 2;
+    zslab *z = test_open(mode, &c);
+    zslab_epoch e = zslab_epoch_open(z, "first");
+    zslab_domain *behind = zslab_domain_wrap(z, e, ZSLAB_ON_EXIT_KEEP);
+    MUST(behind);
+    CHECK(domains_of(z, e) == 1);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    MUST(e = zslab_epoch_open(z, "second"));
+    CHECK(domains_of(z, e) == 0);
+    zslab_domain *d = zslab_domain_wrap(z, e, ZSLAB_ON_EXIT_KEEP);
+    CHECK(d && domains_of(z, e) == 1);
+    CHECK_IS(zslab_domain_destroy(behind), ZSLAB_OK);
+    CHECK(domains_of(z, e) == 1);
+    CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
+    CHECK(domains_of(z, e) == 0);
+    test_destroy(z);
+}
+
 static void *visitor(void *arg)
 {
     crowd *c = (crowd *)arg;
@@ -500,6 +529,7 @@ int main(void)
         the_block_macro_leaves_at_every_way_out();
         the_last_exit_anywhere_applies_the_policy();
         a_thread_that_exits_inside_leaves();
+        an_epoch_in_a_used_place_has_no_domains();
         many_threads_share_a_reset_domain();
         domains_by_the_thousand();
     }
