@@ -1938,7 +1938,7 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
 /* Slot states. */
 #define ZS__FREE 0     /* home, in a magazine, or in the middle of a free */
 #define ZS__LIVE 1     /* plain object of an owned heap: the only state the fast path frees */
-#define ZS__REMOTE 2   /* freed by a thread other than the owner, not yet home */
+#define ZS__REMOTE 2   /* freed by a thread other than the owner, not yet home; shared mode: see zs__dead_settled */
 #define ZS__HANDLE 3   /* live, made with a handle */
 #define ZS__GUARDED 4  /* live; shared or hardened allocator: frees go through the cold path */
 #define ZS__FREEING 5  /* being zeroed by a hardened free: still counts as live */
@@ -4034,7 +4034,8 @@ static void zs__chunk_clear(zslab *z, uint32_t chunk)
     x->home = 0;
 }
 
-/* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. */
+/* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. The
+   slots taken are ours and yet not live: the chunk may stay as it is, and their pointers have been freed. */
 static int zs__dead_settled(zslab *z, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
@@ -4047,10 +4048,10 @@ static int zs__dead_settled(zslab *z, uint32_t chunk)
         for (left = zs__slab_full(k, i); left; left &= left - 1) {
             unsigned slot = zs__ctz(left);
             if (free_bits >> slot & 1)
-                zs__store_u8(states + slot, ZS__GUARDED); /* ours now: a second look finds it settled */
+                zs__store_u8(states + slot, ZS__REMOTE); /* ours now: a second look finds it settled */
             else {
                 uint8_t s = zs__load_acq_u8(states + slot);
-                settled &= s == ZS__GUARDED || s == ZS__HANDLE || s == ZS__RETIRED;
+                settled &= s == ZS__REMOTE || s == ZS__GUARDED || s == ZS__HANDLE || s == ZS__RETIRED;
             }
         }
     }
@@ -5371,7 +5372,7 @@ static void zs__settle_undo(zslab *z, uint32_t chunk)
 {
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; i < zs__load_u32(&z->cold[chunk].carved); i++) {
-        uint64_t ours = zs__slab_in_state(z, first + i, ZS__GUARDED), left;
+        uint64_t ours = zs__slab_in_state(z, first + i, ZS__REMOTE), left;
         for (left = ours; left; left &= left - 1)
             zs__store_u8(z->states + (size_t)(first + i) * 64 + zs__ctz(left), ZS__FREE);
         zs__or_u64(&z->words[first + i], ours); /* release: the states before. Pairs with claims and zs__slab_live */
@@ -6327,7 +6328,7 @@ ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, 
               claimer that comes late finds no bit, or a bit of the new binding, and checks bin, stamp and gate
               after its claim.
    [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED, HANDLE
-              or RETIRED.
+              or RETIRED, or REMOTE where whoever binds it took the bit.
               A claim holds CLAIMED until its checks are done, a free FREE until its bit is set.           */
 static void zs__shared_list(zslab *z, zs__bin *bin, uint32_t slab)
 {

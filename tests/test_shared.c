@@ -185,6 +185,33 @@ static void late_claim_beside_a_sweep(void)
     test_destroy(z);
 }
 
+/* A chunk whose epoch has drained, wanted again by its row, and refused by the limit: what was freed stays freed. */
+static void a_chunk_that_could_not_be_bound(void)
+{
+    zslab_config config = {0};
+    zslab *z;
+    zslab_epoch e;
+    void *gone;
+    size_t live = 1;
+    config.flags = ZSLAB_FLAG_SHARED;
+    config.reclaim = ZSLAB_RECLAIM_RSS;
+    config.limit_bytes = 3 * ZS__CHUNK_BYTES;
+    z = test_create(&config);
+    e = zslab_epoch_open(z, "drained");
+    MUST((gone = zslab_malloc_epoch(z, 32, e)) != NULL);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, gone), ZSLAB_OK); /* drained: its pages go */
+    MUST((e = zslab_epoch_open(z, "next")) != ZSLAB_EPOCH_NONE);
+    MUST(zslab_malloc_epoch(z, 64, e)); /* takes the row, with the chunk in it */
+    while (zslab_malloc(z, 1024))
+        live++;
+    CHECK(zslab_last_error() == ZSLAB_E_LIMIT && live == 1 + 2 * (ZS__CHUNK_BYTES / 1024));
+    CHECK_FAILS(zslab_malloc_epoch(z, 32, e), ZSLAB_E_LIMIT);
+    CHECK(test_live(z) == live);
+    CHECK_IS(zslab_free(z, gone), ZSLAB_E_DOUBLE_FREE);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t rounds = test_amount(argc, argv, 1000000);
@@ -195,5 +222,6 @@ int main(int argc, char **argv)
     frees_in_a_signal_handler();
     one_heap_for_all();
     late_claim_beside_a_sweep();
+    a_chunk_that_could_not_be_bound();
     return test_summary("test_shared");
 }
