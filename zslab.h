@@ -3317,6 +3317,16 @@ static struct {
     uint64_t threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
 
+static void zs__forked(void);
+
+/* In the child of a fork: once, before any lock is taken. */
+static inline void zs__fork_check(void)
+{
+    uint32_t *word = zs__global.fork_word;
+    if (word ? ZS__UNLIKELY(zs__load_u32(word) == 0) : zs__os_process_id() != zs__global.process_id)
+        zs__forked();
+}
+
 /* ---- >>count ---------------------------------------------------------------
    Counters have one writer, the heap's owner; a snapshot adds them up. With ZSLAB_STATS 0 nothing is kept. */
 static inline void zs__count(uint64_t *counter)
@@ -3904,8 +3914,10 @@ static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chun
 {
     zs__chunk_cold *x = &z->cold[chunk];
     zs__cached(z, x, 1);
-    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes) ||
-        !zs__chunk_leave(z, bin, chunk))
+    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes))
+        return;
+    zs__fork_check(); /* a free may be the child's first call */
+    if (!zs__chunk_leave(z, bin, chunk))
         return;
     zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].overflowed, x->carved);
     if (z->rss_policy && zs__purge_chunk(z, chunk))
@@ -4525,16 +4537,6 @@ static void zs__handles_settle(zslab *z, uint32_t chunk, uint32_t slab)
    [EPOCH-6] Without a fence (latency policy) a drained epoch's place is reused only when every row's owner has
        acknowledged the shut gate by passing a slow path (row->acked): by then its states are visible through
        the epoch lock. Until then zslab_epoch_state_of already says CLOSED; only the place waits. */
-static void zs__forked(void);
-
-/* In the child of a fork: once, before any lock is taken. */
-static inline void zs__fork_check(void)
-{
-    uint32_t *word = zs__global.fork_word;
-    if (word ? ZS__UNLIKELY(zs__load_u32(word) == 0) : zs__os_process_id() != zs__global.process_id)
-        zs__forked();
-}
-
 static void zs__epochs_take(zslab *z)
 {
     zs__fork_check();
@@ -5886,17 +5888,18 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
     uint32_t thread;
+    int unnumbered;
     zs__fork_check();
     zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
     thread = zs__load_u32(&tls->thread);
-    if (!thread || thread == ZS__THREAD_GONE) {
+    unnumbered = !thread || thread == ZS__THREAD_GONE;
+    if (unnumbered) {
         thread = zs__thread_number_new();
         if (!thread) {
             zs__lock_drop(&zs__global.lock);
             return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
         }
         zs__store_u32(&tls->thread, thread);
-        zs__os_arm_thread_exit();
     }
     zs__epochs_take(z);
     heap = z->parked;
@@ -5913,6 +5916,8 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
     }
     zs__epochs_drop(z);
     zs__lock_drop(&zs__global.lock);
+    if (unnumbered)
+        zs__os_arm_thread_exit(); /* under no lock: the C library may allocate for it, and that may lead here */
     return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
 }
 
@@ -10238,7 +10243,7 @@ static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
     x->flags &= ~ZS__CHUNK_LISTED;
     for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
         uint32_t slab = first + number;
-        uint64_t full = zs__slab_full(k, number), held, word;
+        uint64_t full = zs__slab_full(k, number), held, word, left;
         z->hints[slab].queued = 0;
         zs__handles_settle(z, chunk, slab);
         zs__take_remote(z, slab);
@@ -10246,6 +10251,8 @@ static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
                zs__slab_in_state(z, slab, ZS__GUARDED) | zs__slab_in_state(z, slab, ZS__RETIRED);
         word = full & ~held; /* what was in transit is free: its thread is gone */
         z->words[slab] = word;
+        for (left = word; left; left &= left - 1)
+            zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(left), ZS__FREE);
         if (word)
             x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
         listed |= word != 0;

@@ -116,6 +116,29 @@ static void forks_of_forks(const test_mode *m)
     test_destroy(z);
 }
 
+static void frees_all(int count)
+{
+    int i;
+    for (i = 0; i < count; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+}
+
+/* A free that empties a chunk may be the child's first call, and another thread have held the arena at the fork. */
+static void child_only_frees(const test_mode *m)
+{
+    zslab_config c = {0};
+    int i;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    z = test_open(m, &c);
+    for (i = 0; i < LIVE; i++)
+        MUST((p[i] = zslab_malloc(z, 4096)) != NULL);
+    zs__arena_take(z);
+    in_a_child(frees_all, LIVE);
+    zs__arena_drop(z);
+    frees_all(LIVE);
+    test_destroy(z);
+}
+
 /* The child may end the allocator and make another. */
 static void ends_it(int with_objects)
 {
@@ -214,6 +237,7 @@ int main(int argc, char **argv)
         quiet_parent(m);
         forks_of_forks(m);
         child_ends_it(m);
+        child_only_frees(m);
         if (TEST_TSAN)
             printf("%s: forks beside running threads are not for ThreadSanitizer\n", m->name);
         else
