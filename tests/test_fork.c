@@ -228,6 +228,44 @@ static void busy_parent(const test_mode *m, int forks)
     test_destroy(z);
 }
 
+/* Shared mode: a claim that a thread of the parent had not finished, in an open epoch and in one that drains. */
+static zslab_epoch draining;
+static void without_the_claims(int unused)
+{
+    void *q = zslab_malloc(z, 3000);
+    (void)unused;
+    CHECK(q && test_live(z) == 2); /* and it waits for nobody */
+    CHECK_IS(zslab_free(z, p[0]), ZSLAB_E_DOUBLE_FREE);
+    CHECK_IS(zslab_free(z, q), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, draining) == ZSLAB_EPOCH_CLOSED);
+    CHECK_IS(zslab_free(z, p[1]), ZSLAB_E_DOUBLE_FREE);
+    CHECK_IS(zslab_free(z, p[2]), ZSLAB_OK);
+    CHECK(test_live(z) == 0);
+}
+
+static void claims_under_way(const test_mode *m)
+{
+    uint8_t *state[2], was[2];
+    int k;
+    z = test_open(m, NULL);
+    MUST((draining = zslab_epoch_open(z, "draining")) != ZSLAB_EPOCH_NONE);
+    MUST((p[0] = zslab_malloc(z, 100)) != NULL && (p[1] = zslab_malloc_epoch(z, 200, draining)) != NULL);
+    MUST((p[2] = zslab_malloc(z, 100)) != NULL);
+    CHECK_IS(zslab_epoch_close(z, draining), ZSLAB_OK);
+    for (k = 0; k < 2; k++) {
+        state[k] = zs__slot_state(z, p[k]);
+        was[k] = *state[k];
+        *state[k] = ZS__CLAIMED;
+    }
+    in_a_child(without_the_claims, 0);
+    for (k = 0; k < 2; k++) {
+        *state[k] = was[k];
+        CHECK_IS(zslab_free(z, p[k]), ZSLAB_OK);
+    }
+    CHECK_IS(zslab_free(z, p[2]), ZSLAB_OK);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     int forks = (int)test_amount(argc, argv, 60);
@@ -238,6 +276,8 @@ int main(int argc, char **argv)
         forks_of_forks(m);
         child_ends_it(m);
         child_only_frees(m);
+        if (!test_owned(m) && !m->in_buffer)
+            claims_under_way(m);
         if (TEST_TSAN)
             printf("%s: forks beside running threads are not for ThreadSanitizer\n", m->name);
         else
