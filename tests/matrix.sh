@@ -94,6 +94,6 @@ done
 echo
 # shellcheck disable=SC2086
 awk 'FNR == 1 { n = split(FILENAME, at, "/"); name = at[n - 1]; targets++; skipped = 0 }
-    / skipped$/ { skipped = $1 }
-    / passed, .* failed$/ { printf "%-10s %s%s\n", name, $0, skipped ? ", " skipped " skipped" : ""; p += $1; f += $3; counted++ }
+    /^[0-9]+ skipped$/ { skipped = $1 }
+    /^[0-9]+ passed, [0-9]+ failed$/ { printf "%-10s %s%s\n", name, $0, skipped ? ", " skipped " skipped" : ""; p += $1; f += $3; counted++ }
     END { f += targets - counted; print p + 0 " passed, " f + 0 " failed"; exit f || !p }' $results

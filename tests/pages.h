@@ -20,7 +20,7 @@ PAGES_FN size_t pages_round(size_t bytes)
     return (bytes + PAGES - 1) & ~(size_t)(PAGES - 1);
 }
 
-PAGES_FN int pages_wrong(const void *p)
+PAGES_FN int pages_misaligned(const void *p)
 {
     if (((size_t)p & (PAGES - 1)) == 0)
         return 0;
@@ -35,11 +35,12 @@ PAGES_FN long pages_sysconf(int name)
 
 PAGES_FN void *pages_mmap(void *wish, size_t bytes, int protection, int flags, int fd, off_t at)
 {
+    const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    size_t length = pages_round(bytes);
     char *p, *fit;
-    if (wish || fd != -1)
+    if (wish)
         return mmap(wish, bytes, protection, flags, fd, at);
-    bytes = pages_round(bytes);
-    p = (char *)mmap(NULL, bytes + 3 * PAGES, protection, flags, fd, at);
+    p = (char *)mmap(NULL, length + 3 * PAGES, fd < 0 ? protection : PROT_NONE, fd < 0 ? flags : anonymous, -1, 0);
     if ((void *)p == MAP_FAILED)
         return p;
     fit = (char *)pages_round((size_t)p);
@@ -47,24 +48,24 @@ PAGES_FN void *pages_mmap(void *wish, size_t bytes, int protection, int flags, i
         fit += PAGES;
     if (fit > p)
         munmap(p, (size_t)(fit - p));
-    if (fit + bytes < p + bytes + 3 * PAGES)
-        munmap(fit + bytes, (size_t)(p + 3 * PAGES - fit));
-    return fit;
+    if (fit + length < p + length + 3 * PAGES)
+        munmap(fit + length, (size_t)(p + 3 * PAGES - fit));
+    return fd < 0 ? fit : mmap(fit, bytes, protection, flags | MAP_FIXED, fd, at);
 }
 
 PAGES_FN int pages_munmap(void *p, size_t bytes)
 {
-    return pages_wrong(p) ? -1 : munmap(p, pages_round(bytes));
+    return pages_misaligned(p) ? -1 : munmap(p, pages_round(bytes));
 }
 
 PAGES_FN int pages_mprotect(void *p, size_t bytes, int protection)
 {
-    return pages_wrong(p) ? -1 : mprotect(p, pages_round(bytes), protection);
+    return pages_misaligned(p) ? -1 : mprotect(p, pages_round(bytes), protection);
 }
 
 PAGES_FN int pages_madvise(void *p, size_t bytes, int advice)
 {
-    return pages_wrong(p) ? -1 : madvise(p, pages_round(bytes), advice);
+    return pages_misaligned(p) ? -1 : madvise(p, pages_round(bytes), advice);
 }
 
 /* A large page is resident when one of the small ones in it is. */
@@ -72,7 +73,7 @@ PAGES_FN int pages_mincore(void *p, size_t bytes, unsigned char *map)
 {
     size_t small = (size_t)sysconf(_SC_PAGESIZE), in = PAGES / small, n = pages_round(bytes) / PAGES, i;
     unsigned char *all = (unsigned char *)malloc(n * in);
-    int failed = pages_wrong(p) || !all || mincore(p, n * PAGES, all);
+    int failed = pages_misaligned(p) || !all || mincore(p, n * PAGES, all);
     for (i = 0; !failed && i < n; i++)
         map[i] = memchr(all + i * in, 1, in) != NULL;
     free(all);

@@ -278,7 +278,7 @@ static void recreated_at_the_same_address(const test_mode *m)
         test_destroy(h.z);
     }
     test_worker_end(&w);
-    CHECK(same > 0); /* else nothing was shown */
+    CHECK(same > 0 || TEST_EMULATED); /* else nothing was shown: QEMU maps where it likes */
 }
 
 /* Several allocators in one thread: each knows its own objects, and counts as one thread in each. */
