@@ -10341,6 +10341,8 @@ static void zs__fork_lists(zslab *z)
     z->pool_count = 0;
     for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
         z->pool_count++;
+    for (chunk = 0; chunk < z->fresh_chunk && (z->config.memory || chunk < z->record_committed); chunk++)
+        z->cold[chunk].mark = 0; /* of a sweep that nobody ends: the next one would take the chunk for its own */
 }
 
 /* The child has one thread: locks are free, other threads' heaps are parked, words follow the states. An object

@@ -266,6 +266,124 @@ static void claims_under_way(const test_mode *m)
     test_destroy(z);
 }
 
+/* Forks while another thread is inside a call of the system, with whatever locks it holds there: every call of a story
+   in turn, waited for, so that each run forks at the same points. */
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t moved;
+    uint64_t calls, stop_at;
+    int inside, go_on, over;
+} halt = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0};
+static pthread_t teller;
+static int telling;
+
+static void halt_here(void)
+{
+    if (!telling || !pthread_equal(pthread_self(), teller))
+        return;
+    pthread_mutex_lock(&halt.lock);
+    if (++halt.calls == halt.stop_at) {
+        halt.inside = 1;
+        pthread_cond_broadcast(&halt.moved);
+        while (!halt.go_on)
+            pthread_cond_wait(&halt.moved, &halt.lock);
+    }
+    pthread_mutex_unlock(&halt.lock);
+}
+static void *halt_reserve(void *user, size_t n, size_t alignment)
+{
+    halt_here();
+    return zs__os_reserve(user, n, alignment);
+}
+static int halt_commit(void *user, void *at, size_t n)
+{
+    halt_here();
+    return zs__os_commit(user, at, n);
+}
+static int halt_purge(void *user, void *at, size_t n)
+{
+    halt_here();
+    return zs__os_purge(user, at, n);
+}
+static void halt_release(void *user, void *at, size_t n) { zs__os_release(user, at, n); }
+
+static void *tell(void *unused)
+{
+    zslab_epoch e = zslab_epoch_open(z, "told");
+    void *q[300];
+    size_t i;
+    (void)unused;
+    pthread_mutex_lock(&halt.lock);
+    teller = pthread_self();
+    telling = 1;
+    pthread_mutex_unlock(&halt.lock);
+    for (i = 0; i < 300; i++)
+        MUST(q[i] = i % 2 ? zslab_malloc_epoch(z, 1 + i * 27, e) : zslab_malloc(z, 1 + i * 27));
+    MUST(zslab_handle_alloc(z, 500, e, NULL) != 0);
+    for (i = 0; i < 300; i += 4)
+        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    for (i = 1; i < 300; i += 4)
+        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    zslab_trim(z);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    for (i = 2; i < 300; i += 4)
+        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    zslab_trim(z);
+    pthread_mutex_lock(&halt.lock);
+    halt.over = 1;
+    telling = 0;
+    pthread_cond_broadcast(&halt.moved);
+    pthread_mutex_unlock(&halt.lock);
+    return NULL;
+}
+
+/* 0: the story has fewer calls than that. */
+static int forks_inside_call(const test_mode *m, uint64_t call)
+{
+    zslab_config c = {0};
+    pthread_t thread;
+    size_t i;
+    int inside;
+    c.os.reserve = halt_reserve, c.os.commit = halt_commit, c.os.purge = halt_purge, c.os.release = halt_release;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    c.reserve_bytes = 4000 * ZS__CHUNK_BYTES;
+    z = test_open(m, &c);
+    memset(p, 0, sizeof p);
+    for (i = 0; i < LIVE; i++)
+        replace(i, i * 7);
+    halt.calls = 0, halt.stop_at = call;
+    halt.inside = halt.go_on = halt.over = 0;
+    MUST(pthread_create(&thread, NULL, tell, NULL) == 0);
+    pthread_mutex_lock(&halt.lock);
+    while (!halt.inside && !halt.over)
+        pthread_cond_wait(&halt.moved, &halt.lock);
+    inside = halt.inside;
+    pthread_mutex_unlock(&halt.lock);
+    if (inside)
+        in_a_child(use_it, (int)(call % 2));
+    pthread_mutex_lock(&halt.lock);
+    halt.go_on = 1;
+    pthread_cond_broadcast(&halt.moved);
+    pthread_mutex_unlock(&halt.lock);
+    pthread_join(thread, NULL);
+    for (i = 0; i < LIVE; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+    return inside;
+}
+
+static void forks_inside_every_call(const test_mode *m)
+{
+    uint64_t n = 1;
+    do
+        test_at("%s, inside call %d", m->name, (int)n);
+    while (forks_inside_call(m, n++));
+    printf("%s: forks inside %d calls of the system\n", m->name, (int)n - 2);
+    CHECK(n > 10);
+}
+
 int main(int argc, char **argv)
 {
     int forks = (int)test_amount(argc, argv, 60);
@@ -282,6 +400,8 @@ int main(int argc, char **argv)
             printf("%s: forks beside running threads are not for ThreadSanitizer\n", m->name);
         else
             busy_parent(m, forks);
+        if (!TEST_TSAN && !m->in_buffer)
+            forks_inside_every_call(m);
     }
     return test_summary("test_fork");
 }

@@ -1,0 +1,138 @@
+/* A signal at every instruction of every call, in shared mode: its handler frees an object each time. The processor's
+   trap flag delivers the signals, so no timer and no luck is involved. */
+/* timeout: 300 */
+#include "test.h"
+
+#if defined(__linux__) && defined(__x86_64__) && defined(__GNUC__) && !TEST_SANITIZED && !TEST_EMULATED
+#include <signal.h>
+#include <sys/ucontext.h>
+
+#define SUPPLY 600      /* objects for the handler */
+#define ROUNDS 10
+#define TRAP_FLAG 0x100
+
+static zslab *z;
+static void *supply[SUPPLY];
+static volatile size_t next, wrong, steps, every;
+
+/* Another object in its turn, each of another class than the one before; the last one ends it. */
+static void on_trap(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)info;
+    if (++steps % every)
+        return;
+    if (next < SUPPLY)
+        wrong += zslab_free(z, supply[next++]) != ZSLAB_OK;
+    else
+        ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+}
+
+/* The 128 bytes below the stack pointer may be the compiler's. */
+#define STEPPED(call)                                                                                                 \
+    do {                                                                                                              \
+        __asm__ volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");  \
+        call;                                                                                                         \
+        __asm__ volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc"); \
+    } while (0)
+
+static void supply_more(void)
+{
+    for (next = 0; next < SUPPLY; next++)
+        MUST(supply[next] = zslab_malloc(z, 8 + next % 40 * 24));
+    next = 0;
+}
+
+/* The objects that the handler did not come to. */
+static void free_the_rest(void)
+{
+    for (; next < SUPPLY; next++)
+        CHECK_IS(zslab_free(z, supply[next]), ZSLAB_OK);
+    CHECK(wrong == 0);
+}
+
+enum { FREE, MALLOC, REALLOC, BATCH, HANDLE, TRIM, RESET, CLOSE, RELEASE, CALLS };
+static const char *const call_name[] = {"free", "malloc", "realloc", "free_batch", "handle_free", "trim", "reset",
+                                        "close", "release"};
+
+static void one_call(int call, size_t round)
+{
+    size_t size = 8 + round % 40 * 24, i;
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    zslab_result r = ZSLAB_OK;
+    void *p, *q = NULL, *some[10];
+    zslab_handle h;
+    MUST(e && (p = zslab_malloc(z, size)) != NULL);
+    for (i = 0; i < 10; i++)
+        MUST(some[i] = zslab_malloc_epoch(z, size, e));
+    MUST((h = zslab_handle_alloc(z, size, e, NULL)) != 0);
+    switch (call) {
+    case FREE:
+        STEPPED(r = zslab_free(z, p));
+        p = NULL;
+        break;
+    case MALLOC: STEPPED(q = zslab_malloc(z, size)); break;
+    case REALLOC:
+        STEPPED(q = zslab_realloc(z, p, size + 200));
+        p = NULL;
+        break;
+    case BATCH:
+        STEPPED(i = zslab_free_batch(z, some, 10));
+        CHECK(i == 10);
+        break;
+    case HANDLE: STEPPED(r = zslab_handle_free(z, h)); break;
+    case TRIM: STEPPED(zslab_trim(z)); break;
+    case RESET: STEPPED(r = zslab_epoch_reset(z, e)); break;
+    case CLOSE: STEPPED(r = zslab_epoch_close(z, e)); break;
+    default: STEPPED(r = zslab_epoch_release(z, e));
+    }
+    CHECK(r == ZSLAB_OK && (q != NULL) == (call == MALLOC || call == REALLOC));
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, q), ZSLAB_OK);
+    r = zslab_epoch_release(z, e);
+    CHECK(r == (call == RELEASE ? ZSLAB_E_CLOSED : ZSLAB_OK));
+}
+
+static void signals_at_every_instruction(const test_mode *m)
+{
+    int call;
+    z = test_open(m, NULL);
+    for (call = 0; call < CALLS; call++) {
+        size_t round, signals = 0;
+        test_at("%s, %s", m->name, call_name[call]);
+        for (round = 0; round < ROUNDS; round++) {
+            supply_more();
+            steps = 0;
+            every = call < TRIM ? 1 : 1 + round % 7; /* the long ones take more instructions than there are objects */
+            one_call(call, round);
+            signals += next;
+            free_the_rest();
+        }
+        CHECK(signals > ROUNDS);
+        CHECK(test_live(z) == 0);
+        printf("%s, %s: %zu frees by signals\n", m->name, call_name[call], signals);
+    }
+    test_destroy(z);
+}
+
+int main(void)
+{
+    struct sigaction act;
+    memset(&act, 0, sizeof act);
+    act.sa_sigaction = on_trap;
+    act.sa_flags = SA_SIGINFO;
+    sigaction(SIGTRAP, &act, NULL);
+    every = ~(size_t)0;
+    STEPPED(next = 0);
+    if (!steps)
+        return test_skip("no trap after an instruction here");
+    TEST_EACH_MODE(m)
+        if (!test_owned(m))
+            signals_at_every_instruction(m);
+    return test_summary("test_signal");
+}
+#else
+int main(void)
+{
+    return test_skip("single steps are for x86-64 Linux, without sanitizers");
+}
+#endif
