@@ -1,7 +1,8 @@
 # In the guest: connects the loopback drive as /dev/nvme0n1.
 echo 'transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn=zslab' > /dev/nvme-fabrics
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    [ -b /dev/nvme0n1 ] && break
+i=0
+while [ $i -lt 200 ] && ! [ -b /dev/nvme0n1 ]; do
     sleep 0.3
+    i=$((i + 1))
 done
 [ -b /dev/nvme0n1 ]

@@ -238,6 +238,10 @@ static int gone(const char *delete_file, const char *bring_back)
     step("the controller is removed: every call says so");
     EXPECT(system(bring_back) == 0);
     s = store_open(device, 0);
+    for (int i = 0; i < 300 && !s; i++) { /* the old node may go, and the new one come, a little later */
+        usleep(200000);
+        s = store_open(device, 0);
+    }
     EXPECT(s != NULL);
     if (s) {
         read_all(s, ZSLAB_OK, 0);

@@ -323,9 +323,10 @@ removed() {
     one_drive
     cat > "$share/rescan.sh" <<'J'
 echo 1 > /sys/bus/pci/rescan
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    [ -b /dev/nvme0n1 ] && break
+i=0
+while [ $i -lt 200 ] && ! [ -b /dev/nvme0n1 ]; do
     sleep 0.3
+    i=$((i + 1))
 done
 J
     job <<'J'
