@@ -1532,14 +1532,13 @@ static int zs__zns_file_flush(void *user)
     }
     if (!f->writable) return 0;
     if (zs__load_acq_u32(&f->unsynced)) return -(int)ZSLAB_E_IO; /* acquire: pairs with the store below */
-    if (msync(f->map, f->map_bytes, MS_SYNC)) rc = zs__zns_errno(errno);
+    if (msync(f->map, f->map_bytes, MS_SYNC) ||
 #if defined(__APPLE__)
-    else if (fsync(f->fd))
-        rc = zs__zns_errno(errno);
+        fsync(f->fd))
 #else
-    else if (fdatasync(f->fd))
-        rc = zs__zns_errno(errno);
+        fdatasync(f->fd))
 #endif
+        rc = zs__zns_errno(errno);
     if (rc) zs__store_rel_u32(&f->unsynced, 1); /* release: pairs with the load above */
     return rc;
 }

@@ -121,7 +121,7 @@ static int compare(const void *a, const void *b)
 static int verify(zslab_zns *s)
 {
     static unsigned char want[130000], got[130000];
-    zslab_zns_epoch gone[EPOCHS];
+    zslab_zns_epoch gone[EPOCHS] = {0};
     int i, releases = 0, good = 0, missing = 0, wrong = 0, ghosts = 0;
     for (i = 0; i < told_count; i++)
         if (told[i].released) gone[releases++] = told[i].epoch;

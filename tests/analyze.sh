@@ -39,6 +39,8 @@ std="-std=c11 -I. -pthread"
 # cppcheck asks for one configuration, not for every combination of every macro it sees
 linux="-D__linux__=1 -D__GNUC__=12 -D__x86_64__=1 -D__CHAR_BIT__=8"
 cppcheck="cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -I. $linux"
+# jansson's loops, which it does not find by itself; a definition here may hold no semicolon
+loops='-Djson_array_foreach(a,i,v)=while((v=next(a,&i))) -Djson_object_foreach(o,k,v)=while((v=next(o,&k)))'
 one="-DANALYZE_ONE=1"
 
 # shellcheck disable=SC2086  # lists of flags
@@ -59,7 +61,7 @@ one="-DANALYZE_ONE=1"
     check "gcc -fanalyzer, zslab.h" 'Wanalyzer' gcc $std -O0 -fanalyzer $one -c "$out/both.c" -o /dev/null
     for e in examples/*.c; do
         check "clang-tidy, $e" 'warning:|error:' clang-tidy --quiet "$e" -- $std
-        check "cppcheck, $e" 'warning:' $cppcheck -DZS__IMPLEMENTED -DZS__ZNS_IMPLEMENTED "$e"
+        check "cppcheck, $e" 'warning:' $cppcheck $loops -DZS__IMPLEMENTED -DZS__ZNS_IMPLEMENTED "$e"
         check "gcc -fanalyzer, $e" 'Wanalyzer' gcc $std -D_GNU_SOURCE -DZS__IMPLEMENTED -DZS__ZNS_IMPLEMENTED \
             -include stdlib.h -include string.h -include unistd.h -O0 -fanalyzer -c "$e" -o /dev/null
     done
