@@ -577,7 +577,8 @@ static void ix_report_work(const ix_totals *t)
 /* What the default size classes waste on this text, and what the best table of as many would: two runs more. */
 static int ix_advise(ix_result *r, ix_curve *curve)
 {
-    uint32_t table[256], i;
+    static uint32_t table[256]; /* the configuration keeps pointing at it */
+    uint32_t i;
     uint64_t before, asked;
     size_t classes;
     ix_config.sample_every = 1;
