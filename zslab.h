@@ -3831,7 +3831,7 @@ static void zs__all_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
     else
         b->all_tail = chunk + 1;
     b->all_count++;
-    zs__store_rel_u32(&b->all, chunk + 1); /* release: the links before the head. Pairs with zs__each_chunk */
+    zs__store_rel_u32(&b->all, chunk + 1); /* release: the links before the head. Pairs with zs__row_each */
 }
 
 static void zs__all_remove(zslab *z, zs__row *row, zs__bin_cold *b, uint32_t chunk) /* row lock held */
@@ -4098,7 +4098,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
         if (z->rss_policy || !z->fence_ready)
             zs__fence_seq(); /* pairs with purging++ in zs__drain_free: it sees 0, or we see its claim */
         else
-            zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__purge_claim */
+            zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__dead_trim */
         if (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging)) {
             zs__store_u64(&c->stamp, old);
             return ZSLAB_E_BUSY;
@@ -4533,7 +4533,8 @@ static void zs__handles_settle(zslab *z, uint32_t chunk, uint32_t slab)
        O, before rebinding: stamp = 0; fence; read purging. If P saw the old stamp, O sees the claim and leaves
        the chunk for later. So no page is purged under a new binding.
    [EPOCH-5] Lists stand still. Under a claim, rows of the epoch keep their lists: an owner changes them under the
-       row's lock after reading purging == 0, and a claimer passes every such lock once after purging++.
+       row's lock after reading purging == 0, and a claimer passes every such lock once after purging++. Claims that
+       read lists begin under the epoch lock, so an owner who holds that one needs no row lock (zs__row_retire).
    [EPOCH-6] Without a fence (latency policy) a drained epoch's place is reused only when every row's owner has
        acknowledged the shut gate by passing a slow path (row->acked): by then its states are visible through
        the epoch lock. Until then zslab_epoch_state_of already says CLOSED; only the place waits. */
@@ -4578,7 +4579,7 @@ static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: 
 {
     zslab_heap *heap;
     if (thread < z->heap_of_count)
-        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* pairs with zs__heap_own */
+        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* with zs__heap_attach */
     heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
     while (heap && zs__load_u32(&heap->thread) != thread)
         heap = heap->next;
@@ -4982,7 +4983,7 @@ static void zs__bin_forget(zslab *z, zs__bin *bin)
     b->all_tail = b->all_count = 0;
 }
 
-/* The round of the row's chunks is over. Plain bins wait for zs__row_wake if `keep_plain`. Row lock. */
+/* The round of the row's chunks is over. Plain bins wait for zs__row_wake if `keep_plain`. Row or epoch lock. */
 static uint32_t zs__row_forget(zslab *z, zs__row *row, int keep_plain) /* the longest list of dead chunks */
 {
     uint32_t w, longest = 0;
@@ -5152,7 +5153,7 @@ static zs__row *zs__row_new(zslab_heap *heap)
     row->z = z;
     row->heap = heap;
     row->made = heap->made;
-    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_heap */
+    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_counters */
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
     for (cls = 0; cls <= z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
@@ -5215,7 +5216,7 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
 {
     zslab *z = heap->z;
     zs__place *place = &z->places[row->place];
-    uint64_t round = zs__load_acq_u64(&zs__round_of(z, row->place)->word); /* pairs with zs__round_next */
+    uint64_t round = zs__load_acq_u64(&zs__round_of(z, row->place)->word); /* pairs with zs__epoch_apply */
     if (row->stamp != round) {
         zs__row_take(z, row);
         if (zs__load_seq_u32(&place->purging)) { /* [EPOCH-5] */

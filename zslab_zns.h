@@ -4216,7 +4216,7 @@ static int zs__zns_flush(zslab_zns *s)
         uint64_t mine = zs__load_u64(&s->flush_begun) + 1;
         zs__store_rel_u64(&s->flush_begun, mine); /* release: pairs with the load above */
         upto = zs__add_u64(&s->frame_seq, 0);
-        if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_issue */
+        if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
             upto = 0;
         rc = zs__zns_or_gone(s, s->dev.ops.flush(s->dev.user));
         zs__zns_set_fatal(s, rc);

@@ -3,21 +3,7 @@
 #   tests/top.sh zslab_top sick_straggler      the second writes the snapshots
 set -u
 top=$1 program=$2
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
-
-check() # what, command...
-{
-    what=$1
-    shift
-    if "$@" >"$tmp/out" 2>&1; then
-        passed=$((passed + 1)) && echo "ok   $what"
-    else
-        failed=$((failed + 1)) && echo "FAIL $what" && sed 's/^/     | /' "$tmp/out"
-    fi
-}
-same() { [ "$1" = "$2" ] || { echo "$1, not $2" && false; }; }
+. "$(dirname "$0")/check.sh"
 refused() { ! "$@"; }
 first_epoch() { "$top" --once -s "$1" "$tmp/last.json" | sed -n '/^EPOCH/{n;s/  .*//p;}'; }
 on_terminal() { printf '%s' "$1" | TERM=xterm timeout 60 script -qec "$top -n 60 $tmp/last.json" /dev/null; }
