@@ -224,9 +224,9 @@ static void ix_keep_top(ix_totals *t, const char *text, uint16_t length, uint32_
     memcpy(t->top[at].text, word, sizeof word);
 }
 
-static size_t ix_read_file(uint32_t file)
+static size_t ix_read_file(const char *path)
 {
-    int fd = open(ix_corpus.path[file], O_RDONLY);
+    int fd = open(path, O_RDONLY);
     size_t used = 0;
     if (fd < 0) return 0;
     for (ssize_t n; used < IX_TEXT_MAX && (n = read(fd, ix_text + used, IX_TEXT_MAX - used)) > 0;)
@@ -235,26 +235,31 @@ static size_t ix_read_file(uint32_t file)
     return used;
 }
 
+#if defined(__GNUC__) && !defined(__clang__) /* its analyzer loses sight of what a reallocated array points to */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 static void ix_add_file(const char *path, uint64_t limit)
 {
+    size_t bytes = ix_read_file(path); /* also warms the page cache for everyone */
+    if (bytes == 0 || memchr(ix_text, 0, bytes < 4096 ? bytes : 4096)) return; /* empty, unreadable or not text */
+    if (ix_corpus.bytes + bytes > limit) {
+        ix_corpus.left_out++;
+        return;
+    }
     if (ix_corpus.count == ix_corpus.room) {
         ix_corpus.room = ix_corpus.room ? ix_corpus.room * 2 : 1024;
         ix_corpus.path = realloc(ix_corpus.path, ix_corpus.room * sizeof *ix_corpus.path);
+        if (!ix_corpus.path) ix_die("out of memory");
     }
     char *own = strdup(path);
-    if (!ix_corpus.path || !own) ix_die("out of memory");
-    ix_corpus.path[ix_corpus.count] = own;
-    size_t bytes = ix_read_file(ix_corpus.count); /* also warms the page cache for everyone */
-    if (bytes == 0 || memchr(ix_text, 0, bytes < 4096 ? bytes : 4096)) {
-        free(own); /* empty, unreadable or not text */
-    } else if (ix_corpus.bytes + bytes > limit) {
-        free(own);
-        ix_corpus.left_out++;
-    } else {
-        ix_corpus.bytes += bytes;
-        ix_corpus.count++;
-    }
+    if (!own) ix_die("out of memory");
+    ix_corpus.path[ix_corpus.count++] = own;
+    ix_corpus.bytes += bytes;
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 static void ix_add(const char *path, uint64_t limit, int named)
 {

@@ -340,7 +340,7 @@ static void IX(run)(void *z, ix_result *out)
     ix_mark(out, IX_BUILDING);
     if (pthread_create(&indexer, NULL, IX(indexer), &s)) ix_die("pthread_create");
     for (uint32_t f = 0; f < ix_corpus.count; f++) {
-        size_t bytes = ix_read_file(f);
+        size_t bytes = ix_read_file(ix_corpus.path[f]);
         IX(read_text)(&s, ix_text, bytes, f);
     }
     IX(send)(&s, NULL, 0, 0, 1);
