@@ -1,12 +1,14 @@
-/* Every call of every OS hook fails once, for every n; then every call from the n-th on fails until the system
-   recovers. No crash, nothing leaked, no object harmed, the same answers afterwards as if nothing had happened.
+/* Every call of every OS hook, and of the fallback that serves large objects, fails once, for every n; then
+   every call from the n-th on fails until the system recovers. No crash, nothing leaked, no object harmed, the
+   same answers afterwards as if nothing had happened.
    usage: fault_os [calls of each hook that fail once; default all] */
 /* timeout: 300 */
 #include "test.h"
 
 /* ---- a system that fails on demand, and remembers what it lent ---- */
-enum { HOOK_RESERVE, HOOK_COMMIT, HOOK_PURGE, HOOKS };
-static const char *const hook_name[] = {"reserve", "commit", "purge"};
+enum { HOOK_RESERVE, HOOK_COMMIT, HOOK_PURGE, HOOK_LARGE, HOOKS };
+static const char *const hook_name[] = {"reserve", "commit", "purge", "fallback"};
+#define LARGE 32 /* of the fallback's objects at once */
 
 static struct {
     uint64_t calls[HOOKS];
@@ -15,6 +17,11 @@ static struct {
     uint64_t failed;
     size_t lent;           /* bytes reserved and not released */
     int ranges;
+    struct {
+        void *p;
+        size_t bytes;
+    } large[LARGE];
+    int larges;
 } sys;
 
 static int fails(int hook)
@@ -52,6 +59,46 @@ static void sys_release(void *user, void *p, size_t bytes)
     zs__os_release(NULL, p, bytes);
 }
 
+static void *large_alloc(void *user, size_t size, size_t alignment)
+{
+    void *p = fails(HOOK_LARGE) ? NULL : test_aligned_alloc(alignment, size);
+    int i;
+    (void)user;
+    if (!p)
+        return NULL;
+    for (i = 0; sys.large[i].p; i++)
+        MUST(i < LARGE - 1);
+    sys.large[i].p = p;
+    sys.large[i].bytes = size;
+    sys.larges++;
+    return p;
+}
+static int large_at(const void *p) /* its place; -1: none of the fallback's */
+{
+    int i;
+    for (i = 0; i < LARGE; i++)
+        if (p && sys.large[i].p == p)
+            return i;
+    return -1;
+}
+static void large_free(void *user, void *p)
+{
+    int i = large_at(p);
+    (void)user;
+    if (!CHECK(i >= 0)) /* freed once, and nothing else comes here */
+        return;
+    sys.large[i].p = NULL;
+    sys.larges--;
+    test_aligned_free(p);
+}
+static size_t large_size(void *user, const void *p)
+{
+    int i = large_at(p);
+    return (void)user, i < 0 ? 0 : sys.large[i].bytes;
+}
+static int large_owns(void *user, const void *p) { return (void)user, large_at(p) >= 0; }
+static const zslab_fallback large = {large_alloc, large_free, large_size, large_owns, NULL};
+
 /* ---- a story that asks for everything: chunks of many classes, epochs, heaps, rows, trim ---- */
 #define OBJECTS 300
 typedef struct story {
@@ -61,15 +108,19 @@ typedef struct story {
     uint64_t refused;
 } story;
 
-/* An allocation that may be refused for want of memory, and for nothing else. */
-static void *ask(story *s, size_t bytes, zslab_epoch e)
+/* What an allocation gave: it may be refused for want of memory, and for nothing else. */
+static void *asked(story *s, void *p)
 {
-    void *p = e ? zslab_malloc_epoch(s->z, bytes, e) : zslab_malloc(s->z, bytes);
     if (!p) {
         CHECK(zslab_last_error() == ZSLAB_E_NOMEM);
         s->refused++;
     }
     return p;
+}
+
+static void *ask(story *s, size_t bytes, zslab_epoch e)
+{
+    return asked(s, e ? zslab_malloc_epoch(s->z, bytes, e) : zslab_malloc(s->z, bytes));
 }
 
 static void take_all(story *s, zslab_epoch e, size_t most)
@@ -124,6 +175,98 @@ static void *in_another_thread(void *arg)
     return NULL;
 }
 
+static void *ask_large(story *s, zslab_heap *heap, size_t bytes, int way)
+{
+    void *p = NULL;
+    switch (way) {
+    case 0: return asked(s, zslab_malloc(s->z, bytes));
+    case 1: return asked(s, zslab_malloc_epoch(s->z, bytes, zslab_epoch_current(s->z)));
+    case 2: return asked(s, zslab_heap_malloc(heap, bytes));
+    case 3: return asked(s, zslab_malloc_batch(s->z, bytes, 1, &p) ? p : NULL);
+    case 4:
+        p = asked(s, zslab_aligned_alloc(s->z, 16384, bytes));
+        CHECK((uintptr_t)p % 16384 == 0);
+        return p;
+    default:
+        p = asked(s, zslab_calloc(s->z, bytes, 1));
+        CHECK(!p || (*(char *)p == 0 && !memcmp(p, (char *)p + 1, bytes - 1)));
+        return p;
+    }
+}
+
+/* A new size for an object; refused, it is as it was. */
+static void resize(story *s, void **p, size_t *bytes, size_t to, uint64_t seed)
+{
+    void *q = *p ? asked(s, zslab_realloc(s->z, *p, to)) : NULL;
+    if (!q) {
+        CHECK(!*p || test_filled(*p, *bytes, seed));
+        return;
+    }
+    *p = q;
+    *bytes = to;
+    test_fill(q, to, seed);
+}
+
+/* Objects of the fallback by every call that asks it, and across the border both ways. */
+static void tell_large(story *s)
+{
+    void *p[12];
+    size_t bytes[12], i;
+    zslab_heap *heap = zslab_heap_create(s->z);
+    if (!asked(s, heap))
+        return;
+    for (i = 0; i < 12; i++) {
+        bytes[i] = 9000 + 1000 * i;
+        if ((p[i] = ask_large(s, heap, bytes[i], (int)(i % 6))) != NULL)
+            test_fill(p[i], bytes[i], i);
+    }
+    for (i = 0; i < 12; i += 2)
+        resize(s, &p[i], &bytes[i], i % 4 ? 100 : 50000, i);
+    for (i = 0; i < 12; i += 4)
+        resize(s, &p[i + 2], &bytes[i + 2], 20000, i + 2);
+    for (i = 0; i < 12; i++) {
+        if (!p[i])
+            continue;
+        CHECK(zslab_owns(s->z, p[i]) && zslab_usable_size(s->z, p[i]) >= bytes[i]);
+        CHECK(test_filled(p[i], bytes[i], i));
+        switch (i % 4) {
+        case 0: CHECK_IS(zslab_free(s->z, p[i]), ZSLAB_OK); break;
+        case 1: CHECK_IS(zslab_heap_free(heap, p[i]), ZSLAB_OK); break;
+        case 2: CHECK_IS(zslab_free_sized(s->z, p[i], bytes[i]), ZSLAB_OK); break;
+        default: CHECK(zslab_free_batch(s->z, &p[i], 1) == 1);
+        }
+    }
+    CHECK(sys.larges == 0);
+    zslab_heap_destroy(heap);
+}
+
+/* A full pool asks its fallback. */
+static void tell_pool(story *s)
+{
+    static uint64_t memory[512];
+    zslab_pool_config c;
+    zslab_pool_stats stats;
+    zslab_pool *pool;
+    void *p[6];
+    size_t i, n = 0;
+    memset(&c, 0, sizeof c);
+    c.slot_bytes = 64;
+    c.slot_count = 3;
+    c.queue_capacity = 4;
+    c.memory = memory;
+    c.memory_bytes = sizeof memory;
+    c.fallback = large;
+    MUST(pool = zslab_pool_create(&c));
+    for (i = 0; i < 6; i++)
+        n += (p[i] = asked(s, zslab_pool_alloc(pool))) != NULL && i >= 3;
+    zslab_stats_pool(pool, &stats);
+    CHECK(stats.hits == 3 && stats.fallbacks == n && stats.allocs == 3 + n && (size_t)sys.larges == n);
+    for (i = 0; i < 6; i++)
+        CHECK_IS(zslab_pool_free(pool, p[i]), ZSLAB_OK);
+    CHECK(sys.larges == 0);
+    zslab_pool_destroy(pool);
+}
+
 static void tell(story *s)
 {
     zslab_epoch e = zslab_epoch_open(s->z, "story");
@@ -143,15 +286,14 @@ static void tell(story *s)
     take_all(s, e, 100);
     CHECK_IS(zslab_epoch_release(s->z, e), ZSLAB_OK);
     memset(s->p, 0, sizeof s->p);
-    if ((heap = zslab_heap_create(s->z)) != NULL) {
+    if (asked(s, heap = zslab_heap_create(s->z)) != NULL) {
         void *p = zslab_heap_malloc(heap, 50);
         if (p)
             CHECK_IS(zslab_heap_free(heap, p), ZSLAB_OK);
         zslab_heap_destroy(heap);
-    } else {
-        CHECK(zslab_last_error() == ZSLAB_E_NOMEM);
-        s->refused++;
     }
+    tell_large(s);
+    tell_pool(s);
     test_in_thread(in_another_thread, s);
     CHECK(test_live(s->z) == held(s));
     give_all(s, 1);
@@ -170,6 +312,7 @@ static zslab *open_on_sys(const test_mode *m)
     c.os.commit = sys_commit;
     c.os.purge = sys_purge;
     c.os.release = sys_release;
+    c.fallback = large;
     return zslab_create(&c);
 }
 
@@ -190,7 +333,7 @@ static int survives(const test_mode *m, int hook, uint64_t from, uint64_t to, si
     sys_reset(hook, from, to);
     s.z = open_on_sys(m);
     if (!s.z) {
-        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && sys.failed && hook != HOOK_PURGE);
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && sys.failed && hook != HOOK_PURGE && hook != HOOK_LARGE);
         CHECK(sys.lent == 0 && sys.ranges == 0);
         return 1;
     }
@@ -205,7 +348,7 @@ static int survives(const test_mode *m, int hook, uint64_t from, uint64_t to, si
     if (!CHECK(s.z->committed_bytes == committed))
         printf("%zu bytes, not %zu\n", (size_t)s.z->committed_bytes, committed);
     test_destroy(s.z);
-    CHECK(sys.lent == 0 && sys.ranges == 0);
+    CHECK(sys.lent == 0 && sys.ranges == 0 && sys.larges == 0);
     return sys.failed != 0;
 }
 

@@ -1,5 +1,5 @@
 /* Threads: frees from elsewhere, heaps that outlive their threads, frees after a thread's teardown, allocators that go
-   while threads stay. */
+   while threads stay, storms of threads. */
 #include "test.h"
 
 #define MANY 2000
@@ -394,6 +394,127 @@ static void leaves_while_the_last_one_goes(const test_mode *m, uint64_t rounds)
     }
 }
 
+/* ---- a storm: many threads alive at once, which free each other's objects and end in any order ---- */
+#define STORM_MOST 300
+#define STORM_EACH 24
+static struct {
+    zslab *z;
+    zslab_epoch epoch;
+    int threads;
+    pthread_mutex_t lock; /* guards what follows; p[i] belongs to one thread at a time */
+    pthread_cond_t turn;
+    int arrived;
+    int phase;                     /* 1: all have their first objects, 2: all their second ones */
+    unsigned char go[STORM_MOST];  /* may end */
+    pthread_t thread[STORM_MOST];
+    void *p[STORM_MOST][STORM_EACH];
+} storm;
+
+static size_t storm_bytes(int j) { return j % 3 ? 24 + (size_t)j : 1000; }
+
+static void storm_take(int row, uint64_t seed)
+{
+    int j;
+    for (j = 0; j < STORM_EACH; j++) {
+        zslab_epoch e = j % 4 ? zslab_epoch_current(storm.z) : storm.epoch;
+        MUST(storm.p[row][j] = zslab_malloc_epoch(storm.z, storm_bytes(j), e));
+        test_fill(storm.p[row][j], storm_bytes(j), seed);
+    }
+}
+
+static void storm_give(int row, int from, int step, uint64_t seed)
+{
+    int j;
+    for (j = from; j < STORM_EACH; j += step) {
+        CHECK(test_filled(storm.p[row][j], storm_bytes(j), seed));
+        CHECK_IS(zslab_free(storm.z, storm.p[row][j]), ZSLAB_OK);
+    }
+}
+
+static void storm_wait(int phase) /* for all to arrive there */
+{
+    pthread_mutex_lock(&storm.lock);
+    if (++storm.arrived == phase * storm.threads) {
+        storm.phase = phase;
+        pthread_cond_broadcast(&storm.turn);
+    }
+    while (storm.phase < phase)
+        pthread_cond_wait(&storm.turn, &storm.lock);
+    pthread_mutex_unlock(&storm.lock);
+}
+
+static void *storm_thread(void *arg)
+{
+    int me = (int)(uintptr_t)arg, other = (me + 1 + storm.threads / 3) % storm.threads;
+    storm_take(me, 1);
+    storm_wait(1);
+    storm_give(other, 0, 1, 1); /* made by a thread that lives */
+    storm_take(other, 2);
+    storm_wait(2);
+    pthread_mutex_lock(&storm.lock);
+    while (!storm.go[me])
+        pthread_cond_wait(&storm.turn, &storm.lock);
+    pthread_mutex_unlock(&storm.lock);
+    storm_give(me, 0, 2, 2); /* made by a thread that may be gone */
+    return NULL;
+}
+
+static void storm_blows(uint64_t *seed)
+{
+    pthread_attr_t attr;
+    int order[STORM_MOST], i, k;
+    storm.arrived = storm.phase = 0;
+    memset(storm.go, 0, sizeof storm.go);
+    MUST(storm.epoch = zslab_epoch_open(storm.z, "storm"));
+    MUST(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, (size_t)256 << 10) == 0);
+    for (i = 0; i < storm.threads; i++) {
+        k = (int)(test_random(seed) % (uint64_t)(i + 1)); /* a random order, grown by one: Fisher and Yates */
+        order[i] = order[k];
+        order[k] = i;
+        MUST(pthread_create(&storm.thread[i], &attr, storm_thread, (void *)(uintptr_t)i) == 0);
+    }
+    pthread_attr_destroy(&attr);
+    for (i = 0; i < storm.threads; i++) {
+        pthread_mutex_lock(&storm.lock);
+        while (storm.phase < 2)
+            pthread_cond_wait(&storm.turn, &storm.lock);
+        storm.go[order[i]] = 1;
+        if (i % 16 == 15 || i == storm.threads - 1)
+            pthread_cond_broadcast(&storm.turn);
+        pthread_mutex_unlock(&storm.lock);
+        if (i == storm.threads / 2)
+            CHECK_IS(zslab_epoch_close(storm.z, storm.epoch), ZSLAB_OK);
+    }
+    for (i = 0; i < storm.threads; i++)
+        pthread_join(storm.thread[i], NULL);
+    CHECK(test_live(storm.z) == (size_t)(storm.threads * STORM_EACH / 2));
+    CHECK(zslab_epoch_state_of(storm.z, storm.epoch) == ZSLAB_EPOCH_CLOSED); /* its objects were at even places */
+    for (i = 0; i < storm.threads; i++)
+        storm_give(i, 1, 2, 2);
+    CHECK(test_live(storm.z) == 0);
+}
+
+/* As many heaps as threads lived at once; those who come after them take the same ones over. */
+static void storms(const test_mode *m)
+{
+    uint64_t seed = 11;
+    int round;
+    storm.z = test_open(m, NULL);
+    storm.threads = TEST_WASM ? 8 : TEST_SLOWED || test_tight(m) ? STORM_MOST / 5 : STORM_MOST;
+    pthread_mutex_init(&storm.lock, NULL);
+    pthread_cond_init(&storm.turn, NULL);
+    for (round = 0; round < 2; round++) {
+        storm_blows(&seed);
+        if (test_owned(m)) /* and one for this thread, if it came late */
+            CHECK(storm.z->heap_count - (uint32_t)storm.threads <= 1);
+        else
+            CHECK(storm.z->heap_count == 1);
+    }
+    pthread_mutex_destroy(&storm.lock);
+    pthread_cond_destroy(&storm.turn);
+    test_destroy(storm.z);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t threads = test_amount(argc, argv, 10000);
@@ -409,6 +530,8 @@ int main(int argc, char **argv)
         several_allocators(m);
         explicit_heaps_wander(m);
         leaves_while_the_last_one_goes(m, threads / 50);
+        if (!m->in_buffer)
+            storms(m);
     }
     return test_summary("test_threads");
 }
