@@ -4251,12 +4251,12 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
    was stale at its call, or the stamp is not the round's.                            */
 static ZS__ALWAYS_INLINE zs__id *zs__id_at(const zslab *z, size_t id)
 {
-    return (zs__id *)z->ids + id;
+    return (zs__id *)zs__load_ptr(&z->ids) + id; /* relaxed: set before there is any id; growing stores the same */
 }
 
 static ZS__ALWAYS_INLINE uint32_t *zs__id_words(const zslab *z, size_t id)
 {
-    return (uint32_t *)z->generations + id * 64;
+    return (uint32_t *)zs__load_ptr(&z->generations) + id * 64; /* relaxed: as z->ids */
 }
 
 static inline size_t zs__id_number(const zs__id *e)

@@ -659,6 +659,39 @@ static void lookups_while_entities_change(uint32_t flags)
     test_destroy(b.z);
 }
 
+enum { ISSUED = 10000 }; /* by each of two threads: over 300 slabs, so that the registry grows while the other issues */
+typedef struct issuer {
+    zslab *z;
+    uint64_t wrong;
+    zslab_handle h[ISSUED];
+    void *p[ISSUED];
+} issuer;
+
+static void *issue(void *arg)
+{
+    issuer *s = (issuer *)arg;
+    for (int i = 0; i < ISSUED; i++) {
+        s->h[i] = zslab_handle_alloc(s->z, 16, zslab_epoch_current(s->z), &s->p[i]);
+        s->wrong += zslab_handle_of(s->z, s->p[i]) != s->h[i];
+    }
+    for (int i = 0; i < ISSUED; i++) s->wrong += !s->h[i] || zslab_handle_get(s->z, s->h[i]) != s->p[i];
+    return NULL;
+}
+
+static void the_registry_grows_meanwhile(uint32_t flags)
+{
+    static issuer s[2];
+    pthread_t t[2];
+    memset(s, 0, sizeof s);
+    s[0].z = s[1].z = make(flags, ZSLAB_RECLAIM_DEFAULT);
+    for (int i = 0; i < 2; i++) MUST(pthread_create(&t[i], NULL, issue, &s[i]) == 0);
+    for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
+    CHECK(s[0].wrong == 0 && s[1].wrong == 0);
+    CHECK(s[0].z->id_count > 256);
+    for (int i = 0; i < ISSUED; i++) CHECK_IS(zslab_handle_free(s[0].z, s[i & 1].h[i]), ZSLAB_OK);
+    test_destroy(s[0].z);
+}
+
 /* ---- heaps, buffers, failures, forks ---- */
 
 static void handles_from_explicit_heaps(uint32_t flags)
@@ -873,6 +906,7 @@ int main(int argc, char **argv)
         two_frees_at_once(modes[m], 0);
         two_frees_at_once(modes[m], 1);
         lookups_while_entities_change(modes[m]);
+        the_registry_grows_meanwhile(modes[m]);
         handles_from_explicit_heaps(modes[m]);
         handles_in_a_buffer(modes[m]);
         memory_runs_out(modes[m]);
