@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Keeps README's measured parts equal to bench/results/bench.csv.
+"""Keeps README's measured parts equal to bench/results/bench.csv and real.csv.
 
     readme.py take bench.csv    takes over what README needs of a run's bench.csv, and the plots beside it
+    readme.py take real.csv     takes over the figures of real programs
     readme.py write             writes the parts between the marks <!-- measured: name --> and <!-- end --> again
     readme.py check             says whether they are what the figures give; the exit status too
 """
@@ -16,6 +17,8 @@ import report  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 README = os.path.join(HERE, "..", "README.md")
 RESULTS = os.path.join(HERE, "results")
+MEANING = ("*faster* or *less* means that all of it is below 1, *behind* that all is above, *level* that it is within "
+           f"{report.LEVEL:.0%} of 1 but on both sides, *unresolved* none of these".replace("%", " %"))
 KEPT_PLOTS = ("pairs.svg", "tails.svg", "rss.svg", "threads.svg")
 
 
@@ -30,13 +33,16 @@ def versioned(r, allocator):
     return allocator if not found or re.search(r"\d", allocator) else f"{allocator} {found.group(1)}"
 
 
-def machine(r):
+def where(r):
     cpu, cpus, *_ = said(r, "machine").split(", ")
     missing = re.findall(r"(\S+) missing", said(r, "allocators"))
     absent = f"; missing: {', '.join(missing)}" if missing else ""
     return (f"{cpu.replace('(R)', '')}, {cpus.replace('cpus', 'processors')}, load {said(r, 'load')}; "
-            f"{said(r, 'compiler')}; `{said(r, 'command')}` at {said(r, 'commit')}{absent}.\n"
-            "Every zslab free is checked, none of the others'.")
+            f"{said(r, 'compiler')}; `{said(r, 'command')}` at {said(r, 'commit')}{absent}.")
+
+
+def machine(r):
+    return f"{where(r)}\nEvery zslab free is checked, none of the others'."
 
 
 def markdown(rows):
@@ -59,21 +65,28 @@ def measured(r):
     met = sum(t.met is True for t in found)
     return "\n\n".join([
         f"{report.summary(report.all_ratios(r))}.\nAn interval holds 5 to 95 % over the rounds: "
-        "*faster* means that all of it is below 1, *behind* that all is above, *unresolved* neither.",
+        f"{MEANING}.",
         markdown(pairs(r)),
         f"The marks zslab is held to, {met} of {len(found)} met in this run:",
         markdown(report.table_of_targets(found))])
 
 
-PARTS = {"machine": machine, "results": measured}
+def real(r):
+    head, *rows = report.table_of_real(r)
+    return "\n\n".join([f"{report.summary(report.real_ratios(r), 'ratios')}. {where(r)}\n{MEANING}.",
+                        markdown([[versioned(r, a) for a in head], *rows])])
 
 
-def filled_in(text, r):
-    for name, make in PARTS.items():
+PARTS = {"machine": (machine, "bench.csv"), "results": (measured, "bench.csv"), "real": (real, "real.csv")}
+
+
+def filled_in(text):
+    results = {name: report.Results.read(f"{RESULTS}/{name}") for _, name in PARTS.values()}
+    for name, (make, source) in PARTS.items():
         mark = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.S)
         if not mark.search(text):
             sys.exit(f"README has no part <!-- measured: {name} -->")
-        content = make(r)
+        content = make(results[source])
         text = mark.sub(lambda m, c=content: f"{m.group(1)}{c}\n{m.group(2)}", text)
     return text
 
@@ -84,26 +97,28 @@ def read(path):
 
 
 def take(path):
-    r = report.Results.read(path)
-    for make in PARTS.values():
-        make(r)
+    r, name = report.Results.read(path), os.path.basename(path)
+    for make, source in PARTS.values():
+        if source == name:
+            make(r)
     os.makedirs(RESULTS, exist_ok=True)
-    r.write(f"{RESULTS}/bench.csv", only=r.used)
-    for plot in KEPT_PLOTS:
+    r.write(f"{RESULTS}/{name}", only=r.used)
+    for plot in KEPT_PLOTS if name == "bench.csv" else ():
         shutil.copy(os.path.join(os.path.dirname(path), plot), RESULTS)
 
 
 def main():
-    if len(sys.argv) == 3 and sys.argv[1] == "take":
+    if len(sys.argv) == 3 and sys.argv[1] == "take" and os.path.basename(sys.argv[2]) in ("bench.csv", "real.csv"):
         take(sys.argv[2])
-    elif len(sys.argv) != 2 or sys.argv[1] not in ("write", "check"):
+        return
+    if len(sys.argv) != 2 or sys.argv[1] not in ("write", "check"):
         sys.exit(__doc__)
     have = read(README)
-    want = filled_in(have, report.Results.read(f"{RESULTS}/bench.csv"))
+    want = filled_in(have)
     if sys.argv[1] == "check":
         if want != have:
             different = [line for line in want.splitlines() if line not in have.splitlines()]
-            print("\n".join(["README is not what bench/results/bench.csv gives:"] + different[:5]))
+            print("\n".join(["README is not what bench/results gives:"] + different[:5]))
         sys.exit(want != have)
     with open(README, "w", encoding="utf-8") as f:
         f.write(want)

@@ -4,7 +4,8 @@
     report.py bench.csv [folder]      writes the plots and report.html again from figures already there
 
 A ratio is ours / the best peer's, round by round; its interval holds 90 % of 1,000 medians of rounds drawn again.
-'faster' (or 'less') is said only when the whole interval is below 1, 'behind' when it is above; else 'unresolved'.
+'faster' (or 'less') is said only when the whole interval is below 1, 'behind' when it is above; else 'level' when it
+is all within 2 % of 1, else 'unresolved'.
 """
 import html
 import math
@@ -41,6 +42,8 @@ SHAPES = ["private", "handover", "all"]
 MIXES = ["short", "mixed", "shift"]
 QUANTILES = ["min", "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max"]
 FEW = "too few rounds"
+VERDICTS = ("faster", "less", "level", "behind", "unresolved")
+LEVEL = 0.02  # how far from 1 an interval may reach on either side and still be called level
 LEAN = ("mimalloc", "jemalloc", "tcmalloc")  # whose peak is the mark, in any version
 
 OURS = {"inline": "zslab inlined", "called": "zslab called", "static": "zslab in one file",
@@ -136,6 +139,14 @@ def interval(values, draws=1000):
     return medians[int(0.05 * draws)], medians[int(0.95 * draws) - 1]
 
 
+def verdict_of(low, high, metric):
+    if high < 1:
+        return "less" if metric.endswith(("_mib", "_kib", "_pct")) else "faster"
+    if low > 1:
+        return "behind"
+    return "level" if low >= 1 - LEVEL and high <= 1 + LEVEL else "unresolved"
+
+
 def compare(r, question, row, metric, ours, higher=False, peer=None):
     peer = peer or r.best_peer(question, row, metric, higher)
     if peer is None or not r.has(question, row, ours, metric):
@@ -146,10 +157,7 @@ def compare(r, question, row, metric, ours, higher=False, peer=None):
         return None
     ratios = [a / b for a, b in pairs]
     low, high = interval(ratios)
-    few = len(ratios) < 3
-    verdict = FEW if few else "faster" if high < 1 else "behind" if low > 1 else "unresolved"
-    if verdict == "faster" and metric.endswith(("_mib", "_kib", "_pct")):
-        verdict = "less"
+    verdict = FEW if len(ratios) < 3 else verdict_of(low, high, metric)
     return Ratio(question, row, metric, ours, peer, statistics.median(ratios), low, high, verdict)
 
 
@@ -168,6 +176,25 @@ def all_ratios(r):
     asked += [("traces", row, m, form, False) for row in r.rows("traces") for form in ("inline", "epochs", "shim")
               for m in ("ns", "allocate_p99.9", "free_p99.9", "peak_mib")]
     return [x for x in (compare(r, q, row, m, who, up) for q, row, m, who, up in asked) if x]
+
+
+# ---- real programs: real/real.py's figures, the shim against each other allocator ----
+
+REAL = {"cpu_ms": ("time", 1, "ms"), "peak_kib": ("peak", 1024, "MiB")}  # title; what the unit is of the metric's
+
+
+def real_ratios(r):
+    return [compare(r, "real", row, metric, "shim", peer=a) for row in r.rows("real") for metric in REAL
+            for a in r.peers("real", row, metric)]
+
+
+def table_of_real(r):
+    ratios = real_ratios(r)
+    yield ["", "zslab"] + [a for a in r.allocators("real") if a not in OURS]
+    for row in r.rows("real"):
+        for metric, (title, of, unit) in REAL.items():
+            yield ([f"{row}, {title}", f"{figure(r.median('real', row, 'shim', metric) / of)} {unit}"]
+                   + [f"{x} {x.verdict}" for x in ratios if (x.row, x.metric) == (row, metric)])
 
 
 # ---- the targets ----
@@ -208,9 +235,8 @@ def targets_pairs(r):
     if not rows:
         return
     behind = [x for x in rows if x.verdict == "behind"]
-    ahead = sum(x.verdict == "faster" for x in rows)
-    yield Target("inlined: the fastest on each of the nine rows, or level",
-                 f"faster on {ahead}, level on {len(rows) - ahead - len(behind)}, behind on {len(behind)}"
+    count = ", ".join(f"{v} on {sum(x.verdict == v for x in rows)}" for v in ("faster", "level", "unresolved"))
+    yield Target("inlined: the fastest on each of the nine rows, or level", f"{count}, behind on {len(behind)}"
                  + (f" ({named(behind)})" if behind else ""), met_unless(behind, rows))
     peers = r.peers("pairs", "hot", "ns")
     for text, ours, most, nine in (
@@ -463,9 +489,9 @@ def table_of_targets(found):
         yield [t.text, t.measured, {True: "yes", False: "NO", None: "-"}[t.met]]
 
 
-def summary(ratios):
-    count = {v: sum(x.verdict == v for x in ratios) for v in ("faster", "less", "behind", "unresolved", FEW)}
-    text = (f"{len(ratios)} rows against the best peer of each: ahead on {count['faster'] + count['less']}, behind on "
+def summary(ratios, what="rows against the best peer of each"):
+    count = {v: sum(x.verdict == v for x in ratios) for v in VERDICTS + (FEW,)}
+    text = (f"{len(ratios)} {what}: ahead on {count['faster'] + count['less']}, level on {count['level']}, behind on "
             f"{count['behind']}, unresolved {count['unresolved']}")
     return text + (f", too few rounds for {count[FEW]}" if count[FEW] else "")
 
@@ -476,14 +502,14 @@ STYLE = """body{font:14px/1.45 system-ui,sans-serif;color:#222;max-width:1250px;
 table{border-collapse:collapse;margin:12px 0;font-size:13px}
 th,td{padding:2px 8px;border-bottom:1px solid #e4e4e4;text-align:right}
 th:first-child,td:first-child{text-align:left}.scroll{overflow-x:auto}.behind,.NO{color:#b8323f;font-weight:600}
-.faster,.less,.yes{color:#2c7a3f}.unresolved{color:#8a6d00}"""
+.faster,.less,.level,.yes{color:#2c7a3f}.unresolved{color:#8a6d00}"""
 
 
 def html_table(rows, left=1):
     out = []
     for n, row in enumerate(rows):
         cell = "th" if n == 0 else "td"
-        style = [f' class="{c}"' if c in ("behind", "NO", "faster", "less", "yes", "unresolved") else
+        style = [f' class="{c}"' if c in VERDICTS + ("yes", "NO") else
                  ' style="text-align:left"' if i < left else "" for i, c in enumerate(row)]
         out.append("<tr>" + "".join(f"<{cell}{s}>{html.escape(c)}</{cell}>" for s, c in zip(style, row)) + "</tr>")
     return '<div class="scroll"><table>' + "\n".join(out) + "</table></div>"
@@ -501,7 +527,8 @@ def write_page(r, ratios, found, drawn, path):
         part.append(f"<h2>{html.escape(asks)}</h2><p>Good: {html.escape(good)}.</p>{drawn.get(question, '')}")
         part.append(html_table(tables(r, question)))
     part.append("<h2>Every row against the best peer</h2><p>Ratios below 1 are better; the interval is over the "
-                "rounds. 'Faster' and 'less' are said only when all of it is below 1.</p>")
+                "rounds. 'Faster' and 'less' are said only when all of it is below 1, 'behind' when all is above, "
+                "'level' when it is within 2 % of 1 without being either.</p>")
     part.append(html_table(table_of_ratios(ratios)))
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(part))

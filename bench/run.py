@@ -81,14 +81,19 @@ class Bench:
         """Which allocator answers, and its version. The loader leaves out a library that it cannot find and goes on
         with libc: then the name would answer falsely."""
         try:
-            said = self.call([f"{self.dir}/pairs_{c.form}", "who"], c.preload).strip().rsplit(" ", 1)
+            library, c.version = self.answers(f"{self.dir}/pairs_{c.form}", c.preload)
         except (OSError, subprocess.SubprocessError) as e:
             if c.form != "malloc":
                 sys.exit(f"bench: {e}")
             c.missing = True
             return
-        c.version = said[1] if len(said) > 1 else ""
-        c.missing = bool(c.preload) and ("/libc.so" in said[0] or "/libc-" in said[0])
+        c.missing = bool(c.preload) and ("/libc.so" in library or "/libc-" in library)
+
+    @staticmethod
+    def answers(program, preload):
+        """The library whose malloc the program gets, and its version ("": it has none)."""
+        library, version = Bench.call([program, "who"], preload).rstrip("\n").rsplit(" ", 1)
+        return library, version
 
     def versions(self):
         return ", ".join(f"{c.name} {'missing' if c.missing else c.version or '(no version)'}"
@@ -283,14 +288,14 @@ def commit_here():
     return (first_line("git rev-parse --short HEAD") or "none") + changes
 
 
-def provenance(bench, rounds, options, commit):
+def provenance(command, commit, allocators):
+    """The first line of a file of figures: what was run, where, among whom."""
     cpu = first_line("sed -n 's/^model name[^:]*: //p' /proc/cpuinfo") or os.uname().machine
-    kind = "quick" if options.quick else f"{options.minutes:g} minutes"
     thp = first_line("cat /sys/kernel/mm/transparent_hugepage/enabled")
     system = f"{os.uname().sysname} {os.uname().release}"
-    return (f"command: make bench ({kind}, {rounds} rounds); machine: {cpu}, {os.cpu_count()} cpus, {system}, "
+    return (f"command: {command}; machine: {cpu}, {os.cpu_count()} cpus, {system}, "
             f"huge pages {thp}; compiler: {first_line('cc --version')}; commit: {commit}; "
-            f"load: {os.getloadavg()[1]:.1f}; allocators: {bench.versions()}")
+            f"load: {os.getloadavg()[1]:.1f}; allocators: {allocators}")
 
 
 def peers(text):
@@ -317,7 +322,8 @@ def main():
         options.minutes = 0
     bench, commit = Bench(options), commit_here()
     rounds = bench.run(options.minutes)
-    bench.results.provenance = provenance(bench, rounds, options, commit)
+    kind = "quick" if options.quick else f"{options.minutes:g} minutes"
+    bench.results.provenance = provenance(f"make bench ({kind}, {rounds} rounds)", commit, bench.versions())
     os.makedirs(options.out, exist_ok=True)
     bench.results.write(f"{options.out}/bench.csv")
     report.write_all(bench.results, options.out, terse=options.quick)

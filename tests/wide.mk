@@ -102,8 +102,11 @@ build/%/shim_cpp: tests/shim_cpp.cc
 
 shim: build/libzslab_malloc.so ## the whole malloc family: LD_PRELOAD=build/libzslab_malloc.so program
 
-real: build/libzslab_malloc.so ## unmodified programs under it, libc and the peers: output, time, memory (deps-all)
-	@mkdir -p build/bench
+real: build/libzslab_malloc.so build/bench/pairs_malloc ## unmodified programs under it, libc and the peers: output, time, memory (deps-all)
 	bench/real/real.py -r $(ROUNDS) -p "$(PEERS)" -o build/bench/real.csv $(ARGS) build/libzslab_malloc.so
 
-.PHONY: shim real
+real-results: real ## takes its figures over into bench/results and writes README's table from them
+	bench/readme.py take build/bench/real.csv
+	bench/readme.py write
+
+.PHONY: shim real real-results

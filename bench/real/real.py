@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """Unmodified programs under the malloc shim, libc and the peers: same output? time? memory?
 
-Every program runs once with each allocator in every round, in an order that turns from round to round. The output
-must be libc's, byte for byte. Time is processor time, user and system, of the program and its children; memory is the
-peak resident size. A ratio is zslab's figure over another's of the same round: its median and the span from 5 to
-95 %. Faster or slower is said only when the whole span is on one side of 1.
+In every round each program runs some times (--best, 3) with each allocator, in an order that turns from run to run,
+and the least of them is the round's figure: what other work on the machine adds to a run says nothing about an
+allocator. Time is processor time, user and system, of the program and its children; memory is the peak resident size.
+The output must be libc's, byte for byte, in every run. Ratios, intervals and verdicts are report.py's: zslab's figure
+over another's of the same round, and the median of the rounds.
 """
 import argparse
-import csv
 import hashlib
 import os
 import platform
@@ -16,6 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True  # the tree holds sources only
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import report  # noqa: E402
+import run  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIBRARIES = "/usr/lib/" + platform.machine() + "-linux-gnu/"
@@ -127,11 +132,12 @@ def prepare():
     git = {"GIT_AUTHOR_DATE": "2020-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z", "HOME": work,
            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
            "GIT_CONFIG_NOSYSTEM": "1"}
+    seed = {"PYTHONHASHSEED": "0"}  # the same collisions for everyone
     return {
         "lua5.4": plain(["lua5.4", script("work.lua")]),
         "sqlite3": plain(["sqlite3", ":memory:"], stdin=script("work.sql")),
-        "python3": plain(["/usr/bin/python3", "-S", script("work.py")]),
-        "python3, malloc": plain(["/usr/bin/python3", "-S", script("work.py")], {"PYTHONMALLOC": "malloc"}),
+        "python3": plain(["/usr/bin/python3", "-S", script("work.py")], seed),
+        "python3 on malloc": plain(["/usr/bin/python3", "-S", script("work.py")], {"PYTHONMALLOC": "malloc", **seed}),
         "redis-server": redis,
         "gcc -O1": plain(["gcc", "-O1", "-c", "zslab.c", "-o", "zslab.o"], output="zslab.o"),
         "g++ -O1": plain(["g++", "-O1", "-c", script("threads.cc"), "-o", "threads.o"], output="threads.o"),
@@ -140,94 +146,72 @@ def prepare():
     }
 
 
-def cpu_model():
-    with open("/proc/cpuinfo") as f:
-        names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+def present(peers, shim, who):
+    """The allocators that answer when they are preloaded: name -> library; and a line that names them all."""
+    found, said = {}, []
+    for name, library in [("libc", LIBC), ("shim", shim)] + list(PEERS.items()) + peers:
+        try:
+            answers, version = run.Bench.answers(who, os.path.abspath(library))
+        except (OSError, subprocess.SubprocessError):
+            answers = ""
+        if answers and os.path.realpath(answers) == os.path.realpath(library):
+            found[name] = os.path.abspath(library)
+            said.append(f"{name} {version or '(no version)'}")
+        else:
+            said.append(f"{name} missing")
+    return found, ", ".join(said)
 
 
-def quantile(values, q):
-    v = sorted(values)
-    at = q * (len(v) - 1)
-    low = int(at)
-    return v[low] + (v[min(low + 1, len(v) - 1)] - v[low]) * (at - low)
-
-
-def span(values):
-    return quantile(values, 0.5), quantile(values, 0.05), quantile(values, 0.95)
-
-
-def verdict(rounds, low, high, less, more):
-    if rounds < 5: # a span of so few says nothing
-        return ""
-    return less if high < 1 else more if low > 1 else "level"
-
-
-def show(results, allocators, names):
-    """The tables: time, then memory; zslab over each other allocator."""
-    for title, column, unit, less, more in (("processor time", 1, "ms", "faster", "slower"),
-                                            ("peak resident", 3, "KiB", "less", "more")):
-        print(f"\n{title}: zslab's, and its ratio to each other's, median (5 % to 95 %)")
-        print(f"{'program':16} {'zslab':>10}  " + "  ".join(f"{a:^24}" for a in allocators if a != "zslab"))
-        for program in names:
-            figures = {a: [r[column] for r in results[program][a]] for a in allocators}
-            line = f"{program:16} {quantile(figures['zslab'], 0.5):7.0f} {unit:3}"
-            for other in allocators:
-                if other == "zslab":
-                    continue
-                m, low, high = span([x / y for x, y in zip(figures["zslab"], figures[other])])
-                says = verdict(len(results[program][other]), low, high, less, more)
-                line += f"  {m:4.2f} ({low:4.2f}-{high:4.2f}) {says:6}"
-            print(line)
+def one_round(turn, best, programs, allocators, results):
+    """Every program with every allocator, some times; what the runs have in common goes to the results. How many
+    outputs of zslab differ from libc's."""
+    differ = 0
+    for program, once in programs.items():
+        runs = {a: [] for a in allocators}
+        for _ in range(best):
+            order = list(allocators)[turn % len(allocators):] + list(allocators)[:turn % len(allocators)]
+            for a in order:
+                runs[a].append(once(allocators[a]))
+            turn += 1
+        wanted = runs["libc"][0][0]
+        for a in allocators:
+            if any(output != wanted for output, *_ in runs[a]):
+                print(f"DIFFERENT OUTPUT: {program} under {a}")
+                differ += a == "shim"
+            for metric, values in zip(("cpu_ms", "wall_ms", "peak_kib"), list(zip(*runs[a]))[1:]):
+                results.add("real", program, a, metric, min(values))
+    return differ
 
 
 def main():
     global work
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shim")
     parser.add_argument("-r", "--rounds", type=int, default=9)
-    parser.add_argument("-p", "--peers", default="", help="name=library,...")
-    parser.add_argument("-o", "--out", default="real.csv")
+    parser.add_argument("-b", "--best", type=int, default=3, help="runs in a round, of which the least counts")
+    parser.add_argument("-p", "--peers", type=run.peers, default=[], help="more allocators: name=path.so,...")
+    parser.add_argument("-o", "--out", default="build/bench/real.csv")
     parser.add_argument("-n", "--only", default="", help="programs whose names contain one of these, by commas")
+    parser.add_argument("-w", "--who", default="build/bench/pairs_malloc", help="what tells whose malloc it got")
     args = parser.parse_args()
+    allocators, said = present(args.peers, args.shim, args.who)
+    if not {"libc", "shim"} <= set(allocators):
+        sys.exit(f"real: {said}")
+    results, commit, differ = report.Results(), run.commit_here(), 0
     work = tempfile.mkdtemp(prefix="zslab-real-")
-    allocators = {"libc": LIBC, "zslab": os.path.abspath(args.shim)}
-    for name, library in list(PEERS.items()) + [p.split("=", 1) for p in args.peers.split(",") if p]:
-        if os.path.exists(library):
-            allocators[name] = os.path.abspath(library)
-        else:
-            print(f"missing: {name} ({os.path.basename(library)})")
     try:
         programs = {k: v for k, v in prepare().items() if any(part in k for part in args.only.split(","))}
-        results = {p: {a: [] for a in allocators} for p in programs}
-        differ = 0
         for n in range(args.rounds):
-            for program, once in programs.items():
-                order = list(allocators)
-                for a in order[n % len(order):] + order[:n % len(order)]:
-                    results[program][a].append(once(allocators[a]))
-                wanted = results[program]["libc"][n][0]
-                for a in allocators:
-                    if results[program][a][n][0] != wanted:
-                        print(f"DIFFERENT OUTPUT: {program} under {a}, round {n + 1}")
-                        differ += a == "zslab"
+            differ += one_round(n, args.best, programs, allocators, results)
             print(f"round {n + 1} of {args.rounds}", flush=True)
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
-        with open(args.out, "w", newline="") as f:
-            f.write(f"# real programs: {args.rounds} rounds; {cpu_model()}, {os.cpu_count()} cpus, Linux "
-                    f"{platform.release()}; commit {commit.stdout.strip()}\n")
-            table = csv.writer(f)
-            table.writerow(["program", "allocator", "round", "cpu_ms", "wall_ms", "peak_kib"])
-            for program in programs:
-                for a in allocators:
-                    for n, (_, cpu, wall, kib) in enumerate(results[program][a]):
-                        table.writerow([program, a, n + 1, f"{cpu:.3f}", f"{wall:.3f}", kib])
-        show(results, list(allocators), list(programs))
-        same = len(programs) - differ
-        print(f"\n{same} passed, {differ} failed")
-        return differ != 0
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    results.provenance = run.provenance(f"make real ({args.rounds} rounds, best of {args.best})", commit, said)
+    results.write(args.out)
+    print(f"\n{report.text_table(report.table_of_real(results))}\n\n# {results.provenance}")
+    print(f"{report.summary(report.real_ratios(results), 'ratios')}\n")
+    print(f"{len(programs) * args.rounds - differ} passed, {differ} failed")
+    return differ != 0
 
 
 if __name__ == "__main__":
