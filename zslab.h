@@ -2084,7 +2084,7 @@ typedef struct zs__chunk_cold {
     uint8_t pad[2];
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
-    uint64_t regions;      /* atomic: regions whose lines for this chunk were written, a bit each. Statistics */
+    uint64_t regions;      /* atomic: regions whose lines for this chunk may be resident, a bit each */
     uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
@@ -4035,7 +4035,8 @@ static void zs__chunk_clear(zslab *z, uint32_t chunk)
         first = zs__chunk_slab(z, c);
         for (i = 0; i < x->carved; i++) {
             zs__states_clear(z->states + (size_t)(first + number) * 64);
-            zs__store_u64(&z->words[first + number], 0);
+            if (zs__load_u64(&z->words[first + number])) /* most are never written: their page stays untouched */
+                zs__store_u64(&z->words[first + number], 0);
             if (++number == z->classes[c->cls].slabs)
                 number = 0;
         }
@@ -5350,7 +5351,8 @@ static int zs__chunk_drained(zslab *z, zs__place *place, zs__chunk_cold *x)
 }
 
 typedef struct zs__sweep {
-    zs__runs pages, states, words, tags;
+    zs__runs pages;
+    uint32_t from, to;     /* neighbours, all of whose metadata nobody else uses: see zs__sweep_lines */
     zs__place *place;
     uint64_t stamp;        /* of the chunks meant */
     int dead;              /* their round is over: every page goes, live or not */
@@ -5382,12 +5384,58 @@ static void zs__settle_undo(zslab *z, uint32_t chunk)
     }
 }
 
-/* Metadata of a chunk without live slots: zero is the free state, so whole pages of it may go too. */
+/* Give back what the run's chunks used of a region's lines, `bytes` each. Pages that it shares with chunks outside the
+   run stay. `last`: a chunk that serves another region by now, and of which nothing is left here, leaves this one. */
+static void zs__sweep_area(zslab *z, const zs__sweep *s, uint32_t region, char *area, size_t bytes, int last)
+{
+    size_t page = z->page_bytes, unit = bytes * z->regions[region].lines;
+    uintptr_t at = (uintptr_t)area + bytes * z->regions[region].first, from, to;
+    uintptr_t low = zs__round_up(at + s->from * unit, page), high = (at + s->to * unit) & ~(uintptr_t)(page - 1);
+    zs__runs used = {NULL, NULL};
+    uint32_t chunk;
+    for (chunk = s->from; low < high && chunk < s->to; chunk++) {
+        uint64_t *served = &z->cold[chunk].regions; /* relaxed: nobody else writes it now */
+        if (!(zs__load_u64(served) >> region & 1))
+            continue;
+        from = at + chunk * unit;
+        to = from + unit;
+        if (last && from >= low && to <= high && region != zs__chunk_class(z, &z->chunks[chunk])->region)
+            zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+        from &= ~(uintptr_t)(page - 1);
+        to = zs__round_up(to, page);
+        from = from < low ? low : from < (uintptr_t)used.to ? (uintptr_t)used.to : from; /* the last one's page */
+        to = to > high ? high : to;
+        if (from < to)
+            zs__run_add(z, &used, (char *)from, (char *)to);
+    }
+    zs__run_flush(z, &used);
+}
+
+/* Zero is the free state and the empty word, so whole pages of metadata may go: of every region that a chunk of the run
+   has served, since chunks of several classes lie in turn and few fill a page alone. */
+static void zs__sweep_lines(zslab *z, zs__sweep *s)
+{
+    uint64_t served = 0;
+    uint32_t chunk;
+    for (chunk = s->from; chunk < s->to; chunk++)
+        served |= zs__load_u64(&z->cold[chunk].regions);
+    for (; served; served &= served - 1) {
+        uint32_t region = zs__ctz(served);
+        zs__sweep_area(z, s, region, (char *)z->states, 64, 0);
+#if ZSLAB_TAGS
+        zs__sweep_area(z, s, region, (char *)z->tags, ZS__TAG_BYTES, 0);
+#endif
+        zs__sweep_area(z, s, region, (char *)z->words, sizeof *z->words, 1); /* most chunks to a page */
+    }
+    s->from = s->to = 0;
+}
+
+/* A chunk without live slots, which no owner takes meanwhile: its metadata may go with its neighbours'. */
 static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
-    if (z->shared) { /* a zero word means held there: nothing of the chunk counts from here on */
+    if (z->shared && zs__load_u32(&z->cold[chunk].carved)) { /* a zero word means held there: nothing counts any more */
         if (!zs__dead_settled(z, chunk)) {
             if (!s->dead)
                 zs__settle_undo(z, chunk);
@@ -5397,11 +5445,11 @@ static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
             zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);
     }
-    zs__run_add(z, &s->states, (char *)(z->states + slab * 64), (char *)(z->states + (slab + lines) * 64));
-    zs__run_add(z, &s->words, (char *)(z->words + slab), (char *)(z->words + slab + lines));
-#if ZSLAB_TAGS
-    zs__run_add(z, &s->tags, (char *)(z->tags + slab * 64), (char *)(z->tags + (slab + lines) * 64));
-#endif
+    if (chunk != s->to) {
+        zs__sweep_lines(z, s);
+        s->from = chunk;
+    }
+    s->to = chunk + 1;
 }
 
 static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
@@ -5435,9 +5483,7 @@ static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
 static void zs__sweep_flush(zslab *z, zs__sweep *s)
 {
     zs__run_flush(z, &s->pages);
-    zs__run_flush(z, &s->states);
-    zs__run_flush(z, &s->words);
-    zs__run_flush(z, &s->tags);
+    zs__sweep_lines(z, s);
 }
 
 /* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
@@ -5466,37 +5512,45 @@ static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
     return s.bytes;
 }
 
+static int zs__chunk_clean(const zs__chunk_cold *x) /* of the pool */
+{
+    return zs__load_u32(&x->purged_bytes) == ZS__CHUNK_BYTES && !zs__load_u32(&x->carved);
+}
+
 /* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them.
    The chunks are out of the pool, and so nobody else's, while their pages go. */
 static size_t zs__pool_trim(zslab *z, size_t keep)
 {
     zs__sweep s;
-    uint32_t chunk, list, tail, count = 0;
+    uint32_t chunk, list, tail, count = 0, worn = 0;
     size_t kept = 0;
     zs__zero(&s, sizeof s);
     s.dead = 1;
     zs__lock_take(zs__as_lock(&z->close_lock)); /* marks */
     zs__arena_take(z);
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
-        zs__chunk_cold *x = &z->cold[list - 1];
-        if (zs__load_u32(&x->purged_bytes) == ZS__CHUNK_BYTES && !x->carved)
-            continue;
-        if (kept + ZS__CHUNK_BYTES <= keep)
+        int clean = zs__chunk_clean(&z->cold[list - 1]);
+        if (!clean && kept + ZS__CHUNK_BYTES <= keep) {
             kept += ZS__CHUNK_BYTES;
-        else
+        } else { /* clean ones too: between others they let a page of metadata go */
+            worn += !clean;
             zs__sweep_mark(z, list - 1, &s);
+        }
     }
-    list = s.count ? z->pool : 0;
+    list = worn ? z->pool : 0;
     if (list) {
         z->pool = 0;
         z->pool_count = 0;
     }
     zs__arena_drop(z);
-    for (chunk = s.lowest; list && chunk <= s.highest; chunk++)
+    for (chunk = s.lowest; s.count && chunk <= s.highest; chunk++)
         if (z->cold[chunk].mark) {
             zs__chunk_cold *x = &z->cold[chunk];
             x->mark = 0;
-            zs__run_add(z, &s.pages, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
+            if (!worn)
+                continue;
+            if (!zs__chunk_clean(x))
+                zs__run_add(z, &s.pages, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
             if (!z->shared)
                 zs__chunk_clear(z, chunk); /* [META-1] where a page stays because it is shared */
             zs__sweep_metadata(z, &s, chunk);
