@@ -189,10 +189,7 @@ int main(int argc, char **argv)
     if (out && !csv) die(out);
     if (csv) {
         provenance(csv, argc, argv);
-        fputs(
-            "\nseconds,operations,rss_bytes,committed_bytes,live_objects,heaps,active_epochs,closing_epochs,"
-            "slow_path_hits,remote_frees,purge_bytes,misuse_count\n",
-            csv);
+        fputs("\nseconds,operations,rss_bytes,live_objects,committed_bytes,purged_bytes,system_calls\n", csv);
     }
     os_hook(&config);
     must((z = zslab_create(&config)) != NULL, "zslab_create");

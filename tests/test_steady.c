@@ -63,17 +63,29 @@ static long faults(void)
     return use.ru_minflt + use.ru_majflt;
 }
 
-static void no_page_fault(uint64_t operations)
+static long page_faults(const test_mode *m, uint64_t operations)
 {
     long before;
-    uint64_t wrong;
+    z = test_open(m, NULL);
     reserve_all(LIVE);
     before = faults();
     before = faults(); /* now getrusage itself has run */
-    wrong = operate(operations, 1);
+    CHECK(operate(operations, 1) == 0);
     before = faults() - before;
     printf("%llu operations, %ld page faults\n", (unsigned long long)operations, before);
-    CHECK(wrong == 0 && before == 0);
+    free_all();
+    test_destroy(z);
+    return before;
+}
+
+/* A page that was not reserved for faults in each run; one that the system moved or took in one. */
+static void no_page_fault(const test_mode *m, uint64_t operations)
+{
+    int run;
+    for (run = 0; run < 2; run++)
+        if (page_faults(m, operations) == 0)
+            return;
+    CHECK(page_faults(m, operations) == 0);
 }
 
 #define FILTER_STATEMENT(code, k) {(unsigned short)(code), 0, 0, (unsigned)(k)}
@@ -184,10 +196,7 @@ static void under_the_filter(const char *what, int (*body)(uint64_t), uint64_t o
 
 static void steady(const test_mode *m, uint64_t operations)
 {
-    z = test_open(m, NULL);
-    no_page_fault(operations);
-    free_all();
-    test_destroy(z);
+    no_page_fault(m, operations);
     z = test_open(m, NULL);
     under_the_filter("one thread", one_thread, operations);
     under_the_filter("two threads", two_threads, operations / 4);

@@ -108,7 +108,6 @@ static uint64_t tell_with(const char *path, uint32_t kind, uint32_t ops, uint64_
     c.faults = &fault;
     c.fault_count = 1;
     c.flags = flags;
-    c.wait_timeout_ns = 20000000;
     remove(path);
     t.s = zslab_zns_open_file(path, &drive, &c);
     if (!t.s) return 0; /* the fault struck the format: nothing was promised yet */
