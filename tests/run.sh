@@ -21,6 +21,11 @@ note() # test, kind: what the notes say
     [ -z "$RUN_NOTES" ] || sed -n "s/^$1 $2 //p" "$RUN_NOTES" | head -n 1
 }
 
+spent() # file with what the shell's times said: milliseconds of CPU of its children
+{
+    awk 'END { split($1 "m" $2, t, "m"); printf "%d\n", (t[1] * 60 + t[2] + t[3] * 60 + t[4]) * 1000 }' "$1"
+}
+
 run_one()
 {
     item=$1
@@ -44,6 +49,7 @@ run_one()
     # shellcheck disable=SC2086  # the command is words
     timeout -k 5 "$limit" $command $(note "$name" amount) >"$log" 2>&1 </dev/null
     rc=$?
+    times >"$log.times" # of this test: the shell does but one
     last=$(tail -n 1 "$log" | tr -d '\r')
     case $rc in
     0) [ -n "$expect" ] && [ "$last" != "$expect" ] && status=FAIL reason="last line is not '$expect'" ;;
@@ -52,7 +58,7 @@ run_one()
     *) status=FAIL reason="exit status $rc" ;;
     esac
     echo $status >"$RUN_STATUS/$name"
-    printf '%-4s %s (%s s)%s\n' $status "$name" $(($(date +%s) - begin)) "${reason:+: $reason}"
+    printf '%-4s %s (%s s, %s ms of CPU)%s\n' $status "$name" $(($(date +%s) - begin)) "$(spent "$log.times")" "${reason:+: $reason}"
     if [ $status = FAIL ]; then tail -n 60 "$log" | sed 's/^/     | /'; fi
 }
 

@@ -251,30 +251,39 @@ static inline int test_owned(const test_mode *m)
     return !ZSLAB_NO_TLS && !(m->flags & ZSLAB_FLAG_SHARED);
 }
 
-/* ---- objects that know what they are: a pattern made of address, size and seed ---- */
+/* ---- objects that know what they are: a pattern made of address, size and seed, again every 32 bytes ---- */
+static inline uint64_t test_pattern(const void *p, size_t bytes, uint64_t seed)
+{
+    return seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)p ^ bytes;
+}
+
 static inline void test_fill(void *p, size_t bytes, uint64_t seed)
 {
-    uint64_t x = seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)p ^ bytes;
+    uint64_t x = test_pattern(p, bytes, seed);
     unsigned char *at = (unsigned char *)p;
-    size_t i;
-    for (i = 0; i + 8 <= bytes; i += 8, x += 0x0101010101010101u)
+    size_t i, n = bytes < 32 ? bytes : 32;
+    for (i = 0; i + 8 <= n; i += 8, x += 0x0101010101010101u)
         memcpy(at + i, &x, 8);
-    for (; i < bytes; i++, x >>= 8)
+    for (; i < n; i++, x >>= 8)
         at[i] = (unsigned char)x;
+    for (; i < bytes; i += n) { /* twice as much each time */
+        n = bytes - i < i ? bytes - i : i;
+        memcpy(at + i, at, n);
+    }
 }
 
 static inline int test_filled(const void *p, size_t bytes, uint64_t seed)
 {
-    uint64_t x = seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)p ^ bytes;
+    uint64_t x = test_pattern(p, bytes, seed);
     const unsigned char *at = (const unsigned char *)p;
-    size_t i;
-    for (i = 0; i + 8 <= bytes; i += 8, x += 0x0101010101010101u)
+    size_t i, n = bytes < 32 ? bytes : 32;
+    for (i = 0; i + 8 <= n; i += 8, x += 0x0101010101010101u)
         if (memcmp(at + i, &x, 8))
             return 0;
-    for (; i < bytes; i++, x >>= 8)
+    for (; i < n; i++, x >>= 8)
         if (at[i] != (unsigned char)x)
             return 0;
-    return 1;
+    return !memcmp(at, at + n, bytes - n);
 }
 
 /* Live objects as zslab_check sees them; (size_t)-1 when it finds damage. */

@@ -273,7 +273,7 @@ int main(int argc, char **argv)
     best_of_few((int)test_amount(argc, argv, 1000));
     best_of_many(STEPS / 8 + 1, 33);
     if (ZS__CHUNK_BYTES >= 65536)
-        best_of_many(TEST_SANITIZED ? STEPS / 8 : STEPS, TEST_SANITIZED ? 20 : 60);
+        best_of_many(TEST_SLOWED ? STEPS / 8 : STEPS, TEST_SLOWED ? 20 : 60);
     limits();
     TEST_EACH_MODE(m)
         every_request(m);

@@ -249,7 +249,7 @@ static int field_edges(zslab *z, const shadow *s, zslab_handle h)
 /* Slabs full, every second slot free, or one object each; then flips, edges and random bits of all that ever lived. */
 static void every_bit_counts(uint32_t flags, size_t size, size_t keep_each, uint64_t seed)
 {
-    enum { N = 2000 };
+    enum { N = TEST_SLOWED ? 300 : 2000 };
     static zslab_handle all[N];
     zslab *z = make(flags, ZSLAB_RECLAIM_DEFAULT);
     zslab_epoch e = zslab_epoch_open(z, NULL);
@@ -269,7 +269,7 @@ static void every_bit_counts(uint32_t flags, size_t size, size_t keep_each, uint
     }
     CHECK(flips);
     CHECK(edges);
-    CHECK(random_patterns(z, live, &seed, 100000));
+    CHECK(random_patterns(z, live, &seed, TEST_SLOWED ? 10000 : 100000));
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     memset(live, 0, sizeof *live);
@@ -629,7 +629,7 @@ static void *board_writer(void *arg)
     board *b = (board *)arg;
     uint64_t seed = (uintptr_t)&seed, wrong = 0;
     zslab_epoch e = zslab_epoch_current(b->z);
-    for (int i = 0; i < (TEST_SLOWED ? 20000 : 300000); i++) {
+    for (int i = 0; i < (TEST_SLOWED ? 10000 : 300000); i++) {
         void *p;
         zslab_handle h = zslab_handle_alloc(b->z, 64, e, &p), old;
         wrong += zslab_handle_get(b->z, h) != p;
@@ -845,7 +845,7 @@ static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
     memset(live, 0, sizeof live);
     memset(dead, 0, sizeof dead);
     for (int i = 0; i < EPOCHS; i++) e[i] = zslab_epoch_open(z, NULL);
-    for (int step = 0; step < (TEST_SLOWED ? 30000 : 200000); step++) {
+    for (int step = 0; step < (TEST_SLOWED ? 10000 : 200000); step++) {
         uint64_t r = test_random(&seed);
         size_t i = (size_t)(r % LIVE);
         int k = (int)((r >> 20) % EPOCHS);
@@ -890,7 +890,7 @@ static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
 int main(int argc, char **argv)
 {
     uint64_t generations = test_amount(argc, argv, 0x1000000);
-    stride = generations < 0x1000000 ? 61 : 1;
+    stride = generations < 0x1000000 ? TEST_SLOWED ? 1021 : 61 : 1;
     golden_values();
     fields_that_do_not_fit();
     pack_undoes_unpack();

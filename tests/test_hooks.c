@@ -316,7 +316,7 @@ static void *churn_thread(void *user)
     uint64_t seed = (uint64_t)(uintptr_t)user;
     void *mine[100] = {0}, *p;
     size_t i;
-    for (i = 0; i < (TEST_SANITIZED ? 20000 : 100000); i++) {
+    for (i = 0; i < (TEST_SLOWED ? 20000 : 100000); i++) {
         uint64_t r = test_random(&seed);
         void **at = &mine[r % 100];
         p = *at;
@@ -363,7 +363,7 @@ static void refused(const test_mode *m)
 {
     pthread_t thread;
     int round;
-    for (round = 0; round < 20; round++) {
+    for (round = 0; round < (TEST_SLOWED ? 5 : 20); round++) {
         memset(&busy, 0, sizeof busy);
         forget();
         busy.z = test_open(m, NULL);

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef TEST_EMULATED /* 1: all is slower */
+#define TEST_EMULATED 0
+#endif
+
 static int passed, failed;
 
 #define EXPECT(x)                                                                                            \
@@ -59,18 +63,23 @@ static const char *test_path(const char *name)
     return p;
 }
 
-/* An object of `bytes` bytes that begins with `number` (when it has 8 bytes) and continues by it. */
+/* An object of `bytes` bytes that begins with `number` (when it has 8 bytes) and continues by it; the first 33 words
+   again and again, which no block size is a multiple of. */
 static void object_fill(unsigned char *p, size_t bytes, uint64_t number)
 {
     uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) + bytes, word = number;
-    size_t i;
-    for (i = 0; i < bytes; i += 8) {
-        size_t part = bytes - i < 8 ? bytes - i : 8;
+    size_t i, part;
+    for (i = 0; i < bytes && i < 33 * 8; i += 8) {
+        part = bytes - i < 8 ? bytes - i : 8;
         memcpy(p + i, &word, part);
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         word = state;
+    }
+    for (; i < bytes; i += part) { /* twice as much each time */
+        part = bytes - i < i ? bytes - i : i;
+        memcpy(p + i, p, part);
     }
 }
 
