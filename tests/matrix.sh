@@ -57,11 +57,15 @@ one() # name, title, compiler, flags, runner, patience
     make -s -k -j "$jobs" FLAVOUR="targets/$1" CC="$3" CFLAGS="$4" $built >"$out/build.log" 2>&1 || tail -n 30 "$out/build.log"
     # shellcheck disable=SC2086
     tests/run.sh -j "$jobs" -l "$out/log" -r "$runner" -n "$out/notes" -x "$6" $programs | tee "$out/result"
+    times >"$out/times" # of all so far
+    all=$(awk 'END { split($1 "m" $2, t, "m"); printf "%d\n", t[1] * 60 + t[2] + t[3] * 60 + t[4] }' "$out/times")
+    echo "$((all - seconds)) s of CPU" >>"$out/result"
+    seconds=$all
 }
 
 readme()
 {
-    echo '| machine and system | compiler | run by | without the tests that need |'
+    echo '| machine and system | compiler | run by | left out: tests about |'
     echo '|---|---|---|---|'
     rows target | while IFS='|' read -r name title compiler _ runner _; do
         left=$(rows skip | while IFS='|' read -r targets _ need _; do
@@ -80,7 +84,7 @@ tests=$(find tests -maxdepth 1 -name 'test_*.c' -o -name 'misuse_*.c' -o -name '
     grep "${ONLY:-.}" | sort)
 # shellcheck disable=SC2046  # names
 [ $# -gt 0 ] || set -- $(rows target | cut -d '|' -f 1)
-results=
+results= seconds=0
 for name; do
     row=$(rows target | grep "^$name|") || { echo "no target '$name' in $table"; exit 2; }
     oldifs=$IFS IFS='|'
@@ -95,5 +99,6 @@ echo
 # shellcheck disable=SC2086
 awk 'FNR == 1 { n = split(FILENAME, at, "/"); name = at[n - 1]; targets++; skipped = 0 }
     /^[0-9]+ skipped$/ { skipped = $1 }
-    /^[0-9]+ passed, [0-9]+ failed$/ { printf "%-10s %s%s\n", name, $0, skipped ? ", " skipped " skipped" : ""; p += $1; f += $3; counted++ }
-    END { f += targets - counted; print p + 0 " passed, " f + 0 " failed"; exit f || !p }' $results
+    /^[0-9]+ passed, [0-9]+ failed$/ { said = $0; p += $1; f += $3; counted++ }
+    /^[0-9]+ s of CPU$/ { printf "%-11s %s, %d skipped; %s\n", name, said, skipped, $0; s += $1; said = "no count" }
+    END { f += targets - counted; print s + 0 " s of CPU"; print p + 0 " passed, " f + 0 " failed"; exit f || !p }' $results
