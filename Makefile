@@ -78,8 +78,8 @@ build/examples/%: examples/%.c $(HEADERS) $(wildcard examples/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $(extra)
 
-examples: $(EXAMPLES:%=build/examples/%) ## build and run every example
-	@tests/run.sh -j 1 -l build/log/examples $(filter-out build/examples/demo%,$^)
+examples: $(filter build/examples/demo%,$(EXAMPLES:%=build/examples/%)) ## build every example, run all but the demos
+	$(call run,examples,$(filter-out demo%,$(EXAMPLES)),-j 1)
 
 lint: ## layout, names, room map, doc comments, line lengths
 	@tests/lint.sh
