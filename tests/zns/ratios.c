@@ -163,8 +163,8 @@ static int speeds(size_t object, size_t append_bytes)
     return n;
 }
 
-/* A drive that answers nothing for half a minute is reset by the kernel, its commands cancelled: a starved emulator
-   may bring that about. A store writes such a frame again; here it is noted and spoils one of five rounds. */
+/* A drive that answers nothing for ten minutes (init) is reset by the kernel, its commands cancelled: a starved
+   emulator may bring that about. A store writes such a frame again; here it is noted and spoils one of five rounds. */
 static void queued_end(zs__zns_dev *d, zs__zns_io *io)
 {
     must(d->wait(d->user, io, 1), "waiting for a queued append");
