@@ -3295,6 +3295,12 @@ static void *zs__fail_null(zslab_result r)
     return NULL;
 }
 
+/* Asked for an object of ZSLAB_EPOCH_NONE: a size that none can have comes first, as with an epoch that ended. */
+static void *zs__fail_no_epoch(size_t size)
+{
+    return zs__fail_null(size ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID);
+}
+
 /* Count a misuse, tell the hook, answer the code. No lock is held here. */
 static ZS__NOINLINE zslab_result zs__misuse(const zslab *z, zslab_result what, const void *p, zslab_handle h)
 {
@@ -6332,7 +6338,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
     zs__row *row;
     void *p;
     if (!e)
-        return zs__fail_null(ZSLAB_E_CLOSED);
+        return zs__fail_no_epoch(size);
     if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z &&
         zs__load_u64(&tls->given->gate) == e && (p = zs__refill_quick(tls->given, size)) != NULL)
         return p;
@@ -9189,7 +9195,7 @@ ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
 
 ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
 {
-    return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_null(ZSLAB_E_CLOSED);
+    return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
@@ -9839,7 +9845,7 @@ ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
 
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
 {
-    return e ? zs__given(heap->z, zs__malloc_in(heap, size, e), size) : zs__fail_null(ZSLAB_E_CLOSED);
+    return e ? zs__given(heap->z, zs__malloc_in(heap, size, e), size) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)

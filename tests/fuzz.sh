@@ -11,6 +11,7 @@ done
 name=$(basename "$1") grown=build/fuzz/corpus/$(basename "$1")
 mkdir -p "$grown" || exit 1
 # addresses stay the same from run to run: the same seed makes the same inputs
+# error_exitcode: libFuzzer's own, 77, would read as a test that cannot run here
 # shellcheck disable=SC2086  # the options are words
 exec setarch -R "$1" -max_len=400 -len_control=0 -timeout=120 -rss_limit_mb=4096 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/found-$name-" $options "$grown" "$here/fuzz/${name#fuzz_}"
+    -error_exitcode=1 -artifact_prefix="build/fuzz/found-$name-" $options "$grown" "$here/fuzz/${name#fuzz_}"

@@ -199,6 +199,7 @@ static void explicit_heaps(zslab *z)
     CHECK_FAILS(zslab_heap_malloc(a, 0), ZSLAB_E_INVALID);
     CHECK_FAILS(zslab_heap_malloc(a, SIZE_MAX), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_heap_malloc_epoch(a, 8, ZSLAB_EPOCH_NONE), ZSLAB_E_CLOSED);
+    CHECK_FAILS(zslab_heap_malloc_epoch(a, 0, ZSLAB_EPOCH_NONE), ZSLAB_E_INVALID);
     CHECK_IS(zslab_heap_free(a, &i), ZSLAB_E_FOREIGN);
     CHECK_IS(zslab_heap_free(a, NULL), ZSLAB_OK);
     MUST(p[0] = zslab_heap_malloc(a, 64));
@@ -218,6 +219,7 @@ static void nothing_at_all(zslab *z)
     CHECK_FAILS(zslab_malloc(z, SIZE_MAX), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_malloc(z, zslab_size_class_bytes(z, z->class_count - 1) + 1), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_malloc_epoch(z, 8, ZSLAB_EPOCH_NONE), ZSLAB_E_CLOSED);
+    CHECK_FAILS(zslab_malloc_epoch(z, 0, ZSLAB_EPOCH_NONE), ZSLAB_E_INVALID);
     CHECK_FAILS(zslab_malloc_epoch(z, 8, ~(zslab_epoch)0), ZSLAB_E_CLOSED);
     CHECK(zslab_usable_size(z, NULL) == 0 && zslab_owns(z, NULL) == 0);
     CHECK_FAILS(zslab_epoch_of(z, NULL), ZSLAB_E_FOREIGN);
