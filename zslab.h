@@ -3548,18 +3548,15 @@ static void zs__arena_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)
 
 static int zs__commit(zslab *z, void *p, size_t bytes)
 {
-    if (z->config.memory || !bytes)
-        return 0;
+    ZSLAB_ASSERT(!z->config.memory && bytes); /* a buffer is committed as it comes */
     return z->config.os.commit(z->config.os.user, p, bytes);
 }
 
-/* Commit [base + *done, base + upto) and some more, in page steps, never past limit. 0 = done. */
+/* Commit [base + *done, base + upto), which is not empty, and some more, in page steps, never past limit. 0 = done. */
 static int zs__commit_upto(zslab *z, char *base, size_t *done, size_t upto, size_t limit, size_t step)
 {
     size_t to = zs__round_up(upto, z->page_bytes), more = *done / 4;
     char *from = base + *done;
-    if (upto <= *done)
-        return 0;
     if (more < step)
         more = step;
     if (to < *done + more)
@@ -10211,7 +10208,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     uint32_t q;
     if (given && !zs__config_valid(given))
         return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
-    if (ZSLAB_NO_OS && !config.memory && !(given && given->os.reserve))
+    if (ZSLAB_NO_OS && !given) /* the one without memory that zs__config_valid does not see */
         return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
     zs__derive(scratch, &config);
     scratch->page_bytes = zs__os_page_bytes();
