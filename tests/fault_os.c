@@ -240,6 +240,26 @@ static void tell_large(story *s)
     zslab_heap_destroy(heap);
 }
 
+static void tell_handles(story *s)
+{
+    zslab_handle h[40];
+    void *p[40];
+    size_t i;
+    for (i = 0; i < 40; i++) {
+        h[i] = zslab_handle_alloc(s->z, 8 + i * 60, zslab_epoch_current(s->z), &p[i]);
+        CHECK((h[i] != 0) == (p[i] != NULL));
+        if (asked(s, p[i]))
+            test_fill(p[i], 8 + i * 60, i);
+    }
+    for (i = 0; i < 40; i++) {
+        if (!h[i])
+            continue;
+        CHECK(zslab_handle_get(s->z, h[i]) == p[i] && test_filled(p[i], 8 + i * 60, i));
+        CHECK_IS(zslab_handle_free(s->z, h[i]), ZSLAB_OK);
+        CHECK_FAILS(zslab_handle_get(s->z, h[i]), ZSLAB_E_STALE);
+    }
+}
+
 /* A full pool asks its fallback. */
 static void tell_pool(story *s)
 {
@@ -294,6 +314,7 @@ static void tell(story *s)
     }
     tell_large(s);
     tell_pool(s);
+    tell_handles(s);
     test_in_thread(in_another_thread, s);
     CHECK(test_live(s->z) == held(s));
     give_all(s, 1);

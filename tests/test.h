@@ -180,6 +180,18 @@ static inline void test_destroy(zslab *z)
 #endif
 #define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE || TEST_EMULATED) /* built so that it runs several times slower */
 
+/* A forked child ends here, at once; coverage keeps what it ran. */
+#if TEST_COVERAGE
+void __gcov_dump(void);
+#endif
+static inline void test_leave(int status)
+{
+#if TEST_COVERAGE
+    __gcov_dump();
+#endif
+    _Exit(status);
+}
+
 /* How much a test does: the first argument, else `usual`, a tenth of it where it is slow. */
 static inline uint64_t test_amount(int argc, char **argv, uint64_t usual)
 {

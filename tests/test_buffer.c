@@ -181,6 +181,28 @@ static void threads_in_a_small_buffer(void)
     CHECK(guards_intact(bytes, 5));
 }
 
+/* A buffer is all there is without a system; one that a caller's hooks give is as good. */
+static void without_a_system(void)
+{
+    zslab_config c = {0};
+    zslab *z;
+    char *p, *q;
+    if (ZSLAB_NO_OS) {
+        CHECK_FAILS(zslab_create(NULL), ZSLAB_E_INVALID);
+        CHECK_FAILS(zslab_create(&c), ZSLAB_E_INVALID);
+        CHECK(zslab_rss_bytes() == 0);
+    }
+    z = open_in(buffer_of(8 << 20, 0), 8 << 20, &c);
+    MUST(z && (p = (char *)zslab_malloc(z, 100)) != NULL);
+    test_fill(p, 100, 1);
+    memcpy(block, p, 100); /* in the guard, where it stays */
+    MUST(q = (char *)zslab_realloc(z, p, 4000));
+    CHECK(q != p && memcmp(q, block, 100) == 0);
+    CHECK_IS(zslab_free(z, q), ZSLAB_OK);
+    CHECK(zslab_trim(z) == 0); /* a buffer is the caller's */
+    test_destroy(z);
+}
+
 int main(void)
 {
     static const uint32_t two[] = {64, 256};
@@ -200,6 +222,7 @@ int main(void)
     CHECK(zslab_buffer_bytes_min(&c) == 0);
     a_refused_buffer_is_untouched();
     threads_in_a_small_buffer();
+    without_a_system();
     free(block);
     return test_summary("test_buffer");
 }

@@ -70,7 +70,7 @@ static void in_a_child(void (*body)(int), int arg)
         alarm(250); /* a lock that nobody will drop ends the test */
         body(arg);
         fflush(stdout);
-        _exit(test_failed ? 1 : 0);
+        test_leave(test_failed ? 1 : 0);
     }
     MUST(waitpid(child, &status, 0) == child);
     if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0))

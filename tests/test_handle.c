@@ -791,7 +791,7 @@ static void in_a_forked_child(uint32_t flags)
         int bad = zslab_handle_get(z, h) != p || zslab_handle_free(z, h) != ZSLAB_OK || zslab_handle_get(z, h) != NULL;
         g = zslab_handle_alloc(z, 64, zslab_epoch_current(z), &q);
         bad |= !g || zslab_handle_get(z, g) != q || zslab_check(z, NULL, NULL) != ZSLAB_OK;
-        _exit(bad);
+        test_leave(bad);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
     CHECK(zslab_handle_get(z, h) == p);

@@ -874,6 +874,29 @@ static void json_labels(void)
     test_destroy(z);
 }
 
+/* What is UTF-8 stays, each byte of what is not is replaced: overlong, a surrogate, past the last one, cut short. */
+static void labels_in_utf8(void)
+{
+    static const char *const good[] = {"\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                                       "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\xc1\xbf",     "\xe0\x9f\xbf",     "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82",     "\xbf"};
+    char want[64];
+    size_t i, j;
+    for (i = 0; i < ZS__COUNT_OF(good) + ZS__COUNT_OF(bad); i++) {
+        const char *label = i < ZS__COUNT_OF(good) ? good[i] : bad[i - ZS__COUNT_OF(good)];
+        zslab *z = test_create(NULL);
+        MUST(zslab_epoch_open(z, label));
+        strcpy(want, "\"");
+        for (j = 0; label[j] && i >= ZS__COUNT_OF(good); j++)
+            strcat(want, "\xef\xbf\xbd");
+        strcat(want, i < ZS__COUNT_OF(good) ? label : "");
+        strcat(want, "\"");
+        CHECK(strstr(json_of(z), want) != NULL);
+        test_destroy(z);
+    }
+}
+
 /* Cut anywhere, the text is a prefix with a NUL, and the whole length is told. */
 static void cut(size_t (*format)(const zslab *, char *, size_t))
 {
@@ -1173,6 +1196,7 @@ int main(int argc, char **argv)
         json();
         json_labels();
     }
+    labels_in_utf8();
     cut(zslab_stats_json);
     cut(zslab_stats_prometheus);
     prometheus();
