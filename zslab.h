@@ -2139,7 +2139,7 @@ struct zslab {
     uint32_t id_count;     /* atomic: registry ids given out so far */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
     uintptr_t generations; /* atomic: uint32_t *, 64 words of each id */
-    uint16_t bin_of[8192]; /* of (size - 1) / 8: offset of its bin in a row; the empty bin's without a class */
+    uint16_t bin_of[ZS__CLASS_BYTES_MAX / 8]; /* of (size - 1) / 8: offset of its bin in a row; the empty one's */
 
     zs__chunk_cold *cold;
     zs__hint *hints;
@@ -3464,8 +3464,6 @@ static uint32_t zs__magazine_entries(const zslab *z, size_t cls)
 {
     size_t n = ZS__CHUNK_BYTES / z->classes[cls].size;
     size_t most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
-    if (n < 16)
-        n = 16;
     return (uint32_t)(n < most ? n : most);
 }
 

@@ -28,7 +28,7 @@
 #define PAGE_BYTES ((size_t)4096)
 #define RANGE_BYTES ((size_t)1 << 42)     /* address space, halved until it is granted */
 #define COMMIT_BYTES ((size_t)1 << 22)    /* made usable at a time, at least */
-#define KEEP_BYTES ((size_t)1 << 20)      /* freed and kept resident at first, and at most */
+#define KEEP_BYTES ((size_t)1 << 17)      /* freed and kept resident at first, and at most */
 #define KEEP_BYTES_MAX ((size_t)32 << 20)
 #define MOVE_BYTES ((size_t)1 << 18)      /* from here on moving pages beats copying bytes */
 #define EXACT_BINS 64                     /* runs of 1 to 63 units have a bin each, then four a doubling */
@@ -217,7 +217,7 @@ static void large_wanted(size_t units)
     size_t again = units < large.given ? units : large.given;
     large.given -= again;
     large.again += again;
-    if (large.again > large.keep * 16 && large.keep < KEEP_BYTES_MAX / UNIT_BYTES) {
+    if (large.again > large.keep * 64 && large.keep < KEEP_BYTES_MAX / UNIT_BYTES) {
         large.keep *= 2;
         large.again = 0;
     }
