@@ -39,6 +39,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef TEST_COVERAGE
+#define TEST_COVERAGE 0
+#endif
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -1922,6 +1925,9 @@ IL_FN int il_parse_choices(const char *text)
 
 /* A scenario in a process of its own: a crash is a finding too, and no state is left behind. replay: NULL, or
    the schedule to run. out: what the child reported. */
+#if TEST_COVERAGE
+void __gcov_dump(void);
+#endif
 IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed,
                               const char *replay, char *out, size_t room)
 {
@@ -1955,6 +1961,10 @@ IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, double second
         if (r == 1)
             il_report_failure();
         fflush(stdout);
+#if TEST_COVERAGE
+        if (!plant) /* what a planted bug runs does not count */
+            __gcov_dump();
+#endif
         _exit(r);
     }
     close(ends[1]);

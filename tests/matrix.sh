@@ -2,6 +2,7 @@
 # The tests on other compilers, machines and systems; tests/matrix.txt says which, what is left out there and why.
 #   tests/matrix.sh [-j jobs] [target...]     no target: all of them; the last line counts
 #   tests/matrix.sh table                     the table in README.md
+#   tests/matrix.sh notes target [test...]    what is left out or done less there, as tests/run.sh -n takes it
 # ONLY=word in the environment picks tests.
 set -uf # no file names for patterns
 cd "$(dirname "$0")/.." || exit 1
@@ -82,6 +83,13 @@ if [ "${1:-}" = table ]; then readme; exit; fi
 export WINEPREFIX="$PWD/build/targets/wine" WINEDEBUG=-all NODE_PATH=/usr/share/nodejs
 tests=$(find tests -maxdepth 1 -name 'test_*.c' -o -name 'misuse_*.c' -o -name 'fault_*.c' | sed 's|tests/||; s/\.c$//' |
     grep "${ONLY:-.}" | sort)
+if [ "${1:-}" = notes ]; then
+    target=$2
+    shift 2
+    tests=${*:-$tests}
+    notes "$target"
+    exit
+fi
 # shellcheck disable=SC2046  # names
 [ $# -gt 0 ] || set -- $(rows target | cut -d '|' -f 1)
 results= seconds=0

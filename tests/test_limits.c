@@ -75,6 +75,50 @@ static void no_thread_number(const test_mode *m)
     test_destroy(r.z);
 }
 
+/* A buffer's table of threads is short: one with a number past its end has its heap looked for, and found. */
+static void *past_the_table(void *arg)
+{
+    zslab **z = (zslab **)arg;
+    int i;
+    for (i = 0; i < 200; i++) {
+        void *p = zslab_malloc(z[i % 2], 64), *q = zslab_malloc(z[(i + 1) % 2], 64);
+        CHECK(p && q);
+        CHECK_IS(zslab_free(z[i % 2], p), ZSLAB_OK);
+        CHECK_IS(zslab_free(z[i % 2], q), ZSLAB_E_FOREIGN);
+        CHECK_IS(zslab_free(z[(i + 1) % 2], q), ZSLAB_OK);
+    }
+#if !ZSLAB_NO_TLS
+    CHECK(zs__tls()->thread >= z[0]->heap_of_count);
+#endif
+    return NULL;
+}
+
+static void a_high_thread_number(const test_mode *m)
+{
+    zslab_config c = {0};
+    zslab *z[2];
+    int i;
+    z[0] = test_open(m, NULL);
+    c.memory_bytes = TEST_BUFFER_BYTES;
+    MUST(c.memory = malloc(c.memory_bytes));
+    z[1] = test_create(&c);
+    CHECK(z[0]->heap_of_count == 64);
+    zs__lock_take(&zs__global.lock);
+    numbers[0] = zs__global.threads[0];
+    zs__global.threads[0] = ~(uint64_t)0;
+    zs__lock_drop(&zs__global.lock);
+    for (i = 0; i < 3; i++) {
+        test_in_thread(past_the_table, z);
+        CHECK(z[0]->heap_count == 1 && z[1]->heap_count == 1); /* the next one takes over what the last one left */
+    }
+    zs__lock_take(&zs__global.lock);
+    zs__global.threads[0] = numbers[0];
+    zs__lock_drop(&zs__global.lock);
+    test_destroy(z[0]);
+    test_destroy(z[1]);
+    free(c.memory);
+}
+
 /* Heaps and domains until a buffer has no more room for them: what is there goes on. */
 static void no_metadata(const test_mode *m)
 {
@@ -191,6 +235,8 @@ int main(void)
             no_thread_number(m);
         if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer)
             no_metadata(m);
+        if (test_owned(m) && m->in_buffer)
+            a_high_thread_number(m);
         no_place(m);
         damage(m);
     }

@@ -10,8 +10,12 @@ $(eval $(call flavour,race,$(RACE)))
 $(eval $(call flavour,asan,$(ASAN)))
 $(eval $(call flavour,tsan,$(TSAN)))
 $(eval $(call flavour,msan,$(MSAN)))
-# coverage: -O0, so that every branch is the source's; NDEBUG, since an assert's other branch is never taken
-COV = -O0 --coverage -DNDEBUG -DTEST_COVERAGE=1
+# coverage: -O0 and nothing inlined, so that every branch is the source's and counted once; NDEBUG, since an assert's other
+# branch is never taken; atomic, or threads would lose counts and what follows from them
+COV = -O0 -g0 -Dalways_inline= --coverage -fprofile-update=atomic -DNDEBUG -DTEST_COVERAGE=1
+COVERED = $(filter-out test_plugin test_shim test_quiet test_steady,$(TESTS)) $(RACES) # tests/matrix.txt says why
+# without thread-local storage not the variants of a test, nor what has none
+COVERED_NOTLS = $(filter-out %_shift12 %_shift20 test_class test_zns% misuse_% test_pool% race_%,$(COVERED))
 $(eval $(call flavour,cov,$(COV)))
 $(eval $(call flavour,covnotls,$(COV) -DZSLAB_NO_TLS=1))
 $(if $(FLAVOUR),$(eval $(call flavour,$(FLAVOUR),))) # one of tests/matrix.sh
@@ -61,9 +65,12 @@ fuzz-quick: ## the same, 2,000 inputs each from a fixed seed
 	@rm -rf build/fuzz/corpus
 	$(call run,fuzz,$(FUZZERS),-r 'tests/fuzz.sh -runs=2000 -seed=1')
 
-coverage: $(TESTS:%=build/cov/%) ## which lines of the headers no test runs
-	-@tests/run.sh -j $(JOBS) -l build/log/cov $^
-	@tests/coverage.sh build/cov
+coverage: ## lines and branches of the headers that the tests run, with and without thread-local storage (deps-all)
+	@mkdir -p build/coverage && tests/matrix.sh notes coverage $(COVERED) >build/coverage/notes
+	@find build/cov build/covnotls -name '*.gcda' -delete 2>/dev/null || true
+	$(call run,cov,$(COVERED),-x 5 -n build/coverage/notes)
+	$(call run,covnotls,$(COVERED_NOTLS),-x 5 -n build/coverage/notes)
+	@tests/coverage.py $(if $(ONLY),-n) build/coverage build/cov build/covnotls
 
 race: ## every interleaving of small scenarios, up to a bound, then at random
 	$(call run,race,$(RACES))
@@ -96,7 +103,7 @@ SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builti
 build/libzslab_malloc.so: examples/shim/zslab_malloc.c examples/shim/large.h zslab.h tests/wide.mk
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(SHIM) -shared $< -o $@ -ldl
-$(patsubst %,build/%/test_shim,tests notls asan tsan cov): build/%/test_shim: build/libzslab_malloc.so build/%/shim_cpp
+$(patsubst %,build/%/test_shim,tests notls asan tsan): build/%/test_shim: build/libzslab_malloc.so build/%/shim_cpp
 build/%/shim_cpp: tests/shim_cpp.cc
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(WARN) $(CXXFLAGS) -pthread $< -o $@
