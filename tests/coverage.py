@@ -3,8 +3,8 @@
 
 A header is compiled into many programs with different switches: a line or a branch counts as run when any of them ran
 it (gcovr merges). tests/uncovered.txt names each function of zslab.h with lines that no test runs, and why; it must be
-complete, and hold nothing else. The output directory gets index.html (line by line) and uncovered.txt (each line not run,
-each line with a branch not taken)."""
+complete, and hold nothing else. The output directory gets index.html (line by line) and uncovered.txt (each line not
+run, each line with a branch not taken)."""
 import argparse
 import bisect
 import collections
@@ -24,8 +24,8 @@ def measure(out, directories):
     filters = [word for header in HEADERS for word in ("--filter", header + "$")]
     # gcovr 5.2 asserts that a function stands at one line; some of ours stand at two, with and without a switch
     subprocess.run(["gcovr", "-r", ".", *filters, "--exclude-unreachable-branches", "--exclude-throw-branches",
-                    "--gcov-ignore-parse-errors", # a longjmp of interleave.h leaves counts that do not add up
-                    "--exclude-lines-by-pattern", r".*ZSLAB_ASSERT\(", # in some tests they are on
+                    "--gcov-ignore-parse-errors",  # a longjmp of interleave.h leaves counts that do not add up
+                    "--exclude-lines-by-pattern", r".*ZSLAB_ASSERT\(",  # in some tests they are on
                     "--json", out + "/coverage.json", "--html-details", out + "/index.html", *directories],
                    check=True, env=dict(os.environ, PYTHONOPTIMIZE="1"))
     with open(out + "/coverage.json") as data:
@@ -101,7 +101,8 @@ def main():
                     if figure < bound:
                         print("%s: %.1f %% of %s, to be at least %d" % (header, figure, what, bound))
                         bad += 1
-            print("%s: %.1f %% of %d lines, %.1f %% of %d branches" % (header, figures[0], lines[1], figures[1], branches[1]))
+            print("%s: %.1f %% of %d lines, %.1f %% of %d branches"
+                  % (header, figures[0], lines[1], figures[1], branches[1]))
     print("what is not run: %s/uncovered.txt, index.html" % out)
     return bad > 0
 
