@@ -10097,6 +10097,16 @@ static zslab *zs__create_buffer(const zslab *scratch)
     return z;
 }
 
+/* Address space for what is made as it is needed: a thread may have a row in every epoch there is, also where the range
+   is small, as long as all that takes no more than a quarter of it. */
+static size_t zs__meta_room(const zslab *scratch, size_t range)
+{
+    size_t rows = 64 + scratch->epoch_count, fit = range / 4 / (scratch->row_bytes + 64);
+    rows = rows < fit ? rows : fit;
+    rows = rows > 64 ? rows : 64;
+    return range / 32 + scratch->heap_bytes * 16 + (scratch->row_bytes + 64) * rows + zs__samples_bytes(scratch);
+}
+
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */
 static zslab *zs__create_reserved(zslab *scratch)
 {
@@ -10114,7 +10124,7 @@ static zslab *zs__create_reserved(zslab *scratch)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
     for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
-        meta_bytes = range / 32 + scratch->heap_bytes * 16 + scratch->row_bytes * 64 + zs__samples_bytes(scratch);
+        meta_bytes = zs__meta_room(scratch, range);
         p = zs__plan_for(scratch, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
         meta = (char *)c->os.reserve(c->os.user, p.bytes, page);

@@ -135,6 +135,22 @@ static void epoch_count(void)
     }
 }
 
+/* One thread may have objects in all the epochs there are, also where the range is small. */
+static void every_epoch_in_a_small_range(void)
+{
+    zslab_config c = plain();
+    int i;
+    c.reserve_bytes = (size_t)256 << 20;
+    zslab *z = test_create(&c);
+    CHECK(zslab_malloc(z, 64) != NULL);
+    for (i = 1; i < ZSLAB_EPOCH_COUNT; i++) {
+        zslab_epoch e = zslab_epoch_open(z, NULL);
+        CHECK(e != ZSLAB_EPOCH_NONE && zslab_malloc_epoch(z, 64, e) != NULL);
+    }
+    CHECK(test_live(z) == ZSLAB_EPOCH_COUNT);
+    test_destroy(z);
+}
+
 static void reclaim_policy(void)
 {
     zslab_config c = plain();
@@ -402,6 +418,7 @@ int main(void)
     memory_and_bytes();
     class_bytes();
     epoch_count();
+    every_epoch_in_a_small_range();
     reclaim_policy();
     limit_bytes();
     cache_bytes();
