@@ -2409,7 +2409,7 @@ typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go
 typedef struct zs__zns_buffer {
     uint64_t word, done;                 /* [BUF-1] */
     uint64_t pin;                        /* retired | readers [BUF-2] */
-    uint32_t state, frame, limit, dirty; /* limit: blocks; dirty: entries to clear before reuse */
+    uint32_t state, frame, limit, dirty; /* limit: blocks, atomic; dirty: entries to clear before reuse */
     uint64_t *entry;                     /* pairs of words */
     uint8_t *pages, *payload;            /* room for the header lies right before the payload */
     struct zs__zns_load *load;           /* its frame being written: whose state is FLUSHING or FLYING */
@@ -3897,10 +3897,11 @@ static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer
     for (;;) {
         size_t used = ZS__ZNS_B_BYTES(was), room, take, whole;
         uint32_t count = ZS__ZNS_B_ENTRIES(was), header = zs__zns_header_blocks(s, count + 1);
-        if ((was & ZS__ZNS_B_SEALED) || count >= ZS__ZNS_ENTRIES_MAX || header >= b->limit ||
+        uint32_t limit = zs__load_u32(&b->limit); /* relaxed: of another use only when the word's round is, too */
+        if ((was & ZS__ZNS_B_SEALED) || count >= ZS__ZNS_ENTRIES_MAX || header >= limit ||
             zs__load_acq_ptr(&e->cur) != (uintptr_t)b) /* acquire: the word above belongs to this use of b */
             return 0;
-        room = (size_t)(b->limit - header) * s->block_bytes;
+        room = (size_t)(limit - header) * s->block_bytes;
         room = room > used ? room - used : 0;
         whole = (size_t)s->pack_blocks * s->block_bytes;
         take = bytes <= room ? bytes : count && room < whole / 256 ? 0 : room;
@@ -3986,8 +3987,8 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
         }
         cur = zs__load_acq_u32(&e->stream->cur); /* acquire: pairs with zs__zns_stream_roll */
         left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
-        b->limit =
-            left >= 4 && left < s->pack_blocks ? left : s->pack_blocks; /* fit what is left of the zone */
+        /* fit what is left of the zone; relaxed: published with the word below */
+        zs__store_u32(&b->limit, left >= 4 && left < s->pack_blocks ? left : s->pack_blocks);
         for (i = 0; i < b->dirty; i++)
             zs__store_u64(&b->entry[2 * (size_t)i], 0); /* relaxed: published with the buffer below */
         b->dirty = 0;
