@@ -605,12 +605,12 @@ static void lock_waits(void)
 {
     zslab *z = test_create(NULL);
     pthread_t thread;
-    int i, spins;
+    int i;
     for (i = 0; i < 3; i++) {
         uint64_t before = __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED);
         zs__epochs_take(z);
         MUST(pthread_create(&thread, NULL, open_one, z) == 0);
-        for (spins = 0; ZSLAB_STATS && __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED) == before; spins++)
+        while (ZSLAB_STATS && __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED) == before)
             sched_yield();
         zs__epochs_drop(z);
         pthread_join(thread, NULL);
