@@ -1061,9 +1061,9 @@ typedef uint32_t EpochId;
 typedef enum EpochLifecycleState { EPOCH_ACTIVE = 0, EPOCH_CLOSING = 1 } EpochLifecycleState;
 
 typedef struct SlabAllocator {
-    zslab *z;            /* the allocator itself, for every other call of this header */
     zslab_epoch current; /* ring number, moved by epoch_advance */
     zslab_epoch epochs[ZS__SHORT_RING + ZS__SHORT_PLACES]; /* what each number means now */
+    zslab *z;            /* the allocator itself, for every other call of this header */
 } SlabAllocator;
 
 typedef struct epoch_domain {
@@ -1704,7 +1704,14 @@ private:
    One function per operation and order, for uint8_t, uint32_t, uint64_t and pointers kept as
    uintptr_t (tags: uint16_t); suffixes _u8 _u16 _u32 _u64 _ptr. Plain name: relaxed. Read-modify-writes are acq_rel, or
    seq_cst where named so. ZS__ATOMICS_INCLUDE names a file that defines the same functions, for the
-   interleaving checker.                                                            */
+   interleaving checker. Fields of 8 bytes are zs__u64: 32-bit x86 aligns uint64_t to 4 in a struct, and across two
+   cache lines a load is two, a read-modify-write takes the bus.                    */
+#if defined(__GNUC__) || defined(__clang__)
+typedef uint64_t zs__u64 __attribute__((aligned(8)));
+#else
+typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
+#endif
+
 #if defined(ZS__ATOMICS_INCLUDE)
 #include ZS__ATOMICS_INCLUDE
 #elif defined(__GNUC__) || defined(__clang__)
@@ -1995,7 +2002,7 @@ typedef struct zs__entry {
 typedef struct zs__bin {
     zs__entry *top;        /* next free place of the magazine: bottom when empty, limit when full */
     zs__entry *limit, *bottom;
-    uint64_t avail;        /* free slots of the current slab, taken out of its word */
+    zs__u64 avail;         /* free slots of the current slab, taken out of its word */
     char *slots;           /* slot 0 of the current slab */
     uint8_t *states;       /* its state */
     uint32_t owner;        /* thread number of the owner, or ZS__NOBODY */
@@ -2003,24 +2010,24 @@ typedef struct zs__bin {
     uint32_t size;
     uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
 #if ZSLAB_STATS > 1
-    uint64_t allocs, frees; /* by the owner */
-    uint64_t pad[6];
+    zs__u64 allocs, frees;  /* by the owner */
+    zs__u64 pad[6];
 #endif
 } zs__bin;
 
 /* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
    without a class), then zs__bin_cold[class_count], then the magazines. */
 typedef struct zs__row {
-    uint64_t gate;         /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
-    uint64_t epoch;        /* id this row serves, 0: idle. Written by the owner under lock */
-    uint64_t stamp;        /* atomic: round its chunks are bound with; owner */
+    zs__u64 gate;          /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
+    zs__u64 epoch;         /* id this row serves, 0: idle. Written by the owner under lock */
+    zs__u64 stamp;         /* atomic: round its chunks are bound with; owner */
     zslab *z;
     zslab_heap *heap;
     struct zs__row *next, *prev; /* the heap's attached or idle rows */
     uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
     uint32_t place;
-    uint64_t used[4];      /* classes with chunks, a bit each; owner */
-    uint64_t plain[4];     /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
+    zs__u64 used[4];       /* classes with chunks, a bit each; owner */
+    zs__u64 plain[4];      /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
     uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
     uint32_t owner;        /* thread number in the bins */
@@ -2031,7 +2038,7 @@ typedef struct zs__row {
 
 /* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, bin also by closers. */
 typedef struct zs__chunk {
-    uint64_t stamp;        /* round of its place when bound; 0: being rebound */
+    zs__u64 stamp;         /* round of its place when bound; 0: being rebound */
     uintptr_t states;      /* uint8_t *: state of slot 0 */
     uintptr_t bin;         /* zs__bin * */
     zs__recip recip;       /* 2^ZS__RECIP_BITS / size, rounded up; 0: never bound */
@@ -2049,15 +2056,15 @@ typedef struct zs__tls_block {
 
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
 typedef struct zs__round {
-    uint64_t word;         /* round << 22 | place << 6: equal to the stamps of live chunks */
-    uint64_t pad[7];
+    zs__u64 word;          /* round << 22 | place << 6: equal to the stamps of live chunks */
+    zs__u64 pad[7];
 } zs__round;
 
 typedef struct zs__class {
     uint32_t size, slots, slabs, lines; /* lines: state lines, one more than slabs when the tail needs one */
     zs__recip recip;
     uint32_t region;
-    uint64_t last_full;
+    zs__u64 last_full;
 } zs__class;
 
 /* Slab metadata is laid out per region, one region for each number of lines in use: chunk i has its lines at
@@ -2088,8 +2095,8 @@ typedef struct zs__chunk_cold {
     uint8_t pad[2];
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
-    uint64_t regions;      /* atomic: regions whose lines for this chunk may be resident, a bit each */
-    uint64_t mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
+    zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
+    zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
 #define ZS__CHUNK_CACHED 2u   /* empty, counted in z->cached_bytes */
@@ -2108,12 +2115,12 @@ typedef struct zs__bin_cold {
    order name, words, round, slots, stamp; read in the order slots, stamp, the rest. The slots' words stand apart, 64 of
    each id: generation << 8 | slot, slot ^ 1 while it holds no object with a handle. */
 typedef struct zs__id {
-    uint64_t stamp;        /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
+    zs__u64 stamp;         /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
     uintptr_t slots;       /* char *: slot 0 of its slab */
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t pad;
 #endif
-    uint64_t name;         /* handle less slot and its generation: id, slab part, class, version. The slab
+    zs__u64 name;          /* handle less slot and its generation: id, slab part, class, version. The slab
                               part is raised when the id is bound again */
     uint32_t size;         /* of its class; for ever */
     uint32_t round;        /* of the stamp's place: bytes behind the first round */
@@ -2153,7 +2160,7 @@ struct zslab {
     uint32_t flags_in_effect, owns_memory, rss_policy, fence_ready;
     uint32_t own_fence;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
     size_t page_bytes;
-    uint64_t key;          /* hardened: slot order */
+    zs__u64 key;           /* hardened: slot order */
 
     /* the meta arena and fresh chunks; guarded by arena_lock */
     uint32_t arena_lock;
@@ -2168,15 +2175,15 @@ struct zslab {
     uint32_t id_limit, retired_ids;
     char *id_area, *generation_area; /* where a reservation has the registry */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
-    uint64_t retired_slots; /* atomic: slots whose generations are used up */
+    zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
 
     /* epochs, heaps; guarded by epoch_lock */
     uint32_t epoch_lock;
     uint32_t events;       /* atomic: rises when an epoch closes, is released, reset or found drained */
-    uint64_t current;      /* atomic: id of the current epoch */
-    uint64_t era;          /* of the last epoch opened */
+    zs__u64 current;       /* atomic: id of the current epoch */
+    zs__u64 era;           /* of the last epoch opened */
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
@@ -2191,18 +2198,18 @@ struct zslab {
     struct zslab_domain *shared_domain;
     struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
     zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
-    uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* atomic, by kind */
-    uint64_t purge_calls, purge_bytes, purge_failures; /* atomic */
-    uint64_t created_ns;
-    uint64_t lock_waits;   /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
+    zs__u64 misuse[ZSLAB_E_CORRUPT + 1];  /* atomic, by kind */
+    zs__u64 purge_calls, purge_bytes, purge_failures;  /* atomic */
+    zs__u64 created_ns;
+    zs__u64 lock_waits;    /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
     zslab *next_allocator; /* every allocator of this implementation; under the global lock */
-    uint64_t pad[8];
+    zs__u64 pad[8];
     ZS__CPP_NAMES
 };
 
 /* A ring place: the epoch that has it, or had it last. Guarded by epoch_lock but for the atomic fields. */
 typedef struct zs__place {
-    uint64_t id;           /* atomic: era << 16 | place; stays after the end, for the statistics */
+    zs__u64 id;            /* atomic: era << 16 | place; stays after the end, for the statistics */
     uint32_t state;        /* atomic: zslab_epoch_state */
     uint32_t next;         /* 1 + next free place, first in first out */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
@@ -2211,23 +2218,23 @@ typedef struct zs__place {
     uint32_t domains;      /* domains over it */
     uint32_t next_closing; /* 1 + next place that drains */
     uint32_t unused;       /* i386 aligns the next to 4 bytes */
-    uint64_t opened_ns, rss_before_close, rss_after_close;
+    zs__u64 opened_ns, rss_before_close, rss_after_close;
     char label[32];
-    uint64_t pad[4];
+    zs__u64 pad[4];
 } zs__place;
 ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 128);
 
 /* What the slow paths count for one class of one heap. */
 typedef struct zs__counters {
-    uint64_t slow, new_slab, partial_to_full, full_to_partial, partial_null, current_full, recycled, overflowed;
-    uint64_t cache_miss, epoch_closed, inbox, rebind, remote_frees, remote_flushes, allocs, frees;
-    uint64_t limit, no_memory;
-    uint64_t cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees; /* atomic: any thread adds */
+    zs__u64 slow, new_slab, partial_to_full, full_to_partial, partial_null, current_full, recycled, overflowed;
+    zs__u64 cache_miss, epoch_closed, inbox, rebind, remote_frees, remote_flushes, allocs, frees;
+    zs__u64 limit, no_memory;
+    zs__u64 cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees;  /* atomic: any thread adds */
 } zs__counters;
 
 /* Sizes asked for, in steps that a class may end at: 8, 16, 32, 48 ... the largest class. */
 typedef struct zs__samples {
-    uint64_t bytes;        /* atomic: sum of the sizes */
+    zs__u64 bytes;         /* atomic: sum of the sizes */
     uint64_t *count;       /* [steps] atomic: requests */
     uint32_t steps;
     uint32_t lock;         /* guards the arrays below, where >>advice works: [steps + 1] each */
@@ -2260,15 +2267,15 @@ struct zslab_heap {
     uint32_t attached_count, idle_count, seen_events, pass_left;
     uint32_t todo;         /* 1 + slab: what is left of an inbox taken whole */
     uint32_t scope_count;
-    uint64_t gathered[4];  /* classes with an entry in gather */
-    uint64_t random;       /* hardened: which free slot next */
-    uint64_t requests;     /* with samples: asked for so far; shared mode: atomic */
+    zs__u64 gathered[4];   /* classes with an entry in gather */
+    zs__u64 random;        /* hardened: which free slot next */
+    zs__u64 requests;      /* with samples: asked for so far; shared mode: atomic */
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
     uintptr_t *row_of;     /* zs__row * by ring place, atomic */
     zs__row *made;         /* every row it ever made, push-only; atomic head */
     zs__scope scopes[ZS__SCOPES_MAX];
-    uint64_t pad[8];       /* what others write stands on a line of its own */
+    zs__u64 pad[8];        /* what others write stands on a line of its own */
     uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
     uint32_t pad2[15];
 };
@@ -3320,11 +3327,11 @@ static struct {
                               hook may wait for callbacks that take `lock`, so it never happens under that one */
     uint32_t allocator_count;
     uint32_t *fork_word;
-    uint64_t process_id;
+    zs__u64 process_id;
     zs__lock lock;         /* guards what follows */
     zslab *allocators;
-    uint64_t era;          /* of the next allocator's first epoch: ids of two allocators do not meet */
-    uint64_t threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
+    zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
+    zs__u64 threads[ZS__THREADS_MAX / 64];  /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
 
 static void zs__forked(void);
@@ -7158,8 +7165,8 @@ typedef struct zs__pool_fixed {
     size_t capacity_bytes;
     uint32_t slot_count;
     uint32_t shift;      /* stride = odd part << shift */
-    uint64_t cell_mask;
-    uint64_t queue_capacity; /* 0: refuses everything */
+    zs__u64 cell_mask;
+    zs__u64 queue_capacity;  /* 0: refuses everything */
     zslab_fallback fallback;
     void *block;         /* what the system gave, to be released; NULL: the caller's buffer */
     size_t block_bytes;
@@ -7168,8 +7175,8 @@ typedef struct zs__pool_fixed {
 
 /* Written by remotes. */
 typedef struct zs__pool_inbox {
-    uint64_t tail;        /* pushes so far, and CLOSED */
-    uint64_t remote_full;
+    zs__u64 tail;         /* pushes so far, and CLOSED */
+    zs__u64 remote_full;
     uint32_t refs;
 } zs__pool_inbox;
 
@@ -7178,7 +7185,7 @@ struct zslab_remote {
     char pad_fixed[ZS__POOL_LINE - sizeof(zs__pool_fixed) % ZS__POOL_LINE];
     zs__pool_inbox inbox;
     char pad_inbox[ZS__POOL_LINE - sizeof(zs__pool_inbox) % ZS__POOL_LINE];
-    uint64_t head; /* taken home so far; the owner writes it once a drain, pushers read it */
+    zs__u64 head;  /* taken home so far; the owner writes it once a drain, pushers read it */
     char pad_head[ZS__POOL_LINE - sizeof(uint64_t)];
 };
 
@@ -7187,9 +7194,9 @@ struct zslab_pool {
     /* The owner's; statistics read the counters. The first line serves the fast paths. */
     uintptr_t top_state; /* address of the newest free slot's state; 0: top is empty, see head */
     char *top;
-    uint64_t drain_at;  /* drain when tail reaches this */
-    uint64_t returns;   /* slots that came home; what is not home any more was reused */
-    uint64_t key;       /* of the links */
+    zs__u64 drain_at;   /* drain when tail reaches this */
+    zs__u64 returns;    /* slots that came home; what is not home any more was reused */
+    zs__u64 key;        /* of the links */
     uint32_t head;      /* index of the first slot on the list, or ZS__POOL_NONE */
     uint32_t listed;    /* slots on the list */
     uint32_t fresh;     /* slots from here up were never used */
@@ -7198,9 +7205,9 @@ struct zslab_pool {
     uint32_t high_water;
     uint32_t threshold;
     uint32_t cooldown; /* checks until the adaptive policy may step again */
-    uint64_t fallbacks;
-    uint64_t drains;
-    uint64_t corruption_events;
+    zs__u64 fallbacks;
+    zs__u64 drains;
+    zs__u64 corruption_events;
 };
 
 /* Who writes a line does not share it: fixed (nobody), inbox (remotes), head (owner), the rest (owner). */

@@ -1014,19 +1014,19 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
 
 typedef struct zs__zns_cache { /* the volatile cache of one zone */
     uint8_t **block;           /* capacity_blocks entries, NULL where flushed */
-    uint64_t flushed;          /* blocks below this are durable */
-    uint64_t undone;           /* the word before an unflushed reset, or 0 */
+    zs__u64 flushed;           /* blocks below this are durable */
+    zs__u64 undone;            /* the word before an unflushed reset, or 0 */
 } zs__zns_cache;
 
 typedef struct zs__zns_file {
     zslab_zns_geometry geometry;
-    uint64_t capacity_blocks, data_at;
+    zs__u64 capacity_blocks, data_at;
     uint8_t *map;
     size_t map_bytes;
     int fd, writable, generic;
     zs__lock lock;                     /* conditions' counts; all of the cache */
     uint32_t active_count, open_count; /* [FILE-2] */
-    uint64_t op_count;                 /* operations so far */
+    zs__u64 op_count;                  /* operations so far */
     zslab_zns_fault *faults;
     uint64_t *struck; /* matching operations so far, one for each fault */
     size_t fault_count;
@@ -2374,11 +2374,11 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_RESERVED(word) ((uint32_t)(word))
 
 typedef struct zs__zns_zone {
-    uint64_t word;  /* [ZONE-1] */
-    uint64_t start; /* byte offset */
-    uint64_t seq;
-    uint64_t owner; /* epoch that has it alone, or 0 */
-    uint64_t live_blocks;
+    zs__u64 word;   /* [ZONE-1] */
+    zs__u64 start;  /* byte offset */
+    zs__u64 seq;
+    zs__u64 owner;  /* epoch that has it alone, or 0 */
+    zs__u64 live_blocks;
     uint32_t capacity; /* blocks */
     uint32_t limit;    /* blocks for frames: capacity less the room for an index */
     uint32_t state, refs, lifetime, users, errors, failed;
@@ -2391,7 +2391,7 @@ typedef struct zs__zns_zone {
 typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go */
     uint32_t cur, next;         /* zones; changed with zone_lock held, cur read without */
     uint32_t preparing, lifetime;
-    uint64_t owner;
+    zs__u64 owner;
 } zs__zns_stream;
 
 #define ZS__ZNS_B_FREE          0u /* buffer states */
@@ -2407,8 +2407,8 @@ typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go
 #define ZS__ZNS_B_ENTRIES(word) ((uint32_t)((word) >> 28 & 8191))
 
 typedef struct zs__zns_buffer {
-    uint64_t word, done;                 /* [BUF-1] */
-    uint64_t pin;                        /* retired | readers [BUF-2] */
+    zs__u64 word, done;                  /* [BUF-1] */
+    zs__u64 pin;                         /* retired | readers [BUF-2] */
     uint32_t state, frame, limit, dirty; /* limit: blocks, atomic; dirty: entries to clear before reuse */
     uint64_t *entry;                     /* pairs of words */
     uint8_t *pages, *payload;            /* room for the header lies right before the payload */
@@ -2424,8 +2424,8 @@ typedef struct zs__zns_buffer {
 #define ZS__ZNS_E_PINS        (((uint64_t)1 << 56) - 1)
 
 typedef struct zs__zns_ep {
-    uint64_t word; /* [EP-1] */
-    uint64_t id, expected;
+    zs__u64 word;  /* [EP-1] */
+    zs__u64 id, expected;
     zs__zns_stream own, *stream;
     uintptr_t cur; /* the buffer that takes objects now */
     zs__zns_buffer *lane[ZSLAB_ZNS_LANES];
@@ -2433,7 +2433,7 @@ typedef struct zs__zns_ep {
     uint32_t *zone;
     uint32_t zone_count, zone_room, last_zone;
     uint32_t frames; /* newest frame id + 1: its list */
-    uint64_t objects, user_bytes, device_blocks;
+    zs__u64 objects, user_bytes, device_blocks;
     uint32_t slot, lifetime, listed, sealed; /* [META-1] */
     char label[32];
 } zs__zns_ep;
@@ -2442,8 +2442,8 @@ typedef struct zs__zns_ep {
 #define ZS__ZNS_F_STORED 1u
 
 typedef struct zs__zns_frame {
-    uint64_t gen; /* 0: free [GEN-1] */
-    uint64_t zone_seq, frame_seq;
+    zs__u64 gen;  /* 0: free [GEN-1] */
+    zs__u64 zone_seq, frame_seq;
     uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
     uint32_t zone, block, blocks, header_blocks, payload_bytes, count, heads, state, bad;
     uint32_t next, next_free; /* ids + 1 */
@@ -2461,7 +2461,7 @@ struct zslab_zns {
     zs__lock zone_lock; /* zone states, streams, exclusive, cursor */
     uint32_t exclusive, cursor;
     uintptr_t frame_page[ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE];
-    uint64_t frame_free; /* tag << 32 | id + 1 */
+    zs__u64 frame_free;  /* tag << 32 | id + 1 */
     uint32_t frame_top;
     zs__lock page_lock; /* making pages of frames and epochs */
     uintptr_t epoch_page[ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE];
@@ -2469,15 +2469,15 @@ struct zslab_zns {
     zs__lock meta_lock;
     uint32_t meta_zone, meta_used, meta_spare, window_count;
     uint32_t window[ZS__ZNS_WINDOW + 1]; /* zones that may be opened without a further record */
-    uint64_t seq, seq_limit;             /* next sequence; persisted ahead */
-    uint64_t doubt[ZS__ZNS_DOUBTS][2];   /* frame sequences [from, to) that a crash found unsynced */
+    zs__u64 seq, seq_limit;              /* next sequence; persisted ahead */
+    zs__u64 doubt[ZS__ZNS_DOUBTS][2];    /* frame sequences [from, to) that a crash found unsynced */
     uint32_t doubt_count, clean;         /* clean: the log ends with an orderly close */
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
-    uint64_t frame_seq, underway, synced; /* frames begun, being written, covered by a flush */
+    zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
     zs__lock flush_lock;
-    uint64_t flush_begun, flush_done;
-    uint64_t objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
+    zs__u64 flush_begun, flush_done;
+    zs__u64 objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
     zslab_zns_recovery_report recovery;
 };
 

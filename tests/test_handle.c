@@ -604,7 +604,7 @@ static void two_frees_at_once(uint32_t flags, int by_pointer)
 enum { BOARD = 256 };
 typedef struct board { /* entities that some threads replace while others look them up */
     zslab *z;
-    uint64_t cell[BOARD]; /* zslab_handle, atomic */
+    zs__u64 cell[BOARD];  /* zslab_handle, atomic */
     int stop;
     uint64_t seen, wrong;
 } board;
