@@ -31,7 +31,7 @@ build/msan/%: override CC = clang
 MSANS = $(filter-out %_shift12 %_shift20 %_none %_totals %_static %_untagged %_no_os %_bare test_plugin test_shim% \
         misuse_%,$(TESTS))
 msan: ## the tests under MemorySanitizer (clang)
-	$(call run,msan,$(MSANS))
+	$(call run,msan,$(MSANS),-x 5)
 
 # report_*.c: user code does one wrong thing, the library linked to it. Each checker runs those that name what it says.
 define reports
