@@ -56,6 +56,8 @@ one() # name, title, compiler, flags, runner, patience
     done
     # shellcheck disable=SC2086  # words
     make -s -k -j "$jobs" FLAVOUR="targets/$1" CC="$3" CFLAGS="$4" $built >"$out/build.log" 2>&1 || tail -n 30 "$out/build.log"
+    # two of the first programs to start would both set Windows up
+    [ "$runner" != wine ] || wine cmd /c exit >"$out/wine.log" 2>&1 || cat "$out/wine.log"
     # shellcheck disable=SC2086
     tests/run.sh -j "$jobs" -l "$out/log" -r "$runner" -n "$out/notes" -x "$6" $programs | tee "$out/result"
     times >"$out/times" # of all so far
