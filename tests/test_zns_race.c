@@ -10,16 +10,16 @@ static const zslab_zns_geometry drive = {262144, 229376, 64, 4096, 8, 10, 32768,
 
 typedef struct shared {
     zslab_zns *s;
-    uint64_t epoch[SHARED];    /* current ids; exchanged before the release */
-    uint64_t released[SHARED]; /* the last one whose release returned */
+    zs__u64 epoch[SHARED];    /* current ids; exchanged before the release */
+    zs__u64 released[SHARED]; /* the last one whose release returned */
     uint32_t stop;
-    uint64_t number, appended, refused, released_count, read_back, stale, full;
-    uint64_t wrong, ghosts, late, errors;
+    zs__u64 number, appended, refused, released_count, read_back, stale, full;
+    zs__u64 wrong, ghosts, late, errors;
 } shared;
 
 typedef struct worker {
     shared *w;
-    uint64_t random;
+    zs__u64 random;
     int id;
 } worker;
 
