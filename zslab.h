@@ -38,6 +38,8 @@
      zslab_remote_*                                  any thread
      zslab_stats_*, zslab_check, zslab_owns          any thread; zslab_check wants a quiet allocator
      zslab_free from a signal handler                with ZSLAB_FLAG_SHARED or ZSLAB_NO_TLS only
+     after a fork                                    the child goes on with all of it; the first call there
+                                                     comes from the thread that forked
 
    OPTIONS (define before the include; the layout ones must agree in every file)
      ZSLAB_IMPLEMENTATION          this file holds the code
@@ -2169,7 +2171,6 @@ struct zslab {
     size_t reserved_meta_bytes, record_committed, range_committed;
     uint32_t fresh_chunk, chunk_limit; /* first chunk never grouped; chunks usable (a buffer lends its top ones) */
     uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
-    struct zs__row *rows_spare;
     struct zslab_domain *domains_spare;
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
     uint32_t id_limit, retired_ids;
@@ -3068,15 +3069,16 @@ static uint32_t *zs__os_fork_word(int on)
 {
 #if defined(__linux__)
     static uint32_t *page;
-    if (on && !page) {
+    uint32_t *was = page;
+    if (on && !was) {
         void *p = mmap(NULL, zs__os_page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | ZS__MAP_ANON, -1, 0);
         if (p != MAP_FAILED && madvise(p, zs__os_page_bytes(), 18) == 0)
             page = (uint32_t *)p;
         else if (p != MAP_FAILED)
             munmap(p, zs__os_page_bytes());
-    } else if (!on && page) {
-        munmap(page, zs__os_page_bytes());
-        page = NULL;
+    } else if (!on && was) {
+        page = NULL; /* a fork that comes here finds no word, not one that is gone */
+        munmap(was, zs__os_page_bytes());
     }
     return page;
 #else
@@ -3323,11 +3325,11 @@ static ZS__NOINLINE zslab_result zs__misuse(const zslab *z, zslab_result what, c
 
 #define ZS__THREADS_MAX 65536u
 static struct {
-    zs__lock setup;        /* guards the next three and the system's hooks; taken before `lock`. Making or ending a
+    zs__lock setup;        /* guards the next two and the system's hooks; taken before `lock`. Making or ending a
                               hook may wait for callbacks that take `lock`, so it never happens under that one */
     uint32_t allocator_count;
     uint32_t *fork_word;
-    zs__u64 process_id;
+    zs__u64 process_id;    /* atomic: of the process that first made an allocator, or of its child that did */
     zs__lock lock;         /* guards what follows */
     zslab *allocators;
     zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
@@ -3336,11 +3338,19 @@ static struct {
 
 static void zs__forked(void);
 
-/* In the child of a fork: once, before any lock is taken. */
+/* In the child of a fork: once, before any lock is taken and before the call has begun to change anything. */
 static inline void zs__fork_check(void)
 {
     uint32_t *word = zs__global.fork_word;
-    if (word ? ZS__UNLIKELY(zs__load_u32(word) == 0) : zs__os_process_id() != zs__global.process_id)
+    if (word ? ZS__UNLIKELY(zs__load_u32(word) == 0) : zs__os_process_id() != zs__load_u64(&zs__global.process_id))
+        zs__forked();
+}
+
+/* The same where there may be no allocator, and so no word, but another thread that makes the first one. */
+static void zs__fork_check_process(void)
+{
+    uint64_t id = zs__os_process_id(), was = 0;
+    if (!zs__cas_u64(&zs__global.process_id, &was, id) && was != id) /* ordered with nothing: of this process or not */
         zs__forked();
 }
 
@@ -3578,6 +3588,22 @@ static int zs__commit_upto(zslab *z, char *base, size_t *done, size_t upto, size
     return 0;
 }
 
+/* A buffer's top fresh chunks become bump space. At whichever instruction a fork comes, the child finds the old space,
+   the new one, or no room at all: the range's end is beyond either. Arena lock held. */
+static void zs__meta_lend(zslab *z, uint32_t chunks)
+{
+    size_t bytes = (size_t)chunks * ZS__CHUNK_BYTES;
+    char *from = z->base + (size_t)(z->chunk_limit - chunks) * ZS__CHUNK_BYTES;
+    z->chunk_limit -= chunks;
+    zs__tell_plain(from, bytes);
+    z->meta_top = z->base + z->range_bytes;
+    zs__compiler_barrier();
+    z->meta = from;
+    z->meta_end = z->meta_committed = from + bytes;
+    zs__compiler_barrier();
+    z->meta_top = from;
+}
+
 /* Metadata of a heap, a row or a domain, zeroed: bump, never freed; their owners keep spare lists. A buffer
    lends its top fresh chunks when the bump space is used up. Arena lock held. */
 static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
@@ -3587,10 +3613,7 @@ static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
         uint32_t chunks = (uint32_t)((bytes + alignment + ZS__CHUNK_MASK) >> ZSLAB_CHUNK_SHIFT);
         if (!z->config.memory || z->chunk_limit < z->fresh_chunk + chunks)
             return NULL;
-        z->chunk_limit -= chunks;
-        z->meta = z->meta_top = z->base + (size_t)z->chunk_limit * ZS__CHUNK_BYTES;
-        z->meta_end = z->meta_committed = z->meta + (size_t)chunks * ZS__CHUNK_BYTES;
-        zs__tell_plain(z->meta, (size_t)chunks * ZS__CHUNK_BYTES);
+        zs__meta_lend(z, chunks);
         p = (char *)zs__round_up((size_t)z->meta_top, alignment);
     }
     if (p + bytes > z->meta_committed) {
@@ -4388,20 +4411,33 @@ static uint32_t zs__id_new(zslab *z, uint32_t cls, zslab_result *why)
     return id + 1;
 }
 
-/* Raise the slab part and mark every word free, so that no handle of the id is or comes alive again; 0: some slot's
-   generations would be used up, the id retires. Arena lock held. */
-static int zs__id_raise(zslab *z, uint32_t id, const zs__class *k)
+/* Would a raise leave some slot without a generation? */
+static int zs__id_used_up(const zslab *z, uint32_t id, const zs__class *k)
 {
-    zs__id *e = zs__id_at(z, id);
-    uint32_t *words = zs__id_words(z, id), i, highest = 0;
+    const uint32_t *words = zs__id_words(z, id);
+    uint32_t i, highest = 0;
     for (i = 0; i < zs__id_slots(k); i++) {
         uint32_t generation = zs__load_u32(words + i) >> 8;
         if (generation > highest)
             highest = generation;
     }
-    if (zs__id_part(e) + 1 + highest >= ZS__GENERATION_END) {
-        zs__store_rel_u64(&e->stamp, ZS__ID_SPARE);
-        z->retired_ids++;
+    return zs__id_part(zs__id_at(z, id)) + 1 + highest >= ZS__GENERATION_END;
+}
+
+static void zs__id_retire(zslab *z, uint32_t id) /* it is nobody's, for ever. Arena lock held */
+{
+    zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE);
+    z->retired_ids++;
+}
+
+/* Raise the slab part and mark every word free, so that no handle of the id is or comes alive again; 0: some slot's
+   generations would be used up, the id retires. Arena lock held. */
+static int zs__id_raise(zslab *z, uint32_t id, const zs__class *k)
+{
+    zs__id *e = zs__id_at(z, id);
+    uint32_t *words = zs__id_words(z, id), i;
+    if (zs__id_used_up(z, id, k)) {
+        zs__id_retire(z, id);
         return 0;
     }
     zs__store_u64(&e->name, e->name + ((uint64_t)1 << 18)); /* relaxed: before the release stores of zs__id_bind */
@@ -4954,8 +4990,8 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     zs__store_u32(&place->ended, 0);
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
-    zs__store_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
-    zs__store_rel_u64(&place->id, e); /* release: pairs with zs__place_find */
+    zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
+    zs__store_rel_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__happens(z, e, ZSLAB_EPOCH_EVENT_OPEN);
     return e;
 }
@@ -5165,8 +5201,6 @@ static zs__row *zs__row_new(zslab_heap *heap)
         return NULL;
     row->z = z;
     row->heap = heap;
-    row->made = heap->made;
-    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_counters */
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
     for (cls = 0; cls <= z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
@@ -5178,6 +5212,8 @@ static zs__row *zs__row_new(zslab_heap *heap)
         if (!z->shared)
             bin->limit = entries += zs__magazine_entries(z, cls);
     }
+    row->made = heap->made;
+    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_counters */
     return row;
 }
 
@@ -5838,7 +5874,7 @@ static zslab_heap *zs__heap_new(zslab *z)
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
-    z->heap_count++;
+    z->heap_count++; /* in this order: zs__fork_allocator */
     zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
     return heap;
 }
@@ -5928,6 +5964,7 @@ static void zs__heap_give(zslab_heap *heap)
 static void zs__heap_settle(zslab_heap *heap)
 {
     zs__row *row;
+    zs__fork_check();
     zs__gather_flush(heap, ~(uint32_t)0);
     zs__heap_fold(heap, ~(uint32_t)0);
     for (row = heap->attached; row; row = row->next)
@@ -6023,6 +6060,7 @@ static void zs__thread_exited(void)
     uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
     if (!thread || thread == ZS__THREAD_GONE)
         return;
+    zs__fork_check();
     zs__lock_take(&zs__global.lock);
     thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
     if (!thread) {
@@ -6707,13 +6745,17 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
    Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks while
    others may go on. Chunks are walked by address, without a lock; [STATS-1] holds here as for snapshots.       */
 
+static uint32_t zs__chunks_known(const zslab *z) /* chunks that have a cold record. Arena lock, or nobody else */
+{
+    return z->config.memory || z->fresh_chunk < z->record_committed ? z->fresh_chunk : (uint32_t)z->record_committed;
+}
+
 static uint32_t zs__chunks_bound(zslab *z) /* chunks that may ever have been bound */
 {
     uint32_t chunks;
+    zs__fork_check();
     zs__arena_take(z);
-    chunks = z->fresh_chunk;
-    if (!z->config.memory && chunks > z->record_committed)
-        chunks = (uint32_t)z->record_committed;
+    chunks = zs__chunks_known(z);
     zs__arena_drop(z);
     return chunks;
 }
@@ -6985,6 +7027,21 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit
     return d ? d : (zslab_domain *)zs__fail_null(why);
 }
 
+/* One entry more on the thread's stack of scopes, which has room. Before d->inside counts it, as an exit takes it off
+   after: whoever is counted inside is on a stack (zs__fork_scopes). Epoch lock held. */
+static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
+{
+    zs__scope *top = &heap->scopes[heap->scope_count];
+    if (heap->scope_count && top[-1].domain == d) {
+        top[-1].entered++;
+        return;
+    }
+    top->domain = d;
+    top->entered = 1;
+    zs__compiler_barrier();
+    heap->scope_count++;
+}
+
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 {
     zslab *z = d ? d->z : NULL;
@@ -7002,21 +7059,17 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
         r = ZSLAB_E_CLOSED;
     else if (!z->shared && (!top || top->domain != d) && heap->scope_count == ZS__SCOPES_MAX)
         r = ZSLAB_E_LIMIT;
-    else
+    if (r == ZSLAB_OK) {
+        if (z->shared)
+            z->shared_domain = d;
+        else
+            zs__scope_push(heap, d);
         d->inside++;
-    if (r == ZSLAB_OK && z->shared)
-        z->shared_domain = d;
-    zs__epochs_drop(z);
-    if (r != ZSLAB_OK || z->shared)
-        return r;
-    if (top && top->domain == d) {
-        top->entered++;
-    } else {
-        heap->scopes[heap->scope_count].domain = d;
-        heap->scopes[heap->scope_count++].entered = 1;
-        zs__heap_switch(heap);
     }
-    return ZSLAB_OK;
+    zs__epochs_drop(z);
+    if (r == ZSLAB_OK && !z->shared && heap->scopes[heap->scope_count - 1].entered == 1)
+        zs__heap_switch(heap);
+    return r;
 }
 
 /* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
@@ -7046,6 +7099,7 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
     zslab_heap *heap = z ? zs__heap_peek(z) : NULL;
     zs__scope *top = heap && heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     const int nested = z && !z->shared;
+    uint32_t others;
     if (!heap || (nested && (!top || top->domain != d)))
         return ZSLAB_E_INVALID;
     zs__epochs_take(z);
@@ -7053,9 +7107,10 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
         zs__epochs_drop(z);
         return ZSLAB_E_INVALID;
     }
+    others = --d->inside;
     if (nested && --top->entered == 0)
         heap->scope_count--;
-    if (--d->inside) {
+    if (others) {
         zs__epochs_drop(z);
     } else {
         zslab_result r;
@@ -8452,6 +8507,7 @@ static size_t zs__advise(const zslab *z, uint32_t *out, size_t most, uint64_t *s
     *slot_bytes = 0;
     if (!s || !out)
         return 0;
+    zs__fork_check();
     zs__lock_take(zs__as_lock(&s->lock));
     s->sum[0] = 0;
     for (step = 0; step < s->steps; step++) {
@@ -9429,7 +9485,6 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
             return p;
         zs__undo(z, p);
     }
-    zs__fork_check();
     zs__heap_pass(heap);
     for (;;) {
         row = zs__row_for(heap, e, why);
@@ -9450,6 +9505,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     size_t cls = size ? zs__class_of(z, size) : 0;
     if (out_p)
         *out_p = NULL;
+    zs__fork_check(); /* before the slot is taken: it gets its id under the arena lock */
     if (size && cls != z->class_count)
         zs__sample(heap, size);
     if (!size)
@@ -9626,6 +9682,7 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
         return ZSLAB_E_TOO_BIG;
     if (!heap)
         return zslab_last_error();
+    zs__fork_check();
     if (z->shared) {
         r = ZSLAB_E_CLOSED;
         row = zs__shared_row(z, zs__load_acq_u64(&z->current), &r); /* acquire: pairs with zslab_epoch_advance */
@@ -10175,7 +10232,6 @@ static int zs__global_join(zslab *z)
             zs__global.fork_word = zs__os_fork_word(1);
             if (zs__global.fork_word)
                 zs__store_u32(zs__global.fork_word, 1);
-            zs__global.process_id = zs__os_process_id();
         }
     }
     if (!failed) {
@@ -10223,6 +10279,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     uint32_t q;
     if (given && !zs__config_valid(given))
         return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+    zs__fork_check_process();
     if (ZSLAB_NO_OS && !given) /* the one without memory that zs__config_valid does not see */
         return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
     zs__derive(scratch, &config);
@@ -10297,18 +10354,62 @@ ZSLAB_API void zslab_destroy(zslab *z)
     zs__lock_drop(&zs__global.lock);
     if (!--zs__global.allocator_count) {
         zs__os_on_thread_exit(0);
-        zs__os_fork_word(0);
         zs__global.fork_word = NULL;
+        zs__os_fork_word(0);
     }
     zs__lock_drop(&zs__global.setup);
     zs__unreserve(z);
 }
 
 /* ---- >>fork ----------------------------------------------------------------
-   The child of a fork starts from whatever the other threads were in the middle of: slot states are the truth
-   [STATE-1], everything else is made from them again. */
+   The child of a fork starts from whatever the other threads were in the middle of, at any instruction
+   (tests/test_fork_step.c). One thread is left, the one that forked, and it was in no call.
 
-/* Words, mask, home count and listing of a chunk, from the states. In the child of a fork, one thread. */
+   [FORK-1] Slot states are the truth [STATE-1]; words, masks, counts and lists of free slots are made from them again.
+            What was in transit is free. An object that was being made or freed may stay as one that nobody knows.
+   [FORK-2] A list of chunks may end too early or run into another one, but each link leads to a chunk that the list
+            had: a list is spliced before its head moves. Whoever finds a chunk first keeps it, the pool before all
+            others, since only the pool takes chunks that have yet to leave where they were; what nobody finds was on
+            its way and goes to the pool.
+   [FORK-3] A row serves its epoch iff its place says so; every other row the heap made is idle. A gate is open iff the
+            place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done. */
+
+/* Registry ids: each is a slab's, spare or used up. Where hint and entry disagree, it was on its way to the slab. */
+static void zs__fork_ids(zslab *z)
+{
+    uint32_t id, chunk, i;
+    zs__zero(z->class_ids, sizeof z->class_ids);
+    z->retired_ids = 0;
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
+        zs__chunk_cold *x = &z->cold[chunk];
+        const zs__class *k = zs__chunk_class(z, &z->chunks[chunk]);
+        uint32_t first = zs__chunk_slab(z, &z->chunks[chunk]), slabs = x->ids ? k->slabs : 0;
+        for (i = 0, x->ids = 0; i < slabs; i++) {
+            uint32_t hint = zs__slab_id(z, first + i);
+            const zs__id *e = hint && hint <= z->id_count ? zs__id_at(z, hint - 1) : NULL;
+            if (e && !(e->stamp & ZS__ID_SPARE) && (char *)e->slots == zs__slab_slots(z, chunk, first + i))
+                x->ids++;
+            else
+                zs__slab_id_set(z, first + i, 0);
+        }
+    }
+    for (id = z->id_count; id-- > 0;) {
+        const zs__id *e = zs__id_at(z, id);
+        uint32_t cls = (uint32_t)(e->name >> 2) & 255;
+        size_t at = (size_t)((char *)e->slots - z->base);
+        chunk = (uint32_t)(at >> ZSLAB_CHUNK_SHIFT);
+        if (e->slots && !(e->stamp & ZS__ID_SPARE) &&
+            zs__slab_id(z, zs__chunk_slab(z, &z->chunks[chunk]) +
+                               (uint32_t)((at & ZS__CHUNK_MASK) / ((size_t)e->size * 64))) == id + 1)
+            continue;
+        if (zs__id_used_up(z, id, &z->classes[cls]))
+            zs__id_retire(z, id);
+        else
+            zs__id_spare(z, id, cls);
+    }
+}
+
+/* Words, mask, home count and listing of a chunk of the bin, from the states. */
 static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
@@ -10321,12 +10422,11 @@ static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
     for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
         uint32_t slab = first + number;
         uint64_t full = zs__slab_full(k, number), held, word, left;
-        z->hints[slab].queued = 0;
         zs__handles_settle(z, chunk, slab);
         zs__take_remote(z, slab);
         held = zs__slab_in_state(z, slab, ZS__LIVE) | zs__slab_in_state(z, slab, ZS__HANDLE) |
                zs__slab_in_state(z, slab, ZS__GUARDED) | zs__slab_in_state(z, slab, ZS__RETIRED);
-        word = full & ~held; /* what was in transit is free: its thread is gone */
+        word = full & ~held;
         z->words[slab] = word;
         for (left = word; left; left &= left - 1)
             zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(left), ZS__FREE);
@@ -10341,121 +10441,218 @@ static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
         zs__cold_of(z, bin)->fresh = chunk + 1;
 }
 
-/* The lists of a bin that somebody may have been changing. Forward links are right at every point of a change; the rest
-   follows from them. */
-static void zs__fork_bin(zslab *z, zs__bin *bin)
+/* A chunk of the row's round is the bin's, any other waits to be bound again. [FORK-2] */
+static void zs__fork_bin_chunks(zslab *z, zs__row *row, zs__bin *bin, uint32_t head)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
-    uint32_t chunk, before = 0;
+    uint32_t chunk, next;
+    for (chunk = head; chunk && !z->cold[chunk - 1].mark; chunk = next) {
+        zs__chunk_cold *x = &z->cold[chunk - 1];
+        next = x->all_next;
+        x->mark = 1;
+        if (row->stamp && z->chunks[chunk - 1].stamp == row->stamp) {
+            zs__all_push(z, b, chunk - 1);
+            zs__fork_chunk(z, bin, chunk - 1);
+            continue;
+        }
+        x->all_next = b->stale;
+        b->stale = chunk;
+        b->stale_tail = b->stale_count++ ? b->stale_tail : chunk;
+    }
+}
+
+static void zs__fork_bin(zslab *z, zs__row *row, zs__bin *bin)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t all = b->all, stale = b->stale;
     bin->top = bin->bottom;
     bin->avail = 0;
     bin->current = 0;
-    b->partial = b->fresh = 0;
-    if (b->all == b->stale) /* halfway through zs__bin_forget */
-        b->all = 0;
-    b->all_count = 0;
-    for (chunk = b->all; chunk; chunk = z->cold[chunk - 1].all_next) {
-        z->cold[chunk - 1].all_prev = before;
-        before = chunk;
-        b->all_count++;
-        zs__fork_chunk(z, bin, chunk - 1);
-    }
-    b->all_tail = before;
-    b->stale_count = 0;
-    for (chunk = b->stale; chunk; chunk = z->cold[chunk - 1].all_next) {
-        b->stale_tail = chunk;
-        b->stale_count++;
-    }
+    zs__zero(b, sizeof *b); /* the lock too */
+    zs__fork_bin_chunks(z, row, bin, all);
+    zs__fork_bin_chunks(z, row, bin, stale);
+    if (b->all || b->stale)
+        row->used[bin->cls >> 6] |= (uint64_t)1 << (bin->cls & 63);
 }
 
-static void zs__fork_heap(zslab *z, zslab_heap *heap, int torn)
+/* [FORK-3] */
+static void zs__fork_row(zslab *z, zslab_heap *heap, zs__row *row)
+{
+    const zs__place *place = &z->places[row->place];
+    uint32_t cls;
+    if (zs__row_at(heap, row->place) == row && row->epoch) {
+        int open = place->id == row->epoch && place->state == ZSLAB_EPOCH_ACTIVE &&
+                   row->stamp == zs__round_of(z, row->place)->word;
+        row->gate = open && !z->own_fence ? row->epoch : 0;
+        zs__row_link(&heap->attached, row);
+        heap->attached_count++;
+    } else {
+        if (zs__row_at(heap, row->place) == row)
+            heap->row_of[row->place] = 0;
+        row->gate = row->epoch = row->stamp = 0;
+        zs__row_link(&heap->idle, row);
+        heap->idle_count++;
+    }
+    row->lock = row->swept = row->cursor_cls = row->cursor_chunk = 0;
+    zs__zero(row->plain, sizeof row->plain);
+    zs__zero(row->used, sizeof row->used);
+    for (cls = 0; cls < z->class_count; cls++)
+        zs__fork_bin(z, row, zs__bin_at(row, cls));
+}
+
+static void zs__fork_heap(zslab *z, zslab_heap *heap)
 {
     zs__row *row;
-    uint32_t cls, q;
-    heap->inbox = heap->todo = 0;
-    if (torn) { /* its lists of rows may be: attached ones are found by place, idle ones are lost */
-        heap->attached = heap->idle = heap->pass_next = NULL;
-        heap->attached_count = heap->idle_count = 0;
-        for (q = 0; q < z->epoch_count; q++)
-            if ((row = zs__row_at(heap, q)) != NULL) {
-                zs__row_link(&heap->attached, row);
-                heap->attached_count++;
-            }
-    }
-    for (cls = 0; cls < z->class_count; cls++) /* whatever was gathered is found by its state */
-        heap->gather[cls].slab = 0;
-    heap->gathered[0] = heap->gathered[1] = heap->gathered[2] = heap->gathered[3] = 0;
-    for (row = heap->attached; row; row = row->next) {
-        row->lock = 0;
-        row->cursor_cls = row->cursor_chunk = 0;
-        row->plain[0] = row->plain[1] = row->plain[2] = row->plain[3] = 0;
-        for (cls = 0; cls < z->class_count; cls++) {
-            zs__bin *bin = zs__bin_at(row, cls);
-            zs__cold_of(z, bin)->lock = 0;
-            zs__cold_of(z, bin)->listed = 0;
-            zs__fork_bin(z, bin);
-        }
-    }
+    heap->inbox = heap->todo = 0; /* whatever was given back, or is about to be, is found by its state */
+    zs__zero(heap->gather, z->class_count * sizeof *heap->gather);
+    zs__zero(heap->gathered, sizeof heap->gathered);
+    heap->row = heap->attached = heap->idle = heap->pass_next = NULL;
+    heap->attached_count = heap->idle_count = 0;
+    for (row = heap->made; row; row = row->made)
+        zs__fork_row(z, heap, row);
+    heap->seen_events = z->events - 1; /* look at all of them */
 }
 
-/* Places and the arena's counts, from what was stored last. */
-static void zs__fork_lists(zslab *z)
+/* Nobody but the thread `mine`, whose scopes are its own, is inside of a domain any more. */
+static void zs__fork_scopes(zslab *z, uint32_t mine)
 {
-    uint32_t q, r, chunk;
+    zslab_heap *heap;
+    uint32_t i, turn;
+    for (turn = 0; turn < 2; turn++)
+        for (heap = z->heaps; heap; heap = heap->next)
+            for (i = 0; i < heap->scope_count; i++)
+                if (!turn)
+                    heap->scopes[i].domain->inside = 0;
+                else if (heap->thread == mine)
+                    heap->scopes[i].domain->inside += heap->scopes[i].entered;
+}
+
+/* Free places and those that drain, from their states. */
+static void zs__fork_places(zslab *z)
+{
+    uint32_t q;
     z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
-        place->purging = 0;
+        place->purging = place->draining = 0;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
             zs__place_free(z, place);
         } else if (place->state == ZSLAB_EPOCH_CLOSING) {
             zs__closing_append(z, place);
         }
     }
-    for (r = 0; r < z->region_count; r++) /* a group half set aside is lost */
-        if (z->regions[r].group_end < z->regions[r].group_next)
-            z->regions[r].group_end = z->regions[r].group_next;
-    z->pool_count = 0;
-    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-        z->pool_count++;
-    for (chunk = 0; chunk < z->fresh_chunk && (z->config.memory || chunk < z->record_committed); chunk++)
-        z->cold[chunk].mark = 0; /* of a sweep that nobody ends: the next one would take the chunk for its own */
 }
 
-/* The child has one thread: locks are free, other threads' heaps are parked, words follow the states. An object
-   that another thread was in the middle of allocating stays allocated. */
+/* What a close that was in the middle of it had yet to do, or had counted. [EPOCH-3] */
+static void zs__fork_draining(zslab *z, zs__place *place)
+{
+    zslab_heap *heap;
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
+        uint32_t cls, chunk;
+        for (cls = 0; row && row->epoch == place->id && cls < z->class_count; cls++)
+            for (chunk = zs__cold_of(z, zs__bin_at(row, cls))->all; chunk; chunk = z->cold[chunk - 1].all_next) {
+                z->cold[chunk - 1].drained = !zs__chunk_live(z, chunk - 1, NULL);
+                place->draining += !z->cold[chunk - 1].drained;
+                z->chunks[chunk - 1].bin = (uintptr_t)&z->drain_bin;
+            }
+    }
+}
+
+/* A slab of an inbox that is gone is in none. */
+static void zs__fork_hints(zslab *z, uint32_t chunk)
+{
+    uint64_t served = z->cold[chunk].regions | (uint64_t)1 << zs__chunk_class(z, &z->chunks[chunk])->region;
+    for (; served; served &= served - 1) {
+        const zs__region *r = &z->regions[zs__ctz(served)];
+        uint32_t slab = r->first + chunk * r->lines, end = slab + r->lines;
+        for (; slab < end; slab++)
+            if (z->hints[slab].queued) /* most pages were never written */
+                z->hints[slab].queued = 0;
+    }
+}
+
+/* Chunks that nobody has go to the pool, unbound; counts of bytes. [FORK-2] */
+static void zs__fork_strays(zslab *z)
+{
+    uint32_t chunk, r, taken = 0;
+    z->committed_bytes = z->cached_bytes = 0;
+    for (r = 0; r < z->region_count; r++) {
+        if (z->regions[r].group_end < z->regions[r].group_next) /* a group half set aside */
+            z->regions[r].group_end = z->regions[r].group_next;
+        for (chunk = z->regions[r].group_next; chunk < z->regions[r].group_end && chunk < zs__chunks_known(z); chunk++)
+            z->cold[chunk].mark = 1;
+    }
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
+        zs__chunk_cold *x = &z->cold[chunk];
+        const int used = z->chunks[chunk].recip != 0;
+        if (used)
+            zs__fork_hints(z, chunk);
+        if (!x->mark && (z->config.memory || ((size_t)chunk + 1) * ZS__CHUNK_BYTES <= z->range_committed)) {
+            z->chunks[chunk].stamp = 0;
+            x->purged_bytes = used ? x->purged_bytes : (uint32_t)ZS__CHUNK_BYTES;
+            x->flags &= ZS__CHUNK_CACHED;
+            zs__chunk_loose(z, chunk);
+            x->all_next = z->pool;
+            z->pool = chunk + 1;
+            taken++;
+        }
+        x->mark = 0;
+        z->committed_bytes += used ? ZS__CHUNK_BYTES - x->purged_bytes : 0;
+        z->cached_bytes += x->flags & ZS__CHUNK_CACHED ? ZS__CHUNK_BYTES : 0;
+    }
+    z->pool_count += taken;
+}
+
+static void zs__fork_allocator(zslab *z, uint32_t mine)
+{
+    zslab_heap *heap;
+    uint32_t chunk, q;
+    z->arena_lock = z->epoch_lock = z->close_lock = 0;
+    if (z->samples)
+        z->samples->lock = 0;
+    if (z->fence_ready)
+        z->fence_ready = zs__os_fence_ready() == 0;
+    zs__fork_places(z);
+    zs__fork_ids(z);
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
+        z->cold[chunk].mark = 0; /* of a sweep that nobody ends */
+    for (chunk = z->pool, z->pool_count = 0; chunk; chunk = z->cold[chunk - 1].all_next, z->pool_count++)
+        z->cold[chunk - 1].mark = 1;
+    zs__fork_scopes(z, mine);
+    z->parked = NULL;
+    z->rows_ended = 1;
+    for (heap = z->heaps, z->heap_count = 0; heap; heap = heap->next, z->heap_count++) {
+        zs__fork_heap(z, heap);
+        if (heap == z->shared_heap || heap->explicit_use || (mine && heap->thread == mine))
+            continue;
+        if (heap->thread < z->heap_of_count)
+            z->heap_of[heap->thread] = NULL;
+        zs__heap_shelve(heap);
+    }
+    for (q = z->closing_head; q && z->rss_policy && !z->shared; q = z->places[q - 1].next_closing)
+        zs__fork_draining(z, &z->places[q - 1]);
+    zs__fork_strays(z);
+}
+
+/* The child has one thread: locks are free, other threads' heaps are parked. */
 static void zs__forked(void)
 {
     zslab *z;
     uint32_t mine = 0;
     if (zs__global.fork_word)
         zs__store_u32(zs__global.fork_word, 1);
-    zs__global.process_id = zs__os_process_id();
+    zs__store_u64(&zs__global.process_id, zs__os_process_id());
     zs__global.setup.word = zs__global.lock.word = 0;
-#if !ZSLAB_NO_TLS
-    mine = zs__tls()->thread;
-#endif
     zs__zero(zs__global.threads, sizeof zs__global.threads);
-    if (mine && mine != ZS__THREAD_GONE)
+#if !ZSLAB_NO_TLS
+    zs__store_ptr(&zs__tls()->z, 0); /* its rows may have been put aside */
+    mine = zs__tls()->thread == ZS__THREAD_GONE ? 0 : zs__tls()->thread;
+    if (mine)
         zs__global.threads[mine / 64] |= (uint64_t)1 << (mine & 63);
-    for (z = zs__global.allocators; z; z = z->next_allocator) {
-        zslab_heap *heap;
-        z->arena_lock = z->epoch_lock = z->close_lock = 0;
-        if (z->samples)
-            z->samples->lock = 0;
-        if (z->fence_ready)
-            z->fence_ready = zs__os_fence_ready() == 0;
-        zs__fork_lists(z);
-        for (heap = z->heaps; heap; heap = heap->next) {
-            int foreign = heap->thread != mine && heap != z->shared_heap && !heap->is_parked && !heap->explicit_use;
-            zs__fork_heap(z, heap, foreign || z->shared);
-            if (foreign) {
-                if (heap->thread < z->heap_of_count)
-                    z->heap_of[heap->thread] = NULL;
-                zs__heap_shelve(heap);
-            }
-        }
-    }
+#endif
+    for (z = zs__global.allocators; z; z = z->next_allocator)
+        zs__fork_allocator(z, mine);
 }
 
 /* ---- >>check ---------------------------------------------------------------
@@ -10550,11 +10747,10 @@ ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *
 {
     uint32_t chunk;
     int stop = 0;
-    for (chunk = 0; chunk < z->fresh_chunk && !stop; chunk++) {
+    zs__fork_check();
+    for (chunk = 0; chunk < zs__chunks_known(z) && !stop; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
         zslab_result r;
-        if (!z->config.memory && chunk >= z->record_committed)
-            break;
         if (!c->recip || !c->stamp || c->stamp != zs__load_u64(&zs__round_at(z, c->stamp)->word))
             continue;
         r = zs__check_chunk(z, chunk, visit, user, &stop);

@@ -1,15 +1,11 @@
-/* A signal at every instruction of every call, in shared mode: its handler frees an object each time. The processor's
-   trap flag delivers the signals, so no timer and no luck is involved. */
+/* A signal at every instruction of every call, in shared mode: its handler frees an object each time. */
 /* timeout: 300 */
 #include "test.h"
+#include "step.h"
 
-#if defined(__linux__) && defined(__x86_64__) && defined(__GNUC__) && !TEST_SANITIZED && !TEST_EMULATED
-#include <signal.h>
-#include <sys/ucontext.h>
-
+#if STEP_HERE && !TEST_SANITIZED
 #define SUPPLY 600      /* objects for the handler */
 #define ROUNDS 10
-#define TRAP_FLAG 0x100
 
 static zslab *z;
 static void *supply[SUPPLY];
@@ -24,16 +20,8 @@ static void on_trap(int signo, siginfo_t *info, void *context)
     if (next < SUPPLY)
         wrong += zslab_free(z, supply[next++]) != ZSLAB_OK;
     else
-        ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+        step_no_more(context);
 }
-
-/* The 128 bytes below the stack pointer may be the compiler's. */
-#define STEPPED(call)                                                                                                 \
-    do {                                                                                                              \
-        __asm__ volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");  \
-        call;                                                                                                         \
-        __asm__ volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc"); \
-    } while (0)
 
 static void supply_more(void)
 {
@@ -116,11 +104,7 @@ static void signals_at_every_instruction(const test_mode *m)
 
 int main(void)
 {
-    struct sigaction act;
-    memset(&act, 0, sizeof act);
-    act.sa_sigaction = on_trap;
-    act.sa_flags = SA_SIGINFO;
-    sigaction(SIGTRAP, &act, NULL);
+    step_handler(on_trap);
     every = ~(size_t)0;
     STEPPED(next = 0);
     if (!steps)
