@@ -164,6 +164,74 @@ static void child_ends_it(const test_mode *m)
     test_destroy(z);
 }
 
+/* Sizes are remembered, and another thread held the lock of those who ask for advice. */
+static void asks_for_advice(int unused)
+{
+    uint32_t advice[4];
+    (void)unused;
+    CHECK(zslab_suggest_classes(z, advice, 4) == 1 && advice[0] == 112);
+}
+
+static void advice_in_the_child(const test_mode *m)
+{
+    zslab_config c = {0};
+    c.sample_every = 1;
+    z = test_open(m, &c);
+    MUST((p[0] = zslab_malloc(z, 100)) != NULL);
+    zs__lock_take(zs__as_lock(&z->samples->lock));
+    in_a_child(asks_for_advice, 0);
+    zs__lock_drop(zs__as_lock(&z->samples->lock));
+    CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);
+    test_destroy(z);
+}
+
+/* Of two threads inside a domain one is left in the child: its exit is the last. */
+static zslab_domain *both_inside;
+static void goes_inside(void *unused)
+{
+    (void)unused;
+    CHECK_IS(zslab_domain_enter(both_inside), ZSLAB_OK);
+    CHECK(zslab_malloc_epoch(z, 30, zslab_domain_epoch(both_inside)) != NULL);
+}
+
+static void goes_outside(void *unused)
+{
+    (void)unused;
+    CHECK_IS(zslab_domain_exit(both_inside), ZSLAB_OK);
+}
+
+static void is_the_last(int unused)
+{
+    (void)unused;
+    CHECK(test_live(z) == 3);
+    goes_outside(NULL);
+    CHECK(test_live(z) == 3); /* it went in twice */
+    goes_outside(NULL);
+    CHECK(zslab_epoch_state_of(z, zslab_domain_epoch(both_inside)) == ZSLAB_EPOCH_CLOSED);
+    CHECK(test_live(z) == 0);
+    CHECK_IS(zslab_domain_exit(both_inside), ZSLAB_E_INVALID);
+}
+
+static void last_inside(const test_mode *m)
+{
+    test_worker w;
+    z = test_open(m, NULL);
+    MUST((both_inside = zslab_domain_create(z)) != NULL);
+    test_worker_start(&w);
+    test_worker_do(&w, goes_inside, NULL);
+    goes_inside(NULL);
+    goes_inside(NULL);
+    in_a_child(is_the_last, 0);
+    CHECK(test_live(z) == 3);
+    goes_outside(NULL);
+    goes_outside(NULL);
+    CHECK(test_live(z) == 3);
+    test_worker_do(&w, goes_outside, NULL);
+    CHECK(test_live(z) == 0);
+    test_worker_end(&w);
+    test_destroy(z);
+}
+
 /* ---- with other threads at work ---- */
 static int stop; /* atomic */
 static char second[1]; /* argument of the second thread */
@@ -394,6 +462,9 @@ int main(int argc, char **argv)
         forks_of_forks(m);
         child_ends_it(m);
         child_only_frees(m);
+        advice_in_the_child(m);
+        if (test_owned(m))
+            last_inside(m);
         if (!test_owned(m) && !m->in_buffer)
             claims_under_way(m);
         if (TEST_TSAN)
