@@ -38,8 +38,10 @@
      zslab_remote_*                                  any thread
      zslab_stats_*, zslab_check, zslab_owns          any thread; zslab_check wants a quiet allocator
      zslab_free from a signal handler                with ZSLAB_FLAG_SHARED or ZSLAB_NO_TLS only
-     after a fork                                    the child goes on with all of it; the first call there
-                                                     comes from the thread that forked
+     after a fork                                    the child goes on with its allocators; the first call
+                                                     there comes from the thread that forked. Not with a pool
+                                                     that other threads' remotes, or a domain of shared mode
+                                                     that other threads were using
 
    OPTIONS (define before the include; the layout ones must agree in every file)
      ZSLAB_IMPLEMENTATION          this file holds the code
@@ -3338,7 +3340,8 @@ static struct {
 
 static void zs__forked(void);
 
-/* In the child of a fork: once, before any lock is taken and before the call has begun to change anything. */
+/* In the child of a fork: once, before any lock is taken and before the call holds a slot whose state does not say so.
+   Relaxed: nobody else is there to be ordered with. */
 static inline void zs__fork_check(void)
 {
     uint32_t *word = zs__global.fork_word;
@@ -3710,7 +3713,7 @@ static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: n
         if (z->fresh_chunk < z->chunk_limit) {
             if (group > z->chunk_limit - z->fresh_chunk)
                 group = z->chunk_limit - z->fresh_chunk;
-            z->fresh_chunk += group; /* in this order: zs__fork_lists */
+            z->fresh_chunk += group; /* in this order: zs__fork_strays */
             zs__store_u32(&r->group_next, z->fresh_chunk - group);
             zs__store_u32(&r->group_end, z->fresh_chunk);
         } else { /* the range is used up: what other regions set aside serves too */
@@ -4482,8 +4485,9 @@ static ZS__NOINLINE zslab_result zs__id_bind(zslab *z, uint32_t chunk, uint32_t 
             id = 0;
         }
         if (!id && (id = zs__id_take(z, cls, &why)) != 0) {
-            zs__slab_id_set(z, slab, id);
             z->cold[chunk].ids++;
+            zs__compiler_barrier(); /* a chunk that counts none has none: zs__fork_ids */
+            zs__slab_id_set(z, slab, id);
         }
         if (id) {
             e = zs__id_at(z, id - 1);
@@ -4608,8 +4612,8 @@ static zs__place *zs__place_find(const zslab *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__place *place = z->places + q;
-    if (!e || q >= z->epoch_count || zs__load_acq_u64(&place->id) != e || /* acquire: pairs with zs__place_open */
-        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||          /* acquire: pairs with zs__place_end */
+    if (!e || q >= z->epoch_count || zs__load_acq_u64(&place->id) != e || /* acquire: pairs with zs__epoch_open */
+        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||          /* acquire: and with zs__place_end */
         zs__load_u32(&place->ended)) /* relaxed: once said, said to whoever was told */
         return NULL;
     return place;
@@ -5104,21 +5108,24 @@ static void zs__row_strip(zslab *z, zs__row *row, uint32_t keep)
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
             zs__bin_cold *b;
+            uint32_t head, tail, count;
             cls = w * 64 + zs__ctz(used);
             b = zs__cold_of(z, zs__bin_at(row, cls));
             if (b->stale_count <= keep)
                 continue;
-            if (!keep) {
-                zs__pool_give(z, b->stale, b->stale_tail, b->stale_count);
-                b->stale = b->stale_tail = b->stale_count = 0;
-                continue;
+            head = b->stale, tail = b->stale_tail, count = b->stale_count - keep;
+            for (last = 0, i = 0; i < keep; i++) {
+                last = head;
+                head = z->cold[last - 1].all_next;
             }
-            for (last = b->stale, i = 1; i < keep; i++)
-                last = z->cold[last - 1].all_next;
-            zs__pool_give(z, z->cold[last - 1].all_next, b->stale_tail, b->stale_count - keep);
-            zs__store_u32(&z->cold[last - 1].all_next, 0);
+            if (last)
+                zs__store_u32(&z->cold[last - 1].all_next, 0);
+            else
+                b->stale = 0;
             b->stale_tail = last;
             b->stale_count = keep;
+            zs__compiler_barrier(); /* [FORK-2] */
+            zs__pool_give(z, head, tail, count);
         }
     }
 }
@@ -6060,7 +6067,7 @@ static void zs__thread_exited(void)
     uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
     if (!thread || thread == ZS__THREAD_GONE)
         return;
-    zs__fork_check();
+    zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
     zs__lock_take(&zs__global.lock);
     thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
     if (!thread) {
@@ -9220,6 +9227,8 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     zslab_result r;
     if (!p)
         return ZSLAB_OK;
+    if (!z->shared) /* where a free may interrupt a call, and needs no heap */
+        zs__fork_check();
     if (zs__is_fallback(z, p)) {
         zs__taken(z, p);
         z->config.fallback.free(z->config.fallback.user, p);
@@ -9561,6 +9570,8 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h)
     zslab_result r = ZSLAB_OK;
     zs__spot at;
     char *p;
+    if (!z->shared) /* as in zs__free_checked */
+        zs__fork_check();
     if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
         return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
     e = zs__id_at(z, id);
@@ -10229,9 +10240,10 @@ static int zs__global_join(zslab *z)
     if (!zs__global.allocator_count) {
         failed = zs__os_on_thread_exit(1);
         if (!failed) {
-            zs__global.fork_word = zs__os_fork_word(1);
-            if (zs__global.fork_word)
-                zs__store_u32(zs__global.fork_word, 1);
+            uint32_t *word = zs__os_fork_word(1);
+            if (word)
+                zs__store_u32(word, 1);
+            zs__global.fork_word = word;
         }
     }
     if (!failed) {
@@ -10367,10 +10379,9 @@ ZSLAB_API void zslab_destroy(zslab *z)
 
    [FORK-1] Slot states are the truth [STATE-1]; words, masks, counts and lists of free slots are made from them again.
             What was in transit is free. An object that was being made or freed may stay as one that nobody knows.
-   [FORK-2] A list of chunks may end too early or run into another one, but each link leads to a chunk that the list
-            had: a list is spliced before its head moves. Whoever finds a chunk first keeps it, the pool before all
-            others, since only the pool takes chunks that have yet to leave where they were; what nobody finds was on
-            its way and goes to the pool.
+   [FORK-2] Chunks leave one list before they join another, but for a bin's own two (zs__bin_forget), where the first
+            look finds them; and links are right at every point of a change. What nobody finds was on its way and goes
+            to the pool, unless it was never used: a group of fresh chunks that was being set aside is lost.
    [FORK-3] A row serves its epoch iff its place says so; every other row the heap made is idle. A gate is open iff the
             place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done. */
 
@@ -10455,6 +10466,7 @@ static void zs__fork_bin_chunks(zslab *z, zs__row *row, zs__bin *bin, uint32_t h
             zs__fork_chunk(z, bin, chunk - 1);
             continue;
         }
+        z->chunks[chunk - 1].stamp = 0; /* nobody is in the middle of anything there [SHARED-4] */
         x->all_next = b->stale;
         b->stale = chunk;
         b->stale_tail = b->stale_count++ ? b->stale_tail : chunk;
@@ -10484,6 +10496,7 @@ static void zs__fork_row(zslab *z, zslab_heap *heap, zs__row *row)
         int open = place->id == row->epoch && place->state == ZSLAB_EPOCH_ACTIVE &&
                    row->stamp == zs__round_of(z, row->place)->word;
         row->gate = open && !z->own_fence ? row->epoch : 0;
+        row->acked = !row->gate; /* one thread sees all states [EPOCH-6] */
         zs__row_link(&heap->attached, row);
         heap->attached_count++;
     } else {
@@ -10617,8 +10630,11 @@ static void zs__fork_allocator(zslab *z, uint32_t mine)
     zs__fork_ids(z);
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
         z->cold[chunk].mark = 0; /* of a sweep that nobody ends */
-    for (chunk = z->pool, z->pool_count = 0; chunk; chunk = z->cold[chunk - 1].all_next, z->pool_count++)
+    for (chunk = z->pool, z->pool_count = 0; chunk; chunk = z->cold[chunk - 1].all_next, z->pool_count++) {
         z->cold[chunk - 1].mark = 1;
+        if (z->shared)
+            z->chunks[chunk - 1].stamp = 0; /* as in zs__fork_bin_chunks */
+    }
     zs__fork_scopes(z, mine);
     z->parked = NULL;
     z->rows_ended = 1;

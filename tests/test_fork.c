@@ -164,6 +164,54 @@ static void child_ends_it(const test_mode *m)
     test_destroy(z);
 }
 
+/* A free may be the first call, of a thread that has no heap yet: the object goes home to its owner, once. */
+static void makes_one(void *unused)
+{
+    (void)unused;
+    MUST(p[0] = zslab_malloc(z, 100));
+}
+
+static void *makes_many(void *unused)
+{
+    size_t i;
+    for (i = 0; i < LIVE; i++) {
+        MUST(p[i] = zslab_malloc(z, 100));
+        memset(p[i], (int)i, 100);
+    }
+    for (i = 0; i < LIVE; i++)
+        CHECK(*(unsigned char *)p[i] == (unsigned char)i);
+    for (i = 0; i < LIVE; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    return unused;
+}
+
+static void frees_anothers(int with_handle)
+{
+    CHECK_IS(with_handle ? zslab_handle_free(z, zslab_handle_of(z, p[1])) : zslab_free(z, p[0]), ZSLAB_OK);
+    if (!TEST_TSAN)
+        test_in_thread(makes_many, NULL);
+    makes_many(NULL);
+    CHECK(test_live(z) == 1);
+}
+
+static void makes_one_with_handle(void *unused)
+{
+    makes_one(unused);
+    MUST(zslab_handle_alloc(z, 100, zslab_epoch_current(z), &p[1]) != 0);
+}
+
+static void child_frees_anothers(const test_mode *m)
+{
+    test_worker w;
+    z = test_open(m, NULL);
+    test_worker_start(&w);
+    test_worker_do(&w, makes_one_with_handle, NULL);
+    in_a_child(frees_anothers, 0);
+    in_a_child(frees_anothers, 1);
+    test_worker_end(&w);
+    test_destroy(z);
+}
+
 /* Sizes are remembered, and another thread held the lock of those who ask for advice. */
 static void asks_for_advice(int unused)
 {
@@ -462,6 +510,7 @@ int main(int argc, char **argv)
         forks_of_forks(m);
         child_ends_it(m);
         child_only_frees(m);
+        child_frees_anothers(m);
         advice_in_the_child(m);
         if (test_owned(m))
             last_inside(m);
