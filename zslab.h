@@ -5881,7 +5881,7 @@ static zslab_heap *zs__heap_new(zslab *z)
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
-    z->heap_count++; /* in this order: zs__fork_allocator */
+    z->heap_count++;
     zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
     return heap;
 }
