@@ -4517,8 +4517,12 @@ static zslab_result zs__handle_issue(zslab *z, void *p, zslab_handle *out)
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
     zslab_result r;
-    if (ZS__UNLIKELY(!e) && (r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
-        return r;
+    if (ZS__UNLIKELY(!e)) {
+        zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
+        zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
+        if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
+            return r;
+    }
     slot = (uint32_t)(at & 63);
     word = zs__id_words(z, zs__id_number(e)) + slot;
     ZSLAB_ASSERT(!zs__word_live(*word, slot) && (*word >> 8) + zs__id_part(e) < ZS__GENERATION_END);
@@ -9227,8 +9231,8 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
     zslab_result r;
     if (!p)
         return ZSLAB_OK;
-    if (!z->shared) /* where a free may interrupt a call, and needs no heap */
-        zs__fork_check();
+    if (z->guarded && !z->shared && !explicit_heap)
+        zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
         zs__taken(z, p);
         z->config.fallback.free(z->config.fallback.user, p);
@@ -9494,6 +9498,7 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
             return p;
         zs__undo(z, p);
     }
+    zs__fork_check();
     zs__heap_pass(heap);
     for (;;) {
         row = zs__row_for(heap, e, why);
@@ -9514,7 +9519,6 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     size_t cls = size ? zs__class_of(z, size) : 0;
     if (out_p)
         *out_p = NULL;
-    zs__fork_check(); /* before the slot is taken: it gets its id under the arena lock */
     if (size && cls != z->class_count)
         zs__sample(heap, size);
     if (!size)
@@ -9570,8 +9574,6 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h)
     zslab_result r = ZSLAB_OK;
     zs__spot at;
     char *p;
-    if (!z->shared) /* as in zs__free_checked */
-        zs__fork_check();
     if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
         return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
     e = zs__id_at(z, id);
