@@ -1,10 +1,7 @@
 /* fork: the child goes on using the allocator, also when other threads were in the middle of it. */
 /* timeout: 300 */
 #include "test.h"
-
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "child.h"
 
 #define LIVE 400
 
@@ -55,27 +52,6 @@ static void use_it(int threads)
         CHECK_IS(zslab_free(z, p[i]), ZSLAB_E_DOUBLE_FREE);
     }
     CHECK(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE);
-}
-
-/* Runs `body` in a child; it must end, and end well. */
-static void in_a_child(void (*body)(int), int arg)
-{
-    int status = -1;
-    pid_t child;
-    fflush(stdout);
-    child = fork();
-    MUST(child >= 0);
-    if (child == 0) {
-        test_failed = 0;
-        alarm(250); /* a lock that nobody will drop ends the test */
-        body(arg);
-        fflush(stdout);
-        test_leave(test_failed ? 1 : 0);
-    }
-    MUST(waitpid(child, &status, 0) == child);
-    if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        printf("child %d: %s %d\n", (int)child, WIFSIGNALED(status) ? "signal" : "status",
-               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 static void quiet_parent(const test_mode *m)

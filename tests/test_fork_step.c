@@ -5,9 +5,8 @@
 #include "step.h"
 
 #if STEP_HERE && !TEST_TSAN && !TEST_MSAN
+#include "child.h"
 #include <semaphore.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define OURS 60         /* objects of the thread that forks */
 #define MORE 40         /* made while the other one is stopped */
@@ -337,10 +336,10 @@ static size_t free_places(void)
     return n;
 }
 
-static void child(unsigned number)
+static void child(int number)
 {
     size_t i, before, places;
-    first_call(number % 11);
+    first_call((unsigned)number % 11);
     CHECK(test_live(z) != (size_t)-1);
     for (i = 0; i < 3; i++) { /* open or not, there is nothing in between */
         void *p = zslab_malloc_epoch(z, 30, told_epochs[i]);
@@ -381,23 +380,9 @@ static void takes_some(unsigned number)
 
 static void fork_here(const test_mode *m, unsigned number)
 {
-    int status = -1;
-    pid_t pid;
     takes_some(number);
     test_at("%s, call %d, step %d", m->name, (int)calls, (int)steps);
-    fflush(stdout);
-    MUST((pid = fork()) >= 0);
-    if (!pid) {
-        test_failed = 0;
-        alarm(60); /* a lock that nobody will drop ends the test */
-        child(number);
-        fflush(stdout);
-        test_leave(test_failed ? 1 : 0);
-    }
-    MUST(waitpid(pid, &status, 0) == pid);
-    if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        printf("child %u: %s %d\n", number, WIFSIGNALED(status) ? "signal" : "status",
-               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    in_a_child(child, (int)number);
 }
 
 /* The next fork: in one of the next calls, or, where that is short, in those that follow. */
