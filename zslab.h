@@ -10387,6 +10387,18 @@ ZSLAB_API void zslab_destroy(zslab *z)
    [FORK-3] A row serves its epoch iff its place says so; every other row the heap made is idle. A gate is open iff the
             place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done. */
 
+/* Does the slab that an id's entry names name the id? [ID-2] */
+static int zs__fork_id_serves(const zslab *z, uint32_t id)
+{
+    const zs__id *e = zs__id_at(z, id);
+    size_t at = (size_t)(e->slots - (uintptr_t)z->base), number = (at & ZS__CHUNK_MASK) / ((size_t)e->size * 64);
+    const zs__chunk *c;
+    if (!e->slots || (e->stamp & ZS__ID_SPARE))
+        return 0;
+    c = &z->chunks[at >> ZSLAB_CHUNK_SHIFT];
+    return number < zs__chunk_class(z, c)->slabs && zs__slab_id(z, zs__chunk_slab(z, c) + (uint32_t)number) == id + 1;
+}
+
 /* Registry ids: each is a slab's, spare or used up. Where hint and entry disagree, it was on its way to the slab. */
 static void zs__fork_ids(zslab *z)
 {
@@ -10407,13 +10419,8 @@ static void zs__fork_ids(zslab *z)
         }
     }
     for (id = z->id_count; id-- > 0;) {
-        const zs__id *e = zs__id_at(z, id);
-        uint32_t cls = (uint32_t)(e->name >> 2) & 255;
-        size_t at = (size_t)((char *)e->slots - z->base);
-        chunk = (uint32_t)(at >> ZSLAB_CHUNK_SHIFT);
-        if (e->slots && !(e->stamp & ZS__ID_SPARE) &&
-            zs__slab_id(z, zs__chunk_slab(z, &z->chunks[chunk]) +
-                               (uint32_t)((at & ZS__CHUNK_MASK) / ((size_t)e->size * 64))) == id + 1)
+        uint32_t cls = (uint32_t)(zs__id_at(z, id)->name >> 2) & 255;
+        if (zs__fork_id_serves(z, id))
             continue;
         if (zs__id_used_up(z, id, &z->classes[cls]))
             zs__id_retire(z, id);
