@@ -286,10 +286,12 @@ static void several_allocators(const test_mode *m)
 {
     zslab *z[5];
     void *p[5][40];
+    zslab_config small = {0}; /* a range of the default's size for each is more than WebAssembly has */
     uint64_t seed = 5;
     size_t i, k, n, from;
+    small.reserve_bytes = (size_t)64 << 20;
     for (k = 0; k < 5; k++)
-        z[k] = k && m->in_buffer ? test_create(NULL) : test_open(m, NULL);
+        z[k] = !m->in_buffer ? test_open(m, &small) : k ? test_create(&small) : test_open(m, NULL);
     for (n = 0; n < 40; n++)
         for (k = 0; k < 5; k++)
             MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
