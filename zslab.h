@@ -194,7 +194,7 @@
 #endif
 #ifndef ZSLAB_API
 #if ZSLAB_STATIC && defined(__GNUC__)
-#define ZSLAB_API static __attribute__((unused))
+#define ZSLAB_API static __attribute__((__unused__))
 #elif ZSLAB_STATIC
 #define ZSLAB_API static
 #elif defined(__cplusplus)
@@ -745,19 +745,20 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
 /* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute).
    */
 #if defined(__GNUC__) || defined(__clang__)
-static inline __attribute__((unused)) void zs__scope_leave(zslab_domain **d)
+static inline __attribute__((__unused__)) void zs__scope_leave(zslab_domain **d)
 {
     if (*d)
         zslab_domain_exit(*d);
 }
-static inline __attribute__((unused)) zslab_domain *zs__scope_enter(zslab_domain *d)
+static inline __attribute__((__unused__)) zslab_domain *zs__scope_enter(zslab_domain *d)
 {
     return zslab_domain_enter(d) == ZSLAB_OK ? d : NULL;
 }
 #define ZS__SCOPE_NAME_(line) zs__scope_##line
 #define ZS__SCOPE_NAME(line) ZS__SCOPE_NAME_(line)
 #define ZSLAB_DOMAIN_SCOPE(d)                                                                             \
-    zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((cleanup(zs__scope_leave), unused)) = zs__scope_enter(d)
+    zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((__cleanup__(zs__scope_leave), __unused__)) =    \
+        zs__scope_enter(d)
 #endif
 
 /* ---- >>api-handle ----------------------------------------------------------
@@ -1044,7 +1045,7 @@ ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag);
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define ZS__SHORT_API static inline __attribute__((unused))
+#define ZS__SHORT_API static inline __attribute__((__unused__))
 /* relaxed: an id alone; what it names is ordered by the call it is passed to */
 #define ZS__SHORT_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define ZS__SHORT_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -1381,7 +1382,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
    containers, a memory resource.                                                   */
 
 #if defined(__GNUC__) || defined(__clang__)
-#define ZS__MAYBE_UNUSED __attribute__((unused))
+#define ZS__MAYBE_UNUSED __attribute__((__unused__))
 #else
 #define ZS__MAYBE_UNUSED
 #endif
@@ -1655,19 +1656,29 @@ private:
 
 } /* namespace zs__cpp */
 
-#define ZS__CPP_NAMES                                                                                     \
-    using domain_scope = zs__cpp::domain_scope;                                                           \
-    template <class T> using unique_handle = zs__cpp::unique_handle<T>;                                   \
-    template <class T> using allocator = zs__cpp::allocator<T>;                                           \
+/* zslab as C++ sees it: a class of names, the same in every file. No object of it is made; the struct behind an
+   allocator (>>layout) derives from it. */
+struct zslab {
+    zslab() = delete;
+    zslab(const zslab &) = delete;
+    zslab &operator=(const zslab &) = delete;
+    using domain_scope = zs__cpp::domain_scope;
+    template <class T> using unique_handle = zs__cpp::unique_handle<T>;
+    template <class T> using allocator = zs__cpp::allocator<T>;
     ZS__CPP_PMR_NAME
-#else
-#define ZS__CPP_NAMES
+};
+#elif defined(__cplusplus)
+struct zslab {
+    zslab() = delete;
+    zslab(const zslab &) = delete;
+    zslab &operator=(const zslab &) = delete;
+};
 #endif
 
 #endif /* ZSLAB_H */
 
 /* ======== the private half begins: nothing below is for users to read or name ======== */
-#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE || (defined(__cplusplus) && ZSLAB_CPP)
+#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
 #ifndef ZS__PRIVATE_ONCE
 #define ZS__PRIVATE_ONCE
 
@@ -1711,7 +1722,7 @@ private:
    interleaving checker. Fields of 8 bytes are zs__u64: 32-bit x86 aligns uint64_t to 4 in a struct, and across two
    cache lines a load is two, a read-modify-write takes the bus.                    */
 #if defined(__GNUC__) || defined(__clang__)
-typedef uint64_t zs__u64 __attribute__((aligned(8)));
+typedef uint64_t zs__u64 __attribute__((__aligned__(8)));
 #else
 typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
 #endif
@@ -1852,11 +1863,11 @@ ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
 #if defined(__GNUC__) || defined(__clang__)
 #define ZS__LIKELY(x) __builtin_expect(!!(x), 1)
 #define ZS__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define ZS__NOINLINE __attribute__((noinline))
-#define ZS__COLD __attribute__((noinline, cold))
+#define ZS__NOINLINE __attribute__((__noinline__))
+#define ZS__COLD __attribute__((__noinline__, __cold__))
 #define ZS__ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
-#define ZS__ALWAYS_INLINE inline __attribute__((always_inline))
-#define ZS__UNUSED __attribute__((unused))
+#define ZS__ALWAYS_INLINE inline __attribute__((__always_inline__))
+#define ZS__UNUSED __attribute__((__unused__))
 #if defined(__x86_64__) /* the builtin fetches for reading there: one more transfer where another core has the line */
 #define ZS__PREFETCH_WRITE(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
 #else
@@ -1950,6 +1961,14 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [ID-4]    A slot whose generations are used up is ZS__RETIRED and never comes home: its slab is never full and its
              chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.          */
 
+/* The struct behind a zslab. In C they are one type. In C++ zslab is a class of names that the struct derives from
+   (>>api-typed): a zs__allocator * is a zslab *, and a public entry goes the other way by zs__own. */
+#ifdef __cplusplus
+struct zs__allocator;
+#else
+typedef struct zslab zs__allocator;
+#endif
+
 /* Slot states. */
 #define ZS__FREE 0     /* home, in a magazine, or in the middle of a free */
 #define ZS__LIVE 1     /* plain object of an owned heap: the only state the fast path frees */
@@ -2025,7 +2044,7 @@ typedef struct zs__row {
     zs__u64 gate;          /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
     zs__u64 epoch;         /* id this row serves, 0: idle. Written by the owner under lock */
     zs__u64 stamp;         /* atomic: round its chunks are bound with; owner */
-    zslab *z;
+    zs__allocator *z;
     zslab_heap *heap;
     struct zs__row *next, *prev; /* the heap's attached or idle rows */
     uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
@@ -2136,7 +2155,11 @@ ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of a
 #define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
 #define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
 
+#ifdef __cplusplus
+struct zs__allocator : zslab {
+#else
 struct zslab {
+#endif
     char *base;            /* objects: chunk i at base + i * chunk */
     size_t range_bytes;
     zs__chunk *chunks;
@@ -2205,9 +2228,8 @@ struct zslab {
     zs__u64 purge_calls, purge_bytes, purge_failures;  /* atomic */
     zs__u64 created_ns;
     zs__u64 lock_waits;    /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
-    zslab *next_allocator; /* every allocator of this implementation; under the global lock */
+    zs__allocator *next_allocator; /* every allocator of this implementation; under the global lock */
     zs__u64 pad[8];
-    ZS__CPP_NAMES
 };
 
 /* A ring place: the epoch that has it, or had it last. Guarded by epoch_lock but for the atomic fields. */
@@ -2258,7 +2280,7 @@ typedef struct zs__scope {
 
 /* Private state of one thread, or of one explicit heap. Owner only, but for the fields said to be atomic. */
 struct zslab_heap {
-    zslab *z;
+    zs__allocator *z;
     zs__row *row;          /* of the epoch that a plain allocation uses; NULL: look it up */
     uint32_t thread;       /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
     uint32_t explicit_use; /* made by zslab_heap_create */
@@ -2284,7 +2306,7 @@ struct zslab_heap {
 };
 
 struct zslab_domain {
-    zslab *z;
+    zs__allocator *z;
     zslab_epoch epoch;
     zslab_on_exit policy;
     uint32_t owns_epoch;   /* made by zslab_domain_create */
@@ -2293,9 +2315,9 @@ struct zslab_domain {
     struct zslab_domain *next;
 };
 
-static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zslab *z, uint64_t stamp)
+static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zs__allocator *z, uint64_t stamp)
 {
-    return (zs__round *)((uintptr_t)z + ((sizeof(zslab) + 63) & ~(size_t)63) +
+    return (zs__round *)((uintptr_t)z + ((sizeof(zs__allocator) + 63) & ~(size_t)63) +
                          (uintptr_t)(stamp & (ZS__PLACE_MASK << ZS__ROUND_SHIFT)));
 }
 
@@ -2304,22 +2326,25 @@ static inline uint32_t zs__stamp_place(uint64_t stamp)
     return (uint32_t)(stamp >> ZS__ROUND_SHIFT & ZS__PLACE_MASK);
 }
 
-static inline zs__round *zs__round_of(const zslab *z, uint64_t epoch) /* of an epoch's place, or a place */
+static inline zs__round *zs__round_of(const zs__allocator *z, uint64_t epoch) /* of an epoch's place, or a place */
 {
     return zs__round_at(z, (epoch & ZS__PLACE_MASK) << ZS__ROUND_SHIFT);
 }
+
+static ZS__ALWAYS_INLINE zs__allocator *zs__own(zslab *z) { return (zs__allocator *)z; }
+static ZS__ALWAYS_INLINE const zs__allocator *zs__own_const(const zslab *z) { return (const zs__allocator *)z; }
 
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 {
     return (zs__bin *)((char *)row + sizeof(zs__row)) + cls;
 }
 
-static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zslab *z, zs__row *row, size_t size) /* 1 to the largest */
+static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zs__allocator *z, zs__row *row, size_t size) /* 1 to the largest */
 {
     return (zs__bin *)((char *)row + z->bin_of[(size - 1) >> 3]);
 }
 
-static inline uint8_t *zs__slot_state(const zslab *z, const void *p) /* of the object at p */
+static inline uint8_t *zs__slot_state(const zs__allocator *z, const void *p) /* of the object at p */
 {
     size_t offset = (size_t)((const char *)p - z->base);
     const zs__chunk *c = &z->chunks[offset >> ZSLAB_CHUNK_SHIFT];
@@ -2469,7 +2494,7 @@ static ZS__ALWAYS_INLINE void zs__tell_gone(const void *p, size_t bytes)
 #define ZS__PROBE3(name, a, b, c) ((void)0)
 #endif
 
-static inline void zs__tag_set(zslab *z, const void *p, uint16_t tag) /* p: the allocator's or the fallback's */
+static inline void zs__tag_set(zs__allocator *z, const void *p, uint16_t tag) /* p: the allocator's or the fallback's */
 {
 #if ZSLAB_TAGS
     if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes)
@@ -2479,7 +2504,7 @@ static inline void zs__tag_set(zslab *z, const void *p, uint16_t tag) /* p: the 
 #endif
 }
 
-static inline uint16_t zs__tag_at(const zslab *z, const uint8_t *state) /* of the slot with this state */
+static inline uint16_t zs__tag_at(const zs__allocator *z, const uint8_t *state) /* of the slot with this state */
 {
 #if ZSLAB_TAGS
     return zs__load_u16(&z->tags[state - z->states]); /* relaxed: as above */
@@ -2489,7 +2514,7 @@ static inline uint16_t zs__tag_at(const zslab *z, const uint8_t *state) /* of th
 #endif
 }
 
-static ZS__ALWAYS_INLINE void *zs__given(zslab *z, void *p, size_t size) /* NULL: none was; returns p */
+static ZS__ALWAYS_INLINE void *zs__given(zs__allocator *z, void *p, size_t size) /* NULL: none was; returns p */
 {
     if ((ZSLAB_TAGS || ZSLAB_PROBES || ZS__HOOKS) && p) {
         zs__tag_set(z, p, 0);
@@ -2500,14 +2525,14 @@ static ZS__ALWAYS_INLINE void *zs__given(zslab *z, void *p, size_t size) /* NULL
     return p;
 }
 
-static ZS__ALWAYS_INLINE void zs__taken(zslab *z, void *p)
+static ZS__ALWAYS_INLINE void zs__taken(zs__allocator *z, void *p)
 {
     ZS__PROBE2(free, z, p);
     ZSLAB_ON_FREE(z, p);
     (void)z, (void)p;
 }
 
-static inline void zs__happens(zslab *z, zslab_epoch e, zslab_epoch_event event) /* epoch lock held */
+static inline void zs__happens(zs__allocator *z, zslab_epoch e, zslab_epoch_event event) /* epoch lock held */
 {
     ZS__PROBE3(epoch, z, e, (int)event);
     ZSLAB_ON_EPOCH(z, e, event);
@@ -2536,13 +2561,13 @@ static inline void zs__happens(zslab *z, zslab_epoch e, zslab_epoch_event event)
 #define zs__tls_words ZS__ABI(tls)
 
 #if !ZSLAB_NO_TLS
-ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zslab *z, size_t size);
-ZSLAB_API ZS__NOINLINE void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e);
-ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zslab *z, void *p);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zs__allocator *z, size_t size);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e);
+ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, void *p);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zs__allocator *z, void *p);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_drained(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, uint64_t was);
 
 #if defined(ZS__TLS_INCLUDE) /* the interleaving checker: one block per simulated thread */
 #include ZS__TLS_INCLUDE
@@ -2553,7 +2578,7 @@ ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zslab *z, zs__bin *bin, void
 #define ZS__THREAD __thread
 #endif
 #if defined(__GNUC__) && defined(__ELF__)
-#define ZS__TLS_ATTRIBUTE __attribute__((tls_model(ZSLAB_TLS_MODEL)))
+#define ZS__TLS_ATTRIBUTE __attribute__((__tls_model__(ZSLAB_TLS_MODEL)))
 #else
 #define ZS__TLS_ATTRIBUTE
 #endif
@@ -2577,7 +2602,7 @@ static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
 
 #if !ZSLAB_NO_TLS
 /* Push-or-list, for the owner: the magazine, or the slab's word when that is full. */
-static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void *p, uint8_t *state)
+static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bin, void *p, uint8_t *state)
 {
     zs__entry *top = bin->top;
     zs__total_free(bin);
@@ -2599,7 +2624,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zslab *z, zs__bin *bin, void 
 /* free: 10 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own
    goes FREE first and the bin is looked at again after: a closer that points bins at the draining bin and then
    fences has either seen the state, or we see the bin. [EPOCH-3] */
-static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
+static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
     if (ZS__LIKELY(offset < z->range_bytes)) {
@@ -2634,7 +2659,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zslab *z, void *p)
 
 /* From an open row: 7 loads, 2 stores, 3 branches when the magazine has a slot. e: the epoch asked for, 0: the
    row's, whichever it is. */
-static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t size, zslab_epoch e)
+static ZS__ALWAYS_INLINE void *zs__row_malloc(zs__allocator *z, zs__row *row, size_t size, zslab_epoch e)
 {
     zs__bin *bin = zs__bin_for(z, row, size);
     zs__entry *top = bin->top;
@@ -2665,7 +2690,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zslab *z, zs__row *row, size_t siz
     return zs__malloc_undo(z, size, e, p);
 }
 
-static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
+static ZS__ALWAYS_INLINE void *zs__malloc_fast(zs__allocator *z, size_t size)
 {
     zs__tls_block *tls = zs__tls();
     if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX))
@@ -2674,7 +2699,7 @@ static ZS__ALWAYS_INLINE void *zs__malloc_fast(zslab *z, size_t size)
 }
 
 /* The gate is read twice: before, or a slot of another epoch would flash live; after, as every allocation does. */
-static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zslab *z, size_t size, zslab_epoch e)
+static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zs__tls_block *tls = zs__tls();
     if (ZS__LIKELY(zs__load_ptr(&tls->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX && e &&
@@ -2683,12 +2708,12 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zslab *z, size_t size, zsla
     return zs__malloc_epoch_slow(z, size, e);
 }
 
-static ZS__ALWAYS_INLINE void *zs__malloc_public(zslab *z, size_t size)
+static ZS__ALWAYS_INLINE void *zs__malloc_public(zs__allocator *z, size_t size)
 {
     return zs__given(z, zs__malloc_fast(z, size), size);
 }
 
-static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zslab *z, size_t size, zslab_epoch e)
+static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zs__allocator *z, size_t size, zslab_epoch e)
 {
     return zs__given(z, zs__malloc_epoch_fast(z, size, e), size);
 }
@@ -2696,7 +2721,7 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zslab *z, size_t size, zs
 
 /* [ID-1] Is a handle live that leads to entry e and words w? Read after the entry's slots. A handle that was stale
    at the call never passes: an entry shows a new slab only with a higher name; else its word or its round has risen. */
-static ZS__ALWAYS_INLINE int zs__handle_live(const zslab *z, zslab_handle h, const zs__id *e, const uint32_t *w)
+static ZS__ALWAYS_INLINE int zs__handle_live(const zs__allocator *z, zslab_handle h, const zs__id *e, const uint32_t *w)
 {
     uint64_t stamp = zs__load_acq_u64(&e->stamp); /* acquire: the rest before it. Pairs with zs__id_bind */
     uintptr_t round = (uintptr_t)zs__round_at(z, 0) + zs__load_u32(&e->round);
@@ -2705,10 +2730,10 @@ static ZS__ALWAYS_INLINE int zs__handle_live(const zslab *z, zslab_handle h, con
     return zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(w + ((size_t)(h >> 10) & 63)) << 10) == h;
 }
 
-ZSLAB_API ZS__COLD void *zs__handle_miss(const zslab *z, zslab_handle h);
+ZSLAB_API ZS__COLD void *zs__handle_miss(const zs__allocator *z, zslab_handle h);
 
 /* get: 11 loads, 2 branches. The mask keeps any 64 bits inside the registry; another id's name tells them apart. */
-static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle h)
+static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab_handle h)
 {
     size_t at = (size_t)(h >> 37) & zs__load_acq_ptr(&z->id_mask); /* acquire: pairs with zs__registry_grow */
     const zs__id *e = (const zs__id *)(zs__load_acq_ptr(&z->ids) + at); /* acquire: the same */
@@ -2724,16 +2749,16 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zslab *z, zslab_handle 
 
 #if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
 /* The names stay functions for whoever takes their address. */
-#define zslab_malloc(z, size) zs__malloc_public((z), (size))
-#define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_public((z), (size), (epoch))
-#define zslab_free(z, p) zs__free_fast((z), (p))
+#define zslab_malloc(z, size) zs__malloc_public(zs__own(z), (size))
+#define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_public(zs__own(z), (size), (epoch))
+#define zslab_free(z, p) zs__free_fast(zs__own(z), (p))
 #endif
 #if ZSLAB_INLINE || ZSLAB_STATIC
-#define zslab_handle_get(z, h) zs__handle_get_fast((z), (h))
+#define zslab_handle_get(z, h) zs__handle_get_fast(zs__own_const(z), (h))
 #endif
 
 #endif /* ZS__PRIVATE_ONCE */
-#endif /* ZSLAB_IMPLEMENTATION || ZSLAB_INLINE || C++ */
+#endif /* ZSLAB_IMPLEMENTATION || ZSLAB_INLINE */
 
 /* ======== the implementation: in one file of the program ======== */
 #if defined(ZSLAB_IMPLEMENTATION) && !defined(ZS__IMPLEMENTED)
@@ -2955,7 +2980,7 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
     size_t i;
     (void)user;
     if (bytes + alignment > bytes)
-        p = (uint64_t *)aligned_alloc(alignment, zs__round_up(bytes, alignment));
+        p = (uint64_t *)(aligned_alloc)(alignment, zs__round_up(bytes, alignment));
     for (i = 0; p && i < bytes / sizeof *p; i++)
         if (p[i])
             p[i] = 0;
@@ -2963,7 +2988,7 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 }
 static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
 static int zs__os_purge(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, -1; }
-static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)bytes, free(p); }
+static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)bytes, (free)(p); }
 static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
@@ -3149,12 +3174,12 @@ static uint64_t zs__os_rss(void)
 #if defined(__linux__)
     char text[64];
     uint64_t pages = 0;
-    int i = 0, fd = open("/proc/self/statm", O_RDONLY);
+    int i = 0, fd = (open)("/proc/self/statm", O_RDONLY);
     ssize_t n;
     if (fd < 0)
         return 0;
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
+    n = (read)(fd, text, sizeof text - 1);
+    (close)(fd);
     if (n <= 0)
         return 0;
     text[n] = 0;
@@ -3317,7 +3342,7 @@ static void *zs__fail_no_epoch(size_t size)
 }
 
 /* Count a misuse, tell the hook, answer the code. No lock is held here. */
-static ZS__NOINLINE zslab_result zs__misuse(const zslab *z, zslab_result what, const void *p, zslab_handle h)
+static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result what, const void *p, zslab_handle h)
 {
     zs__add_u64((uint64_t *)(uintptr_t)&z->misuse[what], 1); /* a counter: ordered with nothing */
     if (z->config.on_misuse)
@@ -3333,7 +3358,7 @@ static struct {
     uint32_t *fork_word;
     zs__u64 process_id;    /* atomic: of the process that first made an allocator, or of its child that did */
     zs__lock lock;         /* guards what follows */
-    zslab *allocators;
+    zs__allocator *allocators;
     zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
     zs__u64 threads[ZS__THREADS_MAX / 64];  /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
@@ -3374,7 +3399,7 @@ static inline zs__lock *zs__as_lock(uint32_t *word)
 }
 
 /* A counter that threads share in shared mode, where bins of several epochs count in one heap. */
-static inline void zs__count_any(const zslab *z, uint64_t *counter, uint64_t by)
+static inline void zs__count_any(const zs__allocator *z, uint64_t *counter, uint64_t by)
 {
 #if ZSLAB_STATS
     if (z->shared)
@@ -3434,7 +3459,7 @@ static inline void zs__sample(zslab_heap *heap, size_t size)
 }
 
 /* A free that is not the owner's into its own bin; heap: the freeing thread's, NULL: it has none any more. */
-static inline void zs__count_away(zslab *z, zslab_heap *heap, uint32_t cls)
+static inline void zs__count_away(zs__allocator *z, zslab_heap *heap, uint32_t cls)
 {
 #if ZSLAB_STATS > 1
     if (heap)
@@ -3446,7 +3471,7 @@ static inline void zs__count_away(zslab *z, zslab_heap *heap, uint32_t cls)
 #endif
 }
 
-static inline void zs__count_lock(zslab *z, uint32_t *word) /* zs__lock_take, counting when it has to wait */
+static inline void zs__count_lock(zs__allocator *z, uint32_t *word) /* zs__lock_take, counting when it has to wait */
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
     if (ZS__UNLIKELY(!zs__cas_u32(word, &was, 1))) {
@@ -3480,7 +3505,7 @@ static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per
 }
 
 /* Entries of a class's magazine: a chunk's worth of slots, so that little memory waits there. */
-static uint32_t zs__magazine_entries(const zslab *z, size_t cls)
+static uint32_t zs__magazine_entries(const zs__allocator *z, size_t cls)
 {
     size_t n = ZS__CHUNK_BYTES / z->classes[cls].size;
     size_t most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
@@ -3514,7 +3539,7 @@ static int zs__class_table_valid(const uint32_t *bytes, size_t count)
 }
 
 /* Class of a size from 1 on, class_count when there is none. */
-static inline size_t zs__class_of(const zslab *z, size_t size)
+static inline size_t zs__class_of(const zs__allocator *z, size_t size)
 {
     return size - 1 < ZS__CLASS_BYTES_MAX ? (z->bin_of[(size - 1) >> 3] - sizeof(zs__row)) / sizeof(zs__bin)
                                           : z->class_count;
@@ -3527,7 +3552,7 @@ static size_t zs__class_alignment(size_t bytes)
     return a < ZS__CHUNK_BYTES ? a : ZS__CHUNK_BYTES;
 }
 
-static void zs__class_setup(zslab *z)
+static void zs__class_setup(zs__allocator *z)
 {
     size_t i, unit, cls = 0;
     uint32_t r;
@@ -3561,17 +3586,17 @@ static void zs__class_setup(zslab *z)
    [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
 
-static void zs__arena_take(zslab *z) { zs__count_lock(z, &z->arena_lock); }
-static void zs__arena_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
+static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock); }
+static void zs__arena_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
 
-static int zs__commit(zslab *z, void *p, size_t bytes)
+static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
     ZSLAB_ASSERT(!z->config.memory && bytes); /* a buffer is committed as it comes */
     return z->config.os.commit(z->config.os.user, p, bytes);
 }
 
 /* Commit [base + *done, base + upto), which is not empty, and some more, in page steps, never past limit. 0 = done. */
-static int zs__commit_upto(zslab *z, char *base, size_t *done, size_t upto, size_t limit, size_t step)
+static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t upto, size_t limit, size_t step)
 {
     size_t to = zs__round_up(upto, z->page_bytes), more = *done / 4;
     char *from = base + *done;
@@ -3593,7 +3618,7 @@ static int zs__commit_upto(zslab *z, char *base, size_t *done, size_t upto, size
 
 /* A buffer's top fresh chunks become bump space. At whichever instruction a fork comes, the child finds the old space,
    the new one, or no room at all: the range's end is beyond either. Arena lock held. */
-static void zs__meta_lend(zslab *z, uint32_t chunks)
+static void zs__meta_lend(zs__allocator *z, uint32_t chunks)
 {
     size_t bytes = (size_t)chunks * ZS__CHUNK_BYTES;
     char *from = z->base + (size_t)(z->chunk_limit - chunks) * ZS__CHUNK_BYTES;
@@ -3609,7 +3634,7 @@ static void zs__meta_lend(zslab *z, uint32_t chunks)
 
 /* Metadata of a heap, a row or a domain, zeroed: bump, never freed; their owners keep spare lists. A buffer
    lends its top fresh chunks when the bump space is used up. Arena lock held. */
-static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
+static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
 {
     char *p = (char *)zs__round_up((size_t)z->meta_top, alignment);
     if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes) {
@@ -3633,7 +3658,7 @@ static void *zs__meta_alloc(zslab *z, size_t bytes, size_t alignment)
 }
 
 /* Make the records and the slab metadata of a chunk usable for a class. Arena lock held. */
-static int zs__chunk_metadata(zslab *z, uint32_t chunk, const zs__class *k)
+static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
     zs__region *r = &z->regions[k->region];
     size_t upto = (size_t)chunk + 1, step, bytes[3 + ZSLAB_TAGS];
@@ -3662,7 +3687,7 @@ static int zs__chunk_metadata(zslab *z, uint32_t chunk, const zs__class *k)
 }
 
 /* Prefault and lock what was just committed. */
-static int zs__range_prepare(zslab *z, char *p, size_t bytes)
+static int zs__range_prepare(zs__allocator *z, char *p, size_t bytes)
 {
     size_t i;
     if ((z->config.flags & ZSLAB_FLAG_LOCK_PAGES) && !z->config.memory && zs__os_lock(p, bytes))
@@ -3673,7 +3698,7 @@ static int zs__range_prepare(zslab *z, char *p, size_t bytes)
     return 0;
 }
 
-static int zs__range_commit(zslab *z, uint32_t chunk)
+static int zs__range_commit(zs__allocator *z, uint32_t chunk)
 {
     size_t upto = ((size_t)chunk + 1) * ZS__CHUNK_BYTES, was = z->range_committed;
     if (z->config.memory || upto <= was)
@@ -3689,7 +3714,7 @@ static int zs__range_commit(zslab *z, uint32_t chunk)
 }
 
 /* Cold records; the records that frees read are committed from the start, so that any pointer finds one. */
-static int zs__records_commit(zslab *z, uint32_t chunk)
+static int zs__records_commit(zs__allocator *z, uint32_t chunk)
 {
     size_t upto = (size_t)chunk + 1;
     if (z->config.memory || upto <= z->record_committed)
@@ -3704,7 +3729,7 @@ static int zs__records_commit(zslab *z, uint32_t chunk)
 }
 
 /* A chunk never used, next to others of the same metadata density when there is room. Arena lock held. */
-static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: none */
+static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chunk, 0: none */
 {
     zs__region *r = &z->regions[k->region];
     int dense = r->lines < 64 && !z->config.memory && !(z->config.flags & ZSLAB_FLAG_PREFAULT);
@@ -3729,7 +3754,7 @@ static uint32_t zs__chunk_fresh(zslab *z, const zs__class *k) /* 1 + chunk, 0: n
     return ++r->group_next;
 }
 
-static int zs__limit_take(zslab *z, size_t bytes) /* count bytes as committed; 0 = within the limit */
+static int zs__limit_take(zs__allocator *z, size_t bytes) /* count bytes as committed; 0 = within the limit */
 {
     size_t was = zs__add_ptr(&z->committed_bytes, bytes); /* a counter: ordered with nothing */
     if (z->config.limit_bytes && was + bytes > z->config.limit_bytes) {
@@ -3740,7 +3765,7 @@ static int zs__limit_take(zslab *z, size_t bytes) /* count bytes as committed; 0
 }
 
 /* A purge in the range, counted for the class of each stretch of chunks it covers, in the first heap's counters. */
-static void zs__purge_counted(zslab *z, const char *p, size_t bytes, int failed)
+static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int failed)
 {
 #if ZSLAB_STATS
     zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
@@ -3764,7 +3789,7 @@ static void zs__purge_counted(zslab *z, const char *p, size_t bytes, int failed)
 }
 
 /* Give pages of a chunk back; the caller has made sure that nothing lives there. */
-static size_t zs__purge_pages(zslab *z, char *p, size_t bytes)
+static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
 {
     int failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
     zs__purge_counted(z, p, bytes, failed);
@@ -3784,7 +3809,7 @@ static size_t zs__purge_pages(zslab *z, char *p, size_t bytes)
    [SLAB-1] word != 0 iff the slab's bit is set in its chunk's mask; mask != 0 iff the chunk is listed.
    [SLAB-2] home counts carved slabs whose word is full; home == carved: the chunk is empty.
    [SLAB-3] The current slab's slots are split between bin->avail and its word.                       */
-static inline zs__bin_cold *zs__cold_of(const zslab *z, zs__bin *bin)
+static inline zs__bin_cold *zs__cold_of(const zs__allocator *z, zs__bin *bin)
 {
     return (zs__bin_cold *)((char *)(bin - bin->cls) - sizeof(zs__row) + z->cold_offset) + bin->cls;
 }
@@ -3799,12 +3824,12 @@ static inline zslab_heap *zs__bin_heap(zs__bin *bin) /* not of the draining bin,
     return zs__row_of_bin(bin)->heap;
 }
 
-static inline uint32_t zs__chunk_slab(const zslab *z, const zs__chunk *c) /* index of its first slab */
+static inline uint32_t zs__chunk_slab(const zs__allocator *z, const zs__chunk *c) /* index of its first slab */
 {
     return (uint32_t)(((uint8_t *)zs__load_ptr(&c->states) - z->states) >> 6);
 }
 
-static inline uint32_t zs__slab_chunk(const zslab *z, uint32_t slab) /* the chunk of a slab, for ever */
+static inline uint32_t zs__slab_chunk(const zs__allocator *z, uint32_t slab) /* the chunk of a slab, for ever */
 {
     uint32_t r = z->region_count - 1;
     while (z->regions[r].first > slab)
@@ -3812,7 +3837,7 @@ static inline uint32_t zs__slab_chunk(const zslab *z, uint32_t slab) /* the chun
     return (slab - z->regions[r].first) / z->regions[r].lines;
 }
 
-static inline const zs__class *zs__chunk_class(const zslab *z, const zs__chunk *c)
+static inline const zs__class *zs__chunk_class(const zs__allocator *z, const zs__chunk *c)
 {
     return &z->classes[zs__load_u32(&c->cls)]; /* relaxed: who needs it stable holds an object, a claim or the chunk */
 }
@@ -3822,18 +3847,19 @@ static inline uint64_t zs__slab_full(const zs__class *k, uint32_t number)
     return number + 1 == k->slabs ? k->last_full : ~(uint64_t)0;
 }
 
-static inline uint64_t zs__slab_full_at(const zslab *z, uint32_t cls, size_t offset) /* of its slot 0 in the chunk */
+/* offset: of its slot 0 in the chunk */
+static inline uint64_t zs__slab_full_at(const zs__allocator *z, uint32_t cls, size_t offset)
 {
     const zs__class *k = &z->classes[cls];
     return offset == (size_t)(k->slabs - 1) * 64 * k->size ? k->last_full : ~(uint64_t)0;
 }
 
-static inline char *zs__chunk_base(const zslab *z, size_t chunk)
+static inline char *zs__chunk_base(const zs__allocator *z, size_t chunk)
 {
     return z->base + chunk * ZS__CHUNK_BYTES;
 }
 
-static void zs__list_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
+static void zs__list_push(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     x->next = b->partial;
@@ -3844,7 +3870,7 @@ static void zs__list_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
     x->flags |= ZS__CHUNK_LISTED;
 }
 
-static void zs__list_remove(zslab *z, zs__bin_cold *b, uint32_t chunk)
+static void zs__list_remove(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     if (!(x->flags & ZS__CHUNK_LISTED))
@@ -3859,7 +3885,7 @@ static void zs__list_remove(zslab *z, zs__bin_cold *b, uint32_t chunk)
 }
 
 /* A chunk joins its bin: the list of all is also read by closers, under the row's lock or after the gate. */
-static void zs__all_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
+static void zs__all_push(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     x->all_prev = 0;
@@ -3872,7 +3898,7 @@ static void zs__all_push(zslab *z, zs__bin_cold *b, uint32_t chunk)
     zs__store_rel_u32(&b->all, chunk + 1); /* release: the links before the head. Pairs with zs__row_each */
 }
 
-static void zs__all_remove(zslab *z, zs__row *row, zs__bin_cold *b, uint32_t chunk) /* row lock held */
+static void zs__all_remove(zs__allocator *z, zs__row *row, zs__bin_cold *b, uint32_t chunk) /* row lock held */
 {
     zs__chunk_cold *x = &z->cold[chunk];
     if (row->cursor_chunk == chunk + 1) /* zs__place_empty begins the class again */
@@ -3889,7 +3915,7 @@ static void zs__all_remove(zslab *z, zs__row *row, zs__bin_cold *b, uint32_t chu
 }
 
 /* Whole lists of chunks, linked by all_next, go to the pool in one splice. Arena lock taken here. */
-static void zs__pool_give(zslab *z, uint32_t head, uint32_t tail, uint32_t count)
+static void zs__pool_give(zs__allocator *z, uint32_t head, uint32_t tail, uint32_t count)
 {
     zs__arena_take(z);
     zs__store_u32(&z->cold[tail - 1].all_next, z->pool);
@@ -3898,7 +3924,7 @@ static void zs__pool_give(zslab *z, uint32_t head, uint32_t tail, uint32_t count
     zs__arena_drop(z);
 }
 
-static void zs__cached(zslab *z, zs__chunk_cold *x, int on) /* the owner says whether the chunk is empty */
+static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on) /* the owner says whether the chunk is empty */
 {
     if (on && !(x->flags & ZS__CHUNK_CACHED)) {
         x->flags |= ZS__CHUNK_CACHED;
@@ -3910,7 +3936,7 @@ static void zs__cached(zslab *z, zs__chunk_cold *x, int on) /* the owner says wh
 }
 
 /* The whole chunk's pages; nobody else may reach it (taken from the pool, or emptied by its owner). */
-static size_t zs__purge_chunk(zslab *z, uint32_t chunk)
+static size_t zs__purge_chunk(zs__allocator *z, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     size_t rest = ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes);
@@ -3921,14 +3947,14 @@ static size_t zs__purge_chunk(zslab *z, uint32_t chunk)
     return rest;
 }
 
-static void zs__chunk_loose(zslab *z, uint32_t chunk) /* relaxed, as all of touched: for the statistics only */
+static void zs__chunk_loose(zs__allocator *z, uint32_t chunk) /* relaxed, as all of touched: for the statistics only */
 {
     zs__chunk_cold *x = &z->cold[chunk];
     zs__store_u8(&x->touched, (uint8_t)(zs__load_u8(&x->touched) | ZS__CHUNK_LOOSE));
 }
 
 /* An empty chunk leaves its bin for the pool, unless a closer is reading the row's lists. */
-static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
+static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__row *row = zs__row_of_bin(bin);
     zs__bin_cold *b = zs__cold_of(z, bin);
@@ -3948,7 +3974,7 @@ static int zs__chunk_leave(zslab *z, zs__bin *bin, uint32_t chunk)
 }
 
 /* [SLAB-2] became true. Within the cache the chunk stays where it is hot; beyond, any class may have it. */
-static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chunk)
+static ZS__NOINLINE void zs__chunk_emptied(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     zs__cached(z, x, 1);
@@ -3964,7 +3990,7 @@ static ZS__NOINLINE void zs__chunk_emptied(zslab *z, zs__bin *bin, uint32_t chun
 }
 
 /* Slots come home: set their bits, keep [SLAB-1] and [SLAB-2]. */
-static void zs__slab_put(zslab *z, zs__bin *bin, uint32_t chunk, uint32_t slab, uint64_t was, uint64_t bits)
+static void zs__slab_put(zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_t slab, uint64_t was, uint64_t bits)
 {
     const zs__class *k = &z->classes[bin->cls];
     zs__chunk_cold *x = &z->cold[chunk];
@@ -3983,7 +4009,7 @@ static void zs__slab_put(zslab *z, zs__bin *bin, uint32_t chunk, uint32_t slab, 
         zs__chunk_emptied(z, bin, chunk);
 }
 
-static void zs__bin_current(const zslab *z, zs__bin *bin, uint32_t chunk, uint32_t number, uint64_t avail)
+static void zs__bin_current(const zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_t number, uint64_t avail)
 {
     const zs__class *k = &z->classes[bin->cls];
     uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
@@ -3994,7 +4020,7 @@ static void zs__bin_current(const zslab *z, zs__bin *bin, uint32_t chunk, uint32
 }
 
 /* The last chunk that got slots back gives its lowest slab. */
-static int zs__take_partial(zslab *z, zs__bin *bin)
+static int zs__take_partial(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t chunk = b->partial - 1, w = 0, number, slab;
@@ -4026,7 +4052,7 @@ static int zs__take_partial(zslab *z, zs__bin *bin)
 }
 
 /* The next slab of the bin's newest chunk that this binding has not used. */
-static int zs__take_fresh(zslab *z, zs__bin *bin)
+static int zs__take_fresh(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     const zs__class *k = &z->classes[bin->cls];
@@ -4064,7 +4090,7 @@ static inline void zs__states_clear(uint8_t *states) /* of a slab; relaxed: a st
 }
 
 /* Forget what the last binding used: states and words of its carved slabs. [META-1] */
-static void zs__chunk_clear(zslab *z, uint32_t chunk)
+static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
 {
     zs__chunk *c = &z->chunks[chunk];
     zs__chunk_cold *x = &z->cold[chunk];
@@ -4087,7 +4113,7 @@ static void zs__chunk_clear(zslab *z, uint32_t chunk)
 
 /* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. The
    slots taken are ours and yet not live: the chunk may stay as it is, and their pointers have been freed. */
-static int zs__dead_settled(zslab *z, uint32_t chunk)
+static int zs__dead_settled(zs__allocator *z, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = &z->classes[c->cls];
@@ -4109,11 +4135,11 @@ static int zs__dead_settled(zslab *z, uint32_t chunk)
     return settled;
 }
 
-static void zs__ids_leave(zslab *z, uint32_t chunk);
+static void zs__ids_leave(zs__allocator *z, uint32_t chunk);
 
 /* The binding that ends has touched the slabs it carved: for the statistics. Bindings to one class begin at the same
    slab, so the longer one counts; another class's may lie elsewhere. */
-static void zs__chunk_worn(zslab *z, uint32_t chunk, const zs__class *next)
+static void zs__chunk_worn(zs__allocator *z, uint32_t chunk, const zs__class *next)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     const zs__class *k = &z->classes[z->chunks[chunk].cls];
@@ -4125,7 +4151,7 @@ static void zs__chunk_worn(zslab *z, uint32_t chunk, const zs__class *next)
 
 /* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
    The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
-static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
+static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     const zs__class *k = &z->classes[bin->cls];
     zs__row *row = zs__row_of_bin(bin);
@@ -4179,7 +4205,7 @@ static zslab_result zs__chunk_bind(zslab *z, zs__bin *bin, uint32_t chunk)
 }
 
 /* A chunk from the pool, else a fresh one; ready to be bound to the class. 1 + chunk; 0 with the reason. */
-static uint32_t zs__chunk_get(zslab *z, const zs__class *k, int fresh, zslab_result *why)
+static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, zslab_result *why)
 {
     uint32_t chunk;
     zs__arena_take(z);
@@ -4210,7 +4236,7 @@ static uint32_t zs__chunk_get(zslab *z, const zs__class *k, int fresh, zslab_res
 }
 
 /* A bound chunk joins the bin as the one to carve from. */
-static void zs__bin_adopt(zslab *z, zs__bin *bin, uint32_t chunk)
+static void zs__bin_adopt(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     zs__row *row = zs__row_of_bin(bin);
@@ -4221,7 +4247,7 @@ static void zs__bin_adopt(zslab *z, zs__bin *bin, uint32_t chunk)
 }
 
 /* The first chunk of the row's dead rounds serves again. */
-static zslab_result zs__take_stale(zslab *z, zs__bin *bin)
+static zslab_result zs__take_stale(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t chunk = b->stale - 1;
@@ -4237,7 +4263,7 @@ static zslab_result zs__take_stale(zslab *z, zs__bin *bin)
 
 /* Chunks of the row's dead rounds first, then the pool, then the range. One that cannot be bound at the moment is
    passed over. */
-static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
+static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
 {
     zslab_heap *heap = zs__bin_heap(bin);
     zslab_result why = ZSLAB_E_NOMEM;
@@ -4268,7 +4294,7 @@ static zslab_result zs__take_chunk(zslab *z, zs__bin *bin)
 
 #if !ZSLAB_NO_TLS
 /* The bin is the one the free loaded: a closer may have pointed the chunk elsewhere since. */
-ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t was)
+ZSLAB_API zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, uint64_t was)
 {
     size_t offset = (size_t)((char *)p - z->base);
     uint32_t chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
@@ -4288,12 +4314,12 @@ ZSLAB_API zslab_result zs__free_listed(zslab *z, zs__bin *bin, void *p, uint64_t
    rise; and an id that serves a new round, or another slab, has its name raised and all words marked free before its
    new stamp shows (zs__id_bind). So whatever mixture of old and new a racing get reads, the sum is beyond a handle that
    was stale at its call, or the stamp is not the round's.                            */
-static ZS__ALWAYS_INLINE zs__id *zs__id_at(const zslab *z, size_t id)
+static ZS__ALWAYS_INLINE zs__id *zs__id_at(const zs__allocator *z, size_t id)
 {
     return (zs__id *)zs__load_ptr(&z->ids) + id; /* relaxed: set before there is any id; growing stores the same */
 }
 
-static ZS__ALWAYS_INLINE uint32_t *zs__id_words(const zslab *z, size_t id)
+static ZS__ALWAYS_INLINE uint32_t *zs__id_words(const zs__allocator *z, size_t id)
 {
     return (uint32_t *)zs__load_ptr(&z->generations) + id * 64; /* relaxed: as z->ids */
 }
@@ -4313,13 +4339,13 @@ static inline int zs__word_live(uint32_t word, uint32_t slot)
     return !((word ^ slot) & 1);
 }
 
-static inline uint32_t zs__slab_id(const zslab *z, uint32_t slab) /* 1 + id; torn while it moves, see [ID-2] */
+static inline uint32_t zs__slab_id(const zs__allocator *z, uint32_t slab) /* 1 + id; torn while it moves, see [ID-2] */
 {
     const uint8_t *b = z->hints[slab].id;
     return zs__load_u8(b) | (uint32_t)zs__load_u8(b + 1) << 8 | (uint32_t)zs__load_u8(b + 2) << 16;
 }
 
-static void zs__slab_id_set(zslab *z, uint32_t slab, uint32_t id)
+static void zs__slab_id_set(zs__allocator *z, uint32_t slab, uint32_t id)
 {
     uint8_t *b = z->hints[slab].id; /* relaxed: the entry confirms it */
     zs__store_u8(b, (uint8_t)id);
@@ -4327,7 +4353,7 @@ static void zs__slab_id_set(zslab *z, uint32_t slab, uint32_t id)
     zs__store_u8(b + 2, (uint8_t)(id >> 16));
 }
 
-static inline char *zs__slab_slots(const zslab *z, uint32_t chunk, uint32_t slab) /* its slot 0 */
+static inline char *zs__slab_slots(const zs__allocator *z, uint32_t chunk, uint32_t slab) /* its slot 0 */
 {
     const zs__chunk *c = &z->chunks[chunk];
     return zs__chunk_base(z, chunk) +
@@ -4335,7 +4361,7 @@ static inline char *zs__slab_slots(const zslab *z, uint32_t chunk, uint32_t slab
 }
 
 /* The entry that serves a slab in its chunk's round, else NULL. */
-static zs__id *zs__id_of(const zslab *z, uint32_t chunk, uint32_t slab)
+static zs__id *zs__id_of(const zs__allocator *z, uint32_t chunk, uint32_t slab)
 {
     uint32_t id = zs__slab_id(z, slab);
     zs__id *e;
@@ -4354,14 +4380,14 @@ static uint32_t zs__id_slots(const zs__class *k) /* slots of the class's fullest
 }
 
 /* The id is spare: no slab's. Arena lock held. */
-static void zs__id_spare(zslab *z, uint32_t id, uint32_t cls)
+static void zs__id_spare(zs__allocator *z, uint32_t id, uint32_t cls)
 {
     zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE | (uint64_t)z->class_ids[cls] << 22);
     z->class_ids[cls] = id + 1;
 }
 
 /* A chunk leaves its class: its ids stay behind. Its slots are home or dead. Arena lock held. */
-static void zs__ids_leave(zslab *z, uint32_t chunk)
+static void zs__ids_leave(zs__allocator *z, uint32_t chunk)
 {
     uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; z->cold[chunk].ids && i < z->classes[cls].slabs; i++) {
@@ -4375,7 +4401,7 @@ static void zs__ids_leave(zslab *z, uint32_t chunk)
 }
 
 /* Memory for twice the ids: a reservation commits some more, a buffer finds place for all when it needs the first. */
-static int zs__registry_grow(zslab *z)
+static int zs__registry_grow(zs__allocator *z)
 {
     size_t have = z->id_mask ? z->id_mask / sizeof(zs__id) + 1 : 32, want = z->config.memory ? z->id_limit : 2 * have;
     char *ids = z->id_area, *words = z->generation_area;
@@ -4397,7 +4423,7 @@ static int zs__registry_grow(zslab *z)
 }
 
 /* An id never given out; 1 + id, 0 with the reason. Arena lock held. */
-static uint32_t zs__id_new(zslab *z, uint32_t cls, zslab_result *why)
+static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
 {
     uint32_t id = z->id_count, i;
     zs__id *e;
@@ -4415,7 +4441,7 @@ static uint32_t zs__id_new(zslab *z, uint32_t cls, zslab_result *why)
 }
 
 /* Would a raise leave some slot without a generation? */
-static int zs__id_used_up(const zslab *z, uint32_t id, const zs__class *k)
+static int zs__id_used_up(const zs__allocator *z, uint32_t id, const zs__class *k)
 {
     const uint32_t *words = zs__id_words(z, id);
     uint32_t i, highest = 0;
@@ -4427,7 +4453,7 @@ static int zs__id_used_up(const zslab *z, uint32_t id, const zs__class *k)
     return zs__id_part(zs__id_at(z, id)) + 1 + highest >= ZS__GENERATION_END;
 }
 
-static void zs__id_retire(zslab *z, uint32_t id) /* it is nobody's, for ever. Arena lock held */
+static void zs__id_retire(zs__allocator *z, uint32_t id) /* it is nobody's, for ever. Arena lock held */
 {
     zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE);
     z->retired_ids++;
@@ -4435,7 +4461,7 @@ static void zs__id_retire(zslab *z, uint32_t id) /* it is nobody's, for ever. Ar
 
 /* Raise the slab part and mark every word free, so that no handle of the id is or comes alive again; 0: some slot's
    generations would be used up, the id retires. Arena lock held. */
-static int zs__id_raise(zslab *z, uint32_t id, const zs__class *k)
+static int zs__id_raise(zs__allocator *z, uint32_t id, const zs__class *k)
 {
     zs__id *e = zs__id_at(z, id);
     uint32_t *words = zs__id_words(z, id), i;
@@ -4451,7 +4477,7 @@ static int zs__id_raise(zslab *z, uint32_t id, const zs__class *k)
 
 /* An id of the class for a slab that has none; 1 + id, 0 with the reason. What chunks of the pool still hold comes
    back when no new one is left. Arena lock held. */
-static uint32_t zs__id_take(zslab *z, uint32_t cls, zslab_result *why)
+static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
 {
     int swept;
     for (swept = 0;; swept = 1) {
@@ -4470,7 +4496,7 @@ static uint32_t zs__id_take(zslab *z, uint32_t cls, zslab_result *why)
 }
 
 /* A slab's first handle in its chunk's round: an id, new or its own raised. */
-static ZS__NOINLINE zslab_result zs__id_bind(zslab *z, uint32_t chunk, uint32_t slab, zs__id **out)
+static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, uint32_t slab, zs__id **out)
 {
     uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), id;
     zslab_result why = ZSLAB_OK;
@@ -4503,7 +4529,7 @@ static ZS__NOINLINE zslab_result zs__id_bind(zslab *z, uint32_t chunk, uint32_t 
 }
 
 /* The handle of a slot in state HANDLE; 0: it has none at the moment. */
-static zslab_handle zs__handle_at(const zslab *z, uint32_t chunk, uint32_t slab, uint32_t slot)
+static zslab_handle zs__handle_at(const zs__allocator *z, uint32_t chunk, uint32_t slab, uint32_t slot)
 {
     const zs__id *e = zs__id_of(z, chunk, slab);
     uint32_t word = e ? zs__load_u32(zs__id_words(z, zs__id_number(e)) + slot) : slot ^ 1;
@@ -4511,7 +4537,7 @@ static zslab_handle zs__handle_at(const zslab *z, uint32_t chunk, uint32_t slab,
 }
 
 /* Give a slot in state HANDLE, passed the gate, its handle. */
-static zslab_result zs__handle_issue(zslab *z, void *p, zslab_handle *out)
+static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
     uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT), slot, *word;
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
@@ -4532,14 +4558,14 @@ static zslab_result zs__handle_issue(zslab *z, void *p, zslab_handle *out)
 }
 
 /* A slot taken for a handle that did not come to be is a plain object again. */
-static void zs__slot_plain(zslab *z, const void *p)
+static void zs__slot_plain(zs__allocator *z, const void *p)
 {
     uint8_t *state = zs__slot_state(z, p);
     if (zs__load_u8(state) == ZS__HANDLE)
         zs__store_rel_u8(state, z->guarded ? ZS__GUARDED : ZS__LIVE); /* release: as for ZS__FREE */
 }
 
-static uint64_t zs__slab_in_state(const zslab *z, uint32_t slab, uint8_t state) /* slots, as bits */
+static uint64_t zs__slab_in_state(const zs__allocator *z, uint32_t slab, uint8_t state) /* slots, as bits */
 {
     const uint8_t *states = z->states + (size_t)slab * 64;
     uint64_t bits = 0;
@@ -4550,7 +4576,7 @@ static uint64_t zs__slab_in_state(const zslab *z, uint32_t slab, uint8_t state) 
 }
 
 /* [ID-1] of one slab: words are live exactly where a state says HANDLE. Nobody else uses the allocator. */
-static int zs__handles_right(const zslab *z, uint32_t chunk, uint32_t slab)
+static int zs__handles_right(const zs__allocator *z, uint32_t chunk, uint32_t slab)
 {
     uint64_t handles = zs__slab_in_state(z, slab, ZS__HANDLE), live = 0;
     const zs__id *e = zs__id_of(z, chunk, slab);
@@ -4561,7 +4587,7 @@ static int zs__handles_right(const zslab *z, uint32_t chunk, uint32_t slab)
 }
 
 /* In the child of a fork: who was about to make or free these objects is gone; they stay, as plain ones. */
-static void zs__handles_settle(zslab *z, uint32_t chunk, uint32_t slab)
+static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
 {
     uint64_t handles = zs__slab_in_state(z, slab, ZS__HANDLE);
     for (; handles; handles &= handles - 1) {
@@ -4595,16 +4621,16 @@ static void zs__handles_settle(zslab *z, uint32_t chunk, uint32_t slab)
    [EPOCH-6] Without a fence (latency policy) a drained epoch's place is reused only when every row's owner has
        acknowledged the shut gate by passing a slow path (row->acked): by then its states are visible through
        the epoch lock. Until then zslab_epoch_state_of already says CLOSED; only the place waits. */
-static void zs__epochs_take(zslab *z)
+static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
     zs__count_lock(z, &z->epoch_lock);
 }
-static void zs__epochs_drop(zslab *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
+static void zs__epochs_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
 
 /* Every thread passes a full barrier; where the system has none to offer, owners and freers fence for themselves
    and the closer needs its own. */
-static void zs__fence_all(const zslab *z)
+static void zs__fence_all(const zs__allocator *z)
 {
     zs__fence_seq();
     if (z->fence_ready)
@@ -4612,7 +4638,7 @@ static void zs__fence_all(const zslab *z)
 }
 
 /* The place of an epoch that still lives (ACTIVE or CLOSING), else NULL. */
-static zs__place *zs__place_find(const zslab *z, zslab_epoch e)
+static zs__place *zs__place_find(const zs__allocator *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__place *place = z->places + q;
@@ -4632,7 +4658,7 @@ static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
 }
 
 #if !ZSLAB_NO_TLS
-static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: it has none here */
+static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
     zslab_heap *heap;
     if (thread < z->heap_of_count)
@@ -4643,26 +4669,26 @@ static zslab_heap *zs__heap_of_thread(const zslab *z, uint32_t thread) /* NULL: 
     return heap;
 }
 
-static zslab_heap *zs__heap_peek(const zslab *z) /* this thread's heap, if it has one */
+static zslab_heap *zs__heap_peek(const zs__allocator *z) /* this thread's heap, if it has one */
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
     return z->shared ? z->shared_heap
            : thread && thread != ZS__THREAD_GONE ? zs__heap_of_thread(z, thread) : NULL;
 }
 #else
-static zslab_heap *zs__heap_peek(const zslab *z)
+static zslab_heap *zs__heap_peek(const zs__allocator *z)
 {
     return z->shared_heap;
 }
 #endif
 
-static void zs__event(zslab *z) /* owners look at their rows when they next pass a slow path. Epoch lock held */
+static void zs__event(zs__allocator *z) /* owners look at their rows when they next pass a slow path. Epoch lock held */
 {
     zs__store_rel_u32(&z->events, z->events + 1); /* release: what changed before it. Pairs with zs__heap_pass */
 }
 
 /* Shut every row of an epoch; its owners go to their slow paths. Epoch lock held. */
-static void zs__gates_shut(zslab *z, zslab_epoch e)
+static void zs__gates_shut(zs__allocator *z, zslab_epoch e)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zslab_heap *heap;
@@ -4684,7 +4710,7 @@ static void zs__gates_shut(zslab *z, zslab_epoch e)
     zs__event(z);
 }
 
-static void zs__rows_acked(zslab *z, uint32_t q) /* after a fence on all threads. Epoch lock held */
+static void zs__rows_acked(zs__allocator *z, uint32_t q) /* after a fence on all threads. Epoch lock held */
 {
     zslab_heap *heap;
     for (heap = z->heaps; heap; heap = heap->next) {
@@ -4695,8 +4721,8 @@ static void zs__rows_acked(zslab *z, uint32_t q) /* after a fence on all threads
 }
 
 /* Call fn for every chunk of the epoch's rows, under a claim or the row's lock. */
-typedef int zs__chunk_fn(zslab *z, uint32_t chunk, void *user); /* non-zero stops */
-static int zs__row_each(zslab *z, zs__row *row, zs__chunk_fn *fn, void *user)
+typedef int zs__chunk_fn(zs__allocator *z, uint32_t chunk, void *user); /* non-zero stops */
+static int zs__row_each(zs__allocator *z, zs__row *row, zs__chunk_fn *fn, void *user)
 {
     uint32_t cls, chunk, next;
     for (cls = 0; cls < z->class_count; cls++) {
@@ -4712,7 +4738,7 @@ static int zs__row_each(zslab *z, zs__row *row, zs__chunk_fn *fn, void *user)
     return 0;
 }
 
-static int zs__epoch_each(zslab *z, zslab_epoch e, zs__chunk_fn *fn, void *user)
+static int zs__epoch_each(zs__allocator *z, zslab_epoch e, zs__chunk_fn *fn, void *user)
 {
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
@@ -4726,7 +4752,7 @@ static int zs__epoch_each(zslab *z, zslab_epoch e, zs__chunk_fn *fn, void *user)
 
 /* Slots of a slab that hold an object. Owned heaps: states. Shared mode: what is not home, since a claimer's state
    may come late but its bit does not. [SHARED-1] */
-static uint64_t zs__slab_live(const zslab *z, uint32_t slab, uint64_t full)
+static uint64_t zs__slab_live(const zs__allocator *z, uint32_t slab, uint64_t full)
 {
     uint64_t live = 0;
     unsigned i, j;
@@ -4747,7 +4773,7 @@ static uint64_t zs__slab_live(const zslab *z, uint32_t slab, uint64_t full)
 }
 
 /* Does a slot with number in [from, to) of the chunk hold an object? */
-static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_t to)
+static int zs__slots_live(const zs__allocator *z, uint32_t chunk, uint32_t from, uint32_t to)
 {
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = zs__chunk_class(z, c);
@@ -4766,14 +4792,14 @@ static int zs__slots_live(const zslab *z, uint32_t chunk, uint32_t from, uint32_
     return 0;
 }
 
-static int zs__chunk_live(zslab *z, uint32_t chunk, void *user)
+static int zs__chunk_live(zs__allocator *z, uint32_t chunk, void *user)
 {
     (void)user;
     return zs__slots_live(z, chunk, 0, zs__chunk_class(z, &z->chunks[chunk])->slots);
 }
 
 /* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
-static void zs__row_take(zslab *z, zs__row *row)
+static void zs__row_take(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     for (cls = 0; z->shared && cls < z->class_count; cls++)
@@ -4781,7 +4807,7 @@ static void zs__row_take(zslab *z, zs__row *row)
     zs__lock_take(zs__as_lock(&row->lock));
 }
 
-static void zs__row_drop(zslab *z, zs__row *row)
+static void zs__row_drop(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     zs__lock_drop(zs__as_lock(&row->lock));
@@ -4791,7 +4817,7 @@ static void zs__row_drop(zslab *z, zs__row *row)
 
 /* No live slot in any row? With the cursor, only what was live when last seen is looked at again: live slots only
    go once every gate is acknowledged. Epoch lock held; row locks keep owners from taking empty chunks out. */
-static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
+static int zs__place_empty(zs__allocator *z, const zs__place *place, int use_cursor)
 {
     zslab_heap *heap;
     for (heap = z->heaps; heap; heap = heap->next) {
@@ -4820,7 +4846,7 @@ static int zs__place_empty(zslab *z, const zs__place *place, int use_cursor)
 }
 
 /* Who asks sees its own states. [EPOCH-6]. Epoch lock held */
-static int zs__place_acked(zslab *z, const zs__place *place)
+static int zs__place_acked(zs__allocator *z, const zs__place *place)
 {
     zslab_heap *heap, *mine = NULL;
     if (z->shared)
@@ -4838,7 +4864,7 @@ static int zs__place_acked(zslab *z, const zs__place *place)
 }
 
 /* The place joins the free ones, at the end. Epoch lock held. */
-static void zs__place_free(zslab *z, zs__place *place)
+static void zs__place_free(zs__allocator *z, zs__place *place)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1;
     place->next = 0;
@@ -4849,7 +4875,7 @@ static void zs__place_free(zslab *z, zs__place *place)
     z->place_tail = q;
 }
 
-static void zs__closing_remove(zslab *z, const zs__place *place)
+static void zs__closing_remove(zs__allocator *z, const zs__place *place)
 {
     uint32_t *at = &z->closing_head, q = (uint32_t)(place - z->places) + 1, before = 0;
     while (*at && *at != q) {
@@ -4863,7 +4889,7 @@ static void zs__closing_remove(zslab *z, const zs__place *place)
         z->closing_tail = before;
 }
 
-static void zs__closing_append(zslab *z, zs__place *place)
+static void zs__closing_append(zs__allocator *z, zs__place *place)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1;
     place->next_closing = 0;
@@ -4878,7 +4904,7 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held);
 
 /* Rows of ended epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim holds back is
    tried again at the next epoch call or trim. Epoch lock held. */
-static void zs__rows_ended(zslab *z)
+static void zs__rows_ended(zs__allocator *z)
 {
     zslab_heap *heap;
     zs__row *row, *next;
@@ -4895,7 +4921,7 @@ static void zs__rows_ended(zslab *z)
 }
 
 /* CLOSED, and free for a new epoch. Epoch lock held. */
-static void zs__place_end(zslab *z, zs__place *place, int released)
+static void zs__place_end(zs__allocator *z, zs__place *place, int released)
 {
     if (place->state == ZSLAB_EPOCH_CLOSING) {
         zs__closing_remove(z, place);
@@ -4913,7 +4939,7 @@ static void zs__place_end(zslab *z, zs__place *place, int released)
 }
 
 /* Has a closing epoch lost its last object? force: no place is free, a fence may stand for acknowledgements. */
-static int zs__place_poke(zslab *z, zs__place *place, int force)
+static int zs__place_poke(zs__allocator *z, zs__place *place, int force)
 {
     if (place->state != ZSLAB_EPOCH_CLOSING || zs__load_acq_u32(&place->purging)) /* pairs with zs__claim_end */
         return 0;
@@ -4934,7 +4960,7 @@ static int zs__place_poke(zslab *z, zs__place *place, int force)
     return 1;
 }
 
-static void zs__places_poke(zslab *z) /* every closing epoch. Epoch lock held */
+static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock held */
 {
     uint32_t q, next;
     for (q = z->closing_head; q; q = next) {
@@ -4952,7 +4978,7 @@ static void zs__label_set(zs__place *place, const char *label)
 }
 
 /* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
-static zs__place *zs__place_pop(zslab *z)
+static zs__place *zs__place_pop(zs__allocator *z)
 {
     uint32_t tries;
     for (tries = 0; z->place_head && tries < z->epoch_count; tries++) {
@@ -4968,7 +4994,7 @@ static zs__place *zs__place_pop(zslab *z)
 }
 
 /* Open an epoch; 0 when every place is open or draining. Epoch lock held. */
-static zslab_epoch zs__epoch_open(zslab *z, const char *label)
+static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
 {
     zs__place *place;
     zslab_epoch e;
@@ -5009,7 +5035,7 @@ static zslab_epoch zs__epoch_open(zslab *z, const char *label)
    the epoch lock where there is no owner to come by), idle ones used again last in first out. */
 
 /* Shared mode: the slabs that were given slots back are no longer listed. Bin lock held. */
-static void zs__listed_drop(zslab *z, zs__bin_cold *b)
+static void zs__listed_drop(zs__allocator *z, zs__bin_cold *b)
 {
     uint32_t head = zs__exchange_u32(&b->listed, 0); /* acquire: pairs with zs__shared_list */
     while (head) {
@@ -5020,7 +5046,7 @@ static void zs__listed_drop(zslab *z, zs__bin_cold *b)
 }
 
 /* The bin's chunks are dead: it forgets their slots, and they wait in `stale` until they are bound again. */
-static void zs__bin_forget(zslab *z, zs__bin *bin)
+static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     bin->top = bin->bottom;
@@ -5041,7 +5067,7 @@ static void zs__bin_forget(zslab *z, zs__bin *bin)
 }
 
 /* The round of the row's chunks is over. Plain bins wait for zs__row_wake if `keep_plain`. Row or epoch lock. */
-static uint32_t zs__row_forget(zslab *z, zs__row *row, int keep_plain) /* the longest list of dead chunks */
+static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /* the longest list of dead chunks */
 {
     uint32_t w, longest = 0;
     for (w = 0; w < z->mask_words; w++) {
@@ -5060,7 +5086,7 @@ static uint32_t zs__row_forget(zslab *z, zs__row *row, int keep_plain) /* the lo
 }
 
 /* Was the chunk of a plain bin purged, or does it drain? Then it has to be bound again. */
-static int zs__plain_lost(zslab *z, zs__bin *bin)
+static int zs__plain_lost(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = zs__cold_of(z, bin)->all - 1;
     return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__load_ptr(&z->chunks[chunk].bin) != (uintptr_t)bin;
@@ -5068,7 +5094,7 @@ static int zs__plain_lost(zslab *z, zs__bin *bin)
 
 /* A plain bin's slab as if never used: `avail`, all of it, and states. Where it was used in order and little, what was
    taken is what lies below the lowest bit left, within eight states. Relaxed: a stale free may be looking. */
-static inline void zs__plain_rewind(const zslab *z, zs__bin *bin, size_t at)
+static inline void zs__plain_rewind(const zs__allocator *z, zs__bin *bin, size_t at)
 {
     if (ZS__LIKELY((bin->avail & 255) && !z->always_slow)) {
         bin->avail |= bin->avail - 1;
@@ -5081,7 +5107,7 @@ static inline void zs__plain_rewind(const zslab *z, zs__bin *bin, size_t at)
 
 /* A new round of the row begins. Its plain bins, the common case of small epochs, start again in place: the chunk needs
    but the new stamp. */
-static void zs__row_wake(zslab *z, zs__row *row)
+static void zs__row_wake(zs__allocator *z, zs__row *row)
 {
     uint32_t w, swept = zs__load_u32(&row->swept); /* relaxed: no claim is left, seen by who forgot the row */
     uint64_t stamp = zs__load_u64(&row->stamp), left;
@@ -5103,7 +5129,7 @@ static void zs__row_wake(zslab *z, zs__row *row)
 }
 
 /* An idle row keeps a few chunks of each class; the rest go to the pool, a splice per class. */
-static void zs__row_strip(zslab *z, zs__row *row, uint32_t keep)
+static void zs__row_strip(zs__allocator *z, zs__row *row, uint32_t keep)
 {
     uint32_t w, cls, i, last;
     if (!keep && !row->epoch)
@@ -5160,7 +5186,7 @@ static void zs__row_link(zs__row **list, zs__row *row)
    other heaps' rows holds the epoch lock, or got its claim under it: a caller who holds it needs no row lock. */
 static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     uint32_t longest, keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
     const int lock = !epochs_held || z->shared;
     if (lock)
@@ -5201,7 +5227,7 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
 /* A row never used: bins point at their magazines, all empty. */
 static zs__row *zs__row_new(zslab_heap *heap)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__row *row;
     uint32_t cls;
     zs__entry *entries;
@@ -5228,7 +5254,7 @@ static zs__row *zs__row_new(zslab_heap *heap)
     return row;
 }
 
-static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may use the bins' fast paths */
+static void zs__row_owner(zs__allocator *z, zs__row *row, uint32_t thread) /* who may use the bins' fast paths */
 {
     uint32_t cls;
     for (cls = 0; cls < z->class_count; cls++)
@@ -5239,7 +5265,7 @@ static void zs__row_owner(zslab *z, zs__row *row, uint32_t thread) /* who may us
 /* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
 static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place, zslab_result *why)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__row *row = zs__row_at(heap, q);
     if (row && !zs__row_retire(heap, row, 0)) /* of an epoch that had the place before; under a claim it waits aside */
@@ -5274,7 +5300,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place
 /* A reset shut the gate: the row starts its epoch's new round. Its chunks are dead, by the owner or nobody. */
 static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__place *place = &z->places[row->place];
     uint64_t round = zs__load_acq_u64(&zs__round_of(z, row->place)->word); /* pairs with zs__epoch_apply */
     if (row->stamp != round) {
@@ -5347,7 +5373,7 @@ static void zs__claim_end(zs__place *place)
 }
 
 /* After a claim by an asymmetric fence: pass every row's lock once, so that its owner's last change is done. */
-static void zs__lists_settle(zslab *z, zslab_epoch e)
+static void zs__lists_settle(zs__allocator *z, zslab_epoch e)
 {
     zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
     for (; heap; heap = heap->next) {
@@ -5364,7 +5390,7 @@ typedef struct zs__runs {
     char *from, *to;       /* the run being grown */
 } zs__runs;
 
-static void zs__run_flush(zslab *z, zs__runs *runs) /* whole pages only */
+static void zs__run_flush(zs__allocator *z, zs__runs *runs) /* whole pages only */
 {
     uintptr_t from = zs__round_up((uintptr_t)runs->from, z->page_bytes);
     uintptr_t to = (uintptr_t)runs->to & ~(uintptr_t)(z->page_bytes - 1);
@@ -5373,7 +5399,7 @@ static void zs__run_flush(zslab *z, zs__runs *runs) /* whole pages only */
     runs->from = runs->to = NULL;
 }
 
-static void zs__run_add(zslab *z, zs__runs *runs, char *from, char *to)
+static void zs__run_add(zs__allocator *z, zs__runs *runs, char *from, char *to)
 {
     if (from == runs->to)
         runs->to = to;
@@ -5387,7 +5413,7 @@ static void zs__run_add(zslab *z, zs__runs *runs, char *from, char *to)
 }
 
 /* At least so many bytes of the chunk are back with the system. [ARENA-2] */
-static size_t zs__purged(zslab *z, zs__chunk_cold *x, size_t bytes) /* how many more than before */
+static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* how many more than before */
 {
     uint32_t was = zs__load_u32(&x->purged_bytes);
     do {
@@ -5399,7 +5425,7 @@ static size_t zs__purged(zslab *z, zs__chunk_cold *x, size_t bytes) /* how many 
 }
 
 /* A draining chunk without live slots: counted once, by whoever exchanges first. The last one ends the epoch. */
-static int zs__chunk_drained(zslab *z, zs__place *place, zs__chunk_cold *x)
+static int zs__chunk_drained(zs__allocator *z, zs__place *place, zs__chunk_cold *x)
 {
     if (!z->shared && zs__exchange_u32(&x->drained, 1))
         return 0;
@@ -5419,7 +5445,7 @@ typedef struct zs__sweep {
     size_t count, bytes;   /* chunks; bytes given back */
 } zs__sweep;
 
-static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
+static int zs__sweep_mark(zs__allocator *z, uint32_t chunk, void *user)
 {
     zs__sweep *s = (zs__sweep *)user;
     z->cold[chunk].mark = 1;
@@ -5432,7 +5458,7 @@ static int zs__sweep_mark(zslab *z, uint32_t chunk, void *user)
 
 /* What zs__dead_settled took of a chunk without a live slot, given back: one is in transit, and its epoch ends when all
    are home. */
-static void zs__settle_undo(zslab *z, uint32_t chunk)
+static void zs__settle_undo(zs__allocator *z, uint32_t chunk)
 {
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; i < zs__load_u32(&z->cold[chunk].carved); i++) {
@@ -5445,7 +5471,7 @@ static void zs__settle_undo(zslab *z, uint32_t chunk)
 
 /* Give back what the run's chunks used of a region's lines, `bytes` each. Pages that it shares with chunks outside the
    run stay. `last`: a chunk that serves another region by now, and of which nothing is left here, leaves this one. */
-static void zs__sweep_area(zslab *z, const zs__sweep *s, uint32_t region, char *area, size_t bytes, int last)
+static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region, char *area, size_t bytes, int last)
 {
     size_t page = z->page_bytes, unit = bytes * z->regions[region].lines;
     uintptr_t at = (uintptr_t)area + bytes * z->regions[region].first, from, to;
@@ -5472,7 +5498,7 @@ static void zs__sweep_area(zslab *z, const zs__sweep *s, uint32_t region, char *
 
 /* Zero is the free state and the empty word, so whole pages of metadata may go: of every region that a chunk of the run
    has served, since chunks of several classes lie in turn and few fill a page alone. */
-static void zs__sweep_lines(zslab *z, zs__sweep *s)
+static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
 {
     uint64_t served = 0;
     uint32_t chunk;
@@ -5490,7 +5516,7 @@ static void zs__sweep_lines(zslab *z, zs__sweep *s)
 }
 
 /* A chunk without live slots, which no owner takes meanwhile: its metadata may go with its neighbours'. */
-static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
+static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
@@ -5511,7 +5537,7 @@ static void zs__sweep_metadata(zslab *z, zs__sweep *s, uint32_t chunk)
     s->to = chunk + 1;
 }
 
-static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
+static void zs__sweep_chunk(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = zs__chunk_class(z, c);
@@ -5539,7 +5565,7 @@ static void zs__sweep_chunk(zslab *z, zs__sweep *s, uint32_t chunk)
     s->bytes += zs__purged(z, &z->cold[chunk], gone);
 }
 
-static void zs__sweep_flush(zslab *z, zs__sweep *s)
+static void zs__sweep_flush(zs__allocator *z, zs__sweep *s)
 {
     zs__run_flush(z, &s->pages);
     zs__sweep_lines(z, s);
@@ -5547,7 +5573,7 @@ static void zs__sweep_flush(zslab *z, zs__sweep *s)
 
 /* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
    close lock. */
-static size_t zs__sweep_epoch(zslab *z, zslab_epoch e, uint64_t stamp, int dead)
+static size_t zs__sweep_epoch(zs__allocator *z, zslab_epoch e, uint64_t stamp, int dead)
 {
     zs__sweep s;
     uint32_t chunk;
@@ -5578,7 +5604,7 @@ static int zs__chunk_clean(const zs__chunk_cold *x) /* of the pool */
 
 /* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them.
    The chunks are out of the pool, and so nobody else's, while their pages go. */
-static size_t zs__pool_trim(zslab *z, size_t keep)
+static size_t zs__pool_trim(zs__allocator *z, size_t keep)
 {
     zs__sweep s;
     uint32_t chunk, list, tail, count = 0, worn = 0;
@@ -5629,7 +5655,7 @@ static size_t zs__pool_trim(zslab *z, size_t keep)
 
 /* Every object of the epoch is about to be stale: a memory checker hears of it. Under a checker only does a release
    take a claim without purging, and time by the chunk. Epoch lock held. [TELL-3] */
-static void zs__epoch_tell(zslab *z, zs__place *place, zslab_epoch e)
+static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
 {
     uint64_t stamp;
     uint32_t chunk, count;
@@ -5648,7 +5674,7 @@ static void zs__epoch_tell(zslab *z, zs__place *place, zslab_epoch e)
     zs__claim_end(place);
 }
 
-static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] */
+static int zs__chunk_drains(zs__allocator *z, uint32_t chunk, void *user) /* [EPOCH-3] */
 {
     zs__store_ptr(&z->chunks[chunk].bin, (uintptr_t)&z->drain_bin);
     zs__add_u32(&((zs__place *)user)->draining, 1);
@@ -5656,7 +5682,7 @@ static int zs__chunk_drains(zslab *z, uint32_t chunk, void *user) /* [EPOCH-3] *
 }
 
 /* The rest of a close under the RSS policy. The caller holds a claim on the place and no lock but z->close_lock. */
-static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first)
+static void zs__close_purge(zs__allocator *z, zs__place *place, zslab_epoch e, int first)
 {
     zs__fence_all(z); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
     zs__lists_settle(z, e);
@@ -5679,7 +5705,7 @@ static void zs__close_purge(zslab *z, zs__place *place, zslab_epoch e, int first
 
 /* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Whoever
    sees that purges; the fence of the claim lets one of the last two frees of a page see both. */
-static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32_t slot, uint64_t stamp)
+static int zs__drain_look(zs__allocator *z, zs__place *place, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     uint32_t chunk = (uint32_t)(c - z->chunks);
     const zs__class *k;
@@ -5707,7 +5733,7 @@ static int zs__drain_look(zslab *z, zs__place *place, const zs__chunk *c, uint32
     return last;
 }
 
-static void zs__place_last(zslab *z, zs__place *place)
+static void zs__place_last(zs__allocator *z, zs__place *place)
 {
     zs__epochs_take(z);
     zs__place_poke(z, place, 0);
@@ -5715,7 +5741,7 @@ static void zs__place_last(zslab *z, zs__place *place)
 }
 
 /* The state is stored already; the stamp was loaded before that, while the object still held the chunk. */
-static zslab_result zs__drain_free(zslab *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
+static zslab_result zs__drain_free(zs__allocator *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     if (zs__drain_look(z, place, c, slot, stamp))
@@ -5725,7 +5751,7 @@ static zslab_result zs__drain_free(zslab *z, const zs__chunk *c, uint32_t slot, 
 
 /* Shared mode, RSS policy: after a free. No lock: this may be a signal handler that interrupted a holder. That the
    place has drained is found by the next epoch call. */
-static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
+static void zs__shared_drain(zs__allocator *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     if (zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSING) /* acquire: pairs with zs__epoch_apply */
@@ -5738,7 +5764,7 @@ static void zs__shared_drain(zslab *z, const zs__chunk *c, uint32_t slot, uint64
 
    A hint may be late, repeated, for an older epoch, class or owner: it brings nothing home that its state does not
    show, and a slab found to belong to another heap is passed on.                                              */
-static void zs__inbox_push(zslab *z, uint32_t slab, uint32_t chunk)
+static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
 {
     zs__hint *hint = &z->hints[slab];
     zs__bin *bin;
@@ -5778,7 +5804,7 @@ static void zs__gather_flush(zslab_heap *heap, uint32_t most)
 }
 
 /* Slots of one slab that others freed, as bits; their states become FREE. */
-static uint64_t zs__take_remote(zslab *z, uint32_t slab)
+static uint64_t zs__take_remote(zs__allocator *z, uint32_t slab)
 {
     uint8_t *states = z->states + (size_t)slab * 64;
     uint64_t bits = 0, eight;
@@ -5799,7 +5825,7 @@ static uint64_t zs__take_remote(zslab *z, uint32_t slab)
 
 static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     uint32_t chunk = zs__slab_chunk(z, slab);
     zs__chunk *c = &z->chunks[chunk];
     zs__bin *bin = (zs__bin *)zs__load_acq_ptr(&c->bin); /* acquire: pairs with zs__chunk_bind */
@@ -5822,7 +5848,7 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
 /* Take home what others gave back: some slabs of the inbox, the rest waits. */
 static int zs__heap_fold(zslab_heap *heap, uint32_t most)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     uint32_t n;
     for (n = 0; n < most; n++) {
         uint32_t slab;
@@ -5866,7 +5892,7 @@ static uint32_t zs__thread_number_new(void) /* 0: none left */
 #endif
 
 /* Epoch lock held. */
-static zslab_heap *zs__heap_new(zslab *z)
+static zslab_heap *zs__heap_new(zs__allocator *z)
 {
     zslab_heap *heap;
     char *p;
@@ -5902,7 +5928,7 @@ static void zs__heap_owner(zslab_heap *heap, uint32_t thread)
    pass_left of them are still to be seen since the last event. */
 static void zs__heap_pass(zslab_heap *heap)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     uint32_t events, rows;
     zs__gather_flush(heap, ZS__FOLD_MAX);
     events = zs__load_acq_u32(&z->events); /* acquire: pairs with zs__event */
@@ -5925,7 +5951,7 @@ static void zs__heap_pass(zslab_heap *heap)
 }
 
 /* Magazines and current slabs go home, so that empty chunks show. */
-static void zs__row_home(zslab *z, zs__row *row)
+static void zs__row_home(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     for (cls = 0; cls < z->class_count; cls++) {
@@ -5948,7 +5974,7 @@ static void zs__row_home(zslab *z, zs__row *row)
 /* Empty chunks and idle rows' chunks to the pool. */
 static void zs__heap_give(zslab_heap *heap)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__row *row;
     uint32_t cls, chunk, next;
     for (row = heap->idle; row; row = row->next)
@@ -5998,7 +6024,7 @@ static void zs__heap_shelve(zslab_heap *heap)
 
 #if !ZSLAB_NO_TLS
 /* The thread becomes a heap's owner: a parked one's, or a new one's. NULL: no memory, or no number left. */
-static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
+static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
@@ -6036,7 +6062,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zslab *z)
     return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
 }
 
-static zslab_heap *zs__heap_mine(zslab *z)
+static zslab_heap *zs__heap_mine(zs__allocator *z)
 {
     zslab_heap *heap = zs__heap_peek(z);
     return heap ? heap : zs__heap_attach(z);
@@ -6044,14 +6070,14 @@ static zslab_heap *zs__heap_mine(zslab *z)
 
 /* For frees: after the thread's teardown none, since taking a heap would leak it; an allocation may take one, and
    arms the exit hook again. */
-static zslab_heap *zs__heap_freeing(zslab *z)
+static zslab_heap *zs__heap_freeing(zs__allocator *z)
 {
     return zs__load_u32(&zs__tls()->thread) == ZS__THREAD_GONE ? NULL : zs__heap_mine(z);
 }
 
 static void zs__heap_park(zslab_heap *heap)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__tls_block *tls = (zs__tls_block *)heap->tls;
     zs__heap_settle(heap);
     zs__epochs_take(z);
@@ -6066,7 +6092,7 @@ static void zs__heap_park(zslab_heap *heap)
 static void zs__thread_exited(void)
 {
     zs__tls_block *tls = zs__tls();
-    zslab *z;
+    zs__allocator *z;
     zslab_heap *heap;
     uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
     if (!thread || thread == ZS__THREAD_GONE)
@@ -6091,8 +6117,8 @@ static void zs__thread_exited(void)
 }
 #else
 static void zs__thread_exited(void) {}
-static zslab_heap *zs__heap_mine(zslab *z) { return z->shared_heap; }
-static zslab_heap *zs__heap_freeing(zslab *z) { return z->shared_heap; }
+static zslab_heap *zs__heap_mine(zs__allocator *z) { return z->shared_heap; }
+static zslab_heap *zs__heap_freeing(zs__allocator *z) { return z->shared_heap; }
 #endif
 
 #if !ZSLAB_NO_TLS
@@ -6141,7 +6167,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
 /* Something to allocate from, in the order of its heat. */
 static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zslab_result why;
     zs__count_dry(heap, bin->cls, bin->current);
     /* at every turn, or what others gave back would pile up behind partial slabs */
@@ -6196,11 +6222,11 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     return bin->slots + (size_t)slot * bin->size;
 }
 
-static void zs__free_unseen(zslab *z, void *p);
+static void zs__free_unseen(zs__allocator *z, void *p);
 
 /* Undo a refused allocation: a free, also in a chunk that drains by now, that nobody is told of [HOOK-1]. In a dead
    round there is nothing to undo. */
-static void zs__undo(zslab *z, void *p)
+static void zs__undo(zs__allocator *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
     uint64_t stamp = zs__load_u64(&c->stamp);
@@ -6215,7 +6241,7 @@ static void zs__undo(zslab *z, void *p)
 /* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. */
 static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t state, zslab_result *why)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__bin *bin = zs__bin_at(row, cls);
     zs__place *place = &z->places[row->place];
     void *p;
@@ -6237,12 +6263,12 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
     return NULL;
 }
 
-static void *zs__fallback_alloc(zslab *z, size_t size, size_t alignment)
+static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
 {
     void *p;
     if (!z->config.fallback.alloc)
         return zs__fail_null(ZSLAB_E_TOO_BIG);
-    p = z->config.fallback.alloc(z->config.fallback.user, size, alignment);
+    p = (z->config.fallback.alloc)(z->config.fallback.user, size, alignment);
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
 }
 
@@ -6251,7 +6277,7 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
 /* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
 static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zslab_result why = ZSLAB_E_INVALID;
     size_t cls;
     if (!size)
@@ -6289,7 +6315,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 /* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs.
    What is needed of the chunk is read before the store: with its last object gone it may serve another epoch at
    any time. */
-static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
+static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
     uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u32(&c->cls);
@@ -6327,7 +6353,7 @@ static zslab_result zs__free_to_owner(zslab *z, zslab_heap *heap, zs__chunk *c, 
 static void *zs__refill_quick(zs__row *row, size_t size)
 {
     zslab_heap *heap = row->heap;
-    zslab *z = row->z;
+    zs__allocator *z = row->z;
     zs__bin *bin = zs__bin_for(z, row, size);
     void *p;
     if (!zs__load_u64(&row->gate) || bin->cls == z->class_count ||
@@ -6349,7 +6375,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
 }
 
 /* This thread's open row in an allocator other than the one its words name; NULL: none. */
-static inline zs__row *zs__row_elsewhere(const zslab *z)
+static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
     zslab_heap *heap = thread < z->heap_of_count ? zs__heap_of_thread(z, thread) : NULL;
@@ -6358,7 +6384,7 @@ static inline zs__row *zs__row_elsewhere(const zslab *z)
 
 /* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry.
    */
-ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
+ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
     void *p;
@@ -6386,7 +6412,7 @@ ZSLAB_API void *zs__malloc_slow(zslab *z, size_t size)
     return heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
 }
 
-ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
+ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
@@ -6411,7 +6437,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zslab *z, size_t size, zslab_epoch e)
     return p;
 }
 
-ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
+ZSLAB_API void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, void *p)
 {
     zslab_heap *heap = zs__heap_mine(z);
     zs__undo(z, p);
@@ -6420,7 +6446,7 @@ ZSLAB_API void *zs__malloc_undo(zslab *z, size_t size, zslab_epoch e, void *p)
     return zs__heap_alloc(heap, size, e);
 }
 
-ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
+ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     if (ZS__TOLD) {
         size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states)), size = zs__chunk_class(z, c)->size;
@@ -6430,7 +6456,7 @@ ZSLAB_API zslab_result zs__free_remote(zslab *z, zs__chunk *c, uint8_t *state, u
 }
 
 /* Our own slot, in a chunk that a closer has pointed at the draining bin meanwhile. */
-ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
+ZSLAB_API zslab_result zs__free_drained(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     zs__count_away(z, zs__heap_freeing(z), zs__load_u32(&c->cls));
     return zs__drain_free(z, c, (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), stamp);
@@ -6451,7 +6477,7 @@ ZSLAB_API zslab_result zs__free_drained(zslab *z, zs__chunk *c, uint8_t *state, 
    [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED, HANDLE
               or RETIRED, or REMOTE where whoever binds it took the bit.
               A claim holds CLAIMED until its checks are done, a free FREE until its bit is set.           */
-static void zs__shared_list(zslab *z, zs__bin *bin, uint32_t slab)
+static void zs__shared_list(zs__allocator *z, zs__bin *bin, uint32_t slab)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t head;
@@ -6464,7 +6490,7 @@ static void zs__shared_list(zslab *z, zs__bin *bin, uint32_t slab)
 }
 
 /* Give a slot's bit back; 0 when it was there already. */
-static int zs__shared_put(zslab *z, zs__bin *bin, uint32_t slab, uint64_t bit)
+static int zs__shared_put(zs__allocator *z, zs__bin *bin, uint32_t slab, uint64_t bit)
 {
     uint64_t was = zs__or_u64(&z->words[slab], bit); /* release: the object's last use. Pairs with the claim */
     if (was & bit)
@@ -6475,7 +6501,7 @@ static int zs__shared_put(zslab *z, zs__bin *bin, uint32_t slab, uint64_t bit)
 }
 
 /* Slabs that were given slots back join their chunks' masks. Bin lock held. */
-static void zs__shared_collect(zslab *z, zs__bin *bin)
+static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t head = zs__exchange_u32(&b->listed, 0); /* acquire: pairs with the push in zs__shared_list */
@@ -6503,7 +6529,7 @@ static void zs__shared_collect(zslab *z, zs__bin *bin)
     }
 }
 
-static int zs__shared_next(zslab *z, zs__bin *bin) /* a slab with free slots becomes current. Bin lock held */
+static int zs__shared_next(zs__allocator *z, zs__bin *bin) /* a slab with free slots becomes current. Bin lock held */
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     while (b->partial) {
@@ -6524,7 +6550,7 @@ static int zs__shared_next(zslab *z, zs__bin *bin) /* a slab with free slots bec
     return 0;
 }
 
-static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-3] bits last. Bin lock held */
+static void zs__shared_bound(zs__allocator *z, zs__bin *bin, uint32_t chunk) /* [SHARED-3] bits last. Bin lock held */
 {
     const zs__class *k = &z->classes[bin->cls];
     zs__chunk_cold *x = &z->cold[chunk];
@@ -6538,7 +6564,7 @@ static void zs__shared_bound(zslab *z, zs__bin *bin, uint32_t chunk) /* [SHARED-
 }
 
 /* Take an empty chunk out of its bin; 0 when a slot is held. Bin lock held. */
-static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
+static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     const zs__class *k = &z->classes[bin->cls];
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]), current = zs__load_u32(&bin->current);
@@ -6568,7 +6594,7 @@ static int zs__shared_unbind(zslab *z, zs__bin *bin, uint32_t chunk)
 }
 
 /* Empty chunks of a row's bins to the pool, up to `most`. The caller holds no bin lock. */
-static uint32_t zs__shared_give(zslab *z, zs__row *row, uint32_t most)
+static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
 {
     uint32_t cls, chunk, next, given = 0;
     for (cls = 0; cls < z->class_count && given < most; cls++) {
@@ -6591,7 +6617,7 @@ static uint32_t zs__shared_give(zslab *z, zs__row *row, uint32_t most)
 }
 
 /* Somebody else found a current slab meanwhile? One that a late seeker published may be bound elsewhere by now. */
-static int zs__shared_serves(const zslab *z, const zs__row *row, const zs__bin *bin, uint32_t current)
+static int zs__shared_serves(const zs__allocator *z, const zs__row *row, const zs__bin *bin, uint32_t current)
 {
     const zs__chunk *c;
     if (!current || !zs__load_u64(&z->words[current - 1]))
@@ -6601,7 +6627,7 @@ static int zs__shared_serves(const zslab *z, const zs__row *row, const zs__bin *
            zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp);
 }
 
-static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e)
+static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *bin, zslab_epoch e)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     zslab_result why = ZSLAB_OK;
@@ -6631,7 +6657,7 @@ static zslab_result zs__shared_refill(zslab *z, zs__row *row, zs__bin *bin, zsla
 }
 
 /* The everybody's row of an epoch. */
-static zs__row *zs__shared_row(zslab *z, zslab_epoch e, zslab_result *why)
+static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, zslab_result *why)
 {
     zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
     if (row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
@@ -6647,7 +6673,7 @@ static zs__row *zs__shared_row(zslab *z, zslab_epoch e, zslab_result *why)
 
 /* A slab of the bin with free slots, found without the lock: a neighbour of the current one, or one given slots back
    lately. What is read may be old; a claim checks. [SHARED-2] holds: a slab is not taken out of mask or stack here. */
-static uint32_t zs__shared_seek(const zslab *z, zs__bin *bin, uint32_t slab) /* 1 + slab, 0: none */
+static uint32_t zs__shared_seek(const zs__allocator *z, zs__bin *bin, uint32_t slab) /* 1 + slab, 0: none */
 {
     const zs__class *k = &z->classes[bin->cls];
     uint32_t lines = z->regions[k->region].lines, first = z->regions[k->region].first, i, next;
@@ -6664,7 +6690,7 @@ static uint32_t zs__shared_seek(const zslab *z, zs__bin *bin, uint32_t slab) /* 
     return 0;
 }
 
-static inline void zs__total_shared(zslab *z, uint64_t *counter) /* ZSLAB_STATS 2: an atomic add */
+static inline void zs__total_shared(zs__allocator *z, uint64_t *counter) /* ZSLAB_STATS 2: an atomic add */
 {
 #if ZSLAB_STATS > 1
     zs__count_any(z, counter, 1);
@@ -6674,7 +6700,7 @@ static inline void zs__total_shared(zslab *z, uint64_t *counter) /* ZSLAB_STATS 
 }
 
 /* Claim a slot of the bin's current slab, to be in state `as`. NULL: refill. */
-static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch e, uint8_t as)
+static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zslab_epoch e, uint8_t as)
 {
     for (;;) {
         uint32_t current = zs__load_acq_u32(&bin->current), chunk, slab; /* pairs with zs__shared_next */
@@ -6727,7 +6753,7 @@ static void *zs__shared_claim(zslab *z, zs__row *row, zs__bin *bin, zslab_epoch 
     }
 }
 
-static int zs__place_open(const zslab *z, zslab_epoch e)
+static int zs__place_open(const zs__allocator *z, zslab_epoch e)
 {
     zs__place *place = zs__place_find(z, e);
     return place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE; /* pairs with zs__epoch_apply */
@@ -6735,7 +6761,7 @@ static int zs__place_open(const zslab *z, zslab_epoch e)
 
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     for (;;) {
         zslab_epoch in = e ? e : zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
         zs__row *row = zs__shared_row(z, in, why);
@@ -6756,12 +6782,12 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
    Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks while
    others may go on. Chunks are walked by address, without a lock; [STATS-1] holds here as for snapshots.       */
 
-static uint32_t zs__chunks_known(const zslab *z) /* chunks that have a cold record. Arena lock, or nobody else */
+static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
 {
     return z->config.memory || z->fresh_chunk < z->record_committed ? z->fresh_chunk : (uint32_t)z->record_committed;
 }
 
-static uint32_t zs__chunks_bound(zslab *z) /* chunks that may ever have been bound */
+static uint32_t zs__chunks_bound(zs__allocator *z) /* chunks that may ever have been bound */
 {
     uint32_t chunks;
     zs__fork_check();
@@ -6771,7 +6797,8 @@ static uint32_t zs__chunks_bound(zslab *z) /* chunks that may ever have been bou
     return chunks;
 }
 
-static inline size_t zs__slab_at(const zslab *z, uint32_t chunk, const zs__class *k) /* [STATS-1] by class alone */
+/* By class alone [STATS-1]. */
+static inline size_t zs__slab_at(const zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
     return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
 }
@@ -6788,7 +6815,7 @@ static uint8_t zs__state_settled(const uint8_t *state)
 }
 
 /* Objects of one slab, which `v` tells of but for what is each one's own. Non-zero: the visitor has seen enough. */
-static int zs__visit_slab(const zslab *z, uint32_t chunk, const zs__class *k, uint32_t number, zslab_visit *v,
+static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number, zslab_visit *v,
                           zslab_visit_fn *visit, void *user)
 {
     size_t slab = zs__slab_at(z, chunk, k) + number;
@@ -6810,7 +6837,7 @@ static int zs__visit_slab(const zslab *z, uint32_t chunk, const zs__class *k, ui
 
 /* What on_leak is told: the objects of an epoch, or of all. */
 typedef struct zs__leaks {
-    const zslab *z;
+    const zs__allocator *z;
     zslab_leak when;
     zslab_epoch epoch;     /* 0: every one that lives */
     uint64_t stamp, era;   /* its round; the last epoch opened */
@@ -6824,7 +6851,7 @@ static int zs__leak_show(void *user, const zslab_visit *v)
 
 static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
 {
-    const zslab *z = w->z;
+    const zs__allocator *z = w->z;
     const zs__chunk *c = &z->chunks[chunk];
     uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
     uint32_t cls = zs__load_u32(&c->cls), number;
@@ -6847,13 +6874,13 @@ static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
 
 static void zs__leaks_walk(zs__leaks *w)
 {
-    uint32_t chunk, chunks = zs__chunks_bound((zslab *)(uintptr_t)w->z);
+    uint32_t chunk, chunks = zs__chunks_bound((zs__allocator *)(uintptr_t)w->z);
     for (chunk = 0; chunk < chunks && !zs__leaks_chunk(w, chunk); chunk++)
         ;
 }
 
 /* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
-static void zs__leaks_at_close(const zslab *z, zslab_epoch e, uint64_t stamp, uint64_t era)
+static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t stamp, uint64_t era)
 {
     zs__leaks w;
     w.z = z;
@@ -6865,7 +6892,7 @@ static void zs__leaks_at_close(const zslab *z, zslab_epoch e, uint64_t stamp, ui
     zs__leaks_walk(&w);
 }
 
-static void zs__leaks_at_destroy(const zslab *z)
+static void zs__leaks_at_destroy(const zs__allocator *z)
 {
     zs__leaks w;
     w.z = z;
@@ -6883,7 +6910,7 @@ static void zs__leaks_at_destroy(const zslab *z)
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
 /* End or empty an epoch. Epoch lock held, dropped here: purging needs none. */
-static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
+static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action action)
 {
     zs__place *place = zs__place_find(z, e);
     zs__round *round = zs__round_of(z, place ? e : 0);
@@ -6958,7 +6985,7 @@ static zslab_result zs__epoch_apply(zslab *z, zslab_epoch e, zs__action action)
 static void zs__heap_switch(zslab_heap *heap)
 {
 #if !ZSLAB_NO_TLS
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zslab_epoch e = zs__heap_epoch(heap);
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     zs__tls_block *tls = zs__tls();
@@ -6974,7 +7001,7 @@ static void zs__heap_switch(zslab_heap *heap)
 }
 
 /* A domain's record; lock held. */
-static zslab_domain *zs__domain_new(zslab *z)
+static zslab_domain *zs__domain_new(zs__allocator *z)
 {
     zslab_domain *d = z->domains_spare;
     if (d) {
@@ -6989,15 +7016,16 @@ static zslab_domain *zs__domain_new(zslab *z)
     return d;
 }
 
-static void zs__domain_spare(zslab *z, zslab_domain *d)
+static void zs__domain_spare(zs__allocator *z, zslab_domain *d)
 {
     d->z = NULL; /* a use after destroy is told from a live domain until the record serves again */
     d->next = z->domains_spare;
     z->domains_spare = d;
 }
 
-ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
+ZSLAB_API zslab_domain *zslab_domain_create(zslab *self)
 {
+    zs__allocator *z = zs__own(self);
     zslab_domain *d;
     zslab_epoch e = ZSLAB_EPOCH_NONE;
     zs__epochs_take(z);
@@ -7017,8 +7045,9 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
     return (zslab_domain *)zs__fail_null(d ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM);
 }
 
-ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit policy)
+ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_exit policy)
 {
+    zs__allocator *z = zs__own(self);
     zslab_domain *d = NULL;
     zslab_result why = ZSLAB_E_NOMEM;
     zs__place *place;
@@ -7055,7 +7084,7 @@ static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
 
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 {
-    zslab *z = d ? d->z : NULL;
+    zs__allocator *z = d ? d->z : NULL;
     zslab_heap *heap;
     zs__scope *top;
     zslab_result r = ZSLAB_OK;
@@ -7086,7 +7115,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 /* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
 static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
 {
-    zslab *z = d->z;
+    zs__allocator *z = d->z;
     zs__place *place = zs__place_find(z, d->epoch);
     zslab_result r;
     if (d->owns_epoch)
@@ -7106,7 +7135,7 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
 
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
 {
-    zslab *z = d ? d->z : NULL;
+    zs__allocator *z = d ? d->z : NULL;
     zslab_heap *heap = z ? zs__heap_peek(z) : NULL;
     zs__scope *top = heap && heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     const int nested = z && !z->shared;
@@ -7137,7 +7166,7 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
 
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
 {
-    zslab *z = d ? d->z : NULL;
+    zs__allocator *z = d ? d->z : NULL;
     if (!z)
         return ZSLAB_E_INVALID;
     zs__epochs_take(z);
@@ -7151,7 +7180,7 @@ ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
 
 ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
 {
-    zslab *z = d ? d->z : NULL;
+    zs__allocator *z = d ? d->z : NULL;
     zs__place *place;
     zslab_epoch e;
     if (!z)
@@ -7173,8 +7202,9 @@ ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
     return ZSLAB_OK;
 }
 
-ZSLAB_API zslab_domain *zslab_domain_current(const zslab *z)
+ZSLAB_API zslab_domain *zslab_domain_current(const zslab *self)
 {
+    const zs__allocator *z = zs__own_const(self);
     const zslab_heap *heap;
     if (z->shared)
         return z->shared_domain;
@@ -7216,7 +7246,7 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
 enum { ZS__POOL_FREE = 0, ZS__POOL_LIVE = 1, ZS__POOL_QUEUED = 2, ZS__POOL_LOST = 3 };
 
 #if defined(__GNUC__) || defined(__clang__)
-typedef uint64_t __attribute__((may_alias)) zs__pool_link; /* user types lived where it is stored */
+typedef uint64_t __attribute__((__may_alias__)) zs__pool_link; /* user types lived where it is stored */
 #else
 typedef uint64_t zs__pool_link;
 #endif
@@ -7531,7 +7561,7 @@ static void *zs__pool_alloc_fallback(zslab_pool *p)
         zs__fail(ZSLAB_E_FULL);
         return NULL;
     }
-    object = b->alloc(b->user, p->r.fixed.stride, p->r.fixed.stride >= 16 ? 16 : 8);
+    object = (b->alloc)(b->user, p->r.fixed.stride, p->r.fixed.stride >= 16 ? 16 : 8);
     if (object)
         zs__pool_count(&p->fallbacks);
     else
@@ -7564,7 +7594,7 @@ static zslab_result zs__pool_free_elsewhere(const zs__pool_fixed *f, void *p)
     const zslab_fallback *b = &f->fallback;
     if ((uintptr_t)p - (uintptr_t)f->base < f->capacity_bytes) return ZSLAB_E_MISALIGNED;
     if (!b->free || (b->owns && !b->owns(b->user, p))) return ZSLAB_E_FOREIGN;
-    b->free(b->user, p);
+    (b->free)(b->user, p);
     return ZSLAB_OK;
 }
 
@@ -7903,7 +7933,7 @@ typedef struct zs__tally {
     uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
 } zs__tally;
 
-static uint64_t zs__stats_range(zslab *z) /* bytes of chunks ever bound: what regions set aside for later is not */
+static uint64_t zs__stats_range(zs__allocator *z) /* bytes of chunks ever bound, not of what regions set aside */
 {
     uint32_t chunks, i;
     zs__arena_take(z);
@@ -7935,7 +7965,7 @@ static uint32_t zs__states_remote(uint64_t x)
 }
 
 /* Slots of a slab that hold an object, as bits; adds those that wait to be taken home. Relaxed: a snapshot. */
-static uint64_t zs__states_live(const zslab *z, size_t slab, uint64_t *remote)
+static uint64_t zs__states_live(const zs__allocator *z, size_t slab, uint64_t *remote)
 {
     uint64_t live = 0;
     unsigned i;
@@ -7948,7 +7978,7 @@ static uint64_t zs__states_live(const zslab *z, size_t slab, uint64_t *remote)
 }
 
 /* Slots of a slab from the first to the highest whose state is not 0. */
-static uint32_t zs__states_used(const zslab *z, size_t slab)
+static uint32_t zs__states_used(const zs__allocator *z, size_t slab)
 {
     uint32_t i = 64;
     while (i && !zs__load_u64((const uint64_t *)(const void *)(z->states + slab * 64 + i - 8)))
@@ -7958,7 +7988,8 @@ static uint32_t zs__states_used(const zslab *z, size_t slab)
     return i;
 }
 
-static size_t zs__pages_over(const zslab *z, size_t from, size_t to) /* bytes of the pages that [from, to) touches */
+/* Bytes of the pages that [from, to) touches. */
+static size_t zs__pages_over(const zs__allocator *z, size_t from, size_t to)
 {
     size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES;
     return from < to ? zs__round_up(to, page) - from / page * page : 0;
@@ -7966,7 +7997,7 @@ static size_t zs__pages_over(const zslab *z, size_t from, size_t to) /* bytes of
 
 /* Bytes of pages this binding touched: the slabs it carved, of its bin's current one the slots handed out. Shared mode
    carves all at once: its chunks count whole. */
-static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *k)
+static size_t zs__chunk_carved(const zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
     const zs__chunk *c = &z->chunks[chunk];
     const zs__bin *bin = (const zs__bin *)zs__load_ptr(&c->bin);
@@ -7985,7 +8016,7 @@ static size_t zs__chunk_carved(const zslab *z, uint32_t chunk, const zs__class *
 }
 
 /* Resident bytes of a chunk that was bound once. */
-static size_t zs__chunk_resident(const zslab *z, uint32_t chunk, const zs__class *k)
+static size_t zs__chunk_resident(const zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
     const zs__chunk_cold *x = &z->cold[chunk];
     const uint32_t whole = ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_HUGE_PAGES;
@@ -8001,7 +8032,7 @@ static size_t zs__chunk_resident(const zslab *z, uint32_t chunk, const zs__class
 }
 
 /* Bytes [from, to) of a chunk are live: their pages count, once. `upto`: what was counted before. */
-static size_t zs__tally_live(const zslab *z, zs__tally *t, size_t from, size_t to, size_t upto)
+static size_t zs__tally_live(const zs__allocator *z, zs__tally *t, size_t from, size_t to, size_t upto)
 {
     size_t page = z->page_bytes < ZS__CHUNK_BYTES ? z->page_bytes : ZS__CHUNK_BYTES;
     from = from / page * page;
@@ -8011,7 +8042,7 @@ static size_t zs__tally_live(const zslab *z, zs__tally *t, size_t from, size_t t
 }
 
 /* States of a bound chunk: objects, slabs; if asked for, pages with live objects. */
-static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, int pages, zs__tally *t)
+static void zs__tally_slabs(const zs__allocator *z, uint32_t chunk, const zs__class *k, int pages, zs__tally *t)
 {
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
     size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
@@ -8039,7 +8070,7 @@ static void zs__tally_slabs(const zslab *z, uint32_t chunk, const zs__class *k, 
         t->remote += remote;
 }
 
-static int zs__stamp_counts(const zslab *z, uint32_t chunk, uint64_t stamp) /* [STATS-2] */
+static int zs__stamp_counts(const zs__allocator *z, uint32_t chunk, uint64_t stamp) /* [STATS-2] */
 {
     const zs__place *place = &z->places[zs__stamp_place(stamp)];
     return stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_u32(&place->state) != ZSLAB_EPOCH_CLOSED &&
@@ -8064,10 +8095,10 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
 /* Add up the chunks whose class or ring place is one of `count` from `first`, each to its own tally. cls: only this
    class, ZS__CLASS_MAX: any. */
 typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__tally_by;
-static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint32_t count, uint32_t cls,
+static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t first, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
-    uint32_t chunk, chunks = zs__chunks_bound((zslab *)(uintptr_t)z);
+    uint32_t chunk, chunks = zs__chunks_bound((zs__allocator *)(uintptr_t)z);
     zs__zero(out, count * sizeof *out);
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
@@ -8087,7 +8118,7 @@ static void zs__tally_walk(const zslab *z, zs__tally_by by, uint32_t first, uint
 }
 
 /* Bytes of pages that [from, to) of an array touches; pages below *upto were counted before. */
-static size_t zs__pages_more(const zslab *z, const void *array, size_t from, size_t to, uintptr_t *upto)
+static size_t zs__pages_more(const zs__allocator *z, const void *array, size_t from, size_t to, uintptr_t *upto)
 {
     uintptr_t begin = ((uintptr_t)array + from) / z->page_bytes * z->page_bytes;
     uintptr_t end = zs__round_up((uintptr_t)array + to, z->page_bytes);
@@ -8105,7 +8136,7 @@ typedef struct zs__lines {
 
 /* Pages of the metadata of slabs [from, to), less what chunks before this one share. Hints are written where slabs
    are listed, in shared mode soon all of them; else few are, and they count by the byte. */
-static size_t zs__lines_more(const zslab *z, size_t from, size_t to, zs__lines *at)
+static size_t zs__lines_more(const zs__allocator *z, size_t from, size_t to, zs__lines *at)
 {
     size_t bytes = 0;
     if (from >= to)
@@ -8121,7 +8152,7 @@ static size_t zs__lines_more(const zslab *z, size_t from, size_t to, zs__lines *
 
 /* Metadata of a chunk: of its binding's region the slabs carved; of those it served before the lines that share
    pages with other chunks', since a purge seldom has such a page to itself. */
-static size_t zs__lines_of_chunk(const zslab *z, uint32_t chunk, const zs__class *k, zs__lines *at)
+static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const zs__class *k, zs__lines *at)
 {
     size_t first = zs__slab_at(z, chunk, k), bytes = 0;
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
@@ -8141,7 +8172,7 @@ static size_t zs__lines_of_chunk(const zslab *z, uint32_t chunk, const zs__class
 }
 
 /* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
-static uint64_t zs__stats_resident(zslab *z)
+static uint64_t zs__stats_resident(zs__allocator *z)
 {
     uint32_t chunk, chunks = zs__chunks_bound(z);
     uint64_t bytes = 0;
@@ -8157,7 +8188,7 @@ static uint64_t zs__stats_resident(zslab *z)
 }
 
 /* Every heap's counters of a class, added up; with totals of its rows. */
-static void zs__stats_counters(const zslab *z, uint32_t cls, zs__counters *sum)
+static void zs__stats_counters(const zs__allocator *z, uint32_t cls, zs__counters *sum)
 {
     const zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps); /* with zs__heap_new */
     size_t i;
@@ -8181,7 +8212,7 @@ static void zs__stats_counters(const zslab *z, uint32_t cls, zs__counters *sum)
 }
 
 /* Metadata of heaps and rows: what was written of it; a magazine once its class was used. */
-static uint64_t zs__stats_heaps(const zslab *z)
+static uint64_t zs__stats_heaps(const zs__allocator *z)
 {
     const zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps); /* with zs__heap_new */
     uint64_t bytes = 0;
@@ -8212,7 +8243,7 @@ static void zs__stats_perf(const zs__counters *n, zslab_perf *out)
 }
 
 /* Everything about a class but what its tally says. */
-static void zs__stats_class_fill(const zslab *z, uint32_t cls, const zs__tally *t, zslab_class_stats *out)
+static void zs__stats_class_fill(const zs__allocator *z, uint32_t cls, const zs__tally *t, zslab_class_stats *out)
 {
     zs__counters n;
     uint64_t used;
@@ -8251,7 +8282,7 @@ static void zs__stats_class_fill(const zslab *z, uint32_t cls, const zs__tally *
     out->remote_waiting = t->remote;
 }
 
-static void zs__stats_samples(const zslab *z, zslab_global_stats *out)
+static void zs__stats_samples(const zs__allocator *z, zslab_global_stats *out)
 {
     const zs__samples *s = z->samples;
     uint32_t step;
@@ -8263,7 +8294,7 @@ static void zs__stats_samples(const zslab *z, zslab_global_stats *out)
     }
 }
 
-static void zs__stats_sum(const zslab *z, zslab_global_stats *out) /* counters of every class */
+static void zs__stats_sum(const zs__allocator *z, zslab_global_stats *out) /* counters of every class */
 {
     uint32_t cls, kind;
     zs__counters n;
@@ -8300,7 +8331,7 @@ static int zs__place_ended(const zs__place *place) /* as users see it. Epoch loc
 }
 
 /* How many epochs take objects, how many drain; those that have drained are closed on the way. Epoch lock held. */
-static void zs__stats_places(zslab *z, zslab_global_stats *out)
+static void zs__stats_places(zs__allocator *z, zslab_global_stats *out)
 {
     uint32_t q;
     zs__places_poke(z);
@@ -8312,9 +8343,10 @@ static void zs__stats_places(zslab *z, zslab_global_stats *out)
     }
 }
 
-ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
+ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
 {
-    zslab *w = (zslab *)(uintptr_t)z; /* its locks are taken; a drained epoch's state may move forward */
+    const zs__allocator *z = zs__own_const(self);
+    zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* takes its locks; a drained epoch's state may move forward */
     zs__tally t;
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
@@ -8345,8 +8377,9 @@ ZSLAB_API void zslab_stats_global(const zslab *z, zslab_global_stats *out)
     zs__stats_sum(z, out);
 }
 
-ZSLAB_API zslab_result zslab_stats_class(const zslab *z, size_t class_idx, zslab_class_stats *out)
+ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zslab_class_stats *out)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__tally t;
     if (class_idx >= z->class_count || !out)
         return ZSLAB_E_INVALID;
@@ -8355,8 +8388,9 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *z, size_t class_idx, zslab
     return ZSLAB_OK;
 }
 
-ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zslab_perf *out)
+ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, zslab_perf *out)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__counters n;
     if (class_idx >= z->class_count || !out)
         return ZSLAB_E_INVALID;
@@ -8366,7 +8400,7 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
 }
 
 /* What a ring place says of the epoch that has it, or had it last. Epoch lock held. */
-static void zs__stats_place(zslab *z, zs__place *place, zslab_epoch_stats *out)
+static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stats *out)
 {
     size_t i;
     zs__place_poke(z, place, 0);
@@ -8395,9 +8429,10 @@ static void zs__stats_epoch_fill(const zs__tally *t, zslab_epoch_stats *out)
     out->estimated_rss_bytes = t->resident;
 }
 
-ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab_epoch e, zslab_epoch_stats *out)
+ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zslab_epoch e, zslab_epoch_stats *out)
 {
-    zslab *w = (zslab *)(uintptr_t)z; /* its lock is taken; a drained epoch's state may move forward */
+    const zs__allocator *z = zs__own_const(self);
+    zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* its lock is taken; a drained epoch's state may move forward */
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     int known;
     zs__tally t;
@@ -8430,13 +8465,13 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *z, size_t class_idx, zslab
    [ADVICE-2] Instead of a table of all best i, a row remembers where the first half of its classes end. That splits
               the sizes and the classes in two smaller tasks of the same kind: twice the time, no memory.   */
 
-static size_t zs__samples_bytes(const zslab *z) /* struct and arrays; 0: nothing is sampled */
+static size_t zs__samples_bytes(const zs__allocator *z) /* struct and arrays; 0: nothing is sampled */
 {
     size_t steps = zs__sample_step(z->classes[z->class_count - 1].size) + (size_t)1;
     return z->config.sample_every ? sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2) : 0;
 }
 
-static int zs__samples_new(zslab *z) /* 0 = done */
+static int zs__samples_new(zs__allocator *z) /* 0 = done */
 {
     size_t bytes = zs__samples_bytes(z), n;
     zs__samples *s;
@@ -8511,7 +8546,7 @@ static uint64_t zs__advice_table(zs__samples *s, uint32_t begin, uint32_t end, u
 }
 
 /* As zslab_suggest_classes; what the table would have taken for the requests remembered. */
-static size_t zs__advise(const zslab *z, uint32_t *out, size_t most, uint64_t *slot_bytes)
+static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uint64_t *slot_bytes)
 {
     zs__samples *s = z->samples;
     uint32_t step, sizes = 0, classes = most < ZS__CLASS_MAX ? (uint32_t)most : ZS__CLASS_MAX;
@@ -8537,8 +8572,9 @@ static size_t zs__advise(const zslab *z, uint32_t *out, size_t most, uint64_t *s
     return classes;
 }
 
-ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes, size_t max_classes)
+ZSLAB_API size_t zslab_suggest_classes(const zslab *self, uint32_t *out_class_bytes, size_t max_classes)
 {
+    const zs__allocator *z = zs__own_const(self);
     uint64_t slot_bytes;
     return zs__advise(z, out_class_bytes, max_classes, &slot_bytes);
 }
@@ -8744,12 +8780,12 @@ static const char *const zs__state_names[] = {"active", "closing", "closed"};
 static void zs__put_value(zs__text *t, const zs__field *f, const void *base)
 {
     const char *at = (const char *)base + f->offset;
-    uint32_t small;
+    uint32_t half;
     uint64_t large;
     double pct;
     if (f->kind == ZS__U32) {
-        zs__copy(&small, at, sizeof small);
-        zs__put_u64(t, small);
+        zs__copy(&half, at, sizeof half);
+        zs__put_u64(t, half);
     } else if (f->kind == ZS__U64) {
         zs__copy(&large, at, sizeof large);
         zs__put_u64(t, large);
@@ -8762,13 +8798,13 @@ static void zs__put_value(zs__text *t, const zs__field *f, const void *base)
 /* Tallies by class or by place, ZS__TALLIES at a time: both formats go through them in order. */
 #define ZS__TALLIES 64u
 typedef struct zs__page {
-    const zslab *z;
+    const zs__allocator *z;
     zs__tally_by by;
     uint32_t first;        /* of the tallies at hand; ~0: none yet */
     zs__tally tally[ZS__TALLIES];
 } zs__page;
 
-static void zs__page_init(zs__page *page, const zslab *z, zs__tally_by by)
+static void zs__page_init(zs__page *page, const zs__allocator *z, zs__tally_by by)
 {
     page->z = z;
     page->by = by;
@@ -8795,7 +8831,7 @@ static int zs__class_seen(zs__page *page, uint32_t cls, zslab_class_stats *out) 
 /* The epoch of a place, sums over classes. 0: it has none, or one that ended without figures of its close. */
 static int zs__epoch_seen(zs__page *page, uint32_t q, zslab_epoch_stats *out)
 {
-    zslab *w = (zslab *)(uintptr_t)page->z;
+    zs__allocator *w = (zs__allocator *)(uintptr_t)page->z;
     zs__epochs_take(w);
     if (w->places[q].id)
         zs__stats_place(w, &w->places[q], out);
@@ -8831,7 +8867,7 @@ static void zs__json_epoch_id(zs__text *t, const char *key, zslab_epoch e)
     zs__put_byte(t, '"');
 }
 
-static void zs__json_global(zs__text *t, const zslab *z)
+static void zs__json_global(zs__text *t, const zs__allocator *z)
 {
     zslab_global_stats g;
     uint32_t kind;
@@ -8860,7 +8896,7 @@ static void zs__json_number(zs__text *t, const char *key, uint64_t n) /* after a
     zs__put_u64(t, n);
 }
 
-static void zs__json_samples(zs__text *t, const zslab *z)
+static void zs__json_samples(zs__text *t, const zs__allocator *z)
 {
     zslab_global_stats g;
     uint32_t table[ZS__CLASS_MAX];
@@ -8934,8 +8970,9 @@ static size_t zs__text_end(zs__text *t)
     return t->length;
 }
 
-ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap)
+ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__text t = {NULL, 0, 0};
     zs__page page;
     t.buf = buf;
@@ -8984,7 +9021,7 @@ static void zs__prom_head(zs__text *t, const char *prefix, const char *name, int
     zs__put(t, counter ? " counter\n" : " gauge\n");
 }
 
-static void zs__prom_global(zs__text *t, const zslab *z)
+static void zs__prom_global(zs__text *t, const zs__allocator *z)
 {
     zslab_global_stats g;
     uint32_t kind;
@@ -9058,8 +9095,9 @@ static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* 
     }
 }
 
-ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap)
+ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__text t = {NULL, 0, 0};
     zs__page page;
     size_t i;
@@ -9093,7 +9131,7 @@ typedef struct zs__spot {
     uint8_t was;           /* the state seen */
 } zs__spot;
 
-static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
+static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *out)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base), in = offset & ZS__CHUNK_MASK;
     uint64_t recip, t;
@@ -9124,7 +9162,7 @@ static zslab_result zs__locate(const zslab *z, const void *p, zs__spot *out)
 }
 
 /* Not a pointer into the range: the fallback's, or nobody's. */
-static int zs__is_fallback(const zslab *z, const void *p)
+static int zs__is_fallback(const zs__allocator *z, const void *p)
 {
     const zslab_fallback *f = &z->config.fallback;
     if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes || !f->free)
@@ -9133,7 +9171,7 @@ static int zs__is_fallback(const zslab *z, const void *p)
 }
 
 /* The object at a located slot goes; its state still counts as live. The heap is an explicit one, or NULL. */
-static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
+static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
     zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin);
     zs__tell_gone(p, at->k->size);
@@ -9163,7 +9201,7 @@ static zslab_result zs__free_slot(zslab *z, zslab_heap *explicit_heap, zs__spot 
 }
 
 /* A slot's last generation went with this object: it holds nothing, for good. */
-static zslab_result zs__slot_retire(zslab *z, zs__spot *at, const void *p)
+static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *p)
 {
     zs__tell_gone(p, at->k->size);
     zs__store_rel_u8(at->state, ZS__RETIRED); /* release: the object's last use. Pairs with zs__slab_live */
@@ -9182,7 +9220,7 @@ static zslab_result zs__slot_retire(zslab *z, zs__spot *at, const void *p)
 
 /* Free an object with a handle, if its word still is `was`: raise the generation, then give the slot back. 0: somebody
    else did. */
-static int zs__handle_drop(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
+static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
                            zslab_result *out)
 {
     uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(e)) + slot;
@@ -9200,7 +9238,7 @@ static int zs__handle_drop(zslab *z, zslab_heap *explicit_heap, zs__spot *at, vo
     return 1;
 }
 
-static zslab_result zs__handle_drop_pointer(zslab *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
+static zslab_result zs__handle_drop_pointer(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
     zs__id *e = zs__id_of(z, at->chunk, (uint32_t)((size_t)(at->state - z->states) >> 6));
     uint32_t *word = e ? zs__id_words(z, zs__id_number(e)) + (at->slot & 63) : NULL;
@@ -9211,7 +9249,7 @@ static zslab_result zs__handle_drop_pointer(zslab *z, zslab_heap *explicit_heap,
 }
 
 /* The caller frees the plain object of a spot, and nobody else does. */
-static int zs__spot_claim(zslab *z, zs__spot *at, void *p)
+static int zs__spot_claim(zs__allocator *z, zs__spot *at, void *p)
 {
     uint8_t was = at->was;
     if (was == ZS__LIVE)
@@ -9225,7 +9263,7 @@ static int zs__spot_claim(zslab *z, zs__spot *at, void *p)
 }
 
 /* Free with every check, from any state. The heap is an explicit one, or NULL for the thread's. */
-static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *p)
+static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap, void *p)
 {
     zs__spot at;
     zslab_result r;
@@ -9235,7 +9273,7 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
         zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
         zs__taken(z, p);
-        z->config.fallback.free(z->config.fallback.user, p);
+        (z->config.fallback.free)(z->config.fallback.user, p);
         return ZSLAB_OK;
     }
     r = zs__locate(z, p, &at);
@@ -9250,7 +9288,7 @@ static zslab_result zs__free_checked(zslab *z, zslab_heap *explicit_heap, void *
 }
 
 /* The same for an object that was never given out. */
-static void zs__free_unseen(zslab *z, void *p)
+static void zs__free_unseen(zs__allocator *z, void *p)
 {
     zs__spot at;
     if (zs__locate(z, p, &at) == ZSLAB_OK && zs__spot_claim(z, &at, p))
@@ -9258,49 +9296,51 @@ static void zs__free_unseen(zslab *z, void *p)
 }
 
 #if ZSLAB_NO_TLS
-static void *zs__malloc_unseen(zslab *z, size_t size)
+static void *zs__malloc_unseen(zs__allocator *z, size_t size)
 {
     return zs__heap_alloc(z->shared_heap, size, ZSLAB_EPOCH_NONE);
 }
 
-ZSLAB_API void *zslab_malloc(zslab *z, size_t size)
+ZSLAB_API void *zslab_malloc(zslab *self, size_t size)
 {
+    zs__allocator *z = zs__own(self);
     return zs__given(z, zs__malloc_unseen(z, size), size);
 }
 
-ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch)
+ZSLAB_API void *zslab_malloc_epoch(zslab *self, size_t size, zslab_epoch epoch)
 {
+    zs__allocator *z = zs__own(self);
     return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
 {
-    return zs__free_checked(z, NULL, p);
+    return zs__free_checked(zs__own(z), NULL, p);
 }
 #else
-ZSLAB_API zslab_result zs__free_cold(zslab *z, void *p)
+ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, void *p)
 {
     return zs__free_checked(z, NULL, p);
 }
 
-static void *zs__malloc_unseen(zslab *z, size_t size)
+static void *zs__malloc_unseen(zs__allocator *z, size_t size)
 {
     return zs__malloc_fast(z, size);
 }
 
 ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
 {
-    return zs__malloc_public(z, size);
+    return zs__malloc_public(zs__own(z), size);
 }
 
 ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
 {
-    return zs__malloc_epoch_public(z, size, epoch);
+    return zs__malloc_epoch_public(zs__own(z), size, epoch);
 }
 
 ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
 {
-    return zs__free_fast(z, p);
+    return zs__free_fast(zs__own(z), p);
 }
 #endif
 
@@ -9327,8 +9367,9 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
     return zs__heap_alloc(heap, size, e);
 }
 
-ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
+ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
 {
+    zs__allocator *z = zs__own(self);
     size_t bytes = zs__mul_clamp(count, size);
     void *p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zslab_malloc(z, bytes);
     if (p)
@@ -9336,12 +9377,12 @@ ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
     return p;
 }
 
-static zslab_epoch zs__epoch_of_chunk(const zslab *z, const zs__chunk *c)
+static zslab_epoch zs__epoch_of_chunk(const zs__allocator *z, const zs__chunk *c)
 {
     return zs__load_u64(&z->places[zs__stamp_place(zs__load_u64(&c->stamp))].id);
 }
 
-static void *zs__realloc_fallback(zslab *z, void *p, size_t size)
+static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
 {
     const zslab_fallback *f = &z->config.fallback;
     size_t have = f->usable_size ? f->usable_size(f->user, p) : 0;
@@ -9352,13 +9393,14 @@ static void *zs__realloc_fallback(zslab *z, void *p, size_t size)
     if (q) {
         zs__copy(q, p, have < size ? have : size);
         zs__taken(z, p);
-        f->free(f->user, p);
+        (f->free)(f->user, p);
     }
     return q;
 }
 
-ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
+ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
 {
+    zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
     zslab_heap *heap;
@@ -9386,8 +9428,9 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
     return q;
 }
 
-ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
+ZSLAB_API void *zslab_aligned_alloc(zslab *self, size_t alignment, size_t size)
 {
+    zs__allocator *z = zs__own(self);
     size_t cls;
     if (!zs__is_pow2(alignment) || !size)
         return zs__fail_null(ZSLAB_E_INVALID);
@@ -9397,8 +9440,9 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
     return zs__given(z, zs__fallback_alloc(z, size, alignment), size);
 }
 
-ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size)
+ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
 {
+    zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
     if (!p || zs__is_fallback(z, p))
@@ -9409,8 +9453,9 @@ ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size)
     return r == ZSLAB_OK ? zslab_free(z, p) : zs__misuse(z, r, p, 0);
 }
 
-ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out)
+ZSLAB_API size_t zslab_malloc_batch(zslab *self, size_t size, size_t count, void **out)
 {
+    zs__allocator *z = zs__own(self);
     size_t i;
     for (i = 0; i < count; i++)
         if ((out[i] = zslab_malloc(z, size)) == NULL)
@@ -9418,8 +9463,9 @@ ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **
     return i;
 }
 
-ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
+ZSLAB_API size_t zslab_free_batch(zslab *self, void *const *p, size_t count)
 {
+    zs__allocator *z = zs__own(self);
     size_t i, freed = 0;
     for (i = 0; i < count; i++)
         freed += p[i] && zslab_free(z, p[i]) == ZSLAB_OK;
@@ -9427,7 +9473,7 @@ ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
 }
 
 /* The class of a plain live object; 0: look closer. The same look as zs__free_fast's, and pairs as there. */
-static inline size_t zs__usable_fast(const zslab *z, const void *p)
+static inline size_t zs__usable_fast(const zs__allocator *z, const void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
     if (ZS__LIKELY(offset < z->range_bytes)) {
@@ -9444,8 +9490,9 @@ static inline size_t zs__usable_fast(const zslab *z, const void *p)
     return 0;
 }
 
-ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p)
+ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
 {
+    const zs__allocator *z = zs__own_const(self);
     const zslab_fallback *f = &z->config.fallback;
     zs__spot at;
     size_t bytes = zs__usable_fast(z, p);
@@ -9458,8 +9505,9 @@ ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p)
     return zs__locate(z, p, &at) == ZSLAB_OK ? at.k->size : 0;
 }
 
-ZSLAB_API int zslab_owns(const zslab *z, const void *p)
+ZSLAB_API int zslab_owns(const zslab *self, const void *p)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__spot at;
     zslab_result r;
     if (!p)
@@ -9470,8 +9518,9 @@ ZSLAB_API int zslab_owns(const zslab *z, const void *p)
     return 1;
 }
 
-ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p)
+ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *self, const void *p)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__spot at;
     zslab_result r = zs__locate(z, p, &at);
     if (r != ZSLAB_OK) {
@@ -9486,7 +9535,7 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p)
 /* A slot for a handle: marked HANDLE before the gate is read, its word still says free. NULL with the reason. */
 static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_result *why)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zs__row *row;
     void *p;
     if (z->shared)
@@ -9512,7 +9561,7 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
 
 static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)
 {
-    zslab *z = heap->z;
+    zs__allocator *z = heap->z;
     zslab_result why = ZSLAB_E_CLOSED;
     zslab_handle h = 0;
     void *p = NULL;
@@ -9539,8 +9588,9 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     return h;
 }
 
-ZSLAB_API zslab_handle zslab_handle_alloc(zslab *z, size_t size, zslab_epoch e, void **out_p)
+ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch e, void **out_p)
 {
+    zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_mine(z);
     if (!heap && out_p)
         *out_p = NULL;
@@ -9548,7 +9598,7 @@ ZSLAB_API zslab_handle zslab_handle_alloc(zslab *z, size_t size, zslab_epoch e, 
 }
 
 /* Why 64 bits are no live handle here. */
-static zslab_result zs__handle_reason(const zslab *z, zslab_handle h)
+static zslab_result zs__handle_reason(const zs__allocator *z, zslab_handle h)
 {
     uint32_t cls = (uint32_t)(h >> 2) & 255;
     if ((h & 3) != ZSLAB_HANDLE_VERSION || h >> 42 >= zs__load_u32(&z->id_count) || cls >= z->class_count ||
@@ -9557,18 +9607,19 @@ static zslab_result zs__handle_reason(const zslab *z, zslab_handle h)
     return ZSLAB_E_STALE;
 }
 
-ZSLAB_API void *zs__handle_miss(const zslab *z, zslab_handle h)
+ZSLAB_API void *zs__handle_miss(const zs__allocator *z, zslab_handle h)
 {
     return zs__fail_null(zs__handle_reason(z, h));
 }
 
 ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
 {
-    return zs__handle_get_fast(z, h);
+    return zs__handle_get_fast(zs__own_const(z), h);
 }
 
-ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h)
+ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
 {
+    zs__allocator *z = zs__own(self);
     size_t id = (size_t)(h >> 42);
     zs__id *e;
     zslab_result r = ZSLAB_OK;
@@ -9593,8 +9644,9 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h)
     return r;
 }
 
-ZSLAB_API zslab_handle zslab_handle_of(const zslab *z, const void *p)
+ZSLAB_API zslab_handle zslab_handle_of(const zslab *self, const void *p)
 {
+    const zs__allocator *z = zs__own_const(self);
     zs__spot at;
     zslab_result r = zs__locate(z, p, &at);
     zslab_handle h = 0;
@@ -9631,18 +9683,20 @@ ZSLAB_API zslab_handle_fields zslab_handle_unpack(zslab_handle h)
     return f;
 }
 
-ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size)
+ZSLAB_API size_t zslab_size_class_of(const zslab *self, size_t size)
 {
+    const zs__allocator *z = zs__own_const(self);
     return size ? zs__class_of(z, size) : z->class_count;
 }
 
-ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index)
+ZSLAB_API size_t zslab_size_class_bytes(const zslab *self, size_t index)
 {
+    const zs__allocator *z = zs__own_const(self);
     return index < z->class_count ? z->classes[index].size : 0;
 }
 
 /* One chunk more in the bin with every page touched and every slab home. */
-static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
+static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
 {
     zs__chunk_cold *x;
     const zs__class *k = &z->classes[bin->cls];
@@ -9681,8 +9735,9 @@ static zslab_result zs__bin_stock(zslab *z, zs__bin *bin)
     return ZSLAB_OK;
 }
 
-ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
+ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
 {
+    zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_mine(z);
     size_t cls = size ? zs__class_of(z, size) : 0, chunks;
     zs__row *row = NULL;
@@ -9718,7 +9773,7 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
     return r;
 }
 
-static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have not come by */
+static size_t zs__dead_trim(zs__allocator *z) /* pages of dead epochs whose owners have not come by */
 {
     uint32_t q;
     size_t bytes = 0;
@@ -9755,8 +9810,9 @@ static size_t zs__dead_trim(zslab *z) /* pages of dead epochs whose owners have 
     return bytes;
 }
 
-ZSLAB_API size_t zslab_trim(zslab *z)
+ZSLAB_API size_t zslab_trim(zslab *self)
 {
+    zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_peek(z);
     zs__row *row;
     size_t bytes = 0;
@@ -9799,11 +9855,12 @@ ZSLAB_API size_t zslab_trim(zslab *z)
 
 ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z)
 {
-    return zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
+    return zs__load_acq_u64(&zs__own_const(z)->current); /* acquire: pairs with zslab_epoch_advance */
 }
 
-ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label)
+ZSLAB_API zslab_epoch zslab_epoch_open(zslab *self, const char *label)
 {
+    zs__allocator *z = zs__own(self);
     zslab_epoch e;
     zs__epochs_take(z);
     e = zs__epoch_open(z, label);
@@ -9813,8 +9870,9 @@ ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label)
     return e;
 }
 
-ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z)
+ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
 {
+    zs__allocator *z = zs__own(self);
     zslab_epoch e, old;
     zs__epochs_take(z);
     old = z->current;
@@ -9829,27 +9887,31 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z)
     return e;
 }
 
-ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e)
+ZSLAB_API zslab_result zslab_epoch_close(zslab *self, zslab_epoch e)
 {
+    zs__allocator *z = zs__own(self);
     zs__epochs_take(z);
     return zs__epoch_apply(z, e, ZS__CLOSE);
 }
 
-ZSLAB_API zslab_result zslab_epoch_release(zslab *z, zslab_epoch e)
+ZSLAB_API zslab_result zslab_epoch_release(zslab *self, zslab_epoch e)
 {
+    zs__allocator *z = zs__own(self);
     zs__epochs_take(z);
     return zs__epoch_apply(z, e, ZS__RELEASE);
 }
 
-ZSLAB_API zslab_result zslab_epoch_reset(zslab *z, zslab_epoch e)
+ZSLAB_API zslab_result zslab_epoch_reset(zslab *self, zslab_epoch e)
 {
+    zs__allocator *z = zs__own(self);
     zs__epochs_take(z);
     return zs__epoch_apply(z, e, ZS__RESET);
 }
 
-ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e)
+ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch e)
 {
-    zslab *w = (zslab *)(uintptr_t)z; /* the state may move forward */
+    const zs__allocator *z = zs__own_const(self);
+    zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* the state may move forward */
     zslab_epoch_state state = ZSLAB_EPOCH_CLOSED;
     zs__place *place;
     if (!zs__place_find(z, e))
@@ -9870,8 +9932,9 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e)
     return state;
 }
 
-ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char *label)
+ZSLAB_API zslab_result zslab_epoch_set_label(zslab *self, zslab_epoch e, const char *label)
 {
+    zs__allocator *z = zs__own(self);
     zs__place *place;
     zs__epochs_take(z);
     place = zs__place_find(z, e);
@@ -9883,8 +9946,9 @@ ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char
 
 /* ---- heaps ---- */
 
-ZSLAB_API zslab_heap *zslab_heap_create(zslab *z)
+ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
 {
+    zs__allocator *z = zs__own(self);
     zslab_heap *heap;
     if (z->shared)
         return z->shared_heap;
@@ -9934,8 +9998,9 @@ ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zs
     return zs__handle_make(heap, size, e, out_p);
 }
 
-ZSLAB_API void zslab_thread_detach(zslab *z)
+ZSLAB_API void zslab_thread_detach(zslab *self)
 {
+    zs__allocator *z = zs__own(self);
 #if !ZSLAB_NO_TLS
     zslab_heap *heap = z->shared ? NULL : zs__heap_peek(z);
     if (heap && !heap->scope_count)
@@ -10013,7 +10078,7 @@ typedef struct zs__plan {
 
 /* Registry ids there may be: one for every slab of every class, which is address space alone; where that is scarce, or
    a buffer's own, the registry takes an eighth of the object memory at most (28 slabs for a chunk of 64 KiB). */
-static uint32_t zs__id_limit(const zslab *z, uint32_t chunk_count)
+static uint32_t zs__id_limit(const zs__allocator *z, uint32_t chunk_count)
 {
     uint64_t ids = 0, most = ZS__IDS_MAX, room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
     uint32_t cls;
@@ -10026,10 +10091,10 @@ static uint32_t zs__id_limit(const zslab *z, uint32_t chunk_count)
     return (uint32_t)room;
 }
 
-static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
+static zs__plan zs__plan_for(const zs__allocator *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
 {
     zs__plan p;
-    size_t at = zs__round_up(sizeof(zslab), 64), slabs = 0;
+    size_t at = zs__round_up(sizeof(zs__allocator), 64), slabs = 0;
     uint32_t i;
     for (i = 0; i < z->region_count; i++)
         slabs += (size_t)z->regions[i].lines * chunk_count;
@@ -10053,14 +10118,14 @@ static zs__plan zs__plan_for(const zslab *z, uint32_t chunk_count, size_t align,
 }
 
 /* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains. */
-static size_t zs__meta_minimum(const zslab *z)
+static size_t zs__meta_minimum(const zs__allocator *z)
 {
     size_t rows = z->shared ? 1 : 2;
     return z->heap_bytes + rows * (z->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
            zs__round_up(zs__samples_bytes(z), 64);
 }
 
-static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
+static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
 {
     uint32_t i, first = 0;
     z->places = (zs__place *)(void *)(meta + p->places);
@@ -10089,7 +10154,7 @@ static void zs__place_all(zslab *z, const zs__plan *p, char *meta)
 }
 
 /* What follows from a valid configuration alone; `z` may be a scratch copy. */
-static void zs__derive(zslab *z, const zslab_config *config)
+static void zs__derive(zs__allocator *z, const zslab_config *config)
 {
     size_t cls;
     zs__zero(z, sizeof *z);
@@ -10117,7 +10182,7 @@ static void zs__derive(zslab *z, const zslab_config *config)
 }
 
 /* The largest number of chunks a buffer holds beside its metadata; 0: too small. */
-static uint32_t zs__buffer_chunks(const zslab *z, uintptr_t from, size_t bytes, zs__plan *p)
+static uint32_t zs__buffer_chunks(const zs__allocator *z, uintptr_t from, size_t bytes, zs__plan *p)
 {
     uintptr_t start = zs__round_up(from, 64), end = (from + bytes) & ~(uintptr_t)ZS__CHUNK_MASK;
     size_t n = end > start ? (end - start) >> ZSLAB_CHUNK_SHIFT : 0;
@@ -10134,12 +10199,12 @@ static uint32_t zs__buffer_chunks(const zslab *z, uintptr_t from, size_t bytes, 
 ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
 {
     zslab_config config = zs__config_defaults(given);
-    zslab *z;
+    zs__allocator *z;
     zs__plan p;
     size_t bytes;
     /* a scratch allocator on the stack is what the plan is computed from */
     union {
-        char bytes[sizeof(zslab)];
+        char bytes[sizeof(zs__allocator)];
         uint64_t align;
     } scratch;
     config.memory = &scratch;
@@ -10148,23 +10213,23 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
     zs__zero(&config.os, sizeof config.os);
     if (!zs__config_valid(&config))
         return 0;
-    z = (zslab *)(void *)&scratch;
+    z = (zs__allocator *)(void *)&scratch;
     zs__derive(z, &config);
     p = zs__plan_for(z, 1, 64, zs__meta_minimum(z));
     bytes = 64 + p.bytes + 2 * ZS__CHUNK_BYTES; /* whatever the buffer's own alignment is */
     return bytes;
 }
 
-static zslab *zs__create_buffer(const zslab *scratch)
+static zs__allocator *zs__create_buffer(const zs__allocator *scratch)
 {
     const zslab_config *c = &scratch->config;
     uintptr_t start = zs__round_up((uintptr_t)c->memory, 64);
     zs__plan p;
-    zslab *z = (zslab *)start;
+    zs__allocator *z = (zs__allocator *)start;
     if (!zs__buffer_chunks(scratch, (uintptr_t)c->memory, c->memory_bytes, &p))
-        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     zs__zero((void *)start, p.bytes);
-    *z = *scratch;
+    zs__copy(z, scratch, sizeof *z);
     zs__place_all(z, &p, (char *)start);
     z->meta_committed = z->meta_end;
     z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
@@ -10176,7 +10241,7 @@ static zslab *zs__create_buffer(const zslab *scratch)
 
 /* Address space for what is made as it is needed: a thread may have a row in every epoch there is, also where the range
    is small, as long as all that takes no more than a quarter of it. */
-static size_t zs__meta_room(const zslab *scratch, size_t range)
+static size_t zs__meta_room(const zs__allocator *scratch, size_t range)
 {
     size_t rows = 64 + scratch->epoch_count, fit = range / 4 / (scratch->row_bytes + 64);
     rows = rows < fit ? rows : fit;
@@ -10185,7 +10250,7 @@ static size_t zs__meta_room(const zslab *scratch, size_t range)
 }
 
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */
-static zslab *zs__create_reserved(zslab *scratch)
+static zs__allocator *zs__create_reserved(zs__allocator *scratch)
 {
     const zslab_config *c = &scratch->config;
     size_t range = c->reserve_bytes ? c->reserve_bytes : ZS__RESERVE_BYTES;
@@ -10193,9 +10258,9 @@ static zslab *zs__create_reserved(zslab *scratch)
     size_t meta_bytes, align_range;
     char *meta = NULL, *base = NULL;
     zs__plan p;
-    zslab *z;
+    zs__allocator *z;
     if (range > SIZE_MAX - align)
-        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     range = zs__round_up(range, align);
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
@@ -10214,14 +10279,14 @@ static zslab *zs__create_reserved(zslab *scratch)
             break;
     }
     if (!base)
-        return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_NOMEM);
     if (c->os.commit(c->os.user, meta, p.cold)) {
         c->os.release(c->os.user, base, range);
         c->os.release(c->os.user, meta, p.bytes);
-        return (zslab *)zs__fail_null(ZSLAB_E_NOMEM);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_NOMEM);
     }
-    z = (zslab *)(void *)meta;
-    *z = *scratch;
+    z = (zs__allocator *)(void *)meta;
+    zs__copy(z, scratch, sizeof *z);
     zs__place_all(z, &p, meta);
     z->base = base;
     z->reserved_meta = meta;
@@ -10235,7 +10300,7 @@ static zslab *zs__create_reserved(zslab *scratch)
 }
 
 /* Process-wide part: the thread-exit hook and the fork word exist while an allocator does. 0 = joined. */
-static int zs__global_join(zslab *z)
+static int zs__global_join(zs__allocator *z)
 {
     int failed = 0;
     zs__lock_take(&zs__global.setup);
@@ -10259,7 +10324,7 @@ static int zs__global_join(zslab *z)
     return failed;
 }
 
-static void zs__unreserve(zslab *z)
+static void zs__unreserve(zs__allocator *z)
 {
     zslab_os os = z->config.os;
     char *base = z->base, *meta = z->reserved_meta;
@@ -10276,26 +10341,26 @@ static void zs__unreserve(zslab *z)
     os.release(os.user, meta, meta_bytes);
 }
 
-static zslab *zs__create_failed(zslab *z, zslab_result r)
+static zs__allocator *zs__create_failed(zs__allocator *z, zslab_result r)
 {
     zs__unreserve(z);
-    return (zslab *)zs__fail_null(r);
+    return (zs__allocator *)zs__fail_null(r);
 }
 
 ZSLAB_API zslab *zslab_create(const zslab_config *given)
 {
     zslab_config config = zs__config_defaults(given);
     union {
-        char bytes[sizeof(zslab)];
+        char bytes[sizeof(zs__allocator)];
         uint64_t align;
     } storage; /* a scratch allocator: what follows from the configuration alone */
-    zslab *scratch = (zslab *)(void *)&storage, *z;
+    zs__allocator *scratch = (zs__allocator *)(void *)&storage, *z;
     uint32_t q;
     if (given && !zs__config_valid(given))
-        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     zs__fork_check_process();
     if (ZSLAB_NO_OS && !given) /* the one without memory that zs__config_valid does not see */
-        return (zslab *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     zs__derive(scratch, &config);
     scratch->page_bytes = zs__os_page_bytes();
     scratch->key = zs__os_random() | 1;
@@ -10328,11 +10393,11 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
 
 #if !ZSLAB_NO_TLS
 /* A thread leaves the allocator that goes: its words here are cleared, and its number when it has no other heap. */
-static void zs__thread_leave(zslab *z, zslab_heap *heap)
+static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
 {
     zs__tls_block *tls = (zs__tls_block *)heap->tls;
     uintptr_t here = (uintptr_t)z;
-    zslab *other;
+    zs__allocator *other;
     if (!tls)
         return;
     zs__cas_ptr(&tls->z, &here, 0);
@@ -10344,9 +10409,10 @@ static void zs__thread_leave(zslab *z, zslab_heap *heap)
 }
 #endif
 
-ZSLAB_API void zslab_destroy(zslab *z)
+ZSLAB_API void zslab_destroy(zslab *self)
 {
-    zslab **at;
+    zs__allocator *z = zs__own(self);
+    zs__allocator **at;
     if (!z)
         return;
     zs__fork_check();
@@ -10388,7 +10454,7 @@ ZSLAB_API void zslab_destroy(zslab *z)
             place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done. */
 
 /* Does the slab that an id's entry names name the id? [ID-2] */
-static int zs__fork_id_serves(const zslab *z, uint32_t id)
+static int zs__fork_id_serves(const zs__allocator *z, uint32_t id)
 {
     const zs__id *e = zs__id_at(z, id);
     size_t at = (size_t)(e->slots - (uintptr_t)z->base), number = (at & ZS__CHUNK_MASK) / ((size_t)e->size * 64);
@@ -10400,7 +10466,7 @@ static int zs__fork_id_serves(const zslab *z, uint32_t id)
 }
 
 /* Registry ids: each is a slab's, spare or used up. Where hint and entry disagree, it was on its way to the slab. */
-static void zs__fork_ids(zslab *z)
+static void zs__fork_ids(zs__allocator *z)
 {
     uint32_t id, chunk, i;
     zs__zero(z->class_ids, sizeof z->class_ids);
@@ -10430,7 +10496,7 @@ static void zs__fork_ids(zslab *z)
 }
 
 /* Words, mask, home count and listing of a chunk of the bin, from the states. */
-static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
+static void zs__fork_chunk(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     const zs__class *k = &z->classes[bin->cls];
@@ -10462,7 +10528,7 @@ static void zs__fork_chunk(zslab *z, zs__bin *bin, uint32_t chunk)
 }
 
 /* A chunk of the row's round is the bin's, any other waits to be bound again. [FORK-2] */
-static void zs__fork_bin_chunks(zslab *z, zs__row *row, zs__bin *bin, uint32_t head)
+static void zs__fork_bin_chunks(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t head)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t chunk, next;
@@ -10482,7 +10548,7 @@ static void zs__fork_bin_chunks(zslab *z, zs__row *row, zs__bin *bin, uint32_t h
     }
 }
 
-static void zs__fork_bin(zslab *z, zs__row *row, zs__bin *bin)
+static void zs__fork_bin(zs__allocator *z, zs__row *row, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t all = b->all, stale = b->stale;
@@ -10497,7 +10563,7 @@ static void zs__fork_bin(zslab *z, zs__row *row, zs__bin *bin)
 }
 
 /* [FORK-3] */
-static void zs__fork_row(zslab *z, zslab_heap *heap, zs__row *row)
+static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
 {
     const zs__place *place = &z->places[row->place];
     uint32_t cls;
@@ -10522,7 +10588,7 @@ static void zs__fork_row(zslab *z, zslab_heap *heap, zs__row *row)
         zs__fork_bin(z, row, zs__bin_at(row, cls));
 }
 
-static void zs__fork_heap(zslab *z, zslab_heap *heap)
+static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
 {
     zs__row *row;
     heap->inbox = heap->todo = 0; /* whatever was given back, or is about to be, is found by its state */
@@ -10536,7 +10602,7 @@ static void zs__fork_heap(zslab *z, zslab_heap *heap)
 }
 
 /* Nobody but the thread `mine`, whose scopes are its own, is inside of a domain any more. */
-static void zs__fork_scopes(zslab *z, uint32_t mine)
+static void zs__fork_scopes(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t i, turn;
@@ -10550,7 +10616,7 @@ static void zs__fork_scopes(zslab *z, uint32_t mine)
 }
 
 /* Free places and those that drain, from their states. */
-static void zs__fork_places(zslab *z)
+static void zs__fork_places(zs__allocator *z)
 {
     uint32_t q;
     z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
@@ -10566,7 +10632,7 @@ static void zs__fork_places(zslab *z)
 }
 
 /* What a close that was in the middle of it had yet to do, or had counted. [EPOCH-3] */
-static void zs__fork_draining(zslab *z, zs__place *place)
+static void zs__fork_draining(zs__allocator *z, zs__place *place)
 {
     zslab_heap *heap;
     for (heap = z->heaps; heap; heap = heap->next) {
@@ -10582,7 +10648,7 @@ static void zs__fork_draining(zslab *z, zs__place *place)
 }
 
 /* A slab of an inbox that is gone is in none. */
-static void zs__fork_hints(zslab *z, uint32_t chunk)
+static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
 {
     uint64_t served = z->cold[chunk].regions | (uint64_t)1 << zs__chunk_class(z, &z->chunks[chunk])->region;
     for (; served; served &= served - 1) {
@@ -10595,7 +10661,7 @@ static void zs__fork_hints(zslab *z, uint32_t chunk)
 }
 
 /* Chunks that nobody has go to the pool, unbound; counts of bytes. [FORK-2] */
-static void zs__fork_strays(zslab *z)
+static void zs__fork_strays(zs__allocator *z)
 {
     uint32_t chunk, r, taken = 0;
     z->committed_bytes = z->cached_bytes = 0;
@@ -10626,7 +10692,7 @@ static void zs__fork_strays(zslab *z)
     z->pool_count += taken;
 }
 
-static void zs__fork_allocator(zslab *z, uint32_t mine)
+static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t chunk, q;
@@ -10663,7 +10729,7 @@ static void zs__fork_allocator(zslab *z, uint32_t mine)
 /* The child has one thread: locks are free, other threads' heaps are parked. */
 static void zs__forked(void)
 {
-    zslab *z;
+    zs__allocator *z;
     uint32_t mine = 0;
     if (zs__global.fork_word)
         zs__store_u32(zs__global.fork_word, 1);
@@ -10709,11 +10775,12 @@ ZSLAB_API uint64_t zslab_rss_bytes(void)
 
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z)
 {
-    return z->flags_in_effect;
+    return zs__own_const(z)->flags_in_effect;
 }
 
 /* One bound chunk's live objects to the visitor; invariants checked as they pass. */
-static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_fn *visit, void *user, int *stop)
+static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zslab_visit_fn *visit, void *user,
+                                    int *stop)
 {
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = &z->classes[c->cls];
@@ -10755,8 +10822,9 @@ static zslab_result zs__check_chunk(const zslab *z, uint32_t chunk, zslab_visit_
     return ZSLAB_OK;
 }
 
-ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag)
+ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
 {
+    zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
     if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
@@ -10768,8 +10836,9 @@ ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag)
         zs__misuse(z, r, p, 0);
 }
 
-ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user)
+ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, void *user)
 {
+    const zs__allocator *z = zs__own_const(self);
     uint32_t chunk;
     int stop = 0;
     zs__fork_check();

@@ -598,7 +598,7 @@ static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
 }
 
 #if defined(__GNUC__) && defined(__x86_64__)
-#define ZS__ZNS_CRC_HW      __attribute__((target("sse4.2")))
+#define ZS__ZNS_CRC_HW      __attribute__((__target__("sse4.2")))
 #define ZS__ZNS_CRC64(c, v) __builtin_ia32_crc32di(c, v)
 #define ZS__ZNS_CRC8(c, v)  __builtin_ia32_crc32qi((uint32_t)(c), v)
 #define ZS__ZNS_CRC_HAS_HW  (__builtin_cpu_supports("sse4.2") != 0)
@@ -730,7 +730,7 @@ static void zs__zns_nap(uint32_t tries)
 static void *zs__zns_pages(size_t bytes)
 {
     /* cppcheck-suppress pointerSize; room for the pointer itself */
-    uint8_t *raw = (uint8_t *)malloc(bytes + 4096 + sizeof(void *)), *p;
+    uint8_t *raw = (uint8_t *)(malloc)(bytes + 4096 + sizeof(void *)), *p;
     if (!raw) return NULL;
     p = raw + sizeof(void *);
     p += zs__round_up((size_t)p, 4096) - (size_t)p;
@@ -742,7 +742,7 @@ static void zs__zns_pages_free(void *p)
     void *raw;
     if (!p) return;
     memcpy(&raw, (uint8_t *)p - sizeof(void *), sizeof(void *));
-    free(raw);
+    (free)(raw);
 }
 
 /* ---- >>seam ----------------------------------------------------------------
@@ -851,7 +851,7 @@ static void zs__zns_ring_close(zs__zns_ring *r)
 {
     if (r->map) munmap(r->map, r->map_bytes);
     if (r->sqe) munmap(r->sqe, r->sqe_bytes);
-    if (r->fd >= 0) close(r->fd);
+    if (r->fd >= 0) (close)(r->fd);
 }
 
 /* 0, or the errno of the kernel's refusal. `big`: entries with room for a device command and its result. */
@@ -895,7 +895,7 @@ static void zs__zns_queue_close(zs__zns_queue *q)
 {
     uint32_t i;
     for (i = 0; q && i < q->rings; i++) zs__zns_ring_close(&q->ring[i]);
-    free(q);
+    (free)(q);
 }
 
 /* A queue of `depth` (0: the default), or NULL with the errno; 0 there: none was wanted. */
@@ -907,7 +907,7 @@ static zs__zns_queue *zs__zns_queue_open(uint32_t depth, int big, uint32_t *out_
     if (!depth) depth = ZS__ZNS_DEPTH;
     if (depth == 1) return NULL;
     if (depth > ZS__ZNS_DEPTH_MAX) depth = ZS__ZNS_DEPTH_MAX;
-    q = (zs__zns_queue *)calloc(1, sizeof *q);
+    q = (zs__zns_queue *)(calloc)(1, sizeof *q);
     *out_refused = q ? 0 : (uint32_t)ENOMEM;
     if (!q) return NULL;
     q->depth = depth;
@@ -1144,7 +1144,7 @@ static int zs__zns_file_settle(zs__zns_file *f, uint32_t zone, uint64_t *coin)
             r = zs__zns_file_pwrite(f, c->block[i], f->geometry.block_bytes, zs__zns_file_place(f, zone, i));
             rc = rc ? rc : r;
         }
-        free(c->block[i]);
+        (free)(c->block[i]);
         c->block[i] = NULL;
     }
     c->flushed = zs__load_acq_u64(zs__zns_file_word(f, zone)) >> 8; /* acquire: its append's pointer */
@@ -1307,12 +1307,12 @@ static int zs__zns_file_keep(zs__zns_file *f, uint32_t zone, uint64_t block, con
     size_t i, done, size = f->geometry.block_bytes, filled = 0;
     int rc = 0;
     zs__lock_take(&f->lock);
-    if (!c->block) c->block = (uint8_t **)calloc((size_t)f->capacity_blocks, sizeof *c->block);
+    if (!c->block) c->block = (uint8_t **)(calloc)((size_t)f->capacity_blocks, sizeof *c->block);
     c->undone = 0;
     for (i = 0; i < count && c->block && !rc; i++)
         for (done = 0; done < iov[i].bytes && !rc;) {
             size_t part = size - filled < iov[i].bytes - done ? size - filled : iov[i].bytes - done;
-            if (!c->block[block] && !(c->block[block] = (uint8_t *)calloc(1, size)))
+            if (!c->block[block] && !(c->block[block] = (uint8_t *)(calloc)(1, size)))
                 rc = -(int)ZSLAB_E_NOMEM;
             else
                 memcpy(c->block[block] + filled, (const uint8_t *)iov[i].base + done, part);
@@ -1487,7 +1487,7 @@ static int zs__zns_file_manage(zs__zns_file *f, uint32_t zone, uint32_t op)
             zs__zns_cache *c = &f->cache[zone];
             uint64_t i;
             for (i = 0; c->block && i < f->capacity_blocks; i++) {
-                free(c->block[i]);
+                (free)(c->block[i]);
                 c->block[i] = NULL;
             }
             c->undone = c->flushed ? c->flushed << 8 | (c->flushed == f->capacity_blocks ? ZSLAB_ZNS_FULL
@@ -1550,17 +1550,17 @@ static void zs__zns_file_close(void *user)
     uint32_t zone;
     for (zone = 0; f->cache && zone < f->geometry.zone_count; zone++) {
         zs__zns_file_settle(f, zone, NULL);
-        free(f->cache[zone].block);
+        (free)(f->cache[zone].block);
     }
     if (f->map) munmap(f->map, f->map_bytes);
-    if (f->fd >= 0) close(f->fd); /* drops the flock */
+    if (f->fd >= 0) (close)(f->fd); /* drops the flock */
 #if ZSLAB_ZNS_USE_URING
     zs__zns_queue_close(f->queue);
 #endif
-    free(f->cache);
-    free(f->faults);
-    free(f->struck);
-    free(f);
+    (free)(f->cache);
+    (free)(f->faults);
+    (free)(f->struck);
+    (free)(f);
 }
 
 /* Superblock: 0 magic, 8 version, 12 byte order, 16 zone bytes, 24 capacity, 32 zones, 36 block, 40 max open,
@@ -1721,14 +1721,14 @@ static zslab_result zs__zns_file_faults(zs__zns_file *f, const zslab_zns_config 
     uint32_t i;
     f->generic = (config->flags & ZSLAB_ZNS_FLAG_GENERIC_STATUS) != 0;
     if (config->fault_count) {
-        f->faults = (zslab_zns_fault *)calloc(config->fault_count, sizeof *f->faults);
-        f->struck = (uint64_t *)calloc(config->fault_count, sizeof *f->struck);
+        f->faults = (zslab_zns_fault *)(calloc)(config->fault_count, sizeof *f->faults);
+        f->struck = (uint64_t *)(calloc)(config->fault_count, sizeof *f->struck);
         if (!f->faults || !f->struck) return ZSLAB_E_NOMEM;
         memcpy(f->faults, config->faults, config->fault_count * sizeof *f->faults);
         f->fault_count = config->fault_count;
     }
     if (config->flags & ZSLAB_ZNS_FLAG_VOLATILE_CACHE) {
-        f->cache = (zs__zns_cache *)calloc(f->geometry.zone_count, sizeof *f->cache);
+        f->cache = (zs__zns_cache *)(calloc)(f->geometry.zone_count, sizeof *f->cache);
         if (!f->cache) return ZSLAB_E_NOMEM;
         for (i = 0; i < f->geometry.zone_count; i++) f->cache[i].flushed = *zs__zns_file_word(f, i) >> 8;
     }
@@ -1740,14 +1740,14 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
 {
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     int flags = read_only ? O_RDONLY : config->flags & ZSLAB_ZNS_FLAG_NO_FORMAT ? O_RDWR : O_RDWR | O_CREAT;
-    zs__zns_file *f = (zs__zns_file *)calloc(1, sizeof *f);
+    zs__zns_file *f = (zs__zns_file *)(calloc)(1, sizeof *f);
     struct stat info;
     zslab_result r = ZSLAB_OK;
     if (!f) return ZSLAB_E_NOMEM;
     f->writable = !read_only;
     /* a block device that is mounted, or that a store has open, refuses O_EXCL; of a file it asks nothing */
     if (!stat(path, &info) && S_ISBLK(info.st_mode)) flags = (flags & ~O_CREAT) | O_EXCL;
-    f->fd = open(path, flags | ZS__ZNS_CLOEXEC, 0644);
+    f->fd = (open)(path, flags | ZS__ZNS_CLOEXEC, 0644);
     if (f->fd < 0)
         r = errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
     else if (flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
@@ -1841,11 +1841,11 @@ static int zs__zns_nvme_status(int status)
 static int zs__zns_nvme_report(void *user, uint32_t first, uint32_t count, zslab_zns_zone *out)
 {
     zs__zns_nvme *d = (zs__zns_nvme *)user;
-    struct zbd_zone *zone = (struct zbd_zone *)calloc(count ? count : 1, sizeof *zone);
+    struct zbd_zone *zone = (struct zbd_zone *)(calloc)(count ? count : 1, sizeof *zone);
     unsigned int n = count, i;
     int rc;
     if (!zone || !count) {
-        free(zone);
+        (free)(zone);
         return -(int)(count ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID);
     }
     errno = 0;
@@ -1867,7 +1867,7 @@ static int zs__zns_nvme_report(void *user, uint32_t first, uint32_t count, zslab
         default: out[i].condition = ZSLAB_ZNS_NO_POINTER; break;
         }
     }
-    free(zone);
+    (free)(zone);
     return rc;
 }
 
@@ -1894,11 +1894,11 @@ static int zs__zns_nvme_append_io(zs__zns_nvme *d, uint32_t zone, const zslab_zn
         piece[i].iov_len = iov[i].bytes;
     }
 #ifdef NVME_IOCTL_IO64_CMD_VEC
-    rc = ioctl(d->fd, iov_count == 1 ? NVME_IOCTL_IO64_CMD : NVME_IOCTL_IO64_CMD_VEC, &c);
+    rc = (ioctl)(d->fd, iov_count == 1 ? NVME_IOCTL_IO64_CMD : NVME_IOCTL_IO64_CMD_VEC, &c);
     if (rc < 0 && iov_count > 1 && (errno == ENOTTY || errno == EINVAL)) return ZS__ZNS_NVME_COPY;
 #else
     if (iov_count > 1) return ZS__ZNS_NVME_COPY;
-    rc = ioctl(d->fd, NVME_IOCTL_IO64_CMD, &c);
+    rc = (ioctl)(d->fd, NVME_IOCTL_IO64_CMD, &c);
 #endif
     if (rc) return rc < 0 ? zs__zns_errno(errno) : zs__zns_nvme_status(rc);
     *out_offset = c.result * d->geometry.block_bytes;
@@ -2042,10 +2042,10 @@ static void zs__zns_nvme_queue(zs__zns_nvme *d, const char *path, uint32_t depth
     if (p && !strncmp(base, "nvme", 4)) {
         char node[96];
         snprintf(node, sizeof node, "/dev/ng%.80s", base + 4);
-        d->generic_fd = open(node, O_RDWR | ZS__ZNS_CLOEXEC);
+        d->generic_fd = (open)(node, O_RDWR | ZS__ZNS_CLOEXEC);
         if (d->generic_fd < 0) *out_refused = (uint32_t)errno;
     }
-    if (d->generic_fd >= 0 && ioctl(d->generic_fd, NVME_IOCTL_ID) == (int)d->nsid)
+    if (d->generic_fd >= 0 && (ioctl)(d->generic_fd, NVME_IOCTL_ID) == (int)d->nsid)
         d->queue = zs__zns_queue_open(depth, 1, out_refused);
     if (d->queue) {
         memset(p, 0, 2 * (size_t)d->geometry.block_bytes);
@@ -2125,12 +2125,12 @@ static void zs__zns_nvme_close(void *user)
     zs__zns_nvme *d = (zs__zns_nvme *)user;
 #if ZSLAB_ZNS_USE_URING
     zs__zns_queue_close(d->queue);
-    if (d->generic_fd >= 0) close(d->generic_fd);
+    if (d->generic_fd >= 0) (close)(d->generic_fd);
 #endif
     if (d->opened) zbd_close(d->fd);
-    free(d->zone);
-    free(d->pointer);
-    free(d);
+    (free)(d->zone);
+    (free)(d->pointer);
+    (free)(d);
 }
 
 /* Identify, admin opcode 0x06. 0: done. */
@@ -2144,7 +2144,7 @@ static int zs__zns_nvme_identify(zs__zns_nvme *d, uint32_t cns, uint32_t csi, vo
     c.data_len = 4096;
     c.cdw10 = cns;
     c.cdw11 = csi << 24;
-    return ioctl(d->fd, NVME_IOCTL_ADMIN_CMD, &c);
+    return (ioctl)(d->fd, NVME_IOCTL_ADMIN_CMD, &c);
 }
 
 /* A number from the block device's queue directory in sysfs; 0: not there. */
@@ -2221,7 +2221,7 @@ static zslab_result zs__zns_nvme_shape(zs__zns_nvme *d, const struct zbd_info *i
             break;
         }
     }
-    nsid = ioctl(d->fd, NVME_IOCTL_ID);
+    nsid = (ioctl)(d->fd, NVME_IOCTL_ID);
     d->nsid = nsid > 0 ? (uint32_t)nsid : 0;
     answer = zs__zns_nvme_limits(d, path);
     d->append = nsid > 0 && !(flags & (ZSLAB_ZNS_FLAG_NO_APPEND | ZSLAB_ZNS_FLAG_READ_ONLY));
@@ -2243,7 +2243,7 @@ static int zs__zns_nvme_may_append(zs__zns_nvme *d)
     c.addr = (uint64_t)(uintptr_t)p;
     c.data_len = d->geometry.block_bytes;
     c.cdw10 = 1; /* one block behind the start of zone 0 */
-    rc = ioctl(d->fd, NVME_IOCTL_IO64_CMD, &c);
+    rc = (ioctl)(d->fd, NVME_IOCTL_IO64_CMD, &c);
     zs__zns_pages_free(p);
     return rc > 0;
 }
@@ -2252,7 +2252,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 {
     struct zbd_info info;
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
-    zs__zns_nvme *d = (zs__zns_nvme *)calloc(1, sizeof *d);
+    zs__zns_nvme *d = (zs__zns_nvme *)(calloc)(1, sizeof *d);
     zslab_result r = ZSLAB_OK;
     uint32_t i;
     if (!d) return ZSLAB_E_NOMEM;
@@ -2280,8 +2280,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
     if (r == ZSLAB_OK) r = zs__zns_nvme_shape(d, &info, path, config->flags);
     if (r == ZSLAB_OK && d->append) d->append = (uint32_t)zs__zns_nvme_may_append(d);
     if (r == ZSLAB_OK && !d->append) {
-        d->zone = (zs__lock *)calloc(d->geometry.zone_count, sizeof *d->zone);
-        d->pointer = (uint64_t *)calloc(d->geometry.zone_count, sizeof *d->pointer);
+        d->zone = (zs__lock *)(calloc)(d->geometry.zone_count, sizeof *d->zone);
+        d->pointer = (uint64_t *)(calloc)(d->geometry.zone_count, sizeof *d->pointer);
         for (i = 0; d->pointer && i < d->geometry.zone_count; i++) d->pointer[i] = UINT64_MAX;
         if (!d->zone || !d->pointer) r = ZSLAB_E_NOMEM;
     }
@@ -2653,7 +2653,7 @@ static zs__zns_frame *zs__zns_frame_page(zslab_zns *s, uint32_t id)
     if (f) return f;
     zs__lock_take(&s->page_lock);
     if (!zs__zns_frame_at(s, id)) {
-        page = (zs__zns_frame *)calloc(ZS__ZNS_FRAME_PAGE, sizeof *page);
+        page = (zs__zns_frame *)(calloc)(ZS__ZNS_FRAME_PAGE, sizeof *page);
         if (page) /* release: zeroed contents. Pairs with the load in zs__zns_frame_at */
             zs__store_rel_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE], (uintptr_t)page);
     }
@@ -2712,7 +2712,7 @@ static void zs__zns_frame_drop(zslab_zns *s, uint32_t id)
     zs__zns_frame *f = zs__zns_frame_of(s, id);
     zs__store_rel_u64(&f->gen, 0); /* release: late readers that see a later owner see this too */
     zs__store_ptr(&f->epoch, 0);
-    free((void *)zs__exchange_ptr(&f->dir, 0));
+    (free)((void *)zs__exchange_ptr(&f->dir, 0));
     zs__store_ptr(&f->buffer, 0);
     zs__zns_frame_push(s, id);
 }
@@ -2731,7 +2731,7 @@ static zs__zns_ep *zs__zns_ep_page(zslab_zns *s, uint32_t slot)
     uint32_t i;
     zs__lock_take(&s->page_lock);
     if (!zs__zns_ep_at(s, slot)) {
-        page = (zs__zns_ep *)calloc(ZS__ZNS_EPOCH_PAGE, sizeof *page);
+        page = (zs__zns_ep *)(calloc)(ZS__ZNS_EPOCH_PAGE, sizeof *page);
         for (i = 0; page && i < ZS__ZNS_EPOCH_PAGE; i++) page[i].slot = slot - slot % ZS__ZNS_EPOCH_PAGE + i;
         if (page) /* release: pairs with zs__zns_ep_at */
             zs__store_rel_ptr(&s->epoch_page[slot / ZS__ZNS_EPOCH_PAGE], (uintptr_t)page);
@@ -3373,7 +3373,7 @@ static int zs__zns_zone_ref(zslab_zns *s, zs__zns_ep *e, uint32_t zone)
     zs__lock_take(&e->lock);
     for (i = 0; i < e->zone_count; i++) found |= e->zone[i] == zone;
     if (!found && e->zone_count == e->zone_room) {
-        more = (uint32_t *)realloc(e->zone, (e->zone_room * 2 + 8) * sizeof *more);
+        more = (uint32_t *)(realloc)(e->zone, (e->zone_room * 2 + 8) * sizeof *more);
         if (!more) {
             zs__lock_drop(&e->lock);
             return -(int)ZSLAB_E_NOMEM;
@@ -3446,7 +3446,7 @@ static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zo
     z->index_blocks = 0;
     zs__store_u32(&z->failed, 0);
     if (z->limit < z->capacity && !z->frame) /* NULL: no index, a recovery scans the zone */
-        z->frame = (uint32_t *)calloc(z->limit / 2, sizeof *z->frame);
+        z->frame = (uint32_t *)(calloc)(z->limit / 2, sizeof *z->frame);
     rc = zs__zns_zone_begin(s, zone, ZS__ZNS_KIND_OBJECTS);
     if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) {
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_EMPTY);
@@ -3646,7 +3646,7 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     zs__zns_frame *f = zs__zns_frame_of(s, l->id);
     zs__zns_zone *z = &s->zone[h->zone];
     uint64_t *dir =
-        (uint64_t *)malloc((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
+        (uint64_t *)(malloc)((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
     f->zone = h->zone;
     f->zone_seq = h->zone_seq;
     f->frame_seq = h->frame_seq;
@@ -3867,18 +3867,18 @@ static size_t zs__zns_buffer_front(const zslab_zns *s)
 static void zs__zns_buffer_free(zs__zns_buffer *b)
 {
     if (!b) return;
-    free(b->entry);
-    free(b->load);
+    (free)(b->entry);
+    (free)(b->load);
     zs__zns_pages_free(b->pages);
-    free(b);
+    (free)(b);
 }
 
 static zs__zns_buffer *zs__zns_buffer_new(zslab_zns *s)
 {
-    zs__zns_buffer *b = (zs__zns_buffer *)calloc(1, sizeof *b);
+    zs__zns_buffer *b = (zs__zns_buffer *)(calloc)(1, sizeof *b);
     if (!b) return NULL;
-    b->entry = (uint64_t *)calloc(2 * (size_t)ZS__ZNS_ENTRIES_MAX, sizeof *b->entry);
-    b->load = (zs__zns_load *)calloc(1, sizeof *b->load);
+    b->entry = (uint64_t *)(calloc)(2 * (size_t)ZS__ZNS_ENTRIES_MAX, sizeof *b->entry);
+    b->load = (zs__zns_load *)(calloc)(1, sizeof *b->load);
     b->pages = (uint8_t *)zs__zns_pages(zs__zns_buffer_front(s) + (size_t)s->pack_blocks * s->block_bytes);
     b->pin = ZS__ZNS_B_RETIRED;
     if (b->entry && b->load && b->pages) {
@@ -4110,7 +4110,7 @@ static int zs__zns_fleet_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t *rest, uint64_t *link,
                          int *more)
 {
-    zs__zns_load *fleet = (zs__zns_load *)calloc(ZS__ZNS_FLEET, sizeof *fleet);
+    zs__zns_load *fleet = (zs__zns_load *)(calloc)(ZS__ZNS_FLEET, sizeof *fleet);
     size_t full = zs__zns_frame_payload(s);
     uint32_t n, i;
     int rc = fleet ? 0 : -(int)ZSLAB_E_NOMEM, r;
@@ -4134,7 +4134,7 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
         r = zs__zns_fleet_land(s, e, &fleet[i]);
         rc = rc ? rc : r;
     }
-    free(fleet);
+    (free)(fleet);
     return rc;
 }
 
@@ -4239,7 +4239,7 @@ static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t fi
                                void *pages)
 {
     uint64_t from = s->zone[f->zone].start + ((uint64_t)f->block + first) * s->block_bytes;
-    int rc = s->dev.ops.read(s->dev.user, from, pages, (size_t)count * s->block_bytes);
+    int rc = (s->dev.ops.read)(s->dev.user, from, pages, (size_t)count * s->block_bytes);
     zs__zns_set_fatal(s, rc);
     if (rc == -(int)ZSLAB_E_IO) { /* not every device says why: the zone's condition does */
         zs__lock_take(&s->zone_lock);
@@ -4264,7 +4264,7 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
     *out = (const uint64_t *)dir;
     if (dir) return 0;
     p = (uint8_t *)zs__zns_pages((size_t)f->header_blocks * s->block_bytes);
-    made = (uint64_t *)malloc((size_t)f->count * ZS__ZNS_ENTRY_BYTES);
+    made = (uint64_t *)(malloc)((size_t)f->count * ZS__ZNS_ENTRY_BYTES);
     rc = p && made ? zs__zns_read_blocks(s, f, 0, f->header_blocks, p) : -(int)ZSLAB_E_NOMEM;
     if (!rc &&
         (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
@@ -4274,7 +4274,7 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
     for (i = 0; !rc && i < 2 * f->count; i++) made[i] = zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + 8 * (size_t)i);
     zs__zns_pages_free(p);
     if (rc || !zs__cas_ptr(&f->dir, &none, (uintptr_t)made))
-        free(made);                                     /* failed, or another thread was first */
+        (free)(made);                                     /* failed, or another thread was first */
     *out = (const uint64_t *)zs__load_acq_ptr(&f->dir); /* acquire: as above */
     return rc;
 }
@@ -4423,7 +4423,7 @@ static zs__zns_order *zs__zns_frames_of(zslab_zns *s, zs__zns_ep *e, size_t *out
     zs__zns_order *list;
     size_t n = 0;
     for (at = newest; at; at = zs__load_u32(&zs__zns_frame_of(s, at - 1)->next)) n++;
-    list = (zs__zns_order *)malloc((n + 1) * sizeof *list);
+    list = (zs__zns_order *)(malloc)((n + 1) * sizeof *list);
     *out_count = n;
     for (n = 0, at = newest; at && list; at = zs__load_u32(&zs__zns_frame_of(s, at - 1)->next), n++) {
         zs__zns_frame *f = zs__zns_frame_of(s, at - 1);
@@ -4452,7 +4452,7 @@ static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, uint32_t id, zslab_z
         }
         if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST)) continue;
         rc = zs__zns_object(s, e, id, idx, NULL, &bytes);
-        if (!rc && !(data = (uint8_t *)malloc((size_t)bytes))) rc = -(int)ZSLAB_E_NOMEM;
+        if (!rc && !(data = (uint8_t *)(malloc)((size_t)bytes))) rc = -(int)ZSLAB_E_NOMEM;
         rc = rc ? rc : zs__zns_object(s, e, id, idx, data, &bytes);
         if (!rc) {
             v.handle = zs__zns_handle(id, idx, zs__load_acq_u64(&f->gen)); /* acquire: pinned */
@@ -4463,7 +4463,7 @@ static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, uint32_t id, zslab_z
         } else {
             *out_bad = rc;
         }
-        free(data);
+        (free)(data);
         if (stop) return 1;
     }
     return 0;
@@ -4480,7 +4480,7 @@ static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zslab_zns_visit_fn *
     if (!list) *out_bad = -(int)ZSLAB_E_NOMEM;
     for (i = 0; list && i < n && !stop; i++)
         stop = zs__zns_visit_frame(s, e, list[i].id, visit, user, out_bad);
-    free(list);
+    (free)(list);
     return stop;
 }
 
@@ -4558,7 +4558,7 @@ static void zs__zns_ep_drop(zslab_zns *s, zs__zns_ep *e)
     }
     zs__zns_ep_zones_drop(s, e);
     zs__sub_u64(&s->objects, zs__load_u64(&e->objects));
-    free(e->zone);
+    (free)(e->zone);
     e->zone = NULL;
     e->zone_count = e->zone_room = 0;
     zs__store_u32(&e->frames, 0);
@@ -4636,12 +4636,12 @@ static const uint8_t *zs__zns_scan_blocks(zslab_zns *s, zs__zns_scan *sc, uint32
     sc->have_from = at;
     sc->have = sc->end - at < sc->room ? sc->end - at : sc->room;
     s->recovery.bytes_read += (uint64_t)sc->have * s->block_bytes;
-    if (!s->dev.ops.read(s->dev.user, s->zone[sc->zone].start + (uint64_t)at * s->block_bytes, sc->pages,
+    if (!(s->dev.ops.read)(s->dev.user, s->zone[sc->zone].start + (uint64_t)at * s->block_bytes, sc->pages,
                          (size_t)sc->have * s->block_bytes))
         return sc->pages;
     for (i = 0; i < sc->have; i++) {
         uint8_t *p = sc->pages + (size_t)i * s->block_bytes;
-        int rc = s->dev.ops.read(s->dev.user, s->zone[sc->zone].start + (uint64_t)(at + i) * s->block_bytes,
+        int rc = (s->dev.ops.read)(s->dev.user, s->zone[sc->zone].start + (uint64_t)(at + i) * s->block_bytes,
                                  p, s->block_bytes);
         if (rc) memset(p, 0, s->block_bytes);
         zs__zns_set_fatal(s, rc);
@@ -4695,7 +4695,7 @@ typedef struct zs__zns_found {
 static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_found *t, uint8_t *p)
 {
     zs__zns_zone *z = &s->zone[zone];
-    int rc = s->dev.ops.read(s->dev.user, z->start, p, s->block_bytes);
+    int rc = (s->dev.ops.read)(s->dev.user, z->start, p, s->block_bytes);
     t->odd = 1;
     if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
     if (rc || memcmp(p, zs__zns_magic(0), 8) != 0 || zs__zns_get32(p + 124) != zs__zns_crc(0, p, 124) ||
@@ -4949,7 +4949,7 @@ static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
     s->zone[f->zone].live_blocks -= f->blocks;
     e->device_blocks -= f->blocks;
     e->user_bytes -= f->payload_bytes;
-    free((void *)f->dir);
+    (free)((void *)f->dir);
     memset(f, 0, sizeof *f);
 }
 
@@ -4989,11 +4989,11 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (!f) return ZSLAB_E_NOMEM;
     if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery missed this one: its id was given again */
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
-    if (frame && (made = (uint64_t *)malloc((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
+    if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
     if (made) bad = zs__zns_verify(h, frame, frame + (size_t)h->header_blocks * s->block_bytes, made);
     if (f->gen == h->gen && bad) {
-        free(made);
+        (free)(made);
         return ZSLAB_OK;
     }
     if (f->gen) zs__zns_disown(s, f, h->id);
@@ -5092,7 +5092,7 @@ static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns
     int done = 0;
     zslab_result r = ZSLAB_OK;
     if (z->limit < z->capacity && t->condition != ZSLAB_ZNS_FULL && !z->frame)
-        z->frame = (uint32_t *)calloc(z->limit / 2, sizeof *z->frame);
+        z->frame = (uint32_t *)(calloc)(z->limit / 2, sizeof *z->frame);
     if (z->seq >= s->seq_limit) s->seq_limit = z->seq + 1;
     s->recovery.zones_scanned++;
     if (z->index_noted && !z->index_blocks && z->index_block < used) used = z->index_block;
@@ -5313,7 +5313,7 @@ static zslab_result zs__zns_resume(zslab_zns *s)
 static zslab_result zs__zns_mount(zslab_zns *s)
 {
     uint64_t began = zs__os_now_ns();
-    zs__zns_found *found = (zs__zns_found *)calloc(s->zone_count, sizeof *found);
+    zs__zns_found *found = (zs__zns_found *)(calloc)(s->zone_count, sizeof *found);
     zslab_result r = found ? zs__zns_find_zones(s, found) : ZSLAB_E_NOMEM;
     uint32_t i, fresh = 0;
     for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
@@ -5334,7 +5334,7 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         r = r == ZSLAB_OK ? zs__zns_resume(s) : r;
     }
     if (!fresh) s->recovery.duration_ns = zs__os_now_ns() - began;
-    free(found);
+    (free)(found);
     return r;
 }
 
@@ -5345,20 +5345,20 @@ static void zs__zns_free(zslab_zns *s)
         zs__zns_ep *e = zs__zns_ep_at(s, i);
         if (e) zs__zns_ep_land(s, e, 1); /* a device that failed a sync may still have appends under way */
         for (k = 0; e && k < ZSLAB_ZNS_LANES; k++) zs__zns_buffer_free(e->lane[k]);
-        if (e) free(e->zone);
+        if (e) (free)(e->zone);
     }
     for (i = 0; i < ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE; i++) {
         zs__zns_frame *page = (zs__zns_frame *)s->frame_page[i];
-        for (k = 0; page && k < ZS__ZNS_FRAME_PAGE; k++) free((void *)page[k].dir);
-        free(page);
+        for (k = 0; page && k < ZS__ZNS_FRAME_PAGE; k++) (free)((void *)page[k].dir);
+        (free)(page);
         if (!page && i > s->frame_top / ZS__ZNS_FRAME_PAGE) break;
     }
-    for (i = 0; i < ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE; i++) free((void *)s->epoch_page[i]);
-    for (i = 0; s->zone && i < s->zone_count; i++) free(s->zone[i].frame);
-    free(s->zone);
+    for (i = 0; i < ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE; i++) (free)((void *)s->epoch_page[i]);
+    for (i = 0; s->zone && i < s->zone_count; i++) (free)(s->zone[i].frame);
+    (free)(s->zone);
     zs__zns_pages_free(s->meta_pages);
-    if (s->dev.ops.close) s->dev.ops.close(s->dev.user);
-    free(s);
+    if (s->dev.ops.close) (s->dev.ops.close)(s->dev.user);
+    (free)(s);
 }
 
 /* Limits that follow from the geometry. The metadata keeps one active zone for itself. */
@@ -5392,11 +5392,11 @@ static zslab_result zs__zns_shape(zslab_zns *s)
 
 static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
 {
-    zslab_zns *s = (zslab_zns *)calloc(1, sizeof *s);
+    zslab_zns *s = (zslab_zns *)(calloc)(1, sizeof *s);
     zslab_result r = ZSLAB_E_NOMEM;
     uint32_t i;
     if (!s) {
-        dev->ops.close(dev->user);
+        (dev->ops.close)(dev->user);
         zs__fail(r);
         return NULL;
     }
@@ -5413,7 +5413,7 @@ static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *c
     }
     r = zs__zns_shape(s);
     if (r == ZSLAB_OK) {
-        s->zone = (zs__zns_zone *)calloc(s->zone_count, sizeof *s->zone);
+        s->zone = (zs__zns_zone *)(calloc)(s->zone_count, sizeof *s->zone);
         s->meta_pages = (uint8_t *)zs__zns_pages(s->meta_room);
         r = s->zone && s->meta_pages ? zs__zns_mount(s) : ZSLAB_E_NOMEM;
     }
@@ -5838,9 +5838,9 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
     out->queue_depth = s->dev.queue_depth;
     out->queue_refused = s->dev.queue_refused;
     /* What the device says, if it answers: zones may have gone read-only or offline unasked. */
-    device = (zslab_zns_zone *)calloc(s->zone_count, sizeof *device);
+    device = (zslab_zns_zone *)(calloc)(s->zone_count, sizeof *device);
     if (device && s->dev.ops.report(s->dev.user, 0, s->zone_count, device)) {
-        free(device);
+        (free)(device);
         device = NULL;
     }
     for (i = 0; i < s->zone_count; i++) {
@@ -5866,7 +5866,7 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
         out->dead_bytes += used > live + 1 ? (used - live - 1) * s->block_bytes : 0;
         in_use += used ? (uint64_t)s->zone[i].capacity * s->block_bytes : 0;
     }
-    free(device);
+    (free)(device);
     zs__lock_take(&s->meta_lock);
     out->epochs = s->epoch_count;
     zs__lock_drop(&s->meta_lock);
