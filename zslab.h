@@ -1850,9 +1850,7 @@ static inline void zs__compiler_barrier(void)
 
 #ifndef ZS__ATOMICS_INCLUDE
 ZS__ATOMIC_FUNCTIONS(uint8_t, u8)
-#if ZSLAB_TAGS
 ZS__ATOMIC_FUNCTIONS(uint16_t, u16)
-#endif
 ZS__ATOMIC_FUNCTIONS(uint32_t, u32)
 ZS__ATOMIC_FUNCTIONS(uint64_t, u64)
 ZS__ATOMIC_FUNCTIONS(uintptr_t, ptr)
@@ -2021,14 +2019,13 @@ typedef struct zs__entry {
 #endif
 } zs__entry;
 
-/* One class of one row: one cache line. Owner only, but for owner and cls, which freeing threads read. */
+/* One class of one row: one cache line. Owner only, but for current. */
 typedef struct zs__bin {
     zs__entry *top;        /* next free place of the magazine: bottom when empty, limit when full */
     zs__entry *limit, *bottom;
     zs__u64 avail;         /* free slots of the current slab, taken out of its word */
     char *slots;           /* slot 0 of the current slab */
     uint8_t *states;       /* its state */
-    uint32_t owner;        /* thread number of the owner, or ZS__NOBODY */
     uint32_t cls;
     uint32_t size;
     uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
@@ -2046,26 +2043,31 @@ typedef struct zs__row {
     zs__u64 stamp;         /* atomic: round its chunks are bound with; owner */
     zs__allocator *z;
     zslab_heap *heap;
-    struct zs__row *next, *prev; /* the heap's attached or idle rows */
-    uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
+    uint32_t owner;        /* atomic: the owner's thread number, or ZS__NOBODY. Every free reads it: it stands on this
+                              line, which changes seldom, and on no bin's, whose top changes with each call */
     uint32_t place;
+    struct zs__row *next, *prev; /* the heap's attached or idle rows */
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t fill[4];
+#endif
+    uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
+    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim */
     zs__u64 used[4];       /* classes with chunks, a bit each; owner */
     zs__u64 plain[4];      /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
     uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
-    uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
-    uint32_t owner;        /* thread number in the bins */
     struct zs__row *made;  /* the row its heap made before */
-    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim */
-    uint32_t pad[9];
+    uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 10 : 9];
 } zs__row;
+ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
-/* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, bin also by closers. */
+/* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, row also by closers. */
 typedef struct zs__chunk {
     zs__u64 stamp;         /* round of its place when bound; 0: being rebound */
     uintptr_t states;      /* uint8_t *: state of slot 0 */
-    uintptr_t bin;         /* zs__bin * */
+    uintptr_t row;         /* zs__row * that has its bin, or the draining row */
     zs__recip recip;       /* 2^ZS__RECIP_BITS / size, rounded up; 0: never bound */
-    uint32_t cls;
+    uint16_t bin_at, cls;  /* bytes from the row to the bin; class */
 } zs__chunk;
 
 /* One thread's 32 bytes. */
@@ -2223,7 +2225,7 @@ struct zslab {
     zslab_heap *shared_heap; /* shared mode: the heap of everybody */
     struct zslab_domain *shared_domain;
     struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
-    zs__bin drain_bin;     /* bin of every chunk that drains: its heap is nobody's */
+    zs__row drain_row;     /* row of every chunk that drains: nobody's, without bins */
     zs__u64 misuse[ZSLAB_E_CORRUPT + 1];  /* atomic, by kind */
     zs__u64 purge_calls, purge_bytes, purge_failures;  /* atomic */
     zs__u64 created_ns;
@@ -2621,9 +2623,9 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bi
     }
 }
 
-/* free: 10 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own
-   goes FREE first and the bin is looked at again after: a closer that points bins at the draining bin and then
-   fences has either seen the state, or we see the bin. [EPOCH-3] */
+/* free: 11 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own
+   goes FREE first and the row is looked at again after: a closer that points chunks at the draining row and then
+   fences has either seen the state, or we see the row. [EPOCH-3] */
 static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
@@ -2635,8 +2637,8 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
         uint8_t *state = (uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
         if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE)) {
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
-                zs__bin *bin = (zs__bin *)zs__load_ptr(&c->bin);
-                if (ZS__UNLIKELY(zs__load_u32(&bin->owner) != zs__load_u32(&zs__tls()->thread))) {
+                zs__row *row = (zs__row *)zs__load_ptr(&c->row);
+                if (ZS__UNLIKELY(zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread))) {
                     /* its owner may have bound the chunk to another class in the same round, if this is a double
                        free: a live state is then of the new binding, and the record behind it is the new one */
                     if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
@@ -2645,11 +2647,12 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
                     return zs__free_remote(z, c, state, stamp);
                 }
                 zs__taken(z, p);
-                zs__tell_gone(p, bin->size);
+                if (ZS__TOLD)
+                    zs__tell_gone(p, z->classes[zs__load_u16(&c->cls)].size);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
-                if (ZS__LIKELY(zs__load_ptr(&c->bin) == (uintptr_t)bin))
-                    return zs__free_own(z, bin, p, state);
+                if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: nobody else changes its class */
+                    return zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
                 return zs__free_drained(z, c, state, stamp);
             }
         }
@@ -3773,7 +3776,7 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
     uint32_t last = ~(uint32_t)0;
     while (heap && at < end && at < z->range_bytes) {
         size_t next = (at | ZS__CHUNK_MASK) + 1, part = (next < end ? next : end) - at;
-        uint32_t cls = zs__load_u32(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].cls);
+        uint32_t cls = zs__load_u16(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].cls);
         zs__counters *n = &heap->counters[cls];
         if (cls != last) { /* counters: ordered with nothing */
             zs__add_u64(&n->purge_calls, 1);
@@ -3819,9 +3822,16 @@ static inline zs__row *zs__row_of_bin(zs__bin *bin)
     return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row));
 }
 
-static inline zslab_heap *zs__bin_heap(zs__bin *bin) /* not of the draining bin, which is nobody's */
+static inline zslab_heap *zs__bin_heap(zs__bin *bin)
 {
     return zs__row_of_bin(bin)->heap;
+}
+
+/* The bin that has the chunk, NULL while it drains. acquire: the record. Pairs with zs__chunk_bind */
+static inline zs__bin *zs__chunk_bin(const zs__allocator *z, const zs__chunk *c)
+{
+    zs__row *row = (zs__row *)zs__load_acq_ptr(&c->row);
+    return row == &z->drain_row ? NULL : (zs__bin *)((char *)row + zs__load_u16(&c->bin_at));
 }
 
 static inline uint32_t zs__chunk_slab(const zs__allocator *z, const zs__chunk *c) /* index of its first slab */
@@ -3839,7 +3849,7 @@ static inline uint32_t zs__slab_chunk(const zs__allocator *z, uint32_t slab) /* 
 
 static inline const zs__class *zs__chunk_class(const zs__allocator *z, const zs__chunk *c)
 {
-    return &z->classes[zs__load_u32(&c->cls)]; /* relaxed: who needs it stable holds an object, a claim or the chunk */
+    return &z->classes[zs__load_u16(&c->cls)]; /* relaxed: who needs it stable holds an object, a claim or the chunk */
 }
 
 static inline uint64_t zs__slab_full(const zs__class *k, uint32_t number)
@@ -4181,7 +4191,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
         }
         zs__store_u32(&x->purged_bytes, 0);
     }
-    if (x->ids && zs__load_u32(&c->cls) != bin->cls) {
+    if (x->ids && zs__load_u16(&c->cls) != bin->cls) {
         zs__arena_take(z);
         zs__ids_leave(z, chunk);
         zs__arena_drop(z);
@@ -4196,8 +4206,9 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
                                                        (size_t)chunk * z->regions[k->region].lines) * 64));
     zs__store_recip(&c->recip, k->recip);
-    zs__store_u32(&c->cls, bin->cls);
-    zs__store_ptr(&c->bin, (uintptr_t)bin);
+    zs__store_u16(&c->bin_at, (uint16_t)((char *)bin - (char *)row));
+    zs__store_u16(&c->cls, (uint16_t)bin->cls);
+    zs__store_ptr(&c->row, (uintptr_t)row);
     if (z->shared) /* before the chunk can be found: 0 means swept there */
         zs__store_u32(&x->carved, k->slabs);
     zs__store_rel_u64(&c->stamp, zs__load_u64(&row->stamp)); /* release: the record before the stamp, for acquirers */
@@ -4357,7 +4368,7 @@ static inline char *zs__slab_slots(const zs__allocator *z, uint32_t chunk, uint3
 {
     const zs__chunk *c = &z->chunks[chunk];
     return zs__chunk_base(z, chunk) +
-           (size_t)(slab - zs__chunk_slab(z, c)) * 64 * z->classes[zs__load_u32(&c->cls)].size;
+           (size_t)(slab - zs__chunk_slab(z, c)) * 64 * z->classes[zs__load_u16(&c->cls)].size;
 }
 
 /* The entry that serves a slab in its chunk's round, else NULL. */
@@ -4389,7 +4400,7 @@ static void zs__id_spare(zs__allocator *z, uint32_t id, uint32_t cls)
 /* A chunk leaves its class: its ids stay behind. Its slots are home or dead. Arena lock held. */
 static void zs__ids_leave(zs__allocator *z, uint32_t chunk)
 {
-    uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), i, first = zs__chunk_slab(z, &z->chunks[chunk]);
+    uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; z->cold[chunk].ids && i < z->classes[cls].slabs; i++) {
         uint32_t id = zs__slab_id(z, first + i);
         if (id) {
@@ -4498,7 +4509,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
 /* A slab's first handle in its chunk's round: an id, new or its own raised. */
 static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, uint32_t slab, zs__id **out)
 {
-    uint32_t cls = zs__load_u32(&z->chunks[chunk].cls), id;
+    uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), id;
     zslab_result why = ZSLAB_OK;
     zs__id *e;
     zs__arena_take(z);
@@ -4608,9 +4619,9 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
        slot is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
    [EPOCH-2] Row publication. O: row ready, gate open; publish; full fence; read q's state. C: q's state = CLOSING;
        full fence; read the rows. One of the two sees the other: C shuts the gate, or O does.
-   [EPOCH-3] Draining bin. C points every chunk's bin at the draining bin, then fences a second time. A free that
-       loaded the old bin stored its state before, so the scan after the fence sees it; a free that loads the
-       new bin goes to zs__drain_free and looks at the pages itself. No empty page is missed.
+   [EPOCH-3] Draining row. C points every chunk at the draining row, then fences a second time. A free that
+       loaded the old row stored its state before, so the scan after the fence sees it; a free that loads the
+       new row goes to zs__drain_free and looks at the pages itself. No empty page is missed.
    [EPOCH-4] Purge claim. P (closer, draining free, trim): purging++; fence (a closer's and a trim's is asymmetric,
        a free's is real and so is the owner's under the RSS policy); check the chunk's stamp; purge; purging--.
        O, before rebinding: stamp = 0; fence; read purging. If P saw the old stamp, O sees the claim and leaves
@@ -5089,7 +5100,7 @@ static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /
 static int zs__plain_lost(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = zs__cold_of(z, bin)->all - 1;
-    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__load_ptr(&z->chunks[chunk].bin) != (uintptr_t)bin;
+    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__chunk_bin(z, &z->chunks[chunk]) != bin;
 }
 
 /* A plain bin's slab as if never used: `avail`, all of it, and states. Where it was used in order and little, what was
@@ -5254,14 +5265,6 @@ static zs__row *zs__row_new(zslab_heap *heap)
     return row;
 }
 
-static void zs__row_owner(zs__allocator *z, zs__row *row, uint32_t thread) /* who may use the bins' fast paths */
-{
-    uint32_t cls;
-    for (cls = 0; cls < z->class_count; cls++)
-        zs__store_u32(&zs__bin_at(row, cls)->owner, thread); /* relaxed: only equality with oneself counts */
-    row->owner = thread;
-}
-
 /* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
 static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place, zslab_result *why)
 {
@@ -5278,8 +5281,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place
         *why = ZSLAB_E_NOMEM;
         return NULL;
     }
-    if (row->owner != heap->thread)
-        zs__row_owner(z, row, heap->thread);
+    zs__store_u32(&row->owner, heap->thread); /* relaxed: only equality with oneself counts */
     row->place = q;
     zs__store_u32(&row->acked, 0);
     zs__store_u64(&row->stamp, zs__load_u64(&zs__round_of(z, q)->word));
@@ -5545,7 +5547,7 @@ static void zs__sweep_chunk(zs__allocator *z, zs__sweep *s, uint32_t chunk)
     size_t page = z->page_bytes, at, gone = 0;
     if (zs__load_u64(&c->stamp) != s->stamp) /* [EPOCH-4] its owner was here first */
         return;
-    if (!s->dead && !z->shared && zs__load_ptr(&c->bin) != (uintptr_t)&z->drain_bin)
+    if (!s->dead && !z->shared && zs__load_ptr(&c->row) != (uintptr_t)&z->drain_row)
         return; /* bound by an owner that then met the shut gate: it never handed a slot out, nobody counted it */
     if (s->dead || !zs__chunk_live(z, chunk, NULL)) {
         zs__run_add(z, &s->pages, base, base + ZS__CHUNK_BYTES);
@@ -5676,7 +5678,7 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
 
 static int zs__chunk_drains(zs__allocator *z, uint32_t chunk, void *user) /* [EPOCH-3] */
 {
-    zs__store_ptr(&z->chunks[chunk].bin, (uintptr_t)&z->drain_bin);
+    zs__store_ptr(&z->chunks[chunk].row, (uintptr_t)&z->drain_row);
     zs__add_u32(&((zs__place *)user)->draining, 1);
     return 0;
 }
@@ -5767,19 +5769,19 @@ static void zs__shared_drain(zs__allocator *z, const zs__chunk *c, uint32_t slot
 static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
 {
     zs__hint *hint = &z->hints[slab];
-    zs__bin *bin;
+    zs__row *row;
     zslab_heap *heap;
     uint32_t head;
     /* acq_rel: the states before the flag. If it was set, the owner's exchange to 0 comes later and acquires from
        this one; pairs with zs__heap_fold. */
     if (zs__exchange_u8(&hint->queued, 1))
         return;
-    bin = (zs__bin *)zs__load_acq_ptr(&z->chunks[chunk].bin); /* acquire: pairs with zs__chunk_bind */
-    if (bin == &z->drain_bin) { /* draining: frees look after themselves */
+    row = (zs__row *)zs__load_acq_ptr(&z->chunks[chunk].row); /* acquire: pairs with zs__chunk_bind */
+    if (row == &z->drain_row) { /* draining: frees look after themselves */
         zs__exchange_u8(&hint->queued, 0);
         return;
     }
-    heap = zs__bin_heap(bin);
+    heap = row->heap;
     head = zs__load_u32(&heap->inbox);
     do
         zs__store_u32(&hint->next, head);
@@ -5828,9 +5830,9 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
     zs__allocator *z = heap->z;
     uint32_t chunk = zs__slab_chunk(z, slab);
     zs__chunk *c = &z->chunks[chunk];
-    zs__bin *bin = (zs__bin *)zs__load_acq_ptr(&c->bin); /* acquire: pairs with zs__chunk_bind */
+    zs__bin *bin = zs__chunk_bin(z, c);
     uint64_t bits, stamp = zs__load_u64(&c->stamp);
-    if (bin == &z->drain_bin)
+    if (!bin)
         return;
     if (zs__bin_heap(bin) != heap) {
         zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
@@ -5921,7 +5923,7 @@ static void zs__heap_owner(zslab_heap *heap, uint32_t thread)
     zs__row *row;
     zs__store_u32(&heap->thread, thread);
     for (row = heap->attached; row; row = row->next)
-        zs__row_owner(heap->z, row, thread);
+        zs__store_u32(&row->owner, thread); /* relaxed: only equality with oneself counts */
 }
 
 /* What the owner does when it next passes a slow path: flush, and look at rows whose epochs ended, some at a time:
@@ -6318,7 +6320,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
-    uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u32(&c->cls);
+    uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u16(&c->cls);
     zs__gather *g;
     zs__count_away(z, heap, cls);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
@@ -6326,7 +6328,7 @@ static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__ch
         zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
     else
         zs__compiler_barrier();
-    if (ZS__UNLIKELY(zs__load_ptr(&c->bin) == (uintptr_t)&z->drain_bin))
+    if (ZS__UNLIKELY(zs__load_ptr(&c->row) == (uintptr_t)&z->drain_row))
         return zs__drain_free(z, c, slot, stamp);
     if (ZS__UNLIKELY(!heap)) {
         zs__inbox_push(z, slab, chunk);
@@ -6455,10 +6457,10 @@ ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zs__chunk *c, uint8_t *
     return zs__free_to_owner(z, zs__heap_freeing(z), c, state, stamp);
 }
 
-/* Our own slot, in a chunk that a closer has pointed at the draining bin meanwhile. */
+/* Our own slot, in a chunk that a closer has pointed at the draining row meanwhile. */
 ZSLAB_API zslab_result zs__free_drained(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
-    zs__count_away(z, zs__heap_freeing(z), zs__load_u32(&c->cls));
+    zs__count_away(z, zs__heap_freeing(z), zs__load_u16(&c->cls));
     return zs__drain_free(z, c, (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), stamp);
 }
 #endif /* !ZSLAB_NO_TLS */
@@ -6512,9 +6514,9 @@ static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
         head = zs__load_u32(&z->hints[slab].next);
         zs__exchange_u8(&z->hints[slab].queued, 0); /* acquire: the bits of who found it set. Pairs with _list */
         number = slab - zs__chunk_slab(z, c);
-        if ((zs__bin *)zs__load_acq_ptr(&c->bin) != bin) { /* bound elsewhere since: there it is listed */
+        if (zs__chunk_bin(z, c) != bin) { /* bound elsewhere since: there it is listed */
             if (zs__load_u64(&z->words[slab]))
-                zs__shared_list(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab);
+                zs__shared_list(z, zs__chunk_bin(z, c), slab);
             continue;
         }
         if (number >= z->classes[bin->cls].slabs)
@@ -6623,7 +6625,7 @@ static int zs__shared_serves(const zs__allocator *z, const zs__row *row, const z
     if (!current || !zs__load_u64(&z->words[current - 1]))
         return 0;
     c = &z->chunks[zs__slab_chunk(z, current - 1)];
-    return (zs__bin *)zs__load_acq_ptr(&c->bin) == bin && /* acquire: pairs with zs__chunk_bind */
+    return zs__chunk_bin(z, c) == bin &&
            zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp);
 }
 
@@ -6736,7 +6738,7 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
         c = &z->chunks[chunk];
         state = z->states + (size_t)slab * 64 + slot;
         zs__store_rel_u8(state, ZS__CLAIMED);
-        if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && (zs__bin *)zs__load_acq_ptr(&c->bin) == bin &&
+        if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && zs__chunk_bin(z, c) == bin &&
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
             size_t size = z->classes[bin->cls].size;
             char *p = zs__chunk_base(z, chunk) + ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * size;
@@ -6746,7 +6748,7 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
             return p;
         }
         zs__store_rel_u8(state, ZS__FREE);
-        zs__shared_put(z, (zs__bin *)zs__load_acq_ptr(&c->bin), slab, bit);
+        zs__shared_put(z, zs__chunk_bin(z, c), slab, bit);
         if (z->rss_policy) /* the undo of a refused allocation is a free */
             zs__shared_drain(z, c, (slab - zs__chunk_slab(z, c)) * 64 + slot, zs__load_u64(&c->stamp));
         return NULL;
@@ -6854,7 +6856,7 @@ static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
     const zs__allocator *z = w->z;
     const zs__chunk *c = &z->chunks[chunk];
     uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
-    uint32_t cls = zs__load_u32(&c->cls), number;
+    uint32_t cls = zs__load_u16(&c->cls), number;
     const zs__class *k = &z->classes[cls];
     zslab_visit v;
     zs__zero(&v, sizeof v);
@@ -6864,7 +6866,7 @@ static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
     v.age_epochs = w->era - (v.epoch >> 16);
     for (number = 0; number < k->slabs; number++) {
         if (!stamp || (w->stamp && stamp != w->stamp) || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) ||
-            zs__load_acq_u64(&c->stamp) != stamp || zs__load_u32(&c->cls) != cls)
+            zs__load_acq_u64(&c->stamp) != stamp || zs__load_u16(&c->cls) != cls)
             return 0; /* another epoch's, or nobody's by now */
         if (zs__visit_slab(z, chunk, k, number, &v, zs__leak_show, w))
             return 1;
@@ -8000,14 +8002,14 @@ static size_t zs__pages_over(const zs__allocator *z, size_t from, size_t to)
 static size_t zs__chunk_carved(const zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    const zs__bin *bin = (const zs__bin *)zs__load_ptr(&c->bin);
+    const zs__bin *bin = zs__chunk_bin(z, c);
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     uint32_t last, used = 64;
     size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size;
     if (!carved || carved > k->slabs || start >= k->slabs)
         return 0;
     last = (start + carved - 1) % k->slabs;
-    if (!z->shared && zs__load_u32(&bin->current) == first + last + 1)
+    if (!z->shared && bin && zs__load_u32(&bin->current) == first + last + 1)
         used = zs__states_used(z, first + last);
     if (last >= start)
         return zs__pages_over(z, start * unit, last * unit + (size_t)used * k->size);
@@ -8066,7 +8068,7 @@ static void zs__tally_slabs(const zs__allocator *z, uint32_t chunk, const zs__cl
             upto = zs__tally_live(z, t, at, at + k->size, upto);
         }
     }
-    if (zs__load_ptr(&z->chunks[chunk].bin) != (uintptr_t)&z->drain_bin) /* draining: nobody takes them home */
+    if (zs__chunk_bin(z, &z->chunks[chunk])) /* draining: nobody takes them home */
         t->remote += remote;
 }
 
@@ -8103,7 +8105,7 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t fir
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
         uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
-        uint32_t of = zs__load_u32(&c->cls), key;
+        uint32_t of = zs__load_u16(&c->cls), key;
         zs__tally t;
         key = by == ZS__BY_CLASS ? of - first : by == ZS__BY_PLACE ? zs__stamp_place(stamp) - first : 0;
         if (!stamp || key >= count || (cls != ZS__CLASS_MAX && cls != of) || !zs__stamp_counts(z, chunk, stamp))
@@ -8112,7 +8114,7 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t fir
         t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
         t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
         zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
-        if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u32(&c->cls) == of) /* [STATS-1] */
+        if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u16(&c->cls) == of) /* [STATS-1] */
             zs__tally_add(&out[key], &t, &z->classes[of]);
     }
 }
@@ -8179,7 +8181,7 @@ static uint64_t zs__stats_resident(zs__allocator *z)
     zs__lines at[ZS__REGIONS_MAX];
     zs__zero(at, sizeof at);
     for (chunk = 0; chunk < chunks; chunk++) {
-        const zs__class *k = &z->classes[zs__load_u32(&z->chunks[chunk].cls)];
+        const zs__class *k = &z->classes[zs__load_u16(&z->chunks[chunk].cls)];
         if (zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind */
             bytes += zs__chunk_resident(z, chunk, k) + zs__lines_of_chunk(z, chunk, k, at) + sizeof(zs__chunk) +
                      sizeof(zs__chunk_cold);
@@ -9173,7 +9175,7 @@ static int zs__is_fallback(const zs__allocator *z, const void *p)
 /* The object at a located slot goes; its state still counts as live. The heap is an explicit one, or NULL. */
 static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
-    zs__bin *bin = (zs__bin *)zs__load_ptr(&at->c->bin);
+    zs__bin *bin = zs__chunk_bin(z, at->c);
     zs__tell_gone(p, at->k->size);
     if (z->shared) {
         zs__store_rel_u8(at->state, ZS__FREE); /* in transit until the bit is set [SHARED-4] */
@@ -9185,13 +9187,13 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
         return ZSLAB_OK;
     }
 #if !ZSLAB_NO_TLS
-    if (explicit_heap ? bin != &z->drain_bin && zs__bin_heap(bin) == explicit_heap
-                      : zs__load_u32(&bin->owner) == zs__load_u32(&zs__tls()->thread)) {
+    if (bin && (explicit_heap ? zs__bin_heap(bin) == explicit_heap
+                              : zs__load_u32(&zs__row_of_bin(bin)->owner) == zs__load_u32(&zs__tls()->thread))) {
         zs__store_rel_u8(at->state, ZS__FREE);
         if (z->own_fence)
             zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
         zs__compiler_barrier(); /* as in zs__free_fast */
-        if (zs__load_ptr(&at->c->bin) == (uintptr_t)bin)
+        if (zs__chunk_bin(z, at->c) == bin)
             return zs__free_own(z, bin, p, at->state);
         zs__count_away(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), (uint32_t)(at->k - z->classes));
         return zs__drain_free(z, at->c, at->slot, at->stamp);
@@ -9213,7 +9215,7 @@ static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *
     zs__count_away(z, NULL, (uint32_t)(at->k - z->classes));
     if (z->shared && z->rss_policy)
         zs__shared_drain(z, at->c, at->slot, at->stamp);
-    else if (zs__load_ptr(&at->c->bin) == (uintptr_t)&z->drain_bin)
+    else if (!zs__chunk_bin(z, at->c))
         return zs__drain_free(z, at->c, at->slot, at->stamp);
     return ZSLAB_OK;
 }
@@ -10372,7 +10374,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     if (!z)
         return NULL;
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
-    z->drain_bin.owner = ZS__NOBODY;
+    z->drain_row.owner = ZS__NOBODY;
     for (q = 0; q < z->epoch_count; q++) {
         zs__round_of(z, q)->word = ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT;
         z->places[q].state = ZSLAB_EPOCH_CLOSED;
@@ -10642,7 +10644,7 @@ static void zs__fork_draining(zs__allocator *z, zs__place *place)
             for (chunk = zs__cold_of(z, zs__bin_at(row, cls))->all; chunk; chunk = z->cold[chunk - 1].all_next) {
                 z->cold[chunk - 1].drained = !zs__chunk_live(z, chunk - 1, NULL);
                 place->draining += !z->cold[chunk - 1].drained;
-                z->chunks[chunk - 1].bin = (uintptr_t)&z->drain_bin;
+                z->chunks[chunk - 1].row = (uintptr_t)&z->drain_row;
             }
     }
 }
@@ -10787,7 +10789,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
     const zs__chunk_cold *x = &z->cold[chunk];
     uint32_t i, number = x->start, home = 0, first = zs__chunk_slab(z, c);
     /* words of an ended epoch may have been swept, and its owner has yet to come by [EPOCH-5] */
-    const int listed = !z->shared && c->bin != (uintptr_t)&z->drain_bin &&
+    const int listed = !z->shared && c->row != (uintptr_t)&z->drain_row &&
                        zs__load_u32(&z->places[zs__stamp_place(c->stamp)].state) != ZSLAB_EPOCH_CLOSED;
     zslab_visit v;
     zs__zero(&v, sizeof v);

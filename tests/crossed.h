@@ -20,6 +20,7 @@ static void crossed_by(void);
         return __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);       \
     }
 CROSSED_FUNCTIONS(uint8_t, u8)
+CROSSED_FUNCTIONS(uint16_t, u16)
 CROSSED_FUNCTIONS(uint32_t, u32)
 CROSSED_FUNCTIONS(uint64_t, u64)
 CROSSED_FUNCTIONS(uintptr_t, ptr)

@@ -2131,12 +2131,14 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
         return done;                                                                                     \
     }
 IL_FUNCTIONS(uint8_t, u8)
+IL_FUNCTIONS(uint16_t, u16)
 IL_FUNCTIONS(uint32_t, u32)
 IL_FUNCTIONS(uint64_t, u64)
 IL_FUNCTIONS(uintptr_t, ptr)
 
 #define IL_AT(text) __func__, __LINE__, text
 #define zs__load_u8(p) il_load_u8(IL_AT(#p), p, 0)
+#define zs__load_u16(p) il_load_u16(IL_AT(#p), p, 0)
 #define zs__load_u32(p) il_load_u32(IL_AT(#p), p, 0)
 #define zs__load_u64(p) il_load_u64(IL_AT(#p), p, 0)
 #define zs__load_ptr(p) il_load_ptr(IL_AT(#p), p, 0)
@@ -2149,6 +2151,7 @@ IL_FUNCTIONS(uintptr_t, ptr)
 #define zs__load_seq_u64(p) il_load_u64(IL_AT(#p), p, IL_ACQ | IL_SC)
 #define zs__load_seq_ptr(p) il_load_ptr(IL_AT(#p), p, IL_ACQ | IL_SC)
 #define zs__store_u8(p, v) il_store_u8(IL_AT(#p), p, v, 0)
+#define zs__store_u16(p, v) il_store_u16(IL_AT(#p), p, v, 0)
 #define zs__store_u32(p, v) il_store_u32(IL_AT(#p), p, v, 0)
 #define zs__store_u64(p, v) il_store_u64(IL_AT(#p), p, v, 0)
 #define zs__store_ptr(p, v) il_store_ptr(IL_AT(#p), p, v, 0)
