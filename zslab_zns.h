@@ -49,9 +49,12 @@
 
    WHEN THINGS FAIL
      a write (media error, with a hole or without, a zone turned read-only or offline, no slot left)
-         goes elsewhere; told only when there is no other place: ZSLAB_E_NO_SPACE, ZSLAB_E_IO, or
-         ZSLAB_E_NO_ACTIVE_ZONE after the timeout. What was packed stays readable, the next sync tries again
-     a reset, a finish     the release or seal holds; the zone is out of use until the next open
+         goes elsewhere, into two fresh zones a call at most; told only when these fail too or there is no
+         other place: ZSLAB_E_NO_SPACE, ZSLAB_E_IO, or ZSLAB_E_NO_ACTIVE_ZONE after the timeout. What was
+         packed stays readable, the next sync tries again. A zone that failed rests, from 1 ms on to a second,
+         and is tried before that only where there is no other: when the cause is gone the store works again
+     a reset, a finish     the release or seal holds; the zone rests and is reset later
+     an object too large for what is free   ZSLAB_E_NO_SPACE before anything is written
      a flush               sync says so. On a file every later sync fails too, until it is opened again: the
                            host may have dropped what it could not write, and would not say so twice
      a read                ZSLAB_E_IO, ZSLAB_E_OFFLINE, ZSLAB_E_CORRUPT: never wrong bytes
@@ -2367,7 +2370,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_Z_READ_ONLY 6u
 #define ZS__ZNS_Z_OFFLINE   7u
 #define ZS__ZNS_Z_FOREIGN   8u
-#define ZS__ZNS_Z_RETIRED   9u /* a reset failed; tried again at the next open */
+#define ZS__ZNS_Z_RETIRED   9u /* a reset failed; tried again after a rest, see zs__zns_zone_spare */
 
 #define ZS__ZNS_CLOSED_BIT     ((uint64_t)1 << 32)
 #define ZS__ZNS_UNDERWAY       ((uint64_t)1 << 33)
@@ -2381,7 +2384,9 @@ typedef struct zs__zns_zone {
     zs__u64 live_blocks;
     uint32_t capacity; /* blocks */
     uint32_t limit;    /* blocks for frames: capacity less the room for an index */
-    uint32_t state, refs, lifetime, users, errors, failed;
+    uint32_t state, refs, lifetime, users, failed;
+    uint32_t errors;    /* failures in a row; atomic, like rest_until */
+    zs__u64 rest_until; /* zs__os_now_ns: until then it is used only where there is no other */
     uint32_t index_block, index_blocks, index_noted;
     uint32_t *frame; /* ids of its frames for the index, limit / 2 of them; NULL: none kept */
     uint32_t frame_count;
@@ -2866,20 +2871,74 @@ static void zs__zns_zone_forget(zslab_zns *s, uint32_t zone, uint32_t state)
     zs__zns_zone_state(s, zone, state);
 }
 
-/* Resets a zone nobody uses, to `state`; failing that it is out of use, as the device says. */
+/* A zone that failed rests: 1 ms, twice as long after each failure, at most a second. */
+static void zs__zns_zone_rest(zs__zns_zone *z)
+{
+    uint32_t errors = zs__add_u32(&z->errors, 1);
+    zs__store_u64(&z->rest_until, /* relaxed: a late look rests a little longer, or less */
+                  zs__os_now_ns() + (UINT64_C(1000000) << (errors < 10 ? errors : 10)));
+}
+static int zs__zns_zone_rested(const zs__zns_zone *z)
+{
+    return !zs__load_u32(&z->errors) || zs__os_now_ns() >= zs__load_u64(&z->rest_until); /* relaxed: as above */
+}
+
+/* Resets a zone nobody uses, to `state`; failing that it is out of use, as the device says, or retired: tried
+   again later. */
 static int zs__zns_zone_reset(zslab_zns *s, uint32_t zone, uint32_t state)
 {
     int rc = s->dev.ops.reset(s->dev.user, zone);
-    if (rc == -(int)ZSLAB_E_IO && !zs__zns_zone_dead(s, zone)) /* once more, before the zone is given up */
+    if (rc == -(int)ZSLAB_E_IO && !zs__zns_zone_dead(s, zone)) /* once more, before the zone rests */
         rc = s->dev.ops.reset(s->dev.user, zone);
     zs__zns_set_fatal(s, rc);
     if (!rc) {
         zs__add_u64(&s->resets, 1);
         zs__zns_zone_forget(s, zone, state);
     } else if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK) {
+        zs__zns_zone_rest(&s->zone[zone]);
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
     }
     return rc;
+}
+
+/* A zone that failed before anything of ours was in it: EMPTY is believed, else it is reset. */
+static void zs__zns_zone_recheck(zslab_zns *s, uint32_t zone)
+{
+    zslab_zns_zone r;
+    zs__zns_zone_rest(&s->zone[zone]);
+    if (zs__zns_report_one(s, zone, &r))
+        zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
+    else if (r.condition == ZSLAB_ZNS_EMPTY)
+        zs__zns_zone_forget(s, zone, ZS__ZNS_Z_EMPTY);
+    else if (!zs__zns_zone_dead(s, zone))
+        zs__zns_zone_reset(s, zone, ZS__ZNS_Z_EMPTY);
+}
+
+/* The zone to open next: empty and rested; else a retired one without epochs, to be reset first; else one that
+   still rests. ZS__ZNS_NONE: there is none. */
+static uint32_t zs__zns_zone_spare(zslab_zns *s)
+{
+    uint32_t i, best = ZS__ZNS_NONE, best_rank = 4, from = zs__load_u32(&s->cursor); /* relaxed: a hint */
+    for (i = 0; i < s->zone_count && best_rank; i++) {
+        uint32_t zone = (from + i) % s->zone_count, state = zs__zns_state(s, zone), rank;
+        const zs__zns_zone *z = &s->zone[zone];
+        if (state != ZS__ZNS_Z_EMPTY && (state != ZS__ZNS_Z_RETIRED || zs__load_u32(&z->refs)))
+            continue; /* relaxed above: of a retired zone the refs only fall */
+        rank = (state == ZS__ZNS_Z_RETIRED ? 1u : 0u) + (zs__zns_zone_rested(z) ? 0u : 2u);
+        if (rank >= best_rank) continue;
+        best = zone;
+        best_rank = rank;
+    }
+    return best;
+}
+
+/* Takes a zone from zs__zns_zone_spare to `state`, empty; 0: another thread was first, or its reset failed. */
+static int zs__zns_zone_take(zslab_zns *s, uint32_t zone, uint32_t state)
+{
+    uint32_t was = ZS__ZNS_Z_EMPTY;
+    if (zs__cas_u32(&s->zone[zone].state, &was, state)) return 1; /* [ZONE-3] */
+    return was == ZS__ZNS_Z_RETIRED && zs__cas_u32(&s->zone[zone].state, &was, state) &&
+           !zs__zns_zone_reset(s, zone, state);
 }
 
 /* Writes a zone header, alone and waited for; the zone's fields are set. It counts only at the zone's start:
@@ -3076,16 +3135,28 @@ static int zs__zns_meta_try(zslab_zns *s, uint32_t zone)
     return rc;
 }
 
+/* A retired zone may hold an active slot that somebody needs: 1: one was reset and is empty again. */
+static int zs__zns_zone_mend(zslab_zns *s)
+{
+    uint32_t i;
+    for (i = 0; i < s->zone_count; i++) {
+        uint32_t was = ZS__ZNS_Z_RETIRED;
+        if (!zs__load_u32(&s->zone[i].refs) && zs__cas_u32(&s->zone[i].state, &was, ZS__ZNS_Z_OPENING))
+            return !zs__zns_zone_reset(s, i, ZS__ZNS_Z_EMPTY); /* relaxed above: as in zs__zns_zone_spare */
+    }
+    return 0;
+}
+
 /* An empty zone for the metadata: the spare, else any. */
 static uint32_t zs__zns_meta_candidate(zslab_zns *s)
 {
-    uint32_t zone = s->meta_spare, i;
+    uint32_t zone = s->meta_spare, tries;
     s->meta_spare = ZS__ZNS_NONE;
     if (zone != ZS__ZNS_NONE) return zone;
-    for (i = 0; i < s->zone_count; i++) {
-        uint32_t was = ZS__ZNS_Z_EMPTY;
-        if (zs__cas_u32(&s->zone[i].state, &was, ZS__ZNS_Z_META)) /* [ZONE-3] pairs with zs__zns_zone_open */
-            return i;
+    for (tries = 0; tries < s->zone_count; tries++) { /* each time another thread took it */
+        zone = zs__zns_zone_spare(s);
+        if (zone == ZS__ZNS_NONE || zs__zns_zone_take(s, zone, ZS__ZNS_Z_META)) return zone;
+        if (zs__zns_state(s, zone) == ZS__ZNS_Z_RETIRED) break; /* its reset failed just now */
     }
     return ZS__ZNS_NONE;
 }
@@ -3101,17 +3172,19 @@ static void zs__zns_meta_pick_spare(zslab_zns *s)
 /* A fresh metadata zone with a snapshot of the present state; the old one is reset after the flush. */
 static int zs__zns_meta_roll(zslab_zns *s)
 {
-    uint32_t old = s->meta_zone, used = s->meta_used, zone;
+    uint32_t old = s->meta_zone, used = s->meta_used, zone, tries;
     int rc = -(int)ZSLAB_E_NO_SPACE;
     if (old != ZS__ZNS_NONE && used < s->zone[old].capacity && !s->dev.ops.finish(s->dev.user, old))
         zs__add_u64(&s->finishes, 1); /* frees its active slot; a zone that cannot be finished is no loss */
     s->seq_limit += ZS__ZNS_SEQ_STEP;
     zs__zns_window_fill(s);
-    while (zs__zns_fatal(s) == ZSLAB_OK && (zone = zs__zns_meta_candidate(s)) != ZS__ZNS_NONE) {
+    for (tries = 0; tries < 2 && zs__zns_fatal(s) == ZSLAB_OK; tries++) {
+        zone = zs__zns_meta_candidate(s);
+        if (zone == ZS__ZNS_NONE) break;
         rc = zs__zns_meta_try(s, zone);
+        if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE && zs__zns_zone_mend(s)) rc = zs__zns_meta_try(s, zone);
         if (!rc) break;
-        if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK)
-            zs__zns_zone_reset(s, zone, ZS__ZNS_Z_RETIRED);
+        zs__zns_zone_recheck(s, zone);
     }
     if (rc) { /* the old one still holds the truth */
         s->meta_zone = old;
@@ -3146,7 +3219,7 @@ static int zs__zns_meta_write(zslab_zns *s)
     uint32_t i, tries;
     int rc = -(int)ZSLAB_E_IO;
     memcpy(keep, s->meta_pages + ZS__ZNS_HEAD_BYTES, bytes);
-    for (tries = 0; tries < 4 && rc; tries++) {
+    for (tries = 0; tries < 3 && rc; tries++) {
         zslab_result fatal = zs__zns_fatal(s);
         if (fatal != ZSLAB_OK) return -(int)fatal;
         if (tries > 1 || rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY ||
@@ -3313,7 +3386,7 @@ static int zs__zns_zone_resume(zslab_zns *s, uint32_t zone)
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
     else if (r.condition == ZSLAB_ZNS_EMPTY) /* somebody else reset it */
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
-    else if (z->errors < 4 && used < z->limit && z->limit - used > z->capacity / 8) {
+    else if (used + s->frame_blocks <= z->limit) {
         z->failed = 0;
         zs__store_rel_u64(&z->word, used); /* release: open again. Pairs with zs__zns_zone_reserve */
         return 1;
@@ -3351,7 +3424,7 @@ static void zs__zns_zone_unreserve(zslab_zns *s, uint32_t zone, int failed)
     zs__zns_zone *z = &s->zone[zone];
     uint64_t was;
     if (failed) {
-        zs__add_u32(&z->errors, 1);
+        zs__zns_zone_rest(z);
         zs__store_u32(&z->failed, 1); /* relaxed: read after the drain, which the next line's RMW orders */
         zs__or_u64(&z->word, ZS__ZNS_CLOSED_BIT);
     }
@@ -3427,10 +3500,9 @@ static int zs__zns_zone_intend(zslab_zns *s, uint32_t zone, uint64_t *seq)
 static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zone)
 {
     zs__zns_zone *z = &s->zone[zone];
-    uint32_t was = ZS__ZNS_Z_EMPTY;
     uint64_t seq = 0;
     int rc;
-    if (!zs__cas_u32(&z->state, &was, ZS__ZNS_Z_OPENING)) /* [ZONE-3] pairs with zs__zns_meta_candidate */
+    if (!zs__zns_zone_take(s, zone, ZS__ZNS_Z_OPENING)) /* pairs with zs__zns_meta_candidate */
         return -(int)ZSLAB_E_BUSY;
     zs__store_u32(&s->cursor, (zone + 1) % s->zone_count); /* relaxed: a hint */
     rc = zs__zns_zone_intend(s, zone, &seq);
@@ -3451,8 +3523,7 @@ static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zo
     if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) {
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_EMPTY);
     } else if (rc) {
-        if (!zs__zns_zone_dead(s, zone) && zs__zns_fatal(s) == ZSLAB_OK)
-            zs__zns_zone_reset(s, zone, zs__add_u32(&z->errors, 1) < 3 ? ZS__ZNS_Z_EMPTY : ZS__ZNS_Z_RETIRED);
+        zs__zns_zone_recheck(s, zone);
     } else {
         zs__store_u32(&z->errors, 0);
         zs__store_rel_u64(&z->word, 1); /* release: the fields. Pairs with zs__zns_zone_reserve */
@@ -3461,14 +3532,16 @@ static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zo
     return rc;
 }
 
-/* The best zone that is open already: `idle` asks for one no stream uses, `own` for this class and owner. */
-static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32_t min, int idle, int own)
+/* The best zone that is open already: `own` asks for one of this class and owner that no stream uses, `errors`
+   for so many failures in a row at most, unless it has rested since. */
+static uint32_t zs__zns_zone_find(zslab_zns *s, const zs__zns_stream *st, uint32_t min, int own, uint32_t errors)
 {
     uint32_t i, best = ZS__ZNS_NONE, best_gap = UINT32_MAX;
     for (i = 0; i < s->zone_count; i++) {
         zs__zns_zone *z = &s->zone[i];
         uint32_t gap;
-        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (idle && z->users))
+        if (zs__zns_state(s, i) != ZS__ZNS_Z_OPEN || zs__zns_zone_left(s, i) < min || (own && z->users) ||
+            (zs__load_u32(&z->errors) > errors && !zs__zns_zone_rested(z))) /* relaxed: a hint */
             continue;
         gap = z->lifetime > st->lifetime ? z->lifetime - st->lifetime : st->lifetime - z->lifetime;
         if (own && (gap || z->owner != st->owner)) continue;
@@ -3497,14 +3570,14 @@ static int zs__zns_zone_finish_fullest(zslab_zns *s, uint32_t min)
     return zs__zns_state(s, best) != ZS__ZNS_Z_OPEN;
 }
 
-/* Opens the next empty zone; E_BUSY: there is none to spare. */
+/* Opens the next empty zone, or a second one when that fails; E_BUSY: there is none to spare. */
 static int zs__zns_zone_fresh(zslab_zns *s, const zs__zns_stream *st, uint32_t *out)
 {
-    uint32_t i, from = zs__load_u32(&s->cursor); /* relaxed: a hint */
+    uint32_t tries;
     int rc = -(int)ZSLAB_E_BUSY;
-    for (i = 0; i < s->zone_count && zs__zns_fatal(s) == ZSLAB_OK; i++) {
-        uint32_t zone = (from + i) % s->zone_count;
-        if (zs__zns_state(s, zone) != ZS__ZNS_Z_EMPTY) continue;
+    for (tries = 0; tries < 2 && zs__zns_fatal(s) == ZSLAB_OK; tries++) {
+        uint32_t zone = zs__zns_zone_spare(s);
+        if (zone == ZS__ZNS_NONE) break;
         rc = zs__zns_zone_open(s, st, zone);
         if (!rc) {
             *out = zone;
@@ -3516,12 +3589,14 @@ static int zs__zns_zone_fresh(zslab_zns *s, const zs__zns_stream *st, uint32_t *
     return zs__zns_fatal(s) != ZSLAB_OK ? -(int)zs__zns_fatal(s) : rc;
 }
 
+#define ZS__ZNS_FEW_ERRORS 4u
+
 /* One try at a zone with `min` blocks for a stream: its own idle one, a fresh one, a shared one, and a fresh
-   one again after finishing the fullest idle one. */
+   one again after finishing the fullest idle one. One that failed lately comes behind those that did not. */
 static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min, uint32_t *out)
 {
     int rc = -(int)ZSLAB_E_BUSY, limited = 0;
-    *out = zs__zns_zone_find(s, st, min, 1, 1);
+    *out = zs__zns_zone_find(s, st, min, 1, 0);
     if (*out != ZS__ZNS_NONE) return 0;
     if (zs__zns_slot_free(s))
         rc = zs__zns_zone_fresh(s, st, out);
@@ -3532,15 +3607,19 @@ static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min
         (!limited && rc != -(int)ZSLAB_E_BUSY && rc != -(int)ZSLAB_E_IO && rc != -(int)ZSLAB_E_NO_SPACE))
         return rc;
     *out = zs__zns_zone_find(s, st, min, 0, 0);
+    if (*out == ZS__ZNS_NONE) *out = zs__zns_zone_find(s, st, min, 0, ZS__ZNS_FEW_ERRORS);
     if (*out != ZS__ZNS_NONE) return 0;
-    if (limited && zs__zns_zone_finish_fullest(s, min)) {
+    if (limited && (zs__zns_zone_mend(s) || zs__zns_zone_finish_fullest(s, min))) {
         rc = zs__zns_zone_fresh(s, st, out);
         if (!rc) return 0;
     }
+    *out = zs__zns_zone_find(s, st, min, 0, UINT32_MAX);
+    if (*out != ZS__ZNS_NONE) return 0;
     if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
-    return limited && rc != -(int)ZSLAB_E_BUSY               ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
-           : limited && zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY) ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
-                                                             : -(int)ZSLAB_E_NO_SPACE;
+    return limited && (rc != -(int)ZSLAB_E_BUSY || zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY))
+               ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
+           : rc == -(int)ZSLAB_E_BUSY ? -(int)ZSLAB_E_NO_SPACE
+                                      : rc;
 }
 
 static void zs__zns_stream_leave(zslab_zns *s, zs__zns_stream *st, int shut)
@@ -3723,6 +3802,8 @@ static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
     zs__zns_set_fatal(s, l->io.rc);
     zs__add_u64(&s->device_blocks, l->head.blocks);
     if (!l->io.rc) {
+        if (zs__load_u32(&s->zone[l->io.zone].errors)) /* relaxed: a hint; it works again */
+            zs__store_u32(&s->zone[l->io.zone].errors, 0);
         zs__zns_frame_stored(s, e, l, &l->head, l->io.at);
         zs__add_u64(&s->appends, 1);
         for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
@@ -3834,12 +3915,12 @@ static int zs__zns_place_wait(zslab_zns *s, zs__zns_ep *e, const zs__zns_load *l
     }
 }
 
-/* Writes a frame somewhere: a zone that fails it is left, and the frame goes to another. */
+/* Writes a frame somewhere: a zone that fails it is left, and the frame goes to another; three times in all. */
 static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 {
-    uint32_t zone = 0, blocks = 0, tries;
+    uint32_t zone = 0, blocks = 0, tries, failures = 0;
     int rc = -(int)ZSLAB_E_IO;
-    for (tries = 0; tries < 24; tries++) {
+    for (tries = 0; tries < 24 && failures < 3; tries++) {
         if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
         rc = zs__zns_place_wait(s, e, l, &zone, &blocks);
         if (rc) return rc;
@@ -3848,7 +3929,10 @@ static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         zs__zns_load_end(s, e, l);
         if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
             return rc;
-        if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) zs__zns_nap(200);
+        if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE)
+            zs__zns_nap(200);
+        else
+            failures++;
     }
     return rc;
 }
@@ -4138,6 +4222,27 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
     return rc;
 }
 
+/* Blocks of objects that fit into `left` blocks of a zone: each frame has one block of header. */
+static uint64_t zs__zns_room(const zslab_zns *s, uint32_t left)
+{
+    return left - (left + s->frame_blocks - 1) / s->frame_blocks;
+}
+
+/* May an object of `bytes` find room? Asked only about large ones: empty zones and what is left of open ones. */
+static int zs__zns_fits(zslab_zns *s, size_t bytes)
+{
+    uint64_t need = bytes / s->block_bytes, room = 0;
+    uint32_t i;
+    for (i = 0; i < s->zone_count && room < need; i++) {
+        uint32_t state = zs__zns_state(s, i);
+        if (state == ZS__ZNS_Z_EMPTY || (state == ZS__ZNS_Z_RETIRED && !zs__load_u32(&s->zone[i].refs)))
+            room += zs__zns_room(s, s->zone[i].limit - 1); /* relaxed above: a figure */
+        else if (state == ZS__ZNS_Z_OPEN)
+            room += zs__zns_room(s, zs__zns_zone_left(s, i));
+    }
+    return room >= need;
+}
+
 /* The object, from its end to its beginning; the piece written last names it. */
 static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
                        zslab_handle *out_handle)
@@ -4146,6 +4251,7 @@ static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t 
     uint32_t frame = 0, idx = 0;
     uint64_t link = 0;
     int more = 0, rc;
+    if (bytes > full && !zs__zns_fits(s, bytes)) return -(int)ZSLAB_E_NO_SPACE;
     do { /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
         size_t tail = rest % s->block_bytes;
         idx = 0;

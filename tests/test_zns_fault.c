@@ -184,6 +184,93 @@ static void a_device_that_fails_every_append_is_told(const char *path)
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
 }
 
+/* What the store takes until it is full, in frames written whole. */
+static uint64_t filled(zslab_zns *s, zslab_zns_epoch e)
+{
+    uint64_t n = 0;
+    zslab_handle h;
+    while (object_put(s, e, n, 20480, &h) == ZSLAB_OK) n++;
+    return n;
+}
+
+/* Epochs come and go, objects are synced, while one kind of operation fails `count` times from the `at`-th on, or
+   for all that time; then the cause is gone. How many frames the store takes from then on; *out_holes: of as much,
+   taken by writes that failed and moved the pointer. */
+static uint64_t filled_after(const char *path, uint32_t kind, uint32_t ops, uint64_t at, uint64_t count,
+                             uint64_t *out_holes)
+{
+    zslab_zns_fault fault;
+    zslab_zns_config c;
+    zslab_zns *s;
+    zs__zns_file *f;
+    zslab_zns_epoch e, kept;
+    zslab_handle h, kept_object = 0;
+    uint64_t n, at_first;
+    int i, round;
+    memset(&fault, 0, sizeof fault);
+    memset(&c, 0, sizeof c);
+    fault.kind = kind;
+    fault.ops = ops;
+    fault.at = UINT64_MAX;
+    c.faults = &fault;
+    c.fault_count = 1;
+    c.wait_timeout_ns = 1000000;
+    remove(path);
+    s = zslab_zns_open_file(path, &drive, &c);
+    EXPECT(s != NULL);
+    if (!s) return 0;
+    f = (zs__zns_file *)s->dev.user;
+    kept = zslab_zns_epoch_begin(s, NULL);
+    EXPECT_IS(object_put(s, kept, 5, 3000, &kept_object), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, kept), ZSLAB_OK);
+    at_first = f->struck[0];
+    f->faults[0].at = at ? at_first + at : UINT64_MAX;
+    f->faults[0].count = count;
+    for (round = 0; round < 6; round++) { /* whatever is refused is the caller's to try again: it does not */
+        e = zslab_zns_epoch_begin(s, NULL);
+        for (i = 0; i < 12 && e; i++) (void)object_put(s, e, 1, i % 3 ? 20480 : 3000, &h);
+        (void)zslab_zns_sync(s, 0);
+        if (e && zslab_zns_epoch_release(s, e) != ZSLAB_OK) (void)zslab_zns_epoch_release(s, e);
+    }
+    *out_holes = kind == ZSLAB_ZNS_FAULT_HOLE && f->struck[0] > at_first + at ? f->struck[0] - at_first - at : 0;
+    f->faults[0].at = UINT64_MAX; /* the cause is gone */
+    while ((e = zslab_zns_epoch_next(s, kept, &(zslab_zns_epoch_stats){0})) != 0)
+        EXPECT_IS(zslab_zns_epoch_release(s, e), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
+    EXPECT_IS(object_get(s, kept_object, 5, 3000), ZSLAB_OK);
+    n = filled(s, kept);
+    (void)zslab_zns_close(s); /* the store is full: what is packed may not find room */
+    return n;
+}
+
+/* At every operation, for one time, for a storm and for all of the time. */
+static void what_failed_once_works_again(const char *path, double limit, double began)
+{
+    static const uint32_t cases[][2] = {
+        {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_APPEND}, {ZSLAB_ZNS_FAULT_HOLE, ZSLAB_ZNS_OP_APPEND},
+        {ZSLAB_ZNS_FAULT_LIMIT, ZSLAB_ZNS_OP_APPEND}, {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_RESET},
+        {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_FINISH}, {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_FLUSH}};
+    static const uint64_t counts[] = {1, 7, 60, UINT64_MAX};
+    uint64_t holes, fresh = filled_after(path, ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_APPEND, 0, 1, &holes), at, got;
+    uint64_t worst = fresh, runs = 0;
+    size_t i, k;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (k = 0; k < sizeof counts / sizeof counts[0]; k++)
+            for (at = 1; at < (k == 3 ? 3u : 60u); at += limit > 0 ? 7 : 1) {
+                if (limit > 0 && runs > 40 && now_seconds() - began > limit) return;
+                got = filled_after(path, cases[i][0], cases[i][1], at, counts[k], &holes);
+                runs++;
+                if (got + holes < worst) worst = got + holes;
+                if ((got + holes) * 100 >= fresh * 95) continue;
+                failed++;
+                printf("kind %u, mask %u, %d times from operation %d on: then %d frames, %d in a fresh store\n",
+                       cases[i][0], cases[i][1], (int)counts[k], (int)at, (int)got, (int)fresh);
+            }
+    printf("%d spells of failure; the store that takes least afterwards takes %d frames of %d\n", (int)runs, (int)worst,
+           (int)fresh);
+    EXPECT(fresh > 30);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -208,6 +295,8 @@ int main(int argc, char **argv)
     uint32_t generic;
     uint64_t step = limit > 0 ? 3 : 1; /* within a time limit every third operation */
     a_device_that_fails_every_append_is_told(path);
+    what_failed_once_works_again(path, limit, began);
+    began = now_seconds();
     for (generic = 0; generic < 2; generic++)
         for (i = 0; i < all / 2 && failed < 30; i++, done++) {
             if (limit > 0 && now_seconds() - began > limit && done > 2) break;
