@@ -75,6 +75,19 @@ coverage: ## lines and branches of the headers that the tests run, with and with
 race: ## every interleaving of small scenarios, up to a bound, then at random
 	$(call run,race,$(RACES))
 
+# stress_oracle.c: long random runs against an oracle; each build has its share of MINUTES, SEED begins
+$(eval $(call flavour,chunk12,-DZSLAB_CHUNK_SHIFT=12))
+$(eval $(call flavour,chunk20,-DZSLAB_CHUNK_SHIFT=20))
+SEED =
+STRESSES = tests chunk12 chunk20 notls
+stress = @tests/stress.sh -m $(MINUTES) $(if $(SEED),-b $(SEED)) $(2) $(1:%=build/%/stress_oracle)
+stress: $(STRESSES:%=build/%/stress_oracle) ## threads and the whole interface against an oracle, for MINUTES from SEED
+	$(call stress,$(STRESSES))
+stress-tsan: build/tsan/stress_oracle ## the same under ThreadSanitizer
+	$(call stress,tsan,-r 'setarch -R')
+stress-asan: build/asan/stress_oracle ## the same under AddressSanitizer and UBSan
+	$(call stress,asan)
+
 matrix: ## the tests on other compilers, 32-bit, big-endian, ARM, RISC-V, Windows, wasm (deps-all)
 	@tests/matrix.sh -j $(JOBS) $(ARGS)
 
@@ -96,7 +109,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
+.PHONY: asan tsan msan stress stress-tsan stress-asan reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
