@@ -1732,21 +1732,23 @@ typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
 #elif defined(__GNUC__) || defined(__clang__)
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
-#define ZS__ATOMIC_FUNCTIONS(T, N)                                                                       \
-    static inline T zs__load_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }            \
-    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }        \
-    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }        \
-    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }            \
-    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }        \
-    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL); }  \
-    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }        \
-    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(p, v, __ATOMIC_ACQ_REL); }        \
-    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL); }          \
-    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL); }        \
-    /* on failure *expected holds what was found */                                                      \
-    static inline int zs__cas_##N(T *p, T *expected, T v)                                                \
-    {                                                                                                    \
-        return __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);       \
+#define ZS__AT(N, p) ((zs__at_##N *)(void *)(p)) /* a whole word: clang for i386 would call a library for 8 bytes */
+#define ZS__ATOMIC_FUNCTIONS(T, N)                                                                                 \
+    typedef T zs__at_##N __attribute__((aligned(sizeof(T))));                                                      \
+    static inline T zs__load_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_RELAXED); }           \
+    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_ACQUIRE); }       \
+    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_SEQ_CST); }       \
+    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELAXED); }           \
+    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELEASE); }       \
+    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); } \
+    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
+    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
+    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }         \
+    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
+    /* on failure *expected holds what was found */                                                                \
+    static inline int zs__cas_##N(T *p, T *expected, T v)                                                          \
+    {                                                                                                              \
+        return __atomic_compare_exchange_n(ZS__AT(N, p), expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);      \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 static inline void zs__fence_seq(void)
@@ -2783,8 +2785,16 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
      zs__os_wait(word, value)              sleep a millisecond or so, or not at all when *word is not value
    Locks are words of our own (0 free, 1 held): no initialiser, trylock, a release that is one store, and a
    forked child can reset them. Holds are short, so a waiter spins, yields, then naps; a nap lets a holder of
-   lower priority run.                                                     */
+   lower priority run. errno is the program's: what calls the system, or a hook, puts it back.              */
 static ZS__UNUSED void zs__thread_exited(void); /* >>heap: park what this thread owns */
+#if ZSLAB_NO_OS
+static inline int zs__errno(void) { return 0; }
+static inline void zs__errno_back(int saved) { (void)saved; }
+#else
+#include <errno.h>
+static inline int zs__errno(void) { return errno; }
+static inline void zs__errno_back(int saved) { errno = saved; }
+#endif
 
 #if defined(ZS__PLATFORM_INCLUDE) /* the interleaving checker: a system of its own */
 #include ZS__PLATFORM_INCLUDE
@@ -2924,7 +2934,6 @@ static uint64_t zs__os_random(void)
 
 #else /* POSIX: Linux first */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -2968,7 +2977,9 @@ extern int clock_gettime(int clock, struct timespec *out);
 
 static size_t zs__os_page_bytes(void)
 {
+    int saved = errno;
     long n = sysconf(_SC_PAGESIZE);
+    errno = saved;
     return n > 0 ? (size_t)n : 4096;
 }
 
@@ -3074,14 +3085,18 @@ static int zs__os_numa_local(void *p, size_t bytes)
 
 static int zs__os_lock(void *p, size_t bytes)
 {
-    return mlock(p, bytes);
+    int saved = errno, refused = mlock(p, bytes);
+    errno = saved;
+    return refused;
 }
 
 /* membarrier(2): PRIVATE_EXPEDITED is 8, its registration 16. */
 static int zs__os_fence_ready(void)
 {
 #if defined(__linux__) && defined(SYS_membarrier)
-    return (int)syscall(SYS_membarrier, 16, 0, 0);
+    int saved = errno, refused = (int)syscall(SYS_membarrier, 16, 0, 0);
+    errno = saved;
+    return refused;
 #else
     return -1;
 #endif
@@ -3090,7 +3105,9 @@ static int zs__os_fence_ready(void)
 static void zs__os_fence(void)
 {
 #if defined(__linux__) && defined(SYS_membarrier)
+    int saved = errno;
     syscall(SYS_membarrier, 8, 0, 0);
+    errno = saved;
 #endif
 }
 
@@ -3130,7 +3147,9 @@ static int zs__os_on_thread_exit(int on)
 }
 static ZS__UNUSED void zs__os_arm_thread_exit(void)
 {
+    int saved = errno;
     pthread_setspecific(zs__exit_key, (void *)1);
+    errno = saved;
 }
 
 static uint64_t zs__os_process_id(void)
@@ -3142,7 +3161,7 @@ static void zs__os_yield(void)
     sched_yield();
 }
 
-/* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. errno stays: a free may wait here. */
+/* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. */
 static void zs__os_wait(uint32_t *word, uint32_t value)
 {
 #if defined(__linux__) && defined(SYS_futex)
@@ -3162,12 +3181,15 @@ static void zs__os_wait(uint32_t *word, uint32_t value)
 static uint64_t zs__os_now_ns(void)
 {
     struct timespec t;
+    int saved = errno;
 #if defined(__linux__)
-    if (clock_gettime(6, &t))
+    if (clock_gettime(6, &t)) {
 #else
-    if (clock_gettime(CLOCK_MONOTONIC, &t))
+    if (clock_gettime(CLOCK_MONOTONIC, &t)) {
 #endif
+        errno = saved;
         return 0;
+    }
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -3177,12 +3199,11 @@ static uint64_t zs__os_rss(void)
 #if defined(__linux__)
     char text[64];
     uint64_t pages = 0;
-    int i = 0, fd = (open)("/proc/self/statm", O_RDONLY);
-    ssize_t n;
-    if (fd < 0)
-        return 0;
-    n = (read)(fd, text, sizeof text - 1);
-    (close)(fd);
+    int i = 0, saved = errno, fd = (open)("/proc/self/statm", O_RDONLY);
+    ssize_t n = fd < 0 ? 0 : (read)(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        (close)(fd);
+    errno = saved;
     if (n <= 0)
         return 0;
     text[n] = 0;
@@ -3210,8 +3231,10 @@ static uint64_t zs__os_random(void)
     uint64_t x = zs__os_now_ns() ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)&x;
 #if defined(__linux__) && defined(SYS_getrandom)
     uint64_t r = 0; /* MemorySanitizer does not see what the kernel writes */
+    int saved = errno;
     if (syscall(SYS_getrandom, &r, sizeof r, 1) == (long)sizeof r)
         x ^= r;
+    errno = saved;
 #endif
     return x;
 }
@@ -3348,8 +3371,11 @@ static void *zs__fail_no_epoch(size_t size)
 static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result what, const void *p, zslab_handle h)
 {
     zs__add_u64((uint64_t *)(uintptr_t)&z->misuse[what], 1); /* a counter: ordered with nothing */
-    if (z->config.on_misuse)
+    if (z->config.on_misuse) {
+        int saved = zs__errno();
         z->config.on_misuse(z->config.misuse_user, what, p, h);
+        zs__errno_back(saved);
+    }
     return what;
 }
 
@@ -3594,8 +3620,11 @@ static void zs__arena_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->are
 
 static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
+    int saved = zs__errno(), refused;
     ZSLAB_ASSERT(!z->config.memory && bytes); /* a buffer is committed as it comes */
-    return z->config.os.commit(z->config.os.user, p, bytes);
+    refused = z->config.os.commit(z->config.os.user, p, bytes);
+    zs__errno_back(saved);
+    return refused;
 }
 
 /* Commit [base + *done, base + upto), which is not empty, and some more, in page steps, never past limit. 0 = done. */
@@ -3794,7 +3823,8 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
 /* Give pages of a chunk back; the caller has made sure that nothing lives there. */
 static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
 {
-    int failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
+    int saved = zs__errno(), failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
+    zs__errno_back(saved);
     zs__purge_counted(z, p, bytes, failed);
     zs__add_u64(&z->purge_calls, 1);
     if (failed) {
@@ -6267,10 +6297,12 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
 
 static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
 {
+    int saved = zs__errno();
     void *p;
     if (!z->config.fallback.alloc)
         return zs__fail_null(ZSLAB_E_TOO_BIG);
     p = (z->config.fallback.alloc)(z->config.fallback.user, size, alignment);
+    zs__errno_back(saved);
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
 }
 
@@ -6848,7 +6880,9 @@ typedef struct zs__leaks {
 static int zs__leak_show(void *user, const zslab_visit *v)
 {
     const zs__leaks *w = (const zs__leaks *)user;
-    return w->z->config.on_leak(w->z->config.leak_user, w->when, v);
+    int saved = zs__errno(), enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
+    zs__errno_back(saved);
+    return enough;
 }
 
 static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
@@ -7558,12 +7592,14 @@ static char *zs__pool_take_fresh(zslab_pool *p)
 static void *zs__pool_alloc_fallback(zslab_pool *p)
 {
     const zslab_fallback *b = &p->r.fixed.fallback;
+    int saved = zs__errno();
     void *object;
     if (!b->alloc) {
         zs__fail(ZSLAB_E_FULL);
         return NULL;
     }
     object = (b->alloc)(b->user, p->r.fixed.stride, p->r.fixed.stride >= 16 ? 16 : 8);
+    zs__errno_back(saved);
     if (object)
         zs__pool_count(&p->fallbacks);
     else
@@ -7594,9 +7630,11 @@ static ZS__NOINLINE void *zs__pool_alloc_slow(zslab_pool *p)
 static zslab_result zs__pool_free_elsewhere(const zs__pool_fixed *f, void *p)
 {
     const zslab_fallback *b = &f->fallback;
+    int saved = zs__errno();
     if ((uintptr_t)p - (uintptr_t)f->base < f->capacity_bytes) return ZSLAB_E_MISALIGNED;
     if (!b->free || (b->owns && !b->owns(b->user, p))) return ZSLAB_E_FOREIGN;
     (b->free)(b->user, p);
+    zs__errno_back(saved);
     return ZSLAB_OK;
 }
 
@@ -7729,6 +7767,7 @@ zslab_remote *zslab_pool_remote(zslab_pool *p)
 
 void zslab_remote_drop(zslab_remote *r)
 {
+    int saved;
     if (!r) return;
     /* acq_rel: whatever others did here comes before the release of the block. Pairs with itself. [POOL-6] */
     if (zs__sub_u32(&r->inbox.refs, 1) != 1) return;
@@ -7736,7 +7775,9 @@ void zslab_remote_drop(zslab_remote *r)
     zs__tell_plain(r->fixed.base, r->fixed.capacity_bytes);
     if (!r->fixed.block) return;
     zs__tell_roots(r->fixed.base, r->fixed.capacity_bytes, 0);
+    saved = zs__errno();
     zs__os_release(NULL, r->fixed.block, r->fixed.block_bytes);
+    zs__errno_back(saved);
 }
 
 void zslab_pool_destroy(zslab_pool *p)
@@ -7813,13 +7854,15 @@ size_t zslab_pool_bytes(const zslab_pool_config *c)
 /* The block from the system, committed but for the two guard pages; NULL when it refuses. */
 static char *zs__pool_map(const zs__pool_plan *plan, size_t page)
 {
+    int saved = zs__errno();
     char *block = (char *)zs__os_reserve(NULL, plan->bytes, page);
-    if (!block) return NULL;
-    if (zs__os_commit(NULL, block, plan->slots_at - page) == 0 &&
-        zs__os_commit(NULL, block + plan->slots_at, plan->bytes - plan->slots_at - page) == 0)
-        return block;
-    zs__os_release(NULL, block, plan->bytes);
-    return NULL;
+    if (block && (zs__os_commit(NULL, block, plan->slots_at - page) ||
+                  zs__os_commit(NULL, block + plan->slots_at, plan->bytes - plan->slots_at - page))) {
+        zs__os_release(NULL, block, plan->bytes);
+        block = NULL;
+    }
+    zs__errno_back(saved);
+    return block;
 }
 
 /* The first aligned address of the caller's buffer, its metadata zeroed; NULL when it is too short. */
@@ -9274,8 +9317,10 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
     if (z->guarded && !z->shared && !explicit_heap)
         zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
+        int saved = zs__errno();
         zs__taken(z, p);
         (z->config.fallback.free)(z->config.fallback.user, p);
+        zs__errno_back(saved);
         return ZSLAB_OK;
     }
     r = zs__locate(z, p, &at);
@@ -9388,6 +9433,7 @@ static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
 {
     const zslab_fallback *f = &z->config.fallback;
     size_t have = f->usable_size ? f->usable_size(f->user, p) : 0;
+    int saved = zs__errno();
     void *q;
     if (!have)
         return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
@@ -9396,6 +9442,7 @@ static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
         zs__copy(q, p, have < size ? have : size);
         zs__taken(z, p);
         (f->free)(f->user, p);
+        zs__errno_back(saved);
     }
     return q;
 }
@@ -10349,7 +10396,7 @@ static zs__allocator *zs__create_failed(zs__allocator *z, zslab_result r)
     return (zs__allocator *)zs__fail_null(r);
 }
 
-ZSLAB_API zslab *zslab_create(const zslab_config *given)
+static zs__allocator *zs__create(const zslab_config *given)
 {
     zslab_config config = zs__config_defaults(given);
     union {
@@ -10393,6 +10440,14 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
     return zs__global_join(z) ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
 }
 
+ZSLAB_API zslab *zslab_create(const zslab_config *given)
+{
+    int saved = zs__errno();
+    zs__allocator *z = zs__create(given);
+    zs__errno_back(saved);
+    return z;
+}
+
 #if !ZSLAB_NO_TLS
 /* A thread leaves the allocator that goes: its words here are cleared, and its number when it has no other heap. */
 static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
@@ -10415,6 +10470,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
 {
     zs__allocator *z = zs__own(self);
     zs__allocator **at;
+    int saved = zs__errno();
     if (!z)
         return;
     zs__fork_check();
@@ -10441,6 +10497,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
     }
     zs__lock_drop(&zs__global.setup);
     zs__unreserve(z);
+    zs__errno_back(saved);
 }
 
 /* ---- >>fork ----------------------------------------------------------------

@@ -11,7 +11,7 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 windows exports exports-inline mismatch readme install \
+        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows exports exports-inline mismatch readme install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
@@ -47,6 +47,15 @@ headers()
 {
     # shellcheck disable=SC2086
     printf '#define %s_IMPLEMENTATION\n#include "%s.h"\n' ZSLAB zslab ZSLAB_ZNS zslab_zns | say_and $1 $warn -x c -c - -o "$out/o"
+}
+
+# 8 bytes at a time without a library: fields are aligned so that clang knows it may
+m32_clang()
+{
+    # shellcheck disable=SC2086
+    printf '#define ZSLAB_IMPLEMENTATION\n#include "zslab.h"\n' |
+        say_and clang -std=c11 -m32 -ffreestanding -DZSLAB_NO_OS=1 $warn -x c -c - -o "$out/o" || return 1
+    if nm -u "$out/o" | grep __atomic; then echo "^ in libatomic"; return 1; fi
 }
 
 # two <compiler and standard> <flags of both> <flags of build_other>: two files, one implementation
@@ -184,6 +193,7 @@ no-os) one "gcc -std=c11 -ffreestanding" "" build_freestanding.c ;;
 no-os-clang) need clang && one "clang -std=c11 -ffreestanding" "" build_freestanding.c ;;
 musl) need musl-gcc && one "musl-gcc -std=c11" "" build_main.c ;;
 m32) need i686-linux-gnu-gcc && one "i686-linux-gnu-gcc -std=c11 -static" "" build_main.c ;;
+m32-clang) need clang && m32_clang ;;
 windows) need x86_64-w64-mingw32-gcc && headers "x86_64-w64-mingw32-gcc -std=c11" ;;
 exports) exports ;;
 exports-inline) exports -DZSLAB_INLINE=1 ;;

@@ -6,6 +6,7 @@
 #if !defined(__linux__)
 int main(void) { return printf("stands between the allocator and Linux\n"), 77; }
 #else
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -28,12 +29,18 @@ static struct {
     size_t mapped;    /* bytes that are not unmapped yet */
 } sys_fake;
 
-static int sys_refuses(int call) { return (int)(sys_fake.refused >> call & 1); }
+static int sys_says(int no) /* refusals leave a reason where the system does */
+{
+    if (no)
+        errno = EPERM;
+    return no;
+}
+static int sys_refuses(int call) { return sys_says((int)(sys_fake.refused >> call & 1)); }
 
 static void *sys_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
     void *p;
-    if (bytes > sys_fake.map_most || (sys_refuses(SYS_MAP) && sys_fake.skip-- <= 0))
+    if (sys_says(bytes > sys_fake.map_most) || (sys_refuses(SYS_MAP) && sys_fake.skip-- <= 0))
         return MAP_FAILED;
     p = mmap(at, bytes, prot, flags, fd, offset);
     sys_fake.mapped += p == MAP_FAILED ? 0 : bytes;
@@ -50,7 +57,7 @@ static int sys_mprotect(void *p, size_t bytes, int prot)
 }
 static int sys_madvise(void *p, size_t bytes, int advice)
 {
-    return advice == sys_fake.advice ? -1 : madvise(p, bytes, advice);
+    return sys_says(advice == sys_fake.advice) ? -1 : madvise(p, bytes, advice);
 }
 static int sys_mlock(const void *p, size_t bytes) { return sys_refuses(SYS_LOCK) ? -1 : mlock(p, bytes); }
 static long sys_syscall(long number, ...)
@@ -59,7 +66,7 @@ static long sys_syscall(long number, ...)
     const int count = number == SYS_membarrier ? 2 : number == SYS_getrandom ? 3 : number == SYS_futex ? 5 : 6;
     int i;
     va_list list;
-    if (number == sys_fake.number)
+    if (sys_says(number == sys_fake.number))
         return -1;
     va_start(list, number);
     for (i = 0; i < count; i++)
@@ -387,6 +394,156 @@ static void a_lock_held_for_long(void)
     zs__lock_drop(&kept);
 }
 
+/* ---- errno is the program's ---- */
+#define KEPT 4242
+#define KEEPS(call) (errno = KEPT, (call), CHECK(errno == KEPT) || printf("  by %s\n", #call))
+
+static void *no_memory(void *user, size_t size, size_t alignment)
+{
+    (void)user, (void)size, (void)alignment;
+    errno = ENOMEM;
+    return NULL;
+}
+static void nobody(void *user, void *p) { (void)user, (void)p, errno = EINVAL; }
+static int owns_none(void *user, const void *p) { return (void)user, (void)p, 0; }
+static void told(void *user, zslab_result what, const void *p, zslab_handle h)
+{
+    (void)user, (void)what, (void)p, (void)h;
+    errno = ERANGE;
+}
+static int shown(void *user, zslab_leak when, const zslab_visit *object)
+{
+    (void)user, (void)when, (void)object;
+    errno = ERANGE;
+    return 0;
+}
+
+static void *calls_of_a_thread(void *arg)
+{
+    zslab *z = (zslab *)arg;
+    void *p = NULL;
+    KEEPS(p = zslab_malloc(z, 64));
+    KEEPS(zslab_free(z, p));
+    KEEPS(zslab_thread_detach(z));
+    return NULL;
+}
+
+/* Every call that may ask the system, or a hook, for something. */
+static void calls(zslab *z)
+{
+    static void *p[3000];
+    static char text[65536];
+    zslab_epoch e = 0, f = 0;
+    zslab_domain *d = NULL;
+    zslab_heap *heap = NULL;
+    zslab_handle h = 0;
+    zslab_global_stats stats;
+    pthread_t thread;
+    size_t i;
+    KEEPS(e = zslab_epoch_open(z, "e"));
+    KEEPS(zslab_reserve(z, 100, 2000));
+    for (i = 0; i < 3000; i++)
+        KEEPS(p[i] = zslab_malloc_epoch(z, 100 + i % 9 * 64, e));
+    for (i = 0; i < 3000; i += 2)
+        KEEPS(zslab_free(z, p[i]));
+    KEEPS(h = zslab_handle_alloc(z, 64, e, NULL));
+    KEEPS(zslab_handle_get(z, h));
+    KEEPS(zslab_handle_free(z, h));
+    KEEPS(zslab_handle_free(z, h));
+    KEEPS(zslab_epoch_close(z, e));
+    for (i = 1; i < 3000; i += 2)
+        KEEPS(zslab_free(z, p[i]));
+    KEEPS(zslab_epoch_state_of(z, e));
+    KEEPS(f = zslab_epoch_open(z, "f"));
+    KEEPS(d = zslab_domain_wrap(z, f, ZSLAB_ON_EXIT_RELEASE));
+    KEEPS(zslab_domain_enter(d));
+    for (i = 0; i < 100; i++)
+        KEEPS(p[i] = zslab_calloc(z, 10, 10));
+    KEEPS(p[0] = zslab_realloc(z, p[0], 700));
+    KEEPS(zslab_epoch_reset(z, f));
+    KEEPS(zslab_free(z, p[0]));
+    KEEPS(zslab_domain_exit(d));
+    KEEPS(zslab_domain_destroy(d));
+    KEEPS(zslab_malloc(z, (size_t)1 << 20));
+    KEEPS(zslab_aligned_alloc(z, (size_t)1 << 20, 10));
+    KEEPS(zslab_free(z, &stats));
+    KEEPS(heap = zslab_heap_create(z));
+    if (heap) {
+        KEEPS(p[0] = zslab_heap_malloc(heap, 100));
+        KEEPS(zslab_heap_free(heap, p[0]));
+    }
+    KEEPS(zslab_heap_destroy(heap));
+    MUST(pthread_create(&thread, NULL, calls_of_a_thread, z) == 0);
+    pthread_join(thread, NULL);
+    KEEPS(zslab_malloc(z, 100)); /* for on_leak */
+    KEEPS(zslab_epoch_advance(z));
+    KEEPS(zslab_trim(z));
+    KEEPS(zslab_stats_global(z, &stats));
+    KEEPS(zslab_stats_json(z, text, sizeof text));
+    KEEPS(zslab_rss_bytes());
+    KEEPS(zslab_check(z, NULL, NULL));
+    KEEPS(zslab_thread_detach(z));
+}
+
+static void calls_of_pools(void)
+{
+    zslab_pool_config c;
+    zslab_pool *pool = NULL;
+    zslab_remote *remote = NULL;
+    memset(&c, 0, sizeof c);
+    c.slot_count = 1;
+    c.fallback.alloc = no_memory, c.fallback.free = nobody;
+    KEEPS(pool = zslab_pool_create(&c));
+    if (!pool)
+        return;
+    KEEPS(remote = zslab_pool_remote(pool));
+    KEEPS(zslab_pool_alloc(pool));
+    KEEPS(zslab_pool_alloc(pool));
+    KEEPS(zslab_pool_free(pool, &c));
+    KEEPS(zslab_remote_try_free(remote, &c));
+    KEEPS(zslab_pool_destroy(pool));
+    KEEPS(zslab_remote_drop(remote));
+}
+
+/* Whatever the system refuses, and whatever hooks do, no call changes errno. */
+static void errno_stays(void)
+{
+    const int advices[] = {-1, MADV_DONTNEED, MADV_WIPEONFORK, MADV_HUGEPAGE};
+    const long numbers[] = {-1, SYS_membarrier, SYS_getrandom, SYS_mbind};
+    int refused, mode, i;
+    for (refused = 0; refused < 4 * SYS_CALLS; refused++)
+        for (mode = 0; mode < 6; mode++) {
+            zslab_config c = {0};
+            zslab *z = NULL;
+            c.reclaim = mode & 1 ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY;
+            c.flags = mode < 2 ? 0 : mode < 4 ? ZSLAB_FLAG_SHARED : ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
+            c.reserve_bytes = 256 * ZS__CHUNK_BYTES;
+            c.cache_bytes = ZSLAB_CACHE_NONE;
+            c.on_misuse = told, c.on_leak = shown;
+            c.fallback.alloc = no_memory, c.fallback.free = nobody;
+            c.fallback.owns = mode & 1 ? owns_none : NULL;
+            for (i = 0; i < 2; i++) { /* refused from the start; from then on */
+                test_at("refused %d, mode %d, %s", refused, mode, i ? "later" : "from the start");
+                nothing_refused();
+                if (i)
+                    MUST(z = zslab_create(&c));
+                refuse(refused < SYS_CALLS ? 1u << refused : 0, 0);
+                if (refused >= SYS_CALLS) {
+                    sys_fake.advice = advices[refused % 4];
+                    sys_fake.number = numbers[refused / 4 % 4];
+                }
+                if (!i)
+                    KEEPS(z = zslab_create(&c));
+                if (z)
+                    calls(z);
+                calls_of_pools();
+                KEEPS(zslab_destroy(z));
+            }
+        }
+    nothing_refused();
+    test_at("%s", "");
+}
+
 int main(void)
 {
     nothing_refused();
@@ -406,6 +563,7 @@ int main(void)
     no_fork_word(0);
     no_fork_word(1);
     a_lock_held_for_long();
+    errno_stays();
     return test_summary("fault_system");
 }
 #endif
