@@ -980,7 +980,7 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
    returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
             snapshot may be longer
    threads  any thread, not a signal handler
-   cost     as zslab_stats_global three times, and the text; 6 KiB of stack; with samples, zslab_suggest_classes
+   cost     as zslab_stats_global three times, and the text; with samples, zslab_suggest_classes
    source   >>text                                                                  */
 ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
@@ -3533,11 +3533,25 @@ static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per
     return (lines + step - 1) / step * step;
 }
 
-/* Entries of a class's magazine: a chunk's worth of slots, so that little memory waits there. */
-static uint32_t zs__magazine_entries(const zs__allocator *z, size_t cls)
+/* Size classes of a configuration, and bytes of class i. */
+static uint32_t zs__class_count(const zslab_config *c)
 {
-    size_t n = ZS__CHUNK_BYTES / z->classes[cls].size;
-    size_t most = z->config.memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
+    uint32_t n = (uint32_t)c->class_count;
+    while (!c->class_bytes && zs__default_class(n) && zs__default_class(n) <= ZS__CHUNK_BYTES)
+        n++;
+    return n;
+}
+
+static uint32_t zs__class_bytes(const zslab_config *c, size_t i)
+{
+    return c->class_bytes ? c->class_bytes[i] : (uint32_t)zs__default_class(i);
+}
+
+/* Entries of a class's magazine: a chunk's worth of slots, so that little memory waits there. */
+static uint32_t zs__magazine_entries(const zslab_config *c, size_t size)
+{
+    size_t n = ZS__CHUNK_BYTES / size;
+    size_t most = c->memory && ZS__MAGAZINE > 63 ? 63 : ZS__MAGAZINE;
     return (uint32_t)(n < most ? n : most);
 }
 
@@ -3585,10 +3599,8 @@ static void zs__class_setup(zs__allocator *z)
 {
     size_t i, unit, cls = 0;
     uint32_t r;
-    for (i = 0; i < z->class_count; i++) {
-        uint32_t bytes = z->config.class_bytes ? z->config.class_bytes[i] : (uint32_t)zs__default_class(i);
-        zs__class_fill(&z->classes[i], bytes);
-    }
+    for (i = 0; i < z->class_count; i++)
+        zs__class_fill(&z->classes[i], zs__class_bytes(&z->config, i));
     for (unit = 0; unit < sizeof z->bin_of / sizeof *z->bin_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
         while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1))
             cls++;
@@ -5288,7 +5300,7 @@ static zs__row *zs__row_new(zslab_heap *heap)
             break;
         bin->size = z->classes[cls].size;
         if (!z->shared)
-            bin->limit = entries += zs__magazine_entries(z, cls);
+            bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
     }
     row->made = heap->made;
     zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_counters */
@@ -8137,10 +8149,17 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
     to->reclaimable += t->resident > t->live_pages ? t->resident - t->live_pages : 0;
 }
 
-/* Add up the chunks whose class or ring place is one of `count` from `first`, each to its own tally. cls: only this
-   class, ZS__CLASS_MAX: any. */
+/* What chunks are told apart by: nothing, their class, their ring place. */
 typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__tally_by;
-static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t first, uint32_t count, uint32_t cls,
+
+static uint32_t zs__tally_key(zs__tally_by by, uint64_t stamp, uint32_t cls)
+{
+    return by == ZS__BY_CLASS ? cls : by == ZS__BY_PLACE ? zs__stamp_place(stamp) : 0;
+}
+
+/* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
+   ZS__CLASS_MAX: any. */
+static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32_t *keys, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
     uint32_t chunk, chunks = zs__chunks_bound((zs__allocator *)(uintptr_t)z);
@@ -8148,10 +8167,11 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t fir
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
         uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
-        uint32_t of = zs__load_u16(&c->cls), key;
+        uint32_t of = zs__load_u16(&c->cls), key = 0;
         zs__tally t;
-        key = by == ZS__BY_CLASS ? of - first : by == ZS__BY_PLACE ? zs__stamp_place(stamp) - first : 0;
-        if (!stamp || key >= count || (cls != ZS__CLASS_MAX && cls != of) || !zs__stamp_counts(z, chunk, stamp))
+        while (key < count && keys[key] != zs__tally_key(by, stamp, of))
+            key++;
+        if (!stamp || key == count || (cls != ZS__CLASS_MAX && cls != of) || !zs__stamp_counts(z, chunk, stamp))
             continue;
         zs__zero(&t, sizeof t);
         t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
@@ -8163,20 +8183,24 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, uint32_t fir
 }
 
 /* Bytes of pages that [from, to) of an array touches; pages below *upto were counted before. */
-static size_t zs__pages_more(const zs__allocator *z, const void *array, size_t from, size_t to, uintptr_t *upto)
+static size_t zs__pages_more(const zs__allocator *z, const void *array, size_t from, size_t to, uint32_t *upto)
 {
-    uintptr_t begin = ((uintptr_t)array + from) / z->page_bytes * z->page_bytes;
-    uintptr_t end = zs__round_up((uintptr_t)array + to, z->page_bytes);
-    size_t bytes;
+    uintptr_t first = (uintptr_t)z / z->page_bytes; /* pages are counted from z's, which is before every array */
+    uint32_t begin = (uint32_t)(((uintptr_t)array + from) / z->page_bytes - first);
+    uint32_t end = (uint32_t)(zs__round_up((uintptr_t)array + to, z->page_bytes) / z->page_bytes - first);
+    size_t pages;
     if (begin < *upto)
         begin = *upto;
-    bytes = end > begin ? end - begin : 0;
-    *upto += end > *upto ? end - *upto : 0;
-    return bytes;
+    pages = end > begin ? end - begin : 0;
+    *upto = end > *upto ? end : *upto;
+    return pages * z->page_bytes;
 }
 
 typedef struct zs__lines {
-    uintptr_t states, words, hints, tags; /* of a region: pages below these are counted */
+    uint32_t states, words, hints; /* of a region: pages below these are counted */
+#if ZSLAB_TAGS
+    uint32_t tags;
+#endif
 } zs__lines;
 
 /* Pages of the metadata of slabs [from, to), less what chunks before this one share. Hints are written where slabs
@@ -8217,7 +8241,7 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
 }
 
 /* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
-static uint64_t zs__stats_resident(zs__allocator *z)
+static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z)
 {
     uint32_t chunk, chunks = zs__chunks_bound(z);
     uint64_t bytes = 0;
@@ -8269,7 +8293,7 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
             bytes += z->magazine_offset;
             for (cls = 0; !z->shared && cls < z->class_count; cls++)
                 if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)
-                    bytes += zs__magazine_entries(z, cls) * sizeof(zs__entry);
+                    bytes += zs__magazine_entries(&z->config, z->classes[cls].size) * sizeof(zs__entry);
         }
     }
     return bytes;
@@ -8393,6 +8417,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     const zs__allocator *z = zs__own_const(self);
     zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* takes its locks; a drained epoch's state may move forward */
     zs__tally t;
+    const uint32_t all = 0;
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
     out->class_count = z->class_count;
@@ -8403,7 +8428,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->current_epoch = zs__load_u64(&z->current);
     out->newest_era = z->era;
     zs__epochs_drop(w);
-    zs__tally_walk(z, ZS__BY_ALLOCATOR, 0, 1, ZS__CLASS_MAX, &t);
+    zs__tally_walk(z, ZS__BY_ALLOCATOR, &all, 1, ZS__CLASS_MAX, &t);
     out->net_slabs = t.slabs - t.empty;
     out->live_objects = t.live;
     out->live_bytes = t.live_bytes;
@@ -8426,10 +8451,11 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
 {
     const zs__allocator *z = zs__own_const(self);
     zs__tally t;
+    uint32_t cls = (uint32_t)class_idx;
     if (class_idx >= z->class_count || !out)
         return ZSLAB_E_INVALID;
-    zs__tally_walk(z, ZS__BY_CLASS, (uint32_t)class_idx, 1, ZS__CLASS_MAX, &t);
-    zs__stats_class_fill(z, (uint32_t)class_idx, &t, out);
+    zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZS__CLASS_MAX, &t);
+    zs__stats_class_fill(z, cls, &t, out);
     return ZSLAB_OK;
 }
 
@@ -8494,7 +8520,7 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
         return ZSLAB_E_CLOSED;
     out->class_idx = (uint32_t)class_idx;
     out->object_bytes = z->classes[class_idx].size;
-    zs__tally_walk(z, ZS__BY_PLACE, q, 1, (uint32_t)class_idx, &t);
+    zs__tally_walk(z, ZS__BY_PLACE, &q, 1, (uint32_t)class_idx, &t);
     zs__stats_epoch_fill(&t, out);
     return ZSLAB_OK;
 }
@@ -8510,15 +8536,15 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
    [ADVICE-2] Instead of a table of all best i, a row remembers where the first half of its classes end. That splits
               the sizes and the classes in two smaller tasks of the same kind: twice the time, no memory.   */
 
-static size_t zs__samples_bytes(const zs__allocator *z) /* struct and arrays; 0: nothing is sampled */
+static size_t zs__samples_bytes(const zslab_config *c) /* struct and arrays; 0: nothing is sampled */
 {
-    size_t steps = zs__sample_step(z->classes[z->class_count - 1].size) + (size_t)1;
-    return z->config.sample_every ? sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2) : 0;
+    size_t steps = zs__sample_step(zs__class_bytes(c, zs__class_count(c) - 1)) + (size_t)1;
+    return c->sample_every ? sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2) : 0;
 }
 
 static int zs__samples_new(zs__allocator *z) /* 0 = done */
 {
-    size_t bytes = zs__samples_bytes(z), n;
+    size_t bytes = zs__samples_bytes(&z->config), n;
     zs__samples *s;
     if (!bytes)
         return 0;
@@ -8840,12 +8866,14 @@ static void zs__put_value(zs__text *t, const zs__field *f, const void *base)
     }
 }
 
-/* Tallies by class or by place, ZS__TALLIES at a time: both formats go through them in order. */
-#define ZS__TALLIES 64u
+/* Tallies by class or by place, of the ZS__TALLIES next keys that have chunks: both formats go through them in order,
+   as often as there are figures, and keys without chunks cost no walk. */
+#define ZS__TALLIES 6u /* all on the stack */
 typedef struct zs__page {
     const zs__allocator *z;
     zs__tally_by by;
-    uint32_t first;        /* of the tallies at hand; ~0: none yet */
+    uint32_t first, last;  /* keys it answers for; first > last: none yet */
+    uint32_t count, key[ZS__TALLIES]; /* ascending: those of them with chunks */
     zs__tally tally[ZS__TALLIES];
 } zs__page;
 
@@ -8853,17 +8881,49 @@ static void zs__page_init(zs__page *page, const zs__allocator *z, zs__tally_by b
 {
     page->z = z;
     page->by = by;
-    page->first = ~(uint32_t)0;
+    page->first = 1;
+    page->last = page->count = 0;
 }
 
-static const zs__tally *zs__page_at(zs__page *page, uint32_t i)
+static void zs__page_add(zs__page *page, uint32_t key) /* the lowest stay */
 {
-    uint32_t first = i / ZS__TALLIES * ZS__TALLIES;
-    if (page->first != first) {
-        zs__tally_walk(page->z, page->by, first, ZS__TALLIES, ZS__CLASS_MAX, page->tally);
-        page->first = first;
+    uint32_t at = page->count, i;
+    while (at && page->key[at - 1] > key)
+        at--;
+    if (at == ZS__TALLIES || (at && page->key[at - 1] == key))
+        return;
+    page->count += page->count < ZS__TALLIES;
+    for (i = page->count - 1; i > at; i--)
+        page->key[i] = page->key[i - 1];
+    page->key[at] = key;
+}
+
+static void zs__page_turn(zs__page *page, uint32_t first)
+{
+    const zs__allocator *z = page->z;
+    uint32_t chunk, chunks = zs__chunks_bound((zs__allocator *)(uintptr_t)z);
+    page->first = first;
+    page->count = 0;
+    for (chunk = 0; chunk < chunks; chunk++) {
+        uint64_t stamp = zs__load_u64(&z->chunks[chunk].stamp); /* relaxed: the walk looks again */
+        uint32_t key = zs__tally_key(page->by, stamp, zs__load_u16(&z->chunks[chunk].cls));
+        if (stamp && key >= first)
+            zs__page_add(page, key);
     }
-    return &page->tally[i - first];
+    page->last = page->count < ZS__TALLIES ? ~(uint32_t)0 : page->key[ZS__TALLIES - 1];
+    zs__tally_walk(z, page->by, page->key, page->count, ZS__CLASS_MAX, page->tally);
+}
+
+static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
+{
+    static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    uint32_t i;
+    if (key < page->first || key > page->last)
+        zs__page_turn(page, key);
+    for (i = 0; i < page->count; i++)
+        if (page->key[i] == key)
+            return &page->tally[i];
+    return &none;
 }
 
 static int zs__class_seen(zs__page *page, uint32_t cls, zslab_class_stats *out) /* 0: the class was never used */
@@ -8912,7 +8972,7 @@ static void zs__json_epoch_id(zs__text *t, const char *key, zslab_epoch e)
     zs__put_byte(t, '"');
 }
 
-static void zs__json_global(zs__text *t, const zs__allocator *z)
+static ZS__NOINLINE void zs__json_global(zs__text *t, const zs__allocator *z)
 {
     zslab_global_stats g;
     uint32_t kind;
@@ -8941,21 +9001,12 @@ static void zs__json_number(zs__text *t, const char *key, uint64_t n) /* after a
     zs__put_u64(t, n);
 }
 
-static void zs__json_samples(zs__text *t, const zs__allocator *z)
+/* A frame of its own, 1 KiB: the table is on the stack. */
+static ZS__NOINLINE void zs__json_advice(zs__text *t, const zs__allocator *z)
 {
-    zslab_global_stats g;
     uint32_t table[ZS__CLASS_MAX];
     uint64_t slot_bytes;
-    size_t count, i;
-    zs__zero(&g, sizeof g);
-    zs__stats_samples(z, &g);
-    if (!g.sampled_requests)
-        return;
-    count = zs__advise(z, table, z->class_count, &slot_bytes);
-    zs__put(t, "\"samples\": {\"requests\": ");
-    zs__put_u64(t, g.sampled_requests);
-    zs__json_number(t, "request_bytes", g.sampled_request_bytes);
-    zs__json_number(t, "slot_bytes", g.sampled_slot_bytes);
+    size_t i, count = zs__advise(z, table, z->class_count, &slot_bytes);
     zs__json_number(t, "suggested_slot_bytes", slot_bytes);
     zs__put(t, ", \"suggested_class_bytes\": [");
     for (i = 0; i < count; i++) {
@@ -8965,7 +9016,21 @@ static void zs__json_samples(zs__text *t, const zs__allocator *z)
     zs__put(t, "]},\n ");
 }
 
-static void zs__json_classes(zs__text *t, zs__page *page)
+static ZS__NOINLINE int zs__json_samples(zs__text *t, const zs__allocator *z) /* 0: there are none */
+{
+    zslab_global_stats g;
+    zs__zero(&g, sizeof g);
+    zs__stats_samples(z, &g);
+    if (!g.sampled_requests)
+        return 0;
+    zs__put(t, "\"samples\": {\"requests\": ");
+    zs__put_u64(t, g.sampled_requests);
+    zs__json_number(t, "request_bytes", g.sampled_request_bytes);
+    zs__json_number(t, "slot_bytes", g.sampled_slot_bytes);
+    return 1;
+}
+
+static ZS__NOINLINE void zs__json_classes(zs__text *t, zs__page *page)
 {
     zslab_class_stats c;
     uint32_t cls;
@@ -8985,7 +9050,7 @@ static void zs__json_classes(zs__text *t, zs__page *page)
     zs__put_byte(t, ']');
 }
 
-static void zs__json_epochs(zs__text *t, zs__page *page)
+static ZS__NOINLINE void zs__json_epochs(zs__text *t, zs__page *page)
 {
     zslab_epoch_stats e;
     uint32_t q;
@@ -9015,11 +9080,21 @@ static size_t zs__text_end(zs__text *t)
     return t->length;
 }
 
+/* Frames of their own: a page stands on the stack. */
+static ZS__NOINLINE void zs__json_lists(zs__text *t, const zs__allocator *z)
+{
+    zs__page page;
+    zs__page_init(&page, z, ZS__BY_CLASS);
+    zs__json_classes(t, &page);
+    zs__put(t, ",\n ");
+    zs__page_init(&page, z, ZS__BY_PLACE);
+    zs__json_epochs(t, &page);
+}
+
 ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
 {
     const zs__allocator *z = zs__own_const(self);
     zs__text t = {NULL, 0, 0};
-    zs__page page;
     t.buf = buf;
     t.cap = buf ? cap : 0;
     zs__put(&t, "{\"version\": ");
@@ -9027,12 +9102,9 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
     zs__put(&t, ",\n ");
     zs__json_global(&t, z);
     zs__put(&t, ",\n ");
-    zs__json_samples(&t, z);
-    zs__page_init(&page, z, ZS__BY_CLASS);
-    zs__json_classes(&t, &page);
-    zs__put(&t, ",\n ");
-    zs__page_init(&page, z, ZS__BY_PLACE);
-    zs__json_epochs(&t, &page);
+    if (zs__json_samples(&t, z))
+        zs__json_advice(&t, z);
+    zs__json_lists(&t, z);
     zs__put(&t, "}\n");
     return zs__text_end(&t);
 }
@@ -9066,7 +9138,7 @@ static void zs__prom_head(zs__text *t, const char *prefix, const char *name, int
     zs__put(t, counter ? " counter\n" : " gauge\n");
 }
 
-static void zs__prom_global(zs__text *t, const zs__allocator *z)
+static ZS__NOINLINE void zs__prom_global(zs__text *t, const zs__allocator *z)
 {
     zslab_global_stats g;
     uint32_t kind;
@@ -9140,26 +9212,31 @@ static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* 
     }
 }
 
+static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
+{
+    zs__page page;
+    size_t i;
+    zs__page_init(&page, z, ZS__BY_CLASS);
+    for (i = 0; i < ZS__COUNT_OF(zs__perf_fields); i++)
+        zs__prom_classes(t, &page, &zs__perf_fields[i], offsetof(zslab_class_stats, perf));
+    for (i = 0; i < ZS__COUNT_OF(zs__class_fields); i++)
+        if (zs__class_fields[i].help)
+            zs__prom_classes(t, &page, &zs__class_fields[i], 0);
+    zs__page_init(&page, z, ZS__BY_PLACE);
+    zs__prom_epochs(t, &page, NULL);
+    for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
+        if (zs__epoch_fields[i].help)
+            zs__prom_epochs(t, &page, &zs__epoch_fields[i]);
+}
+
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap)
 {
     const zs__allocator *z = zs__own_const(self);
     zs__text t = {NULL, 0, 0};
-    zs__page page;
-    size_t i;
     t.buf = buf;
     t.cap = buf ? cap : 0;
     zs__prom_global(&t, z);
-    zs__page_init(&page, z, ZS__BY_CLASS);
-    for (i = 0; i < ZS__COUNT_OF(zs__perf_fields); i++)
-        zs__prom_classes(&t, &page, &zs__perf_fields[i], offsetof(zslab_class_stats, perf));
-    for (i = 0; i < ZS__COUNT_OF(zs__class_fields); i++)
-        if (zs__class_fields[i].help)
-            zs__prom_classes(&t, &page, &zs__class_fields[i], 0);
-    zs__page_init(&page, z, ZS__BY_PLACE);
-    zs__prom_epochs(&t, &page, NULL);
-    for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
-        if (zs__epoch_fields[i].help)
-            zs__prom_epochs(&t, &page, &zs__epoch_fields[i]);
+    zs__prom_lists(&t, z);
     return zs__text_end(&t);
 }
 
@@ -10118,6 +10195,40 @@ static int zs__config_valid(const zslab_config *c)
     return !(c->flags & ZSLAB_FLAG_LOCK_PAGES) || zs__config_defaults(c).reclaim != ZSLAB_RECLAIM_RSS;
 }
 
+/* What the plan of the metadata needs to know of a valid configuration: its class table added up. */
+typedef struct zs__shape {
+    const zslab_config *config; /* defaults filled in */
+    size_t lines, slabs;   /* of a chunk: metadata lines in all regions, slabs in all classes */
+    size_t row_bytes, heap_bytes;
+    size_t cold_offset, magazine_offset;
+} zs__shape;
+
+static zs__shape zs__shape_of(const zslab_config *config)
+{
+    zs__shape s;
+    uint32_t cls, count = zs__class_count(config), last = 0;
+    s.config = config;
+    s.lines = s.slabs = 0;
+    s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
+    s.magazine_offset = zs__round_up(s.cold_offset + count * sizeof(zs__bin_cold), 64);
+    s.row_bytes = s.magazine_offset;
+    s.heap_bytes = sizeof(zslab_heap) + (count + 1) * sizeof(zs__counters) + config->epoch_count * sizeof(uintptr_t) +
+                   count * sizeof(zs__gather);
+    for (cls = count; cls-- > 0;) { /* as zs__class_setup makes regions: a new one where lines differ from the last */
+        zs__class k;
+        uint32_t lines;
+        zs__class_fill(&k, zs__class_bytes(config, config->memory ? 0 : cls));
+        lines = config->memory ? k.lines : zs__region_lines(k.lines);
+        s.lines += lines != last ? lines : 0;
+        last = lines;
+        zs__class_fill(&k, zs__class_bytes(config, cls));
+        s.slabs += k.slabs;
+        if (!(config->flags & ZSLAB_FLAG_SHARED))
+            s.row_bytes += zs__magazine_entries(config, k.size) * sizeof(zs__entry);
+    }
+    return s;
+}
+
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
 typedef struct zs__plan {
     size_t rounds, places, heap_of, chunks, cold, words, hints, states, tags, ids, generations, meta; /* offsets */
@@ -10127,31 +10238,26 @@ typedef struct zs__plan {
 
 /* Registry ids there may be: one for every slab of every class, which is address space alone; where that is scarce, or
    a buffer's own, the registry takes an eighth of the object memory at most (28 slabs for a chunk of 64 KiB). */
-static uint32_t zs__id_limit(const zs__allocator *z, uint32_t chunk_count)
+static uint32_t zs__id_limit(const zs__shape *s, uint32_t chunk_count)
 {
-    uint64_t ids = 0, most = ZS__IDS_MAX, room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
-    uint32_t cls;
-    for (cls = 0; cls < z->class_count; cls++)
-        ids += (uint64_t)z->classes[cls].slabs * chunk_count;
-    if ((z->config.memory || UINTPTR_MAX <= 0xffffffffu) && most > room)
+    uint64_t ids = (uint64_t)s->slabs * chunk_count, most = ZS__IDS_MAX;
+    uint64_t room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
+    if ((s->config->memory || UINTPTR_MAX <= 0xffffffffu) && most > room)
         most = room;
     for (room = 1; room * 2 <= most && room < ids; room *= 2) /* a power of two: z->id_mask */
         ;
     return (uint32_t)room;
 }
 
-static zs__plan zs__plan_for(const zs__allocator *z, uint32_t chunk_count, size_t align, size_t meta_bytes)
+static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t align, size_t meta_bytes)
 {
     zs__plan p;
-    size_t at = zs__round_up(sizeof(zs__allocator), 64), slabs = 0;
-    uint32_t i;
-    for (i = 0; i < z->region_count; i++)
-        slabs += (size_t)z->regions[i].lines * chunk_count;
+    size_t at = zs__round_up(sizeof(zs__allocator), 64), slabs = s->lines * chunk_count;
     p.chunk_count = chunk_count;
-    p.heap_of_count = z->config.memory ? 64 : 4096;
+    p.heap_of_count = s->config->memory ? 64 : 4096;
     p.rounds = at;
-    p.places = at += z->epoch_count * sizeof(zs__round);
-    p.heap_of = at += z->epoch_count * sizeof(zs__place);
+    p.places = at += s->config->epoch_count * sizeof(zs__round);
+    p.heap_of = at += s->config->epoch_count * sizeof(zs__place);
     p.chunks = at = zs__round_up(at + p.heap_of_count * sizeof(zslab_heap *), align);
     p.cold = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), align);
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
@@ -10159,19 +10265,19 @@ static zs__plan zs__plan_for(const zs__allocator *z, uint32_t chunk_count, size_
     p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
     p.tags = at = zs__round_up(at + slabs * 64, align);
     p.ids = at = zs__round_up(at + slabs * ZS__TAG_BYTES, align);
-    p.id_limit = zs__id_limit(z, chunk_count);
-    p.generations = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * sizeof(zs__id)), align);
-    p.meta = at = zs__round_up(at + (z->config.memory ? 0 : p.id_limit * (size_t)256), align);
+    p.id_limit = zs__id_limit(s, chunk_count);
+    p.generations = at = zs__round_up(at + (s->config->memory ? 0 : p.id_limit * sizeof(zs__id)), align);
+    p.meta = at = zs__round_up(at + (s->config->memory ? 0 : p.id_limit * (size_t)256), align);
     p.bytes = zs__round_up(at + meta_bytes, align);
     return p;
 }
 
 /* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains. */
-static size_t zs__meta_minimum(const zs__allocator *z)
+static size_t zs__meta_minimum(const zs__shape *s)
 {
-    size_t rows = z->shared ? 1 : 2;
-    return z->heap_bytes + rows * (z->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
-           zs__round_up(zs__samples_bytes(z), 64);
+    size_t rows = s->config->flags & ZSLAB_FLAG_SHARED ? 1 : 2;
+    return s->heap_bytes + rows * (s->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
+           zs__round_up(zs__samples_bytes(s->config), 64);
 }
 
 static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
@@ -10202,43 +10308,39 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     }
 }
 
-/* What follows from a valid configuration alone; `z` may be a scratch copy. */
-static void zs__derive(zs__allocator *z, const zslab_config *config)
+/* What follows from a valid configuration alone. z reads as zeros. */
+static void zs__derive(zs__allocator *z, const zs__shape *s)
 {
-    size_t cls;
-    zs__zero(z, sizeof *z);
+    const zslab_config *config = s->config;
     z->config = *config;
     z->epoch_count = config->epoch_count;
-    if (config->class_bytes) {
-        z->class_count = (uint32_t)config->class_count;
-    } else {
-        while (zs__default_class(z->class_count) && zs__default_class(z->class_count) <= ZS__CHUNK_BYTES)
-            z->class_count++;
-    }
+    z->class_count = zs__class_count(config);
     z->mask_words = (z->class_count + 63) / 64;
     zs__class_setup(z);
+    z->row_bytes = s->row_bytes;
+    z->heap_bytes = s->heap_bytes;
+    z->cold_offset = s->cold_offset;
+    z->magazine_offset = s->magazine_offset;
+    z->page_bytes = zs__os_page_bytes();
+    z->key = zs__os_random() | 1;
+    z->fence_ready = zs__os_fence_ready() == 0;
     z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
-    z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
-    z->always_slow = z->guarded || config->sample_every;
     z->rss_policy = config->reclaim == ZSLAB_RECLAIM_RSS;
-    z->cold_offset = sizeof(zs__row) + (z->class_count + 1) * sizeof(zs__bin);
-    z->magazine_offset = zs__round_up(z->cold_offset + z->class_count * sizeof(zs__bin_cold), 64);
-    z->row_bytes = z->magazine_offset;
-    for (cls = 0; !z->shared && cls < z->class_count; cls++)
-        z->row_bytes += zs__magazine_entries(z, cls) * sizeof(zs__entry);
-    z->heap_bytes = sizeof(zslab_heap) + (z->class_count + 1) * sizeof(zs__counters) +
-                    z->epoch_count * sizeof(uintptr_t) + z->class_count * sizeof(zs__gather);
+    z->own_fence = z->rss_policy && !z->fence_ready && !z->shared;
+    z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
+    z->guarded |= z->own_fence; /* frees fence for themselves too, on the cold path */
+    z->always_slow = z->guarded || config->sample_every;
 }
 
 /* The largest number of chunks a buffer holds beside its metadata; 0: too small. */
-static uint32_t zs__buffer_chunks(const zs__allocator *z, uintptr_t from, size_t bytes, zs__plan *p)
+static uint32_t zs__buffer_chunks(const zs__shape *s, uintptr_t from, size_t bytes, zs__plan *p)
 {
     uintptr_t start = zs__round_up(from, 64), end = (from + bytes) & ~(uintptr_t)ZS__CHUNK_MASK;
     size_t n = end > start ? (end - start) >> ZSLAB_CHUNK_SHIFT : 0;
     if (n > (size_t)1 << 24)
         n = (size_t)1 << 24;
     for (; n; n--) {
-        *p = zs__plan_for(z, (uint32_t)n, 64, zs__meta_minimum(z));
+        *p = zs__plan_for(s, (uint32_t)n, 64, zs__meta_minimum(s));
         if (p->bytes <= end - start && n * ZS__CHUNK_BYTES <= end - start - p->bytes)
             return (uint32_t)n;
     }
@@ -10248,37 +10350,27 @@ static uint32_t zs__buffer_chunks(const zs__allocator *z, uintptr_t from, size_t
 ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
 {
     zslab_config config = zs__config_defaults(given);
-    zs__allocator *z;
-    zs__plan p;
-    size_t bytes;
-    /* a scratch allocator on the stack is what the plan is computed from */
-    union {
-        char bytes[sizeof(zs__allocator)];
-        uint64_t align;
-    } scratch;
-    config.memory = &scratch;
+    zs__shape s;
+    config.memory = &config; /* any buffer */
     config.memory_bytes = 1;
     config.reserve_bytes = 0;
     zs__zero(&config.os, sizeof config.os);
     if (!zs__config_valid(&config))
         return 0;
-    z = (zs__allocator *)(void *)&scratch;
-    zs__derive(z, &config);
-    p = zs__plan_for(z, 1, 64, zs__meta_minimum(z));
-    bytes = 64 + p.bytes + 2 * ZS__CHUNK_BYTES; /* whatever the buffer's own alignment is */
-    return bytes;
+    s = zs__shape_of(&config);
+    return 64 + zs__plan_for(&s, 1, 64, zs__meta_minimum(&s)).bytes + 2 * ZS__CHUNK_BYTES; /* wherever it begins */
 }
 
-static zs__allocator *zs__create_buffer(const zs__allocator *scratch)
+static zs__allocator *zs__create_buffer(const zs__shape *s)
 {
-    const zslab_config *c = &scratch->config;
+    const zslab_config *c = s->config;
     uintptr_t start = zs__round_up((uintptr_t)c->memory, 64);
     zs__plan p;
     zs__allocator *z = (zs__allocator *)start;
-    if (!zs__buffer_chunks(scratch, (uintptr_t)c->memory, c->memory_bytes, &p))
+    if (!zs__buffer_chunks(s, (uintptr_t)c->memory, c->memory_bytes, &p))
         return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     zs__zero((void *)start, p.bytes);
-    zs__copy(z, scratch, sizeof *z);
+    zs__derive(z, s);
     zs__place_all(z, &p, (char *)start);
     z->meta_committed = z->meta_end;
     z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
@@ -10290,20 +10382,20 @@ static zs__allocator *zs__create_buffer(const zs__allocator *scratch)
 
 /* Address space for what is made as it is needed: a thread may have a row in every epoch there is, also where the range
    is small, as long as all that takes no more than a quarter of it. */
-static size_t zs__meta_room(const zs__allocator *scratch, size_t range)
+static size_t zs__meta_room(const zs__shape *s, size_t range)
 {
-    size_t rows = 64 + scratch->epoch_count, fit = range / 4 / (scratch->row_bytes + 64);
+    size_t rows = 64 + s->config->epoch_count, fit = range / 4 / (s->row_bytes + 64);
     rows = rows < fit ? rows : fit;
     rows = rows > 64 ? rows : 64;
-    return range / 32 + scratch->heap_bytes * 16 + (scratch->row_bytes + 64) * rows + zs__samples_bytes(scratch);
+    return range / 32 + s->heap_bytes * 16 + (s->row_bytes + 64) * rows + zs__samples_bytes(s->config);
 }
 
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */
-static zs__allocator *zs__create_reserved(zs__allocator *scratch)
+static zs__allocator *zs__create_reserved(const zs__shape *s)
 {
-    const zslab_config *c = &scratch->config;
+    const zslab_config *c = s->config;
     size_t range = c->reserve_bytes ? c->reserve_bytes : ZS__RESERVE_BYTES;
-    size_t page = scratch->page_bytes, align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
+    size_t page = zs__os_page_bytes(), align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
     size_t meta_bytes, align_range;
     char *meta = NULL, *base = NULL;
     zs__plan p;
@@ -10315,8 +10407,8 @@ static zs__allocator *zs__create_reserved(zs__allocator *scratch)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
     for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
-        meta_bytes = zs__meta_room(scratch, range);
-        p = zs__plan_for(scratch, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
+        meta_bytes = zs__meta_room(s, range);
+        p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
         meta = (char *)c->os.reserve(c->os.user, p.bytes, page);
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
@@ -10335,7 +10427,7 @@ static zs__allocator *zs__create_reserved(zs__allocator *scratch)
         return (zs__allocator *)zs__fail_null(ZSLAB_E_NOMEM);
     }
     z = (zs__allocator *)(void *)meta;
-    zs__copy(z, scratch, sizeof *z);
+    zs__derive(z, s);
     zs__place_all(z, &p, meta);
     z->base = base;
     z->reserved_meta = meta;
@@ -10399,25 +10491,16 @@ static zs__allocator *zs__create_failed(zs__allocator *z, zslab_result r)
 static zs__allocator *zs__create(const zslab_config *given)
 {
     zslab_config config = zs__config_defaults(given);
-    union {
-        char bytes[sizeof(zs__allocator)];
-        uint64_t align;
-    } storage; /* a scratch allocator: what follows from the configuration alone */
-    zs__allocator *scratch = (zs__allocator *)(void *)&storage, *z;
+    zs__shape shape;
+    zs__allocator *z;
     uint32_t q;
     if (given && !zs__config_valid(given))
         return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     zs__fork_check_process();
     if (ZSLAB_NO_OS && !given) /* the one without memory that zs__config_valid does not see */
         return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
-    zs__derive(scratch, &config);
-    scratch->page_bytes = zs__os_page_bytes();
-    scratch->key = zs__os_random() | 1;
-    scratch->fence_ready = zs__os_fence_ready() == 0;
-    scratch->own_fence = scratch->rss_policy && !scratch->fence_ready && !scratch->shared;
-    scratch->always_slow |= scratch->own_fence;
-    scratch->guarded |= scratch->own_fence; /* frees fence for themselves too, on the cold path */
-    z = config.memory ? zs__create_buffer(scratch) : zs__create_reserved(scratch);
+    shape = zs__shape_of(&config);
+    z = config.memory ? zs__create_buffer(&shape) : zs__create_reserved(&shape);
     if (!z)
         return NULL;
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);

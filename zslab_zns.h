@@ -1654,7 +1654,8 @@ static zslab_result zs__zns_file_allocate(zs__zns_file *f, uint64_t bytes, uint6
 static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry,
                                         uint64_t block_device)
 {
-    uint8_t super[4096];
+    const size_t block_bytes = 4096;
+    uint8_t *super;
     uint64_t at;
     int rc = 0;
     zslab_result r;
@@ -1666,11 +1667,12 @@ static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometr
     r = zs__zns_file_allocate(f, f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count,
                               block_device);
     if (r != ZSLAB_OK) return r;
-    memset(super, 0, sizeof super);
-    for (at = sizeof super; at < f->map_bytes && !rc; at += sizeof super)
-        rc = zs__zns_file_pwrite(f, super, sizeof super, at);
+    if ((super = (uint8_t *)(calloc)(1, block_bytes)) == NULL) return ZSLAB_E_NOMEM;
+    for (at = block_bytes; at < f->map_bytes && !rc; at += block_bytes)
+        rc = zs__zns_file_pwrite(f, super, block_bytes, at);
     zs__zns_file_super(&f->geometry, f->data_at, super);
-    if (!rc) rc = zs__zns_file_pwrite(f, super, sizeof super, 0);
+    if (!rc) rc = zs__zns_file_pwrite(f, super, block_bytes, 0);
+    (free)(super);
     return (zslab_result)-rc;
 }
 
