@@ -2568,9 +2568,11 @@ static inline void zs__happens(zs__allocator *z, zslab_epoch e, zslab_epoch_even
 ZSLAB_API ZS__NOINLINE void *zs__malloc_slow(zs__allocator *z, size_t size);
 ZSLAB_API ZS__NOINLINE void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e);
 ZSLAB_API ZS__NOINLINE void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, void *p);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zs__allocator *z, void *p);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
-ZSLAB_API ZS__NOINLINE zslab_result zs__free_drained(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state,
+                                                    uint64_t stamp);
+ZSLAB_API ZS__NOINLINE zslab_result zs__free_drained(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state,
+                                                     uint64_t stamp);
 ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, uint64_t was);
 
 #if defined(ZS__TLS_INCLUDE) /* the interleaving checker: one block per simulated thread */
@@ -2604,6 +2606,34 @@ static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
 #endif /* ZS__TLS_INCLUDE */
 #endif
 
+/* The next slot of a bin, marked LIVE; NULL: neither the magazine nor the current slab has one. */
+static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
+{
+    zs__entry *top = bin->top;
+    void *p;
+    if (ZS__LIKELY(top != bin->bottom)) {
+        bin->top = --top;
+        p = top->p;
+        zs__store_rel_u8(top->state, ZS__LIVE); /* release: the record. Pairs with the acquire in zs__free_fast */
+    } else {
+        uint64_t avail = bin->avail;
+        uint8_t *states = bin->states;
+        size_t bytes = bin->size, slot;
+        if (ZS__UNLIKELY(!avail))
+            return NULL;
+        slot = zs__ctz(avail);
+        p = bin->slots + slot * bytes;
+        bin->avail = avail & (avail - 1);
+        ZS__PREFETCH_WRITE((char *)p + bytes);
+        zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
+    }
+    ZS__ASSUME(p != NULL);
+    zs__total_alloc(bin);
+    zs__tell_object(p, bin->size);
+    zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
+    return p;
+}
+
 #if !ZSLAB_NO_TLS
 /* Push-or-list, for the owner: the magazine, or the slab's word when that is full. */
 static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bin, void *p, uint8_t *state)
@@ -2627,8 +2657,8 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bi
 
 /* free: 11 loads, 4 stores, 7 branches. Another's slot keeps its state until it is stored once, as REMOTE. Our own
    goes FREE first and the row is looked at again after: a closer that points chunks at the draining row and then
-   fences has either seen the state, or we see the row. [EPOCH-3] */
-static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
+   fences has either seen the state, or we see the row. [EPOCH-3] heap: an explicit one; NULL: the thread's. */
+static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, zslab_heap *heap, void *p)
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
     if (ZS__LIKELY(offset < z->range_bytes)) {
@@ -2640,13 +2670,14 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
         if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE)) {
             if (ZS__LIKELY(stamp == zs__load_u64(&zs__round_at(z, stamp)->word))) {
                 zs__row *row = (zs__row *)zs__load_ptr(&c->row);
-                if (ZS__UNLIKELY(zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread))) {
+                if (ZS__UNLIKELY(heap ? row->heap != heap
+                                      : zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread))) {
                     /* its owner may have bound the chunk to another class in the same round, if this is a double
                        free: a live state is then of the new binding, and the record behind it is the new one */
                     if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
-                        return zs__free_cold(z, p);
+                        return zs__free_cold(z, heap, p);
                     zs__taken(z, p);
-                    return zs__free_remote(z, c, state, stamp);
+                    return zs__free_remote(z, heap, c, state, stamp);
                 }
                 zs__taken(z, p);
                 if (ZS__TOLD)
@@ -2655,40 +2686,21 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, void *p)
                 zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: nobody else changes its class */
                     return zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
-                return zs__free_drained(z, c, state, stamp);
+                return zs__free_drained(z, heap, c, state, stamp);
             }
         }
     }
-    return zs__free_cold(z, p);
+    return zs__free_cold(z, heap, p);
 }
 
 /* From an open row: 7 loads, 2 stores, 3 branches when the magazine has a slot. e: the epoch asked for, 0: the
    row's, whichever it is. */
 static ZS__ALWAYS_INLINE void *zs__row_malloc(zs__allocator *z, zs__row *row, size_t size, zslab_epoch e)
 {
-    zs__bin *bin = zs__bin_for(z, row, size);
-    zs__entry *top = bin->top;
+    void *p = zs__bin_pop(zs__bin_for(z, row, size));
     uint64_t gate;
-    void *p;
-    if (ZS__LIKELY(top != bin->bottom)) {
-        bin->top = --top;
-        p = top->p;
-        zs__store_rel_u8(top->state, ZS__LIVE); /* release: the record. Pairs with the acquire in zs__free_fast */
-    } else {
-        uint64_t avail = bin->avail;
-        uint8_t *states = bin->states;
-        size_t bytes = bin->size, slot;
-        if (ZS__UNLIKELY(!avail))
-            return e ? zs__malloc_epoch_slow(z, size, e) : zs__malloc_slow(z, size);
-        slot = zs__ctz(avail);
-        p = bin->slots + slot * bytes;
-        bin->avail = avail & (avail - 1);
-        ZS__PREFETCH_WRITE((char *)p + bytes);
-        zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
-    }
-    zs__total_alloc(bin);
-    zs__tell_object(p, bin->size);
-    zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
+    if (ZS__UNLIKELY(!p))
+        return e ? zs__malloc_epoch_slow(z, size, e) : zs__malloc_slow(z, size);
     gate = zs__load_u64(&row->gate);
     if (ZS__LIKELY(e ? gate == e : gate != 0))
         return p;
@@ -2756,7 +2768,7 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
 /* The names stay functions for whoever takes their address. */
 #define zslab_malloc(z, size) zs__malloc_public(zs__own(z), (size))
 #define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_public(zs__own(z), (size), (epoch))
-#define zslab_free(z, p) zs__free_fast(zs__own(z), (p))
+#define zslab_free(z, p) zs__free_fast(zs__own(z), NULL, (p))
 #endif
 #if ZSLAB_INLINE || ZSLAB_STATIC
 #define zslab_handle_get(z, h) zs__handle_get_fast(zs__own_const(z), (h))
@@ -4710,6 +4722,13 @@ static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
     return (zs__row *)zs__load_acq_ptr(&heap->row_of[place]); /* acquire: pairs with zs__row_attach */
 }
 
+/* The row of an epoch that is open to this heap: what every allocation in a given epoch tests first. */
+static inline zs__row *zs__row_open(const zslab_heap *heap, zslab_epoch e)
+{
+    zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
+    return row && e && zs__load_u64(&row->gate) == e ? row : NULL;
+}
+
 #if !ZSLAB_NO_TLS
 static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
@@ -6437,14 +6456,7 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
     if (ZS__LIKELY(size - 1 < ZS__CLASS_BYTES_MAX)) {
         zs__row *row = zs__tls()->row;
         if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
-            zs__bin *bin = zs__bin_for(z, row, size);
-            if (ZS__LIKELY(bin->top != bin->bottom)) {
-                bin->top--;
-                zs__total_alloc(bin);
-                p = bin->top->p;
-                zs__tell_object(p, bin->size);
-                zs__store_rel_u8(bin->top->state, ZS__LIVE); /* release: as in zs__row_malloc */
-                zs__compiler_barrier(); /* [GATE-1] */
+            if (ZS__LIKELY((p = zs__bin_pop(zs__bin_for(z, row, size))) != NULL)) {
                 if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
                     return p;
                 zs__undo(z, p);
@@ -6466,9 +6478,15 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
     void *p;
     if (!e)
         return zs__fail_no_epoch(size);
-    if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z &&
-        zs__load_u64(&tls->given->gate) == e && (p = zs__refill_quick(tls->given, size)) != NULL)
-        return p;
+    if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z) {
+        if (zs__load_u64(&tls->given->gate) == e) {
+            if ((p = zs__refill_quick(tls->given, size)) != NULL)
+                return p;
+        } else if ((row = zs__row_open(tls->row->heap, e)) != NULL) { /* another epoch's turn */
+            tls->given = row;
+            return zs__row_malloc(z, row, size, e);
+        }
+    }
     heap = zs__heap_mine(z);
     if (!heap)
         return NULL;
@@ -6492,19 +6510,20 @@ ZSLAB_API void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, vo
     return zs__heap_alloc(heap, size, e);
 }
 
-ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
+ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     if (ZS__TOLD) {
         size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states)), size = zs__chunk_class(z, c)->size;
         zs__tell_gone(zs__chunk_base(z, (size_t)(c - z->chunks)) + slot * size, size);
     }
-    return zs__free_to_owner(z, zs__heap_freeing(z), c, state, stamp);
+    return zs__free_to_owner(z, heap ? heap : zs__heap_freeing(z), c, state, stamp);
 }
 
 /* Our own slot, in a chunk that a closer has pointed at the draining row meanwhile. */
-ZSLAB_API zslab_result zs__free_drained(zs__allocator *z, zs__chunk *c, uint8_t *state, uint64_t stamp)
+ZSLAB_API zslab_result zs__free_drained(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state,
+                                        uint64_t stamp)
 {
-    zs__count_away(z, zs__heap_freeing(z), zs__load_u16(&c->cls));
+    zs__count_away(z, heap ? heap : zs__heap_freeing(z), zs__load_u16(&c->cls));
     return zs__drain_free(z, c, (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), stamp);
 }
 #endif /* !ZSLAB_NO_TLS */
@@ -9437,17 +9456,27 @@ ZSLAB_API void *zslab_malloc_epoch(zslab *self, size_t size, zslab_epoch epoch)
     return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
 }
 
-ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
+static zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p)
 {
-    return zs__free_checked(zs__own(z), NULL, p);
-}
-#else
-ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, void *p)
-{
-    return zs__free_checked(z, NULL, p);
+    return zs__free_checked(z, heap, p);
 }
 
-static void *zs__malloc_unseen(zs__allocator *z, size_t size)
+ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
+{
+    return zs__free_by(zs__own(z), NULL, p);
+}
+#else
+static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p)
+{
+    return zs__free_fast(z, heap, p);
+}
+
+ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p)
+{
+    return zs__free_checked(z, heap, p);
+}
+
+static ZS__ALWAYS_INLINE void *zs__malloc_unseen(zs__allocator *z, size_t size)
 {
     return zs__malloc_fast(z, size);
 }
@@ -9464,24 +9493,16 @@ ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
 
 ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
 {
-    return zs__free_fast(zs__own(z), p);
+    return zs__free_fast(zs__own(z), NULL, p);
 }
 #endif
-
-/* The row of an epoch that is open to this heap: what every allocation in a given epoch tests first. */
-static inline zs__row *zs__row_open(const zslab_heap *heap, zslab_epoch e)
-{
-    zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
-    return row && e && zs__load_u64(&row->gate) == e ? row : NULL;
-}
 
 /* Allocation in a given epoch: as zs__malloc_fast, from the row of that epoch. */
 static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
 {
     zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, e);
     if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
-        void *p = zs__bin_take(heap, zs__bin_for(heap->z, row, size), ZS__LIVE);
-        zs__compiler_barrier(); /* [GATE-1] */
+        void *p = zs__bin_pop(zs__bin_for(heap->z, row, size));
         if (ZS__LIKELY(p != NULL)) {
             if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
                 return p;
@@ -9491,13 +9512,46 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
     return zs__heap_alloc(heap, size, e);
 }
 
+/* The class of a plain live object; 0: look closer. The same look as zs__free_fast's, and pairs as there. */
+static inline size_t zs__usable_fast(const zs__allocator *z, const void *p)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
+    if (ZS__LIKELY(offset < z->range_bytes)) {
+        const zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: the record it stands for. Pairs with zs__chunk_bind */
+        zs__recip recip = zs__load_recip(&c->recip);
+        uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
+        const uint8_t *state = (const uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
+        size_t bytes = zs__chunk_class(z, c)->size;
+        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE &&
+                       stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_recip(&c->recip) == recip))
+            return bytes;
+    }
+    return 0;
+}
+
+/* Zeros for a small object, in stores of a known size: a call of memset costs more than they do. */
+static inline void zs__zero_small(void *p, size_t bytes)
+{
+    char *to = (char *)p, *end = to + bytes;
+    if (ZS__UNLIKELY(bytes < 16 || bytes > 512)) {
+        zs__zero(p, bytes);
+        return;
+    }
+    for (; end - to >= 64; to += 64)
+        zs__zero(to, 64);
+    for (; end - to >= 16; to += 16)
+        zs__zero(to, 16);
+    zs__zero(end - 16, 16);
+}
+
 ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
 {
     zs__allocator *z = zs__own(self);
     size_t bytes = zs__mul_clamp(count, size);
-    void *p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zslab_malloc(z, bytes);
-    if (p)
-        zs__zero(p, bytes);
+    void *p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
+    if (ZS__LIKELY(p != NULL))
+        zs__zero_small(p, bytes);
     return p;
 }
 
@@ -9531,6 +9585,9 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     zslab_result r;
     zslab_heap *heap;
     void *q;
+    size_t have = zs__usable_fast(z, p);
+    if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
+        return p;
     if (!p)
         return zslab_malloc(z, size);
     if (!size)
@@ -9545,12 +9602,12 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = zs__heap_mine(z);
-    q = heap ? zs__given(z, zs__heap_alloc(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
+    q = heap ? zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
     if (!q)
         return NULL;
     zs__tag_set(z, q, zs__tag_at(z, at.state));
     zs__copy(q, p, at.k->size < size ? at.k->size : size);
-    zslab_free(z, p);
+    zs__free_by(z, NULL, p);
     return q;
 }
 
@@ -9569,8 +9626,11 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *self, size_t alignment, size_t size)
 ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
 {
     zs__allocator *z = zs__own(self);
+    size_t have = zs__usable_fast(z, p);
     zs__spot at;
     zslab_result r;
+    if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
+        return zs__free_by(z, NULL, p);
     if (!p || zs__is_fallback(z, p))
         return zslab_free(z, p);
     r = zs__locate(z, p, &at);
@@ -9579,13 +9639,41 @@ ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
     return r == ZSLAB_OK ? zslab_free(z, p) : zs__misuse(z, r, p, 0);
 }
 
+#if !ZSLAB_NO_TLS
+/* What the row's bin has at hand, each object as zs__row_malloc takes one; how many. */
+static size_t zs__row_malloc_batch(zs__allocator *z, zs__row *row, size_t size, size_t count, void **out)
+{
+    zs__bin *bin = zs__bin_for(z, row, size);
+    size_t i;
+    for (i = 0; i < count; i++) {
+        void *p = zs__bin_pop(bin);
+        if (!p)
+            break;
+        if (ZS__UNLIKELY(!zs__load_u64(&row->gate))) {
+            zs__undo(z, p);
+            break;
+        }
+        out[i] = zs__given(z, p, size);
+    }
+    return i;
+}
+#endif
+
 ZSLAB_API size_t zslab_malloc_batch(zslab *self, size_t size, size_t count, void **out)
 {
     zs__allocator *z = zs__own(self);
-    size_t i;
-    for (i = 0; i < count; i++)
-        if ((out[i] = zslab_malloc(z, size)) == NULL)
+    size_t i = 0;
+    while (i < count) {
+#if !ZSLAB_NO_TLS
+        if (zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)
+            i += zs__row_malloc_batch(z, zs__tls()->row, size, count - i, out + i);
+        if (i == count)
             break;
+#endif
+        if ((out[i] = zs__given(z, zs__malloc_unseen(z, size), size)) == NULL)
+            break;
+        i++;
+    }
     return i;
 }
 
@@ -9594,26 +9682,8 @@ ZSLAB_API size_t zslab_free_batch(zslab *self, void *const *p, size_t count)
     zs__allocator *z = zs__own(self);
     size_t i, freed = 0;
     for (i = 0; i < count; i++)
-        freed += p[i] && zslab_free(z, p[i]) == ZSLAB_OK;
+        freed += p[i] && zs__free_by(z, NULL, p[i]) == ZSLAB_OK;
     return freed;
-}
-
-/* The class of a plain live object; 0: look closer. The same look as zs__free_fast's, and pairs as there. */
-static inline size_t zs__usable_fast(const zs__allocator *z, const void *p)
-{
-    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
-    if (ZS__LIKELY(offset < z->range_bytes)) {
-        const zs__chunk *c = z->chunks + (offset >> ZSLAB_CHUNK_SHIFT);
-        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: the record it stands for. Pairs with zs__chunk_bind */
-        zs__recip recip = zs__load_recip(&c->recip);
-        uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
-        const uint8_t *state = (const uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
-        size_t bytes = zs__chunk_class(z, c)->size;
-        if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE &&
-                       stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_recip(&c->recip) == recip))
-            return bytes;
-    }
-    return 0;
 }
 
 ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
@@ -10116,7 +10186,7 @@ ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epo
 
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
 {
-    return zs__free_checked(heap->z, heap->z->shared ? NULL : heap, p);
+    return zs__free_by(heap->z, heap->z->shared ? NULL : heap, p);
 }
 
 ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)

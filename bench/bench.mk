@@ -2,7 +2,7 @@
 
 # A bench is bench/bench_<question>.c, or bench/<question>.c built once for each form of an allocator (allocator.h).
 MINUTES = 5
-BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs tails threads memory replay,$(q)_malloc $(q)_inline) \
+BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs calls tails threads memory replay,$(q)_malloc $(q)_inline) \
               pairs_bump pairs_static pairs_called trace_record.so) build/libzslab_malloc.so
 BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats)
 BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
@@ -31,9 +31,10 @@ bench: $(BENCHES) ## everything against every allocator present, five minutes; b
 bench-quick: $(BENCHES) ## one short round of the same: shows that it runs
 	$(BENCH) --quick --out build/bench/quick $(ARGS)
 
-bench-pairs bench-tails bench-threads bench-memory bench-traces: $(BENCH_FORMS)
+bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces: $(BENCH_FORMS)
 	$(BENCH) --minutes $(MINUTES) --only $(@:bench-%=%) --out build/bench/$(@:bench-%=%) $(ARGS)
 bench-pairs: ## ns per allocate+free pair
+bench-calls: ## calloc, realloc, aligned_alloc, batches, heaps, domains
 bench-tails: ## how long a single call can take
 bench-threads: ## what more threads gain
 bench-memory: ## peak, fragmentation, startup, threads, the way back
@@ -63,5 +64,5 @@ bench-zns: build/bench/bench_zns ## the store against pwrite + crc, recovery aga
 	build/bench/bench_zns -o build/bench/zns.csv -s build/bench/zns.svg $(ARGS)
 	@cat build/bench/zns.csv
 
-.PHONY: bench bench-quick bench-pairs bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
+.PHONY: bench bench-quick bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
         bench-stats readme-results bench-zns churn soak

@@ -132,6 +132,12 @@ class Bench:
                     continue
                 yield self.job("pairs", row, c, row, ms, "const")
 
+    def jobs_calls(self, _, compared):
+        ms = 4 if self.quick else 20
+        for row in report.CALL_ROWS + report.OWN_CALL_ROWS:
+            for c in compared[:1] if row in report.OWN_CALL_ROWS else compared:
+                yield self.job("calls", row, c, row, ms)
+
     def jobs_tails(self, _, compared):
         thousand = 60 if self.quick else 500
         for row in report.TAIL_ROWS + ["quiet"]:
