@@ -691,6 +691,39 @@ static uint32_t zs__zns_crc(uint32_t crc, const void *p, size_t n)
     return zs__zns_crc_soft(crc, (const uint8_t *)p, n);
 }
 
+/* [CRC-2] Where one bit flipped, `diff` (the crc that stands there ^ the crc of what was read) says which: no two
+           bits of less than 2^31 have the same. Two flips look like none of them, nearly always three, too.
+   The byte of `a` followed by `b`, with the bit to flip back in *out_bit; NULL: it was more than one. */
+static uint8_t *zs__zns_crc_culprit(uint8_t *a, size_t an, uint8_t *b, size_t bn, uint32_t diff, uint8_t *out_bit)
+{
+    uint32_t seen[8], i;
+    size_t n = an + bn;
+    for (i = 0; i < 8; i++) seen[i] = zs__zns_crc_table[0][1u << i]; /* a bit of the last byte */
+    while (n--) {
+        for (i = 0; i < 8; i++) {
+            if (seen[i] == diff) {
+                *out_bit = (uint8_t)(1u << i);
+                return n < an ? a + n : b + (n - an);
+            }
+            seen[i] = seen[i] >> 8 ^ zs__zns_crc_table[0][seen[i] & 255]; /* and of the byte before */
+        }
+    }
+    return NULL;
+}
+
+/* `n` bytes whose crc should be `want`: 0 they are whole, 1 they are again after flipping one bit (of the crc
+   itself, too), -1 they are not. */
+static int zs__zns_crc_mend(uint8_t *p, size_t n, uint32_t want)
+{
+    uint32_t diff = zs__zns_crc(0, p, n) ^ want;
+    uint8_t bit = 0, *at;
+    if (!diff) return 0;
+    if (zs__is_pow2(diff)) return 1;
+    at = zs__zns_crc_culprit(p, n, NULL, 0, diff, &bit);
+    if (at) *at ^= bit;
+    return at ? 1 : -1;
+}
+
 /* Copies and sums: what an append into a packing buffer costs. Short ones in one pass; of long ones a piece is
    summed while the nearest cache still has it from the copy, which moves whole cache lines. */
 static uint32_t zs__zns_crc_copy(uint8_t *to, const uint8_t *from, size_t n)
@@ -762,10 +795,30 @@ typedef struct zs__zns_io { /* one append; with a queue it may be under way betw
     uint32_t done; /* rc, or res, is final */
 } zs__zns_io;
 
+/* What the device was told last about the store: where recovery may begin to doubt, and what a reader beside the
+   writer may show. */
+typedef struct zs__zns_note {
+    uint64_t synced;         /* frame sequences below this were covered by a flush */
+    uint64_t serial;         /* of the last frame of the metadata log that was; 0: no note */
+    uint64_t live_hash;      /* of the epochs living then, and how many: see zs__zns_head */
+    uint32_t live, resets;   /* resets: of all zones, by the device */
+} zs__zns_note;
+
+#define ZS__ZNS_SICK_TABLE 1u /* a zone's entry is damaged */
+#define ZS__ZNS_SICK_SHORT 2u /* the file is shorter than its zones */
+#define ZS__ZNS_SICK_SUPER 4u /* the superblock was damaged and is known all the same */
+
 typedef struct zs__zns_dev {
     zslab_zns_ops ops;
     void *user;
     uint32_t uses_append;
+    uint32_t sick;   /* ZS__ZNS_SICK_*: found when the device was opened */
+    uint32_t beside; /* another process has it open for writing */
+    int (*note)(void *user, const zs__zns_note *n);
+    void (*noted)(void *user, zs__zns_note *out);   /* as it is now; NULL both: the device keeps none */
+    void (*distrust)(void *user); /* from now on all zones are full of what may be data, none is written */
+    int (*mend)(void *user, const uint8_t *keep); /* ends that: zones to keep are full, others as the table says */
+    int (*look)(void *user, uint32_t *out_resets); /* beside a writer: the table anew; each zone's resets */
     int (*reset_range)(void *user, uint32_t first, uint32_t count); /* NULL: zone by zone */
     void (*begin)(void *user, zs__zns_io *io); /* an append, left under way; NULL: there is no queue */
     int (*wait)(void *user, zs__zns_io *io, int block); /* 1: done, rc and at are set; 0: not yet (block 0) */
@@ -1002,18 +1055,24 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
 #endif /* ZSLAB_ZNS_USE_URING */
 
 /* ---- >>seam-file -----------------------------------------------------------
-   A regular file that behaves like a zoned drive: superblock, zone table, data. The zone table is a
-   shared mapping, one 64-bit word a zone: blocks written << 8 | condition, moved by compare-and-swap,
-   so it survives the process being killed and an append that meets a reset lands where a drive's would.
+   A regular file that behaves like a zoned drive: superblock, zone table, data. The zone table is kept in
+   memory, one 64-bit word a zone: blocks written << 8 | condition, moved by compare-and-swap, so that an
+   append that meets a reset lands where a drive's would. What changed is written to the file before the
+   operation returns: it survives the process being killed, and no page of a mapping can fault.
    [FILE-1] An append owns the blocks between the old and the new write pointer: nobody else writes them.
    [FILE-2] active_count and open_count are changed with the lock held, when a condition changes.
+   [FILE-3] an entry is written with table_lock held, from the word as it is then: the file never goes back.
    Faults strike by operation count. The volatile cache keeps unflushed blocks in memory; a crash keeps
    or drops each by seed and pulls write pointers back to somewhere between flushed and written.     */
 #if ZSLAB_ZNS_HAS_FILE
 
-#define ZS__ZNS_FILE_MAGIC "ZSLBFILE"
-#define ZS__ZNS_FILE_ENTRY 32u /* bytes a zone: u64 word, u32 resets, rest zero */
-#define ZS__ZNS_FILE_ORDER 0x01020304u
+#define ZS__ZNS_FILE_MAGIC   "ZSLBFILE"
+#define ZS__ZNS_FILE_VERSION 2u  /* of superblock and table; 1: entries without crc, no note, no second superblock */
+#define ZS__ZNS_FILE_ENTRY   32u /* bytes a zone: u64 word, u32 resets, u32 crc of these and the zone, rest zero */
+#define ZS__ZNS_FILE_ORDER   0x01020304u
+#define ZS__ZNS_FILE_NOTE_AT 512u
+#define ZS__ZNS_FILE_NOTE    40u /* bytes: 4 x u64 as in zs__zns_note, u32 living epochs, u32 crc of 0-35 */
+#define ZS__ZNS_FILE_SEARCH  1024u /* pages behind the first that may hold the second superblock */
 
 typedef struct zs__zns_cache { /* the volatile cache of one zone */
     uint8_t **block;           /* capacity_blocks entries, NULL where flushed */
@@ -1023,10 +1082,15 @@ typedef struct zs__zns_cache { /* the volatile cache of one zone */
 
 typedef struct zs__zns_file {
     zslab_zns_geometry geometry;
-    zs__u64 capacity_blocks, data_at;
-    uint8_t *map;
-    size_t map_bytes;
+    zs__u64 capacity_blocks, data_at, bytes; /* bytes: of the file; 0: a device without zones */
+    zs__u64 *word, *saved; /* the table: as it is, as it stands in the file */
+    uint32_t *resets;
+    size_t table_bytes;
+    char *path;      /* of a file made by this open, until the first flush: then NULL */
+    zs__lock table_lock; /* [FILE-3] saved, resets; taken with lock held or alone */
     int fd, writable, generic;
+    uint32_t version, sick, distrusted;
+    zs__u64 all_resets;
     zs__lock lock;                     /* conditions' counts; all of the cache */
     uint32_t active_count, open_count; /* [FILE-2] */
     zs__u64 op_count;                  /* operations so far */
@@ -1043,7 +1107,7 @@ typedef struct zs__zns_file {
 
 static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone)
 {
-    return (uint64_t *)(void *)(f->map + 4096 + (size_t)zone * ZS__ZNS_FILE_ENTRY);
+    return &f->word[zone];
 }
 
 static int zs__zns_file_is_open(uint32_t condition)
@@ -1053,28 +1117,6 @@ static int zs__zns_file_is_open(uint32_t condition)
 static int zs__zns_file_is_active(uint32_t condition)
 {
     return condition == ZSLAB_ZNS_OPEN || condition == ZSLAB_ZNS_CLOSED;
-}
-
-/* Lock held. Sets a zone's word and keeps the counts. */
-static void zs__zns_file_set(zs__zns_file *f, uint32_t zone, uint64_t was, uint64_t now)
-{
-    uint32_t a = (uint32_t)(was & 255), b = (uint32_t)(now & 255);
-    f->active_count += (uint32_t)zs__zns_file_is_active(b) - (uint32_t)zs__zns_file_is_active(a);
-    f->open_count += (uint32_t)zs__zns_file_is_open(b) - (uint32_t)zs__zns_file_is_open(a);
-    zs__store_rel_u64(zs__zns_file_word(f, zone), now); /* release: pairs with the loads of words */
-}
-
-/* Lock held. Lets the condition change to `condition`, whatever the write pointer does meanwhile. */
-static void zs__zns_file_turn(zs__zns_file *f, uint32_t zone, uint32_t condition)
-{
-    uint64_t *word = zs__zns_file_word(f, zone), was = zs__load_acq_u64(word), now;
-    do /* acquire above and in the CAS: pairs with stores of words by other threads */
-        now = (was & ~(uint64_t)255) | condition;
-    while (!zs__cas_u64(word, &was, now));
-    f->active_count +=
-        (uint32_t)zs__zns_file_is_active(condition) - (uint32_t)zs__zns_file_is_active((uint32_t)(was & 255));
-    f->open_count +=
-        (uint32_t)zs__zns_file_is_open(condition) - (uint32_t)zs__zns_file_is_open((uint32_t)(was & 255));
 }
 
 static int zs__zns_file_pwrite(zs__zns_file *f, const void *p, size_t n, uint64_t at)
@@ -1089,6 +1131,65 @@ static int zs__zns_file_pwrite(zs__zns_file *f, const void *p, size_t n, uint64_
         at += (uint64_t)did;
     }
     return 0;
+}
+
+static uint32_t zs__zns_file_entry(uint8_t *p, uint64_t word, uint32_t resets, uint32_t zone)
+{
+    uint8_t sum[16];
+    memset(p, 0, ZS__ZNS_FILE_ENTRY);
+    memcpy(p, &word, 8);
+    memcpy(p + 8, &resets, 4);
+    memcpy(sum, p, 12);
+    zs__zns_put32(sum + 12, zone);
+    zs__zns_put32(p + 12, zs__zns_crc(0, sum, sizeof sum));
+    return zs__zns_get32(p + 12);
+}
+
+/* Writes a zone's entry to the file unless it stands there already. [FILE-3] */
+static int zs__zns_file_save(zs__zns_file *f, uint32_t zone)
+{
+    uint8_t entry[ZS__ZNS_FILE_ENTRY];
+    uint64_t word;
+    int rc = 0;
+    zs__lock_take(&f->table_lock);
+    word = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with _set, _turn and appends' CAS */
+    if (word != f->saved[zone]) {
+        if ((word >> 8) < (f->saved[zone] >> 8)) {
+            f->resets[zone]++;
+            f->all_resets++;
+        }
+        (void)zs__zns_file_entry(entry, word, f->resets[zone], zone);
+        /* version 1 has no crc: only the word goes out */
+        rc = zs__zns_file_pwrite(f, entry, f->version == 1 ? 8 : sizeof entry,
+                                 4096 + (uint64_t)zone * ZS__ZNS_FILE_ENTRY);
+        if (!rc) f->saved[zone] = word;
+    }
+    zs__lock_drop(&f->table_lock);
+    return rc;
+}
+
+/* Lock held. Sets a zone's word and keeps the counts. */
+static void zs__zns_file_set(zs__zns_file *f, uint32_t zone, uint64_t was, uint64_t now)
+{
+    uint32_t a = (uint32_t)(was & 255), b = (uint32_t)(now & 255);
+    f->active_count += (uint32_t)zs__zns_file_is_active(b) - (uint32_t)zs__zns_file_is_active(a);
+    f->open_count += (uint32_t)zs__zns_file_is_open(b) - (uint32_t)zs__zns_file_is_open(a);
+    zs__store_rel_u64(zs__zns_file_word(f, zone), now); /* release: pairs with the loads of words */
+    (void)zs__zns_file_save(f, zone);
+}
+
+/* Lock held. Lets the condition change to `condition`, whatever the write pointer does meanwhile. */
+static void zs__zns_file_turn(zs__zns_file *f, uint32_t zone, uint32_t condition)
+{
+    uint64_t *word = zs__zns_file_word(f, zone), was = zs__load_acq_u64(word), now;
+    do /* acquire above and in the CAS: pairs with stores of words by other threads */
+        now = (was & ~(uint64_t)255) | condition;
+    while (!zs__cas_u64(word, &was, now));
+    f->active_count +=
+        (uint32_t)zs__zns_file_is_active(condition) - (uint32_t)zs__zns_file_is_active((uint32_t)(was & 255));
+    f->open_count +=
+        (uint32_t)zs__zns_file_is_open(condition) - (uint32_t)zs__zns_file_is_open((uint32_t)(was & 255));
+    (void)zs__zns_file_save(f, zone); /* failing that the file has the condition of before: as good at the next open */
 }
 
 #define ZS__ZNS_FILE_PIECES 8
@@ -1248,6 +1349,7 @@ static int zs__zns_file_report(void *user, uint32_t first, uint32_t count, zslab
         out[i].capacity = f->geometry.zone_capacity_bytes;
         out[i].write_pointer = out[i].start + (word >> 8) * f->geometry.block_bytes;
         out[i].condition = (uint32_t)(word & 255);
+        if (f->distrusted && out[i].condition < ZSLAB_ZNS_FULL) out[i].condition = ZSLAB_ZNS_FULL;
     }
     return 0;
 }
@@ -1344,12 +1446,26 @@ static int zs__zns_file_claim(zs__zns_file *f, uint32_t zone, size_t bytes, uint
     if (!bytes || bytes % f->geometry.block_bytes || bytes > f->geometry.max_append_bytes ||
         zone >= f->geometry.zone_count)
         return -(int)ZSLAB_E_INVALID;
-    if (!f->writable) return -(int)ZSLAB_E_READ_ONLY;
+    if (!f->writable || f->distrusted) return -(int)ZSLAB_E_READ_ONLY;
     if (hit && kind != ZSLAB_ZNS_FAULT_HOLE && kind != ZSLAB_ZNS_FAULT_CRASH)
         return zs__zns_file_suffer(f, hit, zone);
     rc = zs__zns_file_reserve(f, zone, bytes / f->geometry.block_bytes, block);
-    if (!rc && kind == ZSLAB_ZNS_FAULT_HOLE) rc = -(int)ZSLAB_E_IO;
+    if (!rc && kind == ZSLAB_ZNS_FAULT_HOLE) {
+        (void)zs__zns_file_save(f, zone);
+        rc = -(int)ZSLAB_E_IO;
+    }
     return rc && f->generic ? -(int)ZSLAB_E_IO : rc;
+}
+
+/* The end of an append: what was written counts, and the file says so; what failed gives its blocks back unless
+   another append stands behind it. */
+static int zs__zns_file_settled(zs__zns_file *f, uint32_t zone, uint64_t block, uint64_t n, int rc)
+{
+    uint64_t was = (block + n) << 8 | ZSLAB_ZNS_OPEN;
+    if (!rc) return zs__zns_file_save(f, zone);
+    (void)zs__cas_u64(zs__zns_file_word(f, zone), &was, block << 8 | ZSLAB_ZNS_OPEN); /* pairs with _reserve */
+    (void)zs__zns_file_save(f, zone);
+    return rc;
 }
 
 static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
@@ -1364,6 +1480,7 @@ static int zs__zns_file_append(void *user, uint32_t zone, const zslab_zns_iov *i
         rc = zs__zns_file_keep(f, zone, block, iov, iov_count);
     else
         rc = zs__zns_file_pwrite_all(f, iov, iov_count, zs__zns_file_place(f, zone, block));
+    rc = zs__zns_file_settled(f, zone, block, zs__zns_iov_bytes(iov, iov_count) / f->geometry.block_bytes, rc);
     if (crash) return zs__zns_file_suffer(f, crash, zone);
     *out_offset = zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
     return rc;
@@ -1416,6 +1533,8 @@ static int zs__zns_file_wait(void *user, zs__zns_io *io, int block)
         if (io->res < 0 || (size_t)io->res != zs__zns_iov_bytes(io->iov, io->iov_count))
             io->rc = zs__zns_file_pwrite_all(f, io->iov, io->iov_count, io->place);
     }
+    io->rc = zs__zns_file_settled(f, io->zone, io->at % f->geometry.zone_bytes / f->geometry.block_bytes,
+                                  zs__zns_iov_bytes(io->iov, io->iov_count) / f->geometry.block_bytes, io->rc);
     if (!io->rc) io->rc = zs__zns_file_dead(f); /* removed meanwhile: nobody was told that it arrived */
     return 1;
 }
@@ -1425,7 +1544,7 @@ static int zs__zns_file_wait(void *user, zs__zns_io *io, int block)
 static int zs__zns_file_read_zone(zs__zns_file *f, uint32_t zone, uint64_t from, uint8_t *to, size_t bytes)
 {
     uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with appends' CAS */
-    uint64_t end = (word >> 8) * f->geometry.block_bytes, i;
+    uint64_t end = (f->distrusted ? f->capacity_blocks : word >> 8) * f->geometry.block_bytes, i;
     size_t have = from >= end ? 0 : (size_t)(end - from < bytes ? end - from : bytes),
            size = f->geometry.block_bytes;
     int rc = 0;
@@ -1472,8 +1591,8 @@ static int zs__zns_file_manage(zs__zns_file *f, uint32_t zone, uint32_t op)
     uint32_t condition;
     int rc = 0;
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
-    if (zone >= f->geometry.zone_count || !f->writable)
-        return -(int)(f->writable ? ZSLAB_E_INVALID : ZSLAB_E_READ_ONLY);
+    if (zone >= f->geometry.zone_count || !f->writable || f->distrusted)
+        return -(int)(f->writable && !f->distrusted ? ZSLAB_E_INVALID : ZSLAB_E_READ_ONLY);
     if (hit && !(hit->kind == ZSLAB_ZNS_FAULT_CRASH && (hit->seed & 1)))
         return zs__zns_file_suffer(f, hit, zone);
     zs__lock_take(&f->lock);
@@ -1520,10 +1639,15 @@ static int zs__zns_file_flush(void *user)
 {
     zs__zns_file *f = (zs__zns_file *)user;
     const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_FLUSH, ZS__ZNS_NONE);
+    struct stat info;
     uint32_t zone;
     int rc = 0, r;
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (hit) return zs__zns_file_suffer(f, hit, ZS__ZNS_NONE);
+    if (f->path) { /* there is a store in it: the file stays */
+        (free)(f->path);
+        f->path = NULL;
+    }
     if (f->cache) { /* the model's durable state is the file itself: no fsync, so that tests stay fast */
         zs__lock_take(&f->lock);
         for (zone = 0; zone < f->geometry.zone_count; zone++) {
@@ -1535,13 +1659,14 @@ static int zs__zns_file_flush(void *user)
     }
     if (!f->writable) return 0;
     if (zs__load_acq_u32(&f->unsynced)) return -(int)ZSLAB_E_IO; /* acquire: pairs with the store below */
-    if (msync(f->map, f->map_bytes, MS_SYNC) ||
 #if defined(__APPLE__)
-        fsync(f->fd))
+    if (fsync(f->fd))
 #else
-        fdatasync(f->fd))
+    if (fdatasync(f->fd))
 #endif
         rc = zs__zns_errno(errno);
+    else if (f->bytes && (fstat(f->fd, &info) || (uint64_t)info.st_size < f->bytes))
+        rc = -(int)ZSLAB_E_IO; /* cut short meanwhile: what was written before may be gone */
     if (rc) zs__store_rel_u32(&f->unsynced, 1); /* release: pairs with the load above */
     return rc;
 }
@@ -1555,11 +1680,15 @@ static void zs__zns_file_close(void *user)
         zs__zns_file_settle(f, zone, NULL);
         (free)(f->cache[zone].block);
     }
-    if (f->map) munmap(f->map, f->map_bytes);
-    if (f->fd >= 0) (close)(f->fd); /* drops the flock */
+    if (f->path) (void)unlink(f->path); /* made by an open that was refused */
+    if (f->fd >= 0) (close)(f->fd);       /* drops the flock */
 #if ZSLAB_ZNS_USE_URING
     zs__zns_queue_close(f->queue);
 #endif
+    (free)(f->path);
+    (free)(f->word);
+    (free)(f->saved);
+    (free)(f->resets);
     (free)(f->cache);
     (free)(f->faults);
     (free)(f->struck);
@@ -1568,13 +1697,14 @@ static void zs__zns_file_close(void *user)
 
 /* Superblock: 0 magic, 8 version, 12 byte order, 16 zone bytes, 24 capacity, 32 zones, 36 block, 40 max open,
    44 max active, 48 max append, 52 fill, 53-55 zero, 56 place of the data in units of 512, 60 crc of 0-59. The
-   table follows at 4096, the data behind it. Table words are in host order: the byte-order field refuses a file
-   from elsewhere. */
-static void zs__zns_file_super(const zslab_zns_geometry *g, uint64_t data_at, uint8_t *p)
+   note stands at 512, the table at 4096, a second superblock on the page behind it, the data behind that. Table
+   words are in host order: the byte-order field refuses a file from elsewhere. */
+static void zs__zns_file_super(const zs__zns_file *f, uint8_t *p)
 {
+    const zslab_zns_geometry *g = &f->geometry;
     uint32_t order = ZS__ZNS_FILE_ORDER;
     memcpy(p, ZS__ZNS_FILE_MAGIC, 8); /* NOLINT(bugprone-not-null-terminated-result): eight bytes, no string */
-    zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
+    zs__zns_put32(p + 8, f->version);
     memcpy(p + 12, &order, 4);
     zs__zns_put64(p + 16, g->zone_bytes);
     zs__zns_put64(p + 24, g->zone_capacity_bytes);
@@ -1584,18 +1714,22 @@ static void zs__zns_file_super(const zslab_zns_geometry *g, uint64_t data_at, ui
     zs__zns_put32(p + 44, g->max_active);
     zs__zns_put32(p + 48, g->max_append_bytes);
     zs__zns_put32(p + 52, g->fill);
-    zs__zns_put32(p + 56, (uint32_t)(data_at / 512));
+    zs__zns_put32(p + 56, (uint32_t)(f->data_at / 512));
     zs__zns_put32(p + 60, zs__zns_crc(0, p, 60));
 }
 
-static zslab_result zs__zns_file_super_read(const uint8_t *p, zslab_zns_geometry *g)
+/* ZSLAB_E_FOREIGN: no superblock; ZSLAB_E_CORRUPT: not a whole one; one flipped bit is mended. */
+static zslab_result zs__zns_file_super_read(zs__zns_file *f, uint8_t *p)
 {
+    zslab_zns_geometry *g = &f->geometry;
+    int mended = zs__zns_crc_mend(p, 60, zs__zns_get32(p + 60));
     uint32_t order;
     memcpy(&order, p + 12, 4);
     if (memcmp(p, ZS__ZNS_FILE_MAGIC, 8) != 0) return ZSLAB_E_FOREIGN;
-    if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || order != ZS__ZNS_FILE_ORDER)
-        return ZSLAB_E_GEOMETRY;
-    if (zs__zns_get32(p + 60) != zs__zns_crc(0, p, 60)) return ZSLAB_E_CORRUPT;
+    if (mended < 0) return ZSLAB_E_CORRUPT;
+    f->version = zs__zns_get32(p + 8);
+    if (!f->version || f->version > ZS__ZNS_FILE_VERSION || order != ZS__ZNS_FILE_ORDER) return ZSLAB_E_GEOMETRY;
+    f->sick |= mended ? ZS__ZNS_SICK_SUPER : 0;
     memset(g, 0, sizeof *g);
     g->zone_bytes = zs__zns_get64(p + 16);
     g->zone_capacity_bytes = zs__zns_get64(p + 24);
@@ -1605,7 +1739,29 @@ static zslab_result zs__zns_file_super_read(const uint8_t *p, zslab_zns_geometry
     g->max_active = zs__zns_get32(p + 44);
     g->max_append_bytes = zs__zns_get32(p + 48);
     g->fill = p[52];
+    f->data_at = (uint64_t)zs__zns_get32(p + 56) * 512;
     return zs__zns_geometry_check(g);
+}
+
+/* The superblock, or the second one where the first is damaged. */
+static zslab_result zs__zns_file_find_super(zs__zns_file *f, uint64_t bytes)
+{
+    uint8_t p[64];
+    uint64_t at;
+    zslab_result r = ZSLAB_E_FOREIGN, other;
+    if (bytes < sizeof p) return r;
+    if (zs__zns_file_pread(f, p, sizeof p, 0)) return ZSLAB_E_IO;
+    r = zs__zns_file_super_read(f, p);
+    for (at = 4096; (r == ZSLAB_E_FOREIGN || r == ZSLAB_E_CORRUPT) && at + sizeof p <= bytes &&
+                    at <= (uint64_t)4096 * ZS__ZNS_FILE_SEARCH;
+         at += 4096) {
+        if (zs__zns_file_pread(f, p, sizeof p, at)) continue;
+        other = zs__zns_file_super_read(f, p);
+        if (other != ZSLAB_OK) continue;
+        f->sick |= ZS__ZNS_SICK_SUPER;
+        return other;
+    }
+    return r;
 }
 
 static int zs__zns_geometry_differs(const zslab_zns_geometry *have, const zslab_zns_geometry *want)
@@ -1620,10 +1776,14 @@ static int zs__zns_geometry_differs(const zslab_zns_geometry *have, const zslab_
            (want->fill && want->fill != have->fill);
 }
 
-static void zs__zns_file_shape(zs__zns_file *f)
+static zslab_result zs__zns_file_shape(zs__zns_file *f)
 {
     f->capacity_blocks = f->geometry.zone_capacity_bytes / f->geometry.block_bytes;
-    f->map_bytes = zs__round_up(4096 + (size_t)f->geometry.zone_count * ZS__ZNS_FILE_ENTRY, 4096);
+    f->table_bytes = zs__round_up((size_t)f->geometry.zone_count * ZS__ZNS_FILE_ENTRY, 4096);
+    f->word = (zs__u64 *)(calloc)(f->geometry.zone_count, sizeof *f->word);
+    f->saved = (zs__u64 *)(calloc)(f->geometry.zone_count, sizeof *f->saved);
+    f->resets = (uint32_t *)(calloc)(f->geometry.zone_count, sizeof *f->resets);
+    return f->word && f->saved && f->resets ? ZSLAB_OK : ZSLAB_E_NOMEM;
 }
 
 /* Where the data of a new file begins: the first block behind a zone's header is a multiple of the append size
@@ -1632,7 +1792,12 @@ static uint64_t zs__zns_file_data_at(const zs__zns_file *f)
 {
     uint64_t step = 4096;
     while (step < f->geometry.max_append_bytes && step < 512u << 10) step *= 2;
-    return (f->map_bytes + f->geometry.block_bytes + step - 1) / step * step - f->geometry.block_bytes;
+    return (8192 + f->table_bytes + f->geometry.block_bytes + step - 1) / step * step - f->geometry.block_bytes;
+}
+
+static uint64_t zs__zns_file_end(const zs__zns_file *f)
+{
+    return f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count;
 }
 
 /* Room for `bytes`, all of it taken now, so that a full host disk is met here and not as a signal later. A block
@@ -1641,84 +1806,201 @@ static zslab_result zs__zns_file_allocate(zs__zns_file *f, uint64_t bytes, uint6
 {
     int rc;
     if (block_device) return bytes > block_device ? ZSLAB_E_NO_SPACE : ZSLAB_OK;
-    if (ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
     rc = posix_fallocate(f->fd, 0, (off_t)bytes);
     if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
-    if (!rc) return ZSLAB_OK;
-    if (ftruncate(f->fd, 0)) return ZSLAB_E_IO;
     return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
 }
 
-/* A new store. The table is written with zeros: a file system that could not preallocate has its blocks then, and
-   a block device's old bytes are gone. */
+/* Superblock, second superblock and all of the table as they are known; the first page last. */
+static int zs__zns_file_write_all(zs__zns_file *f)
+{
+    uint8_t *p = (uint8_t *)(calloc)(1, f->table_bytes + 4096);
+    uint8_t super[ZS__ZNS_FILE_NOTE_AT];
+    uint32_t i;
+    int rc = p ? 0 : -(int)ZSLAB_E_NOMEM;
+    size_t bytes = f->table_bytes + (f->data_at >= f->table_bytes + 8192 ? 4096 : 0); /* else an old, tight one */
+    memset(super, 0, sizeof super);
+    f->version = ZS__ZNS_FILE_VERSION;
+    zs__zns_file_super(f, super);
+    for (i = 0; !rc && i < f->geometry.zone_count; i++) {
+        f->saved[i] = f->word[i];
+        (void)zs__zns_file_entry(p + (size_t)i * ZS__ZNS_FILE_ENTRY, f->word[i], f->resets[i], i);
+    }
+    if (!rc) memcpy(p + f->table_bytes, super, sizeof super);
+    if (!rc) rc = zs__zns_file_pwrite(f, p, bytes, 4096);
+    if (!rc) rc = zs__zns_file_pwrite(f, super, sizeof super, 0);
+    (free)(p);
+    return rc;
+}
+
+/* A new store, in a file that is empty by then. */
 static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry,
                                         uint64_t block_device)
 {
-    const size_t block_bytes = 4096;
-    uint8_t *super;
-    uint64_t at;
-    int rc = 0;
+    uint8_t none[ZS__ZNS_FILE_NOTE];
     zslab_result r;
+    int rc;
+    memset(none, 0, sizeof none);
+    memset(&f->geometry, 0, sizeof f->geometry);
     if (geometry) f->geometry = *geometry;
     r = zs__zns_geometry_check(&f->geometry);
+    if (r == ZSLAB_OK) r = zs__zns_file_shape(f);
     if (r != ZSLAB_OK) return r;
-    zs__zns_file_shape(f);
+    f->sick = 0;
     f->data_at = zs__zns_file_data_at(f);
-    r = zs__zns_file_allocate(f, f->data_at + f->geometry.zone_capacity_bytes * f->geometry.zone_count,
-                              block_device);
+    if (!block_device && ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
+    r = zs__zns_file_allocate(f, zs__zns_file_end(f), block_device);
     if (r != ZSLAB_OK) return r;
-    if ((super = (uint8_t *)(calloc)(1, block_bytes)) == NULL) return ZSLAB_E_NOMEM;
-    for (at = block_bytes; at < f->map_bytes && !rc; at += block_bytes)
-        rc = zs__zns_file_pwrite(f, super, block_bytes, at);
-    zs__zns_file_super(&f->geometry, f->data_at, super);
-    if (!rc) rc = zs__zns_file_pwrite(f, super, block_bytes, 0);
-    (free)(super);
+    rc = zs__zns_file_pwrite(f, none, sizeof none, ZS__ZNS_FILE_NOTE_AT);
+    rc = rc ? rc : zs__zns_file_write_all(f);
     return (zslab_result)-rc;
 }
 
-/* Reads or makes the superblock, maps the table. */
+/* One entry of the table as it was read; one flipped bit is mended. 0: its crc does not hold, or makes no sense. */
+static int zs__zns_file_entry_read(const zs__zns_file *f, const uint8_t *p, uint32_t zone, uint64_t *word,
+                                   uint32_t *resets, int *out_mended)
+{
+    uint8_t sum[16];
+    int mended = 0;
+    memcpy(sum, p, 12);
+    zs__zns_put32(sum + 12, zone);
+    if (f->version > 1) mended = zs__zns_crc_mend(sum, sizeof sum, zs__zns_get32(p + 12));
+    memcpy(word, sum, 8);
+    memcpy(resets, sum + 8, 4);
+    *out_mended |= mended;
+    return mended >= 0 && zs__zns_get32(sum + 12) == zone && (*word & 255) <= ZSLAB_ZNS_OFFLINE &&
+           *word >> 8 <= f->capacity_blocks;
+}
+
+/* A zone whose entry is damaged is full, as far as anybody knows. */
+static zslab_result zs__zns_file_load_table(zs__zns_file *f)
+{
+    uint8_t *p = (uint8_t *)(malloc)(f->table_bytes);
+    uint32_t i;
+    int mended = 0, rc = p ? zs__zns_file_pread(f, p, f->table_bytes, 4096) : -(int)ZSLAB_E_NOMEM;
+    f->active_count = f->open_count = 0;
+    f->all_resets = 0;
+    for (i = 0; !rc && i < f->geometry.zone_count; i++) {
+        int good = zs__zns_file_entry_read(f, p + (size_t)i * ZS__ZNS_FILE_ENTRY, i, &f->word[i], &f->resets[i],
+                                           &mended);
+        if (!good && f->version == 1) rc = -(int)ZSLAB_E_CORRUPT;
+        f->saved[i] = f->word[i];
+        if (!good) {
+            f->word[i] = f->capacity_blocks << 8 | ZSLAB_ZNS_FULL;
+            f->saved[i] = UINT64_MAX; /* the next save writes it */
+            f->sick |= ZS__ZNS_SICK_TABLE;
+        }
+        f->all_resets += f->resets[i];
+        f->active_count += (uint32_t)zs__zns_file_is_active((uint32_t)(f->word[i] & 255));
+        f->open_count += (uint32_t)zs__zns_file_is_open((uint32_t)(f->word[i] & 255));
+    }
+    if (mended) f->sick |= ZS__ZNS_SICK_SUPER; /* nothing unknown: only to be written again */
+    (free)(p);
+    return (zslab_result)-rc;
+}
+
+/* Reads or makes the superblock and the table. */
 static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometry *geometry, uint32_t flags)
 {
-    uint8_t super[64];
     struct stat info;
-    zslab_result r = ZSLAB_E_FOREIGN;
+    zslab_result r;
     uint64_t block_device = 0;
     off_t bytes;
-    void *map;
-    uint32_t i;
     if (fstat(f->fd, &info)) return (zslab_result)-zs__zns_errno(errno);
     if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) return ZSLAB_E_INVALID;
     bytes = S_ISREG(info.st_mode) ? info.st_size : lseek(f->fd, 0, SEEK_END);
+    if (bytes < 0) return ZSLAB_E_IO;
     if (S_ISBLK(info.st_mode)) block_device = bytes > 0 ? (uint64_t)bytes : 1;
-    if (bytes >= (off_t)sizeof super) {
-        if (zs__zns_file_pread(f, super, sizeof super, 0)) return ZSLAB_E_IO;
-        r = zs__zns_file_super_read(super, &f->geometry);
-        if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry))
-            return ZSLAB_E_GEOMETRY;
-    }
+    r = zs__zns_file_find_super(f, (uint64_t)bytes);
+    if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry)) return ZSLAB_E_GEOMETRY;
     if (r == ZSLAB_OK) {
-        zs__zns_file_shape(f);
-        f->data_at = (uint64_t)zs__zns_get32(super + 56) * 512;
-        if (f->data_at < f->map_bytes || (uint64_t)bytes < f->data_at) r = ZSLAB_E_CORRUPT;
+        r = zs__zns_file_shape(f);
+        if (r == ZSLAB_OK && (f->data_at < f->table_bytes + 4096 || (uint64_t)bytes < f->data_at))
+            r = ZSLAB_E_CORRUPT;
+        if (r == ZSLAB_OK && !block_device) f->bytes = zs__zns_file_end(f);
+        if ((uint64_t)bytes < zs__zns_file_end(f)) f->sick |= ZS__ZNS_SICK_SHORT;
+        if (r == ZSLAB_OK) r = zs__zns_file_load_table(f);
     }
     if (r != ZSLAB_OK && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT) &&
         (!bytes || (flags & ZSLAB_ZNS_FLAG_FORCE))) {
-        memset(&f->geometry, 0, sizeof f->geometry);
+        (free)(f->word);
+        (free)(f->saved);
+        (free)(f->resets);
         r = zs__zns_file_create(f, geometry, block_device);
+        if (r == ZSLAB_OK && !block_device) f->bytes = zs__zns_file_end(f);
     }
-    if (r != ZSLAB_OK) return r;
-    map = mmap(NULL, f->map_bytes, f->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, f->fd, 0);
-    if (map == MAP_FAILED) /* some network file systems share no mappings */
-        return errno == EINVAL || errno == ENODEV ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
-    f->map = (uint8_t *)map;
+    return r;
+}
+
+/* ---- what the store asks of a file beside its zones ---- */
+
+static int zs__zns_file_note(void *user, const zs__zns_note *n)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    uint8_t p[ZS__ZNS_FILE_NOTE];
+    int rc = zs__zns_file_dead(f);
+    if (!rc && f->version == 1) rc = zs__zns_file_write_all(f);
+    zs__zns_put64(p, n->synced);
+    zs__zns_put64(p + 8, n->serial);
+    zs__zns_put64(p + 16, n->live_hash);
+    zs__zns_put64(p + 24, 0);
+    zs__zns_put32(p + 32, n->live);
+    zs__zns_put32(p + 36, zs__zns_crc(0, p, 36));
+    return rc ? rc : zs__zns_file_pwrite(f, p, sizeof p, ZS__ZNS_FILE_NOTE_AT);
+}
+
+static void zs__zns_file_noted(void *user, zs__zns_note *out)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    uint8_t p[ZS__ZNS_FILE_NOTE];
+    memset(out, 0, sizeof *out);
+    if (f->version == 1 || zs__zns_file_pread(f, p, sizeof p, ZS__ZNS_FILE_NOTE_AT) ||
+        zs__zns_crc_mend(p, 36, zs__zns_get32(p + 36)) < 0)
+        return;
+    out->synced = zs__zns_get64(p);
+    out->serial = zs__zns_get64(p + 8);
+    out->live_hash = zs__zns_get64(p + 16);
+    out->live = zs__zns_get32(p + 32);
+}
+
+static void zs__zns_file_distrust(void *user)
+{
+    ((zs__zns_file *)user)->distrusted = 1;
+}
+
+static int zs__zns_file_mend(void *user, const uint8_t *keep)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    uint32_t i;
+    int rc = 0;
+    zs__lock_take(&f->lock);
+    if (f->sick & ZS__ZNS_SICK_SHORT) rc = -(int)zs__zns_file_allocate(f, f->bytes, 0);
+    f->active_count = f->open_count = 0;
     for (i = 0; i < f->geometry.zone_count; i++) {
-        uint64_t word = *zs__zns_file_word(f, i);
-        uint32_t condition = (uint32_t)(word & 255);
-        if (condition > ZSLAB_ZNS_OFFLINE || word >> 8 > f->capacity_blocks) return ZSLAB_E_CORRUPT;
-        f->active_count += (uint32_t)zs__zns_file_is_active(condition);
-        f->open_count += (uint32_t)zs__zns_file_is_open(condition);
+        if (keep[i] && (f->word[i] & 255) < ZSLAB_ZNS_FULL) f->word[i] = f->capacity_blocks << 8 | ZSLAB_ZNS_FULL;
+        f->active_count += (uint32_t)zs__zns_file_is_active((uint32_t)(f->word[i] & 255));
+        f->open_count += (uint32_t)zs__zns_file_is_open((uint32_t)(f->word[i] & 255));
     }
-    return ZSLAB_OK;
+    rc = rc ? rc : zs__zns_file_write_all(f);
+    if (!rc) f->sick = f->distrusted = 0;
+    zs__lock_drop(&f->lock);
+    return rc;
+}
+
+/* Beside a writer: the table as it is by now, and how often each zone was reset. */
+static int zs__zns_file_look(void *user, uint32_t *out_resets)
+{
+    zs__zns_file *f = (zs__zns_file *)user;
+    uint32_t i, tries;
+    zslab_result r = ZSLAB_OK;
+    for (tries = 0; tries < 100; tries++) { /* an entry met while it was written is read again */
+        f->sick = 0;
+        r = zs__zns_file_load_table(f);
+        if (r != ZSLAB_OK || !f->sick) break;
+        zs__zns_nap(tries);
+    }
+    for (i = 0; i < f->geometry.zone_count; i++) out_resets[i] = f->resets[i];
+    return -(int)r;
 }
 
 static zslab_result zs__zns_file_faults(zs__zns_file *f, const zslab_zns_config *config)
@@ -1740,23 +2022,42 @@ static zslab_result zs__zns_file_faults(zs__zns_file *f, const zslab_zns_config 
     return ZSLAB_OK;
 }
 
+/* Opens the file, or makes it where it is missing and may be made: then f->path says so. */
+static zslab_result zs__zns_file_descriptor(zs__zns_file *f, const char *path, uint32_t flags)
+{
+    int how = f->writable ? O_RDWR | ZS__ZNS_CLOEXEC : O_RDONLY | ZS__ZNS_CLOEXEC;
+    size_t bytes = strlen(path) + 1;
+    struct stat info;
+    /* a block device that is mounted, or that a store has open, refuses O_EXCL; of a file it asks nothing */
+    if (!stat(path, &info) && S_ISBLK(info.st_mode)) how |= O_EXCL;
+    f->fd = (open)(path, how);
+    if (f->fd < 0 && errno == ENOENT && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT)) {
+        f->fd = (open)(path, how | O_CREAT | O_EXCL, 0644);
+        if (f->fd < 0 && errno == EEXIST) return ZSLAB_E_BUSY; /* another open makes it at this moment */
+        if (f->fd >= 0 && (f->path = (char *)(malloc)(bytes)) != NULL) memcpy(f->path, path, bytes);
+    }
+    if (f->fd >= 0) return ZSLAB_OK;
+    return errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
+}
+
 static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry *geometry,
                                       const zslab_zns_config *config, zs__zns_dev *out)
 {
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
-    int flags = read_only ? O_RDONLY : config->flags & ZSLAB_ZNS_FLAG_NO_FORMAT ? O_RDWR : O_RDWR | O_CREAT;
     zs__zns_file *f = (zs__zns_file *)(calloc)(1, sizeof *f);
-    struct stat info;
-    zslab_result r = ZSLAB_OK;
+    uint32_t beside = 0;
+    zslab_result r;
     if (!f) return ZSLAB_E_NOMEM;
     f->writable = !read_only;
-    /* a block device that is mounted, or that a store has open, refuses O_EXCL; of a file it asks nothing */
-    if (!stat(path, &info) && S_ISBLK(info.st_mode)) flags = (flags & ~O_CREAT) | O_EXCL;
-    f->fd = (open)(path, flags | ZS__ZNS_CLOEXEC, 0644);
-    if (f->fd < 0)
-        r = errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
-    else if (flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
-        r = errno == EWOULDBLOCK ? ZSLAB_E_BUSY : (zslab_result)-zs__zns_errno(errno);
+    r = zs__zns_file_descriptor(f, path, config->flags);
+    if (r == ZSLAB_OK && flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+        beside = read_only && errno == EWOULDBLOCK;
+        (free)(f->path); /* whoever has the lock has the file, too */
+        f->path = NULL;
+        if (!beside) r = errno == EWOULDBLOCK ? ZSLAB_E_BUSY : (zslab_result)-zs__zns_errno(errno);
+    } else if (r == ZSLAB_OK && read_only) {
+        (void)flock(f->fd, LOCK_UN); /* nobody writes now; a reader keeps no writer out */
+    }
     if (r == ZSLAB_OK) r = zs__zns_file_attach(f, geometry, config->flags);
     if (r == ZSLAB_OK) r = zs__zns_file_faults(f, config);
     if (r != ZSLAB_OK) {
@@ -1783,6 +2084,13 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     out->ops.flush = zs__zns_file_flush;
     out->ops.close = zs__zns_file_close;
     out->ops.geometry = f->geometry;
+    out->sick = f->sick;
+    out->beside = beside;
+    out->note = zs__zns_file_note;
+    out->noted = zs__zns_file_noted;
+    out->distrust = zs__zns_file_distrust;
+    out->mend = zs__zns_file_mend;
+    out->look = zs__zns_file_look;
     return ZSLAB_OK;
 }
 #endif /* ZSLAB_ZNS_HAS_FILE */
@@ -2805,6 +3113,16 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
 #define ZS__ZNS_SEQ_STEP    4096u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
+
+/* Tells the device how far the last flush reached. A device that keeps no notes is told nothing. */
+static int zs__zns_tell(zslab_zns *s)
+{
+    zs__zns_note n;
+    memset(&n, 0, sizeof n);
+    n.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
+    n.serial = 1;
+    return s->dev.note ? s->dev.note(s->dev.user, &n) : 0;
+}
 
 static void zs__zns_set_fatal(zslab_zns *s, int rc)
 {
@@ -5441,6 +5759,7 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         if (r == ZSLAB_OK) zs__zns_take_epochs(s);
         r = r == ZSLAB_OK ? zs__zns_resume(s) : r;
     }
+    if (r == ZSLAB_OK && !s->read_only) r = (zslab_result)-zs__zns_tell(s);
     if (!fresh) s->recovery.duration_ns = zs__os_now_ns() - began;
     (free)(found);
     return r;

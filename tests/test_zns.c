@@ -281,6 +281,7 @@ static void opening_says_what_is_wrong(void)
     EXPECT_IS(open_error(path, &g, 0), ZSLAB_E_GEOMETRY);
     remove(path);
     EXPECT_IS(open_error(path, &little, ZSLAB_ZNS_FLAG_NO_FORMAT), ZSLAB_E_INVALID); /* no such file */
+    EXPECT(fopen(path, "rb") == NULL); /* and no refused open has made one */
     f = fopen(path, "wb");
     fprintf(f, "this is somebody's letter, and it is longer than a superblock is, which matters here\n");
     fclose(f);
