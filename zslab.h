@@ -1991,7 +1991,6 @@ typedef struct zslab zs__allocator;
 #define ZS__ROUND_SHIFT 6                     /* a round's low bits: its place times 64, the offset of its line */
 #define ZS__ROUND_STEP ((uint64_t)1 << 22)    /* from one round of a place to the next: 2^42 of them */
 #define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
-#define ZS__THREAD_GONE 0xfffffffeu           /* tls.thread after this thread's teardown */
 #ifndef ZS__FOLD_MAX
 #define ZS__FOLD_MAX 16                       /* slabs folded in, flushed or rebound by one call [promise 9] */
 #endif
@@ -2072,13 +2071,14 @@ typedef struct zs__chunk {
     uint16_t bin_at, cls;  /* bytes from the row to the bin; class */
 } zs__chunk;
 
-/* One thread's 32 bytes. */
+/* One thread's 40 bytes. */
 typedef struct zs__tls_block {
     uintptr_t z;           /* allocator whose row stands here; cleared by its zslab_destroy */
     zs__row *row;          /* this thread's current row in it */
     zs__row *given;        /* and the row of the epoch it named last */
-    uint32_t thread;       /* this thread's number; 0: none yet */
+    uint32_t thread;       /* this thread's number; 0: it has no heap [THREAD-1] */
     uint32_t error;        /* zslab_last_error */
+    uint32_t passing;      /* no exit hook will run: a heap is for one call, or while inside domains [THREAD-2] */
 } zs__tls_block;
 
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
@@ -2222,6 +2222,7 @@ struct zslab {
     uint32_t heap_count;
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
+    zslab_heap *looked_at; /* the last heap whose owner was looked for, see zs__heap_forsaken */
     zslab_heap **heap_of;  /* by thread number below heap_of_count; atomic entries */
     uint32_t heap_of_count;
     zslab_heap *shared_heap; /* shared mode: the heap of everybody */
@@ -2290,6 +2291,7 @@ struct zslab_heap {
     uint32_t explicit_use; /* made by zslab_heap_create */
     uint32_t is_parked;    /* atomic: nobody owns it; epoch lock */
     uintptr_t tls;         /* zs__tls_block * of the owner */
+    uint64_t os_thread;    /* and its name at the system, see zs__os_thread_lives */
     zslab_heap *next, *next_parked; /* every heap; parked ones */
     zs__row *attached, *idle;
     zs__row *pass_next;
@@ -2790,7 +2792,9 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
      zs__os_fence_ready, zs__os_fence      the asymmetric fence: every thread of the process passes a full
                                            barrier before it returns; ready: 0 = usable
      zs__os_on_thread_exit(on)             arrange (1) or end (0) calls of zs__thread_exited; 0 = done
-     zs__os_arm_thread_exit()              this thread wants that call
+     zs__os_arm_thread_exit()              this thread wants that call; 0 = it will come, unless the thread's exit
+                                           calls all have run
+     zs__os_thread(), zs__os_thread_lives(thread)   this thread; 0: it is gone for certain
      zs__os_fork_word()                    a word that reads 0 in a forked child once set to 1; NULL: none,
                                            then zs__os_process_id() changes there
      zs__os_yield(), _now_ns(), _rss(), _random()
@@ -2828,7 +2832,7 @@ static int zs__os_lock(void *p, size_t bytes) { return (void)p, (void)bytes, -1;
 static int zs__os_fence_ready(void) { return -1; }
 static void zs__os_fence(void) {}
 static int zs__os_on_thread_exit(int on) { return (void)on, 0; }
-static ZS__UNUSED void zs__os_arm_thread_exit(void) {}
+static ZS__UNUSED int zs__os_arm_thread_exit(void) { return 0; }
 static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; }
 static void zs__os_yield(void) {}
@@ -2914,7 +2918,7 @@ static int zs__os_on_thread_exit(int on)
     FlsFree(zs__fls_slot);
     return 0;
 }
-static ZS__UNUSED void zs__os_arm_thread_exit(void) { FlsSetValue(zs__fls_slot, (void *)1); }
+static ZS__UNUSED int zs__os_arm_thread_exit(void) { return FlsSetValue(zs__fls_slot, (void *)1) ? 0 : -1; }
 static uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 static uint64_t zs__os_process_id(void) { return 1; } /* there is no fork */
 static void zs__os_yield(void) { SwitchToThread(); }
@@ -3157,12 +3161,23 @@ static int zs__os_on_thread_exit(int on)
 {
     return on ? pthread_key_create(&zs__exit_key, zs__exit_call) : pthread_key_delete(zs__exit_key);
 }
-static ZS__UNUSED void zs__os_arm_thread_exit(void)
+static ZS__UNUSED int zs__os_arm_thread_exit(void)
 {
-    int saved = errno;
-    pthread_setspecific(zs__exit_key, (void *)1);
+    int saved = errno, refused = pthread_setspecific(zs__exit_key, (void *)1);
     errno = saved;
+    return refused;
 }
+
+#if defined(__linux__) && defined(SYS_gettid) && defined(SYS_tgkill)
+#define ZS__OS_THREADS 1
+static ZS__UNUSED uint64_t zs__os_thread(void) { return (uint64_t)syscall(SYS_gettid); }
+static ZS__UNUSED int zs__os_thread_lives(uint64_t thread) /* signal 0 only asks */
+{
+    int saved = errno, gone = syscall(SYS_tgkill, (long)getpid(), (long)thread, 0L) && errno == ESRCH;
+    errno = saved;
+    return !gone;
+}
+#endif
 
 static uint64_t zs__os_process_id(void)
 {
@@ -3250,6 +3265,11 @@ static uint64_t zs__os_random(void)
 #endif
     return x;
 }
+#endif
+
+#ifndef ZS__OS_THREADS
+static ZS__UNUSED uint64_t zs__os_thread(void) { return 0; }
+static ZS__UNUSED int zs__os_thread_lives(uint64_t thread) { return (void)thread, 1; }
 #endif
 
 #ifndef ZS__PLATFORM_INCLUDE
@@ -4745,7 +4765,8 @@ static zslab_heap *zs__heap_peek(const zs__allocator *z) /* this thread's heap, 
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
     return z->shared ? z->shared_heap
-           : thread && thread != ZS__THREAD_GONE ? zs__heap_of_thread(z, thread) : NULL;
+           : thread  ? zs__heap_of_thread(z, thread)
+                     : NULL;
 }
 #else
 static zslab_heap *zs__heap_peek(const zs__allocator *z)
@@ -5933,7 +5954,14 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
 /* ---- >>heap ----------------------------------------------------------------
    Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right
    below each other: allocation, free.
-   */
+
+   [THREAD-1] A thread has a number iff it has a heap in some allocator; it has armed the exit hook for it, that of the
+              allocators there are now: the last destroy ends the hook, and all numbers with it. Global lock.
+   [THREAD-2] Where no hook will run (it ran already, and a destructor of the program's allocates; or it was refused) a
+              heap is parked at the end of the call that needed it, outside domains: none is lost, and no destroy later
+              writes to a thread's memory that is gone.
+   [THREAD-3] What a hook may miss (a thread's first use in its last round of destructors) the system is asked for: the
+              heap of a thread that is gone is taken over, and its words are not written.      */
 #if !ZSLAB_NO_TLS
 static uint32_t zs__thread_number_new(void) /* 0: none left */
 {
@@ -5951,6 +5979,17 @@ static uint32_t zs__thread_number_new(void) /* 0: none left */
         }
     }
     return 0;
+}
+
+/* The number serves another thread if its own has no heap but that of z. Global lock held. [THREAD-1] */
+static int zs__thread_number_end(const zs__allocator *z, uint32_t thread)
+{
+    const zs__allocator *other;
+    for (other = zs__global.allocators; other; other = other->next_allocator)
+        if (other != z && zs__heap_of_thread(other, thread))
+            return 0;
+    zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
+    return 1;
 }
 #endif
 
@@ -6086,42 +6125,61 @@ static void zs__heap_shelve(zslab_heap *heap)
 }
 
 #if !ZSLAB_NO_TLS
+/* A heap whose thread is gone without a word; a few are looked at each time. Global and epoch lock held. [THREAD-3] */
+static zslab_heap *zs__heap_forsaken(zs__allocator *z)
+{
+    uint32_t looks;
+    for (looks = 0; looks < 4 && looks < z->heap_count; looks++) {
+        zslab_heap *heap = z->looked_at && z->looked_at->next ? z->looked_at->next : z->heaps;
+        z->looked_at = heap;
+        if (!heap->tls || zs__os_thread_lives(heap->os_thread))
+            continue;
+        if (heap->thread < z->heap_of_count)
+            zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
+        zs__thread_number_end(z, heap->thread);
+        heap->row = NULL;
+        heap->scope_count = 0;
+        return heap;
+    }
+    return NULL;
+}
+
 /* The thread becomes a heap's owner: a parked one's, or a new one's. NULL: no memory, or no number left. */
 static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
-    uint32_t thread;
-    int unnumbered;
+    uint32_t thread, had;
     zs__fork_check();
     zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
-    thread = zs__load_u32(&tls->thread);
-    unnumbered = !thread || thread == ZS__THREAD_GONE;
-    if (unnumbered) {
-        thread = zs__thread_number_new();
-        if (!thread) {
-            zs__lock_drop(&zs__global.lock);
-            return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
-        }
-        zs__store_u32(&tls->thread, thread);
+    thread = had = zs__load_u32(&tls->thread);
+    if (!had && !(thread = zs__thread_number_new())) {
+        zs__lock_drop(&zs__global.lock);
+        return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
     }
     zs__epochs_take(z);
     heap = z->parked;
     if (heap)
         z->parked = heap->next_parked;
-    else
+    else if (!(heap = zs__heap_forsaken(z)))
         heap = zs__heap_new(z);
     if (heap) {
         heap->tls = (uintptr_t)tls;
+        heap->os_thread = zs__os_thread();
         zs__store_u32(&heap->is_parked, 0);
         zs__heap_owner(heap, thread);
         if (thread < z->heap_of_count) /* release: pairs with zs__heap_of_thread */
             zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[thread], (uintptr_t)heap);
     }
     zs__epochs_drop(z);
+    if (heap)
+        zs__store_u32(&tls->thread, thread);
+    else if (!had)
+        zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
     zs__lock_drop(&zs__global.lock);
-    if (unnumbered)
-        zs__os_arm_thread_exit(); /* under no lock: the C library may allocate for it, and that may lead here */
+    /* under no lock: the C library may allocate for it, and that may lead here */
+    if (heap && !had && !tls->passing && zs__os_arm_thread_exit())
+        tls->passing = 1;
     return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
 }
 
@@ -6131,11 +6189,11 @@ static zslab_heap *zs__heap_mine(zs__allocator *z)
     return heap ? heap : zs__heap_attach(z);
 }
 
-/* For frees: after the thread's teardown none, since taking a heap would leak it; an allocation may take one, and
-   arms the exit hook again. */
+/* For frees: where no exit hook will run, none is taken, since each would park one. [THREAD-2] */
 static zslab_heap *zs__heap_freeing(zs__allocator *z)
 {
-    return zs__load_u32(&zs__tls()->thread) == ZS__THREAD_GONE ? NULL : zs__heap_mine(z);
+    zslab_heap *heap = zs__heap_peek(z);
+    return heap || zs__tls()->passing ? heap : zs__heap_attach(z);
 }
 
 static void zs__heap_park(zslab_heap *heap)
@@ -6152,13 +6210,31 @@ static void zs__heap_park(zslab_heap *heap)
         zs__store_ptr(&tls->z, 0);
 }
 
+/* Park this thread's heap, which is in no domain, and let the number go with the last one. */
+static void zs__heap_leave(zslab_heap *heap)
+{
+    zs__tls_block *tls = zs__tls();
+    zs__heap_park(heap);
+    zs__lock_take(&zs__global.lock);
+    if (zs__thread_number_end(NULL, zs__load_u32(&tls->thread)))
+        zs__store_u32(&tls->thread, 0);
+    zs__lock_drop(&zs__global.lock);
+}
+
+/* The end of a call that may have taken a heap. [THREAD-2] */
+static inline void zs__heap_done(zslab_heap *heap)
+{
+    if (ZS__UNLIKELY(zs__tls()->passing) && heap && heap->tls && !heap->scope_count)
+        zs__heap_leave(heap);
+}
+
 static void zs__thread_exited(void)
 {
     zs__tls_block *tls = zs__tls();
     zs__allocator *z;
     zslab_heap *heap;
     uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
-    if (!thread || thread == ZS__THREAD_GONE)
+    if (!thread)
         return;
     zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
     zs__lock_take(&zs__global.lock);
@@ -6174,13 +6250,15 @@ static void zs__thread_exited(void)
             zs__heap_park(heap);
         }
     zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
-    zs__store_u32(&tls->thread, ZS__THREAD_GONE); /* frees from later destructors go straight to the owners */
+    zs__store_u32(&tls->thread, 0);
+    tls->passing = 1; /* frees from later destructors go straight to the owners */
     zs__store_ptr(&tls->z, 0);
     zs__lock_drop(&zs__global.lock);
 }
 #else
 static void zs__thread_exited(void) {}
 static zslab_heap *zs__heap_mine(zs__allocator *z) { return z->shared_heap; }
+static inline void zs__heap_done(zslab_heap *heap) { (void)heap; }
 static zslab_heap *zs__heap_freeing(zs__allocator *z) { return z->shared_heap; }
 #endif
 
@@ -6467,7 +6545,9 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
             return p;
     }
     heap = zs__heap_mine(z);
-    return heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
+    p = heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
+    zs__heap_done(heap);
+    return p;
 }
 
 ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
@@ -6498,6 +6578,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
         if (zs__load_ptr(&tls->z) == (uintptr_t)z)
             tls->given = row;
     }
+    zs__heap_done(heap);
     return p;
 }
 
@@ -6505,9 +6586,9 @@ ZSLAB_API void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, vo
 {
     zslab_heap *heap = zs__heap_mine(z);
     zs__undo(z, p);
-    if (!heap)
-        return NULL;
-    return zs__heap_alloc(heap, size, e);
+    p = heap ? zs__heap_alloc(heap, size, e) : NULL;
+    zs__heap_done(heap);
+    return p;
 }
 
 ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
@@ -7176,6 +7257,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
     zs__epochs_drop(z);
     if (r == ZSLAB_OK && !z->shared && heap->scopes[heap->scope_count - 1].entered == 1)
         zs__heap_switch(heap);
+    zs__heap_done(heap);
     return r;
 }
 
@@ -7228,6 +7310,7 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
     }
     if (nested && (!heap->scope_count || top->domain != d || !top->entered))
         zs__heap_switch(heap);
+    zs__heap_done(heap);
     return ZSLAB_OK;
 }
 
@@ -9603,6 +9686,7 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = zs__heap_mine(z);
     q = heap ? zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
+    zs__heap_done(heap);
     if (!q)
         return NULL;
     zs__tag_set(z, q, zs__tag_at(z, at.state));
@@ -9788,9 +9872,11 @@ ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch 
 {
     zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_mine(z);
+    zslab_handle h = heap ? zs__handle_make(heap, size, e, out_p) : 0;
     if (!heap && out_p)
         *out_p = NULL;
-    return heap ? zs__handle_make(heap, size, e, out_p) : 0;
+    zs__heap_done(heap);
+    return h;
 }
 
 /* Why 64 bits are no live handle here. */
@@ -9931,21 +10017,14 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
     return ZSLAB_OK;
 }
 
-ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
+static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
 {
-    zs__allocator *z = zs__own(self);
-    zslab_heap *heap = zs__heap_mine(z);
-    size_t cls = size ? zs__class_of(z, size) : 0, chunks;
+    zs__allocator *z = heap->z;
+    size_t chunks;
     zs__row *row = NULL;
     zs__bin *bin;
     zslab_result r;
     zs__entry *entry;
-    if (!size)
-        return ZSLAB_E_INVALID;
-    if (cls == z->class_count)
-        return ZSLAB_E_TOO_BIG;
-    if (!heap)
-        return zslab_last_error();
     zs__fork_check();
     if (z->shared) {
         r = ZSLAB_E_CLOSED;
@@ -9966,6 +10045,22 @@ ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
     else
         for (entry = bin->bottom; entry != bin->limit; entry++) /* and the magazine's pages */
             *(void *volatile *)&entry->p = entry->p;
+    return r;
+}
+
+ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
+{
+    zs__allocator *z = zs__own(self);
+    size_t cls = size ? zs__class_of(z, size) : 0;
+    zslab_heap *heap;
+    zslab_result r;
+    if (!size)
+        return ZSLAB_E_INVALID;
+    if (cls == z->class_count)
+        return ZSLAB_E_TOO_BIG;
+    heap = zs__heap_mine(z);
+    r = heap ? zs__heap_reserve(heap, cls, count) : zslab_last_error();
+    zs__heap_done(heap);
     return r;
 }
 
@@ -10200,7 +10295,7 @@ ZSLAB_API void zslab_thread_detach(zslab *self)
 #if !ZSLAB_NO_TLS
     zslab_heap *heap = z->shared ? NULL : zs__heap_peek(z);
     if (heap && !heap->scope_count)
-        zs__heap_park(heap);
+        zs__heap_leave(heap);
 #else
     (void)z;
 #endif
@@ -10607,15 +10702,12 @@ static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
 {
     zs__tls_block *tls = (zs__tls_block *)heap->tls;
     uintptr_t here = (uintptr_t)z;
-    zs__allocator *other;
-    if (!tls)
+    int last = tls && zs__thread_number_end(z, heap->thread);
+    if (!tls || (tls != zs__tls() && !zs__os_thread_lives(heap->os_thread))) /* [THREAD-3] */
         return;
     zs__cas_ptr(&tls->z, &here, 0);
-    for (other = zs__global.allocators; other; other = other->next_allocator)
-        if (other != z && zs__heap_of_thread(other, heap->thread))
-            return;
-    zs__global.threads[heap->thread / 64] &= ~((uint64_t)1 << (heap->thread & 63));
-    zs__store_u32(&tls->thread, 0);
+    if (last)
+        zs__store_u32(&tls->thread, 0);
 }
 #endif
 
@@ -10927,8 +11019,10 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
     z->rows_ended = 1;
     for (heap = z->heaps, z->heap_count = 0; heap; heap = heap->next, z->heap_count++) {
         zs__fork_heap(z, heap);
-        if (heap == z->shared_heap || heap->explicit_use || (mine && heap->thread == mine))
+        if (heap == z->shared_heap || heap->explicit_use || (mine && heap->thread == mine)) {
+            heap->os_thread = zs__os_thread();
             continue;
+        }
         if (heap->thread < z->heap_of_count)
             z->heap_of[heap->thread] = NULL;
         zs__heap_shelve(heap);
@@ -10950,7 +11044,7 @@ static void zs__forked(void)
     zs__zero(zs__global.threads, sizeof zs__global.threads);
 #if !ZSLAB_NO_TLS
     zs__store_ptr(&zs__tls()->z, 0); /* its rows may have been put aside */
-    mine = zs__tls()->thread == ZS__THREAD_GONE ? 0 : zs__tls()->thread;
+    mine = zs__tls()->thread;
     if (mine)
         zs__global.threads[mine / 64] |= (uint64_t)1 << (mine & 63);
 #endif

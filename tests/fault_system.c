@@ -19,7 +19,9 @@ int main(void) { return printf("stands between the allocator and Linux\n"), 77; 
 #include <unistd.h>
 
 /* ---- the system as the header sees it ---- */
-enum { SYS_MAP, SYS_PROTECT, SYS_LOCK, SYS_KEY, SYS_STATM_OPEN, SYS_STATM_READ, SYS_CLOCK, SYS_PAGE, SYS_CALLS };
+enum {
+    SYS_MAP, SYS_PROTECT, SYS_LOCK, SYS_KEY, SYS_ARM, SYS_STATM_OPEN, SYS_STATM_READ, SYS_CLOCK, SYS_PAGE, SYS_CALLS
+};
 static struct {
     unsigned refused; /* a bit for each of these */
     int skip;         /* mappings and protections that still succeed */
@@ -78,6 +80,10 @@ static int sys_key_create(pthread_key_t *key, void (*on_exit)(void *))
 {
     return sys_refuses(SYS_KEY) ? -1 : pthread_key_create(key, on_exit);
 }
+static int sys_setspecific(pthread_key_t key, const void *value)
+{
+    return sys_refuses(SYS_ARM) ? ENOMEM : pthread_setspecific(key, value);
+}
 static int sys_open(const char *path, int flags, ...) { return sys_refuses(SYS_STATM_OPEN) ? -1 : open(path, flags); }
 static ssize_t sys_read(int fd, void *to, size_t bytes)
 {
@@ -102,6 +108,7 @@ static long sys_sysconf(int name) { return sys_refuses(SYS_PAGE) ? -1 : sysconf(
 #define mlock sys_mlock
 #define syscall sys_syscall
 #define pthread_key_create sys_key_create
+#define pthread_setspecific sys_setspecific
 #define open sys_open
 #define read sys_read
 #define clock_gettime sys_clock_gettime
@@ -222,6 +229,34 @@ static void no_thread_exit_hook(void)
     CHECK(sys_fake.mapped == 0);
     nothing_refused();
     ends(test_create(NULL));
+}
+
+/* A thread whose exit hook is refused is served; it keeps no heap, and has none when it is gone. */
+static void *works_unhooked(void *arg)
+{
+    zslab *z = (zslab *)arg;
+    objects_serve(z);
+#if !ZSLAB_NO_TLS
+    CHECK(zs__tls()->thread == 0 && zs__tls()->z == 0);
+#endif
+    return NULL;
+}
+
+static void no_hook_of_a_thread(void)
+{
+    zslab *z = test_create(NULL);
+    int i;
+    refuse(1u << SYS_ARM, 0);
+    for (i = 0; i < 10; i++) {
+        pthread_t thread;
+        MUST(pthread_create(&thread, NULL, works_unhooked, z) == 0);
+        pthread_join(thread, NULL);
+        CHECK(z->heap_count <= 1 && (ZSLAB_NO_TLS || z->parked == z->heaps));
+    }
+    nothing_refused();
+    objects_serve(z);
+    CHECK(z->heap_count == 1);
+    ends(z);
 }
 
 static void no_pool(void)
@@ -554,6 +589,7 @@ int main(void)
     no_pages(ZSLAB_FLAG_SHARED, 7);
     no_locked_pages();
     no_thread_exit_hook();
+    no_hook_of_a_thread();
     no_pool();
     no_huge_pages_nor_node();
     no_purge();

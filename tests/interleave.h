@@ -2263,11 +2263,12 @@ IL_FN int zs__os_on_thread_exit(int on)
     il.world.exit_hook = on ? zs__thread_exited : NULL;
     return 0;
 }
-IL_FN void zs__os_arm_thread_exit(void)
+IL_FN int zs__os_arm_thread_exit(void)
 {
     int thread = il.running ? il.current : il.world.as;
     if (thread < IL_THREADS)
         il.world.armed[thread] = 1;
+    return 0;
 }
 IL_FN uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }
 IL_FN uint64_t zs__os_process_id(void) { return 1; }

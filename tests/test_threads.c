@@ -1,6 +1,12 @@
 /* Threads: frees from elsewhere, heaps that outlive their threads, frees after a thread's teardown, allocators that go
    while threads stay, storms of threads. */
 #include "test.h"
+#if defined(__linux__) && !ZSLAB_NO_TLS && !TEST_SANITIZED && !TEST_EMULATED
+#define STACKS_GO 1 /* the kernel says who lives; a stack of the test's own takes the thread-local words along */
+#include <sys/mman.h>
+#else
+#define STACKS_GO 0
+#endif
 
 #define MANY 2000
 
@@ -396,6 +402,127 @@ static void leaves_while_the_last_one_goes(const test_mode *m, uint64_t rounds)
     }
 }
 
+/* ---- threads whose words are gone when the allocator goes ---- */
+#if STACKS_GO
+#define OWN_STACK ((size_t)1 << 20)
+
+static void in_a_thread_that_vanishes(void *(*work)(void *), void *arg)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *stack = mmap(NULL, OWN_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(stack != MAP_FAILED && pthread_attr_init(&attributes) == 0);
+    MUST(pthread_attr_setstack(&attributes, stack, OWN_STACK) == 0);
+    MUST(pthread_create(&thread, &attributes, work, arg) == 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    munmap(stack, OWN_STACK);
+}
+
+static unsigned numbers_in_use(void)
+{
+    unsigned w, n = 0;
+    for (w = 0; w < ZS__THREADS_MAX / 64; w++)
+        n += zs__popcount(zs__global.threads[w]);
+    return n;
+}
+
+/* Detached from an allocator that is destroyed, a thread uses the next one: that one's exit hook runs for it. */
+static struct {
+    const test_mode *m;
+    zslab *z;
+} over;
+
+static void *detaches_and_goes_on(void *arg)
+{
+    int round;
+    (void)arg;
+    for (round = 0; round < 3; round++) { /* each time the first and last allocator of the process */
+        over.z = test_open(over.m, NULL);
+        CHECK_IS(zslab_free(over.z, zslab_malloc(over.z, 64)), ZSLAB_OK);
+        if (round == 2)
+            break;
+        zslab_thread_detach(over.z);
+        CHECK(!test_owned(over.m) || zs__tls()->thread == 0);
+        zslab_destroy(over.z);
+    }
+    return NULL;
+}
+
+static void detached_before_the_destroy(const test_mode *m)
+{
+    unsigned numbers = numbers_in_use(), round;
+    for (round = 0; round < 50; round++) {
+        over.m = m;
+        in_a_thread_that_vanishes(detaches_and_goes_on, NULL);
+        CHECK(over.z->heap_count == 1);
+        CHECK(!test_owned(m) || over.z->parked == over.z->heaps);
+        zslab_destroy(over.z);
+    }
+    CHECK(numbers_in_use() == numbers);
+}
+
+/* Destructors that allocate up to the last round of them, before and after the exit hook's, and inside a domain; or
+   only there, as the thread's first use. */
+static struct {
+    zslab *z, *beside;
+    zslab_domain *domain;
+    pthread_key_t key;
+    int early, rounds; /* the thread itself uses z */
+} last;
+
+static void last_rounds(void *value)
+{
+    void *p;
+    if (++last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+        pthread_setspecific(last.key, value);
+    if (!last.early && last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+        return;
+    CHECK((p = zslab_malloc(last.z, 100)) != NULL);
+    CHECK((p = zslab_realloc(last.z, p, 1000)) != NULL);
+    CHECK_IS(zslab_free(last.z, p), ZSLAB_OK);
+    CHECK_IS(zslab_handle_free(last.z, zslab_handle_alloc(last.z, 64, zslab_epoch_current(last.z), NULL)), ZSLAB_OK);
+    CHECK_IS(zslab_domain_enter(last.domain), ZSLAB_OK);
+    CHECK(zslab_epoch_of(last.z, zslab_malloc(last.z, 24)) == zslab_domain_epoch(last.domain));
+    CHECK_IS(zslab_free(last.beside, zslab_malloc(last.beside, 64)), ZSLAB_OK);
+    CHECK_IS(zslab_domain_exit(last.domain), ZSLAB_OK);
+}
+
+static void *ends_in_rounds(void *arg)
+{
+    if (last.early)
+        CHECK_IS(zslab_free(last.z, zslab_malloc(last.z, 64)), ZSLAB_OK);
+    last.rounds = 0;
+    pthread_setspecific(last.key, arg);
+    return NULL;
+}
+
+static void allocates_in_the_last_destructors(const test_mode *m, int early, int first)
+{
+    unsigned numbers = numbers_in_use(), round;
+    if (!test_owned(m)) /* domains are not the thread's there */
+        return;
+    if (first)
+        MUST(pthread_key_create(&last.key, last_rounds) == 0);
+    last.early = early;
+    last.z = test_open(m, NULL);
+    last.beside = test_create(NULL);
+    if (!first)
+        MUST(pthread_key_create(&last.key, last_rounds) == 0);
+    MUST(last.domain = zslab_domain_wrap(last.z, zslab_epoch_open(last.z, NULL), ZSLAB_ON_EXIT_RESET));
+    for (round = 0; round < 100; round++) {
+        in_a_thread_that_vanishes(ends_in_rounds, &last);
+        CHECK(last.rounds == PTHREAD_DESTRUCTOR_ITERATIONS);
+    }
+    CHECK(last.z->heap_count <= 4 && last.beside->heap_count <= 4);
+    CHECK(test_live(last.z) == 0);
+    test_destroy(last.z);
+    test_destroy(last.beside);
+    pthread_key_delete(last.key);
+    CHECK(numbers_in_use() <= numbers);
+}
+#endif
+
 /* ---- a storm: many threads alive at once, which free each other's objects and end in any order ---- */
 #define STORM_MOST 300
 #define STORM_EACH 24
@@ -532,6 +659,13 @@ int main(int argc, char **argv)
         several_allocators(m);
         explicit_heaps_wander(m);
         leaves_while_the_last_one_goes(m, threads / 50);
+#if STACKS_GO
+        detached_before_the_destroy(m);
+        allocates_in_the_last_destructors(m, 1, 0);
+        allocates_in_the_last_destructors(m, 1, 1);
+        allocates_in_the_last_destructors(m, 0, 0);
+        allocates_in_the_last_destructors(m, 0, 1);
+#endif
         if (!m->in_buffer)
             storms(m);
     }
