@@ -33,7 +33,7 @@
 
    WHAT AN APPEND PROMISES
      ZSLAB_OK             the object is readable through its handle
-     frame written        (buffer full, sync, seal) it survives the process being killed; with io_uring a
+     frame written        (buffer full, flush, sync, seal) it survives the process being killed; with io_uring a
                           full buffer is written some time after the append that filled it, at the latest
                           within the next sync or seal
      sync of its epoch    it survives a power cut
@@ -88,7 +88,7 @@
    ON THE DEVICE (little-endian; a block is the device's logical block; crc is crc32c)
      Zone header, the first block of every zone in use, written alone and waited for:
          0  8  "ZSLBZONE"          40  8  zone sequence, store-wide, never reused
-         8  4  format version: 1   48  8  epoch that owns the zone alone, or 0
+         8  4  format version: 2   48  8  epoch that owns the zone alone, or 0
         12  4  kind: 1 metadata,   56  4  lifetime class
                2 objects           60  4  zone count
         16 16  store id, random    64  8  zone bytes
@@ -99,7 +99,7 @@
          8  4  format version      68  4  entries (kind 1) or inline bytes (kinds 2 and 3)
         12  4  kind: 1 objects,    72  8  generation: the store sequence when the id was taken
                2 metadata, 3 index 80  8  all frames up to this frame sequence were synced
-        16 16  store id            88  4  header blocks
+        16 16  store id            88  4  header blocks; 0: the payload begins right behind the entries
         32  4  zone index          92  4  payload bytes (without padding)
         36  4  blocks in all       96  4  first pieces: objects that begin here
                                   124  4  crc of bytes 0-123 and of the entries or inline bytes
@@ -111,6 +111,7 @@
                  32-63 crc of the bytes: so one object can be checked without reading the frame
          word 1  bits 0-23 place in the payload in units of 8 bytes,
                  24-35 entry and 36-61 frame of the piece that follows
+     A zone of version 1 holds no frames with 0 header blocks and takes no further frames.
      An object larger than a frame is written from its end to its beginning, so its first piece,
      which names it, is written last. A frame does not contain its own address.
      Metadata: a log of records {u16 type, u16 bytes incl. these 4, body} padded to 8, in frames of
@@ -130,8 +131,8 @@
 
    THE MAP (grep -n -e '-- >>' zslab_zns.h)
      >>front >>config >>types >>api-device >>api-store >>api-epoch >>api-recover
-     >>base >>seam >>seam-uring >>seam-file >>seam-nvme >>layout >>format >>map >>meta >>zone >>append >>read
-     >>reclaim >>recover >>public >>licence                                                  */
+     >>base >>seam >>seam-uring >>seam-file >>seam-nvme >>layout >>format >>map >>meta >>zone >>append >>sync
+     >>read >>reclaim >>recover >>public >>licence                                                  */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>base stands all that a user reads.               */
@@ -162,7 +163,7 @@
 #error "ZSLAB_ZNS_LANES must be 2 to 64: packing buffers an epoch may have under way"
 #endif
 #define ZSLAB_ZNS_STATS_VERSION  1
-#define ZSLAB_ZNS_FORMAT_VERSION 1
+#define ZSLAB_ZNS_FORMAT_VERSION 2
 
 /* The file device needs POSIX; elsewhere zslab_zns_open_file answers ZSLAB_E_INVALID. */
 #if !defined(_WIN32)
@@ -377,7 +378,8 @@ ZSLAB_API zslab_result zslab_zns_close(zslab_zns *store);
 
 /* zslab_zns_append -- add an object to an epoch.
    in       data, bytes   copied; any size from 1 up
-   out      out_handle    valid until the epoch is released, across restarts once written; 0 on failure
+   out      out_handle    valid until the epoch is released, across restarts once written; 0 on failure; may be
+                          NULL for objects that only zslab_zns_iterate finds
    returns  ZSLAB_OK, ZSLAB_E_INVALID (size 0), ZSLAB_E_CLOSED (sealed, released or unknown epoch),
             ZSLAB_E_NO_SPACE, ZSLAB_E_NO_ACTIVE_ZONE, ZSLAB_E_READ_ONLY, ZSLAB_E_GONE, ZSLAB_E_IO,
             ZSLAB_E_LIMIT (2^26 frames), ZSLAB_E_NOMEM
@@ -401,9 +403,37 @@ ZSLAB_API zslab_result zslab_zns_read(zslab_zns *store, zslab_handle h, void *bu
    in       e   0: all epochs
    returns  ZSLAB_OK: it survives a power cut; else what kept it from that. Buffered objects stay readable
             and the next sync tries again, but see WHEN THINGS FAIL for a file
-   threads  any; simultaneous syncs share one device flush
-   source   >>append                                                                */
+   threads  any; simultaneous syncs are one: the first writes what all of them wait for, flushes once and wakes them
+   cost     one device append for each epoch with new objects, one flush; waiters sleep
+   source   >>sync; invariant [SYNC-1]                                              */
 ZSLAB_API zslab_result zslab_zns_sync(zslab_zns *store, zslab_zns_epoch e);
+
+/* zslab_zns_sync_begin -- ask for a sync of what was appended before the call, without waiting for it.
+   in       e            0: all epochs
+   out      out_ticket   for zslab_zns_sync_wait; never 0 on success
+   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_CLOSED, ZSLAB_E_READ_ONLY, ZSLAB_E_GONE
+   threads  any; never blocks on the device
+   cost     O(1)
+   source   >>sync                                                                  */
+ZSLAB_API zslab_result zslab_zns_sync_begin(zslab_zns *store, zslab_zns_epoch e, uint64_t *out_ticket);
+
+/* zslab_zns_sync_wait -- wait for a ticket; any number of threads may, in any order.
+   in       timeout_ns   UINT64_MAX: as long as it takes. When nobody else is flushing the caller flushes, and
+                         that is not cut short
+   returns  ZSLAB_OK: it survives a power cut; ZSLAB_E_BUSY: not yet; ZSLAB_E_CLOSED: the epoch was released
+            first; ZSLAB_E_INVALID: no ticket of this store; else as zslab_zns_sync
+   threads  any
+   cost     O(1) when its sync is over, else as zslab_zns_sync
+   source   >>sync                                                                  */
+ZSLAB_API zslab_result zslab_zns_sync_wait(zslab_zns *store, uint64_t ticket, uint64_t timeout_ns);
+
+/* zslab_zns_flush -- write out what the packing buffers hold: it survives the process being killed, not a power cut.
+   in       e   0: all epochs
+   returns  as zslab_zns_sync
+   threads  any
+   cost     one device append for each epoch with new objects; no device flush
+   source   >>append                                                                */
+ZSLAB_API zslab_result zslab_zns_flush(zslab_zns *store, zslab_zns_epoch e);
 
 /* zslab_zns_iterate -- visit the objects of an epoch, in the order their frames were written.
    in       e      0: all epochs, oldest first
@@ -760,6 +790,30 @@ static void zs__zns_nap(uint32_t tries)
     (void)tries;
 #endif
     zs__os_yield();
+}
+
+/* Sleeps while *word is `value`, at most ns (UINT64_MAX: no limit), and sometimes less: the caller looks again. */
+static void zs__zns_sleep(uint32_t *word, uint32_t value, uint64_t ns)
+{
+#if defined(__linux__) && defined(SYS_futex)
+    struct {
+        long seconds, nanoseconds;
+    } left;
+    left.seconds = (long)(ns / 1000000000u);
+    left.nanoseconds = (long)(ns % 1000000000u);
+    syscall(SYS_futex, word, 128, value, ns == UINT64_MAX ? NULL : &left, (void *)NULL, 0); /* FUTEX_WAIT_PRIVATE */
+#else
+    (void)ns;
+    if (zs__load_acq_u32(word) == value) zs__zns_nap(200); /* acquire: pairs with who changed it */
+#endif
+}
+static void zs__zns_wake(uint32_t *word, int count)
+{
+#if defined(__linux__) && defined(SYS_futex)
+    syscall(SYS_futex, word, 129, count, (void *)NULL, (void *)NULL, 0); /* FUTEX_WAKE_PRIVATE */
+#else
+    (void)word, (void)count;
+#endif
 }
 
 /* Memory for device buffers: 4096-aligned, the allocation's start kept in front. */
@@ -2635,9 +2689,10 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
    [ZONE-3] state changes with zone_lock held, except EMPTY -> META, which is a CAS by whoever takes it.
    [BUF-1]  word = payload bytes | entries | sealed | round. A reservation is one CAS; the buffer is written
             out by the one who set sealed, after done equals the entries reserved.
-   [BUF-2]  a buffer is reused only when retired and without readers.
+   [BUF-2]  a buffer is reused only when retired and without readers; between uses it stays in its lane or goes to
+            s->pool, never to the heap before close, so a late look at one is harmless.
    [BUF-3]  a buffer whose append is under way (FLYING) belongs to whoever turns it to FLUSHING; that thread has
-            the epoch pinned, or is its release. It keeps its zone from being drained (ZONE-1) and counts in
+            b->epoch pinned, or is its release. It keeps its zone from being drained (ZONE-1) and counts in
             s->underway until then. A failure makes it FAILED: whoever needs or flushes it writes it again.
    [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
             other: whoever counted in while the state allowed it is waited for.
@@ -2647,7 +2702,10 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
             persisted ahead of use and moves at every release and open: no id meets a generation twice.
    [META-1] metadata state (listed, sealed, sequence, window) changes with meta_lock held, together with
             its record.
-   Lock order: epoch lock, zone_lock, meta_lock. flush_lock is taken alone.               */
+   [SYNC-1] batches of syncs end one after the other; one thread leads at a time. Whoever joins a batch finds it in
+            sync_open with sync_lock held, and the leader closes it there before it looks at any buffer: what was
+            appended before the join is written before the flush.
+   Lock order: epoch lock, zone_lock, meta_lock. sync_lock and lane_lock are taken last.               */
 #define ZS__ZNS_HEAD_BYTES  128u
 #define ZS__ZNS_ENTRY_BYTES 16u
 #define ZS__ZNS_ENTRIES_MAX 4096u
@@ -2698,7 +2756,7 @@ typedef struct zs__zns_zone {
     uint32_t errors;    /* failures in a row; atomic, like rest_until */
     zs__u64 rest_until; /* zs__os_now_ns: until then it is used only where there is no other */
     uint32_t index_block, index_blocks, index_noted;
-    uint32_t *frame; /* ids of its frames for the index, limit / 2 of them; NULL: none kept */
+    uint32_t *frame; /* ids of its frames for the index, limit of them; NULL: none kept */
     uint32_t frame_count;
     uint32_t met; /* recovery: frames found, also of epochs that are gone */
 } zs__zns_zone;
@@ -2725,6 +2783,8 @@ typedef struct zs__zns_buffer {
     zs__u64 word, done;                  /* [BUF-1] */
     zs__u64 pin;                         /* retired | readers [BUF-2] */
     uint32_t state, frame, limit, dirty; /* limit: blocks, atomic; dirty: entries to clear before reuse */
+    uintptr_t epoch;                     /* whose it is: changes only when FREE */
+    struct zs__zns_buffer *spare;        /* the next in s->pool */
     uint64_t *entry;                     /* pairs of words */
     uint8_t *pages, *payload;            /* room for the header lies right before the payload */
     struct zs__zns_load *load;           /* its frame being written: whose state is FLUSHING or FLYING */
@@ -2733,7 +2793,8 @@ typedef struct zs__zns_buffer {
 #define ZS__ZNS_E_FREE        0u /* epoch states */
 #define ZS__ZNS_E_OPEN        1u
 #define ZS__ZNS_E_SEALED      2u
-#define ZS__ZNS_E_RELEASING   3u
+#define ZS__ZNS_E_RELEASING   3u /* readers and syncs are waited for; syncs may still count in */
+#define ZS__ZNS_E_DROPPING    4u /* nobody is inside; the release is being recorded, or has been */
 #define ZS__ZNS_E_STATE(word) ((uint32_t)((word) >> 56))
 #define ZS__ZNS_E_WRITER      ((uint64_t)1 << 28)
 #define ZS__ZNS_E_PINS        (((uint64_t)1 << 56) - 1)
@@ -2750,8 +2811,17 @@ typedef struct zs__zns_ep {
     uint32_t frames; /* newest frame id + 1: its list */
     zs__u64 objects, user_bytes, device_blocks;
     uint32_t slot, lifetime, listed, sealed; /* [META-1] */
+    uint32_t busy;     /* place in s->busy + 1; lane_lock */
+    uint32_t sync_rc;  /* why a batch did not cover it, negated */
+    zs__u64 sync_in;   /* the last batch it is in; sync_lock */
+    zs__u64 sync_ok;   /* the last batch that covered it */
     char label[32];
 } zs__zns_ep;
+
+typedef struct zs__zns_batch { /* what one sync covers */
+    zs__zns_ep **epoch;
+    uint32_t count, room, all;
+} zs__zns_batch;
 
 #define ZS__ZNS_F_NONE   0u /* frame states */
 #define ZS__ZNS_F_STORED 1u
@@ -2760,7 +2830,7 @@ typedef struct zs__zns_frame {
     zs__u64 gen;  /* 0: free [GEN-1] */
     zs__u64 zone_seq, frame_seq;
     uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
-    uint32_t zone, block, blocks, header_blocks, payload_bytes, count, heads, state, bad;
+    uint32_t zone, block, blocks, payload_at, payload_bytes, count, heads, state, bad;
     uint32_t next, next_free; /* ids + 1 */
 } zs__zns_frame;
 
@@ -2790,8 +2860,16 @@ struct zslab_zns {
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
-    zs__lock flush_lock;
-    zs__u64 flush_begun, flush_done;
+    zs__lock sync_lock;           /* the batches, and who leads [SYNC-1] */
+    zs__zns_batch batch[2];       /* by the batch's parity: one gathers, one is being written */
+    zs__u64 sync_open, sync_done; /* the batch that gathers; all up to this are over */
+    zs__u64 all_ok;               /* as an epoch's, for syncs of all */
+    uint32_t all_rc, leading;
+    uint32_t gate[2]; /* where waiters sleep, by the batch's parity: both move when a batch is over */
+    zs__lock lane_lock;
+    zs__zns_ep **busy; /* epochs with buffers */
+    uint32_t busy_count, busy_room;
+    zs__zns_buffer *pool; /* buffers between epochs [BUF-2] */
     zs__u64 objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
     zslab_zns_recovery_report recovery;
 };
@@ -2799,7 +2877,7 @@ struct zslab_zns {
 /* ---- >>format --------------------------------------------------------------
    Headers of zones and frames, entries and handles, to and from bytes: >>front says what they mean.  */
 typedef struct zs__zns_head {
-    uint32_t kind, zone, blocks, id, entries, header_blocks, payload_bytes, heads;
+    uint32_t kind, zone, blocks, id, entries, header_blocks, payload_at, payload_bytes, heads;
     uint64_t zone_seq, epoch, frame_seq, gen, synced;
 } zs__zns_head;
 
@@ -2855,7 +2933,7 @@ static void zs__zns_head_write(const zslab_zns *s, uint8_t *p, const zs__zns_hea
     zs__zns_put32(p + 68, h->entries);
     zs__zns_put64(p + 72, h->gen);
     zs__zns_put64(p + 80, h->synced);
-    zs__zns_put32(p + 88, h->header_blocks);
+    zs__zns_put32(p + 88, h->payload_at % s->block_bytes ? 0 : h->header_blocks);
     zs__zns_put32(p + 92, h->payload_bytes);
     zs__zns_put32(p + 96, h->heads);
     zs__zns_put32(p + 124, zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes));
@@ -2878,19 +2956,22 @@ static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h)
     h->heads = zs__zns_get32(p + 96);
 }
 
-/* Do the lengths agree with each other and with `room` blocks? */
-static int zs__zns_head_sane(const zslab_zns *s, const zs__zns_head *h, uint32_t room)
+/* Do the lengths agree with each other and with `room` blocks? Finds where the payload begins. */
+static int zs__zns_head_sane(const zslab_zns *s, zs__zns_head *h, uint32_t room)
 {
     size_t inline_bytes = h->entries;
+    uint32_t header = h->header_blocks;
     if (h->kind == ZS__ZNS_FRAME_OBJECTS) {
         if (!h->entries || h->entries > ZS__ZNS_ENTRIES_MAX || h->id >= ZS__ZNS_FRAMES_MAX || !h->gen)
             return 0;
         inline_bytes *= ZS__ZNS_ENTRY_BYTES;
     }
-    return h->kind >= ZS__ZNS_FRAME_OBJECTS && h->kind <= ZS__ZNS_FRAME_INDEX && h->blocks &&
-           h->blocks <= room && h->header_blocks == zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + inline_bytes) &&
+    h->header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + inline_bytes);
+    h->payload_at = header ? h->header_blocks * s->block_bytes : (uint32_t)(ZS__ZNS_HEAD_BYTES + inline_bytes);
+    return h->kind >= ZS__ZNS_FRAME_OBJECTS && h->kind <= ZS__ZNS_FRAME_INDEX && h->blocks && h->blocks <= room &&
+           (header == h->header_blocks || (!header && h->kind == ZS__ZNS_FRAME_OBJECTS)) &&
            h->header_blocks <= h->blocks &&
-           h->payload_bytes <= (uint64_t)(h->blocks - h->header_blocks) * s->block_bytes;
+           (uint64_t)h->payload_at + h->payload_bytes <= (uint64_t)h->blocks * s->block_bytes;
 }
 
 /* The fixed part of what may be a frame of this zone; the crc is checked by _head_proven. */
@@ -2898,7 +2979,7 @@ static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone
                              zs__zns_head *h)
 {
     if (memcmp(p, zs__zns_magic(1), 8) != 0 || memcmp(p + 16, s->uuid, 16) != 0 ||
-        zs__zns_get32(p + 8) != ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 32) != zone)
+        zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 32) != zone)
         return 0;
     h->kind = zs__zns_get32(p + 12);
     h->zone = zone;
@@ -3067,6 +3148,22 @@ static int zs__zns_pin(zs__zns_ep *e, int writer)
 static void zs__zns_unpin(zs__zns_ep *e, int writer)
 {
     zs__sub_u64(&e->word, writer ? ZS__ZNS_E_WRITER : 1); /* release: pairs with zs__zns_ep_wait */
+}
+
+/* Counts a sync in as a reader, also when a release waits for others. 0: the epoch is free, or its release durable. */
+static int zs__zns_pin_sync(zslab_zns *s, zs__zns_ep *e)
+{
+    for (;;) {
+        uint32_t state = ZS__ZNS_E_STATE(zs__add_u64(&e->word, 1)), listed; /* acq_rel: as in zs__zns_pin */
+        if (state && state != ZS__ZNS_E_DROPPING) return 1;
+        zs__sub_u64(&e->word, 1);
+        if (!state) return 0;
+        zs__lock_take(&s->meta_lock); /* held while the release is recorded and flushed */
+        listed = e->listed;
+        zs__lock_drop(&s->meta_lock);
+        if (!listed) return 0;
+        zs__zns_nap(0); /* not recorded yet, or the record failed */
+    }
 }
 
 /* The epoch by id, pinned, or NULL. */
@@ -3635,7 +3732,7 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
     int rc;
     count = zs__load_acq_u32(&z->frame_count); /* acquire: the ids. Pairs with zs__zns_frame_stored */
     bytes = ZS__ZNS_HEAD_BYTES + (size_t)count * ZS__ZNS_ITEM_BYTES;
-    if (!z->frame || z->failed || !count || count > z->limit / 2 || zs__zns_blocks(s, bytes) > left ||
+    if (!z->frame || z->failed || !count || count > z->limit || zs__zns_blocks(s, bytes) > left ||
         zs__zns_blocks(s, bytes) > s->frame_blocks)
         return 0;
     memset(&h, 0, sizeof h);
@@ -3659,7 +3756,7 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
         zs__zns_put32(item + 28, z->frame[i]);
         zs__zns_put32(item + 32, f->count);
         zs__zns_put64(item + 36, gen);
-        zs__zns_put32(item + 52, f->header_blocks);
+        zs__zns_put32(item + 52, f->payload_at % s->block_bytes ? 0 : f->payload_at / s->block_bytes);
         zs__zns_put32(item + 56, f->payload_bytes);
         zs__zns_put32(item + 60, f->heads);
         zs__zns_put32(item + 64, f->block);
@@ -3669,7 +3766,7 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
     h.zone = zone;
     h.zone_seq = z->seq;
     h.entries = n * ZS__ZNS_ITEM_BYTES;
-    h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + h.entries);
+    h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + h.entries); /* payload_at 0: none */
     h.frame_seq = zs__add_u64(&s->frame_seq, 1);
     h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
     zs__zns_head_write(s, p, &h);
@@ -3838,7 +3935,7 @@ static int zs__zns_zone_open(zslab_zns *s, const zs__zns_stream *st, uint32_t zo
     z->index_blocks = 0;
     zs__store_u32(&z->failed, 0);
     if (z->limit < z->capacity && !z->frame) /* NULL: no index, a recovery scans the zone */
-        z->frame = (uint32_t *)(calloc)(z->limit / 2, sizeof *z->frame);
+        z->frame = (uint32_t *)(calloc)(z->limit, sizeof *z->frame);
     rc = zs__zns_zone_begin(s, zone, ZS__ZNS_KIND_OBJECTS);
     if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE) {
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_EMPTY);
@@ -4030,6 +4127,7 @@ typedef struct zs__zns_load {     /* one frame to be written */
     uint64_t *entry;
     uint8_t *header;       /* room for the header blocks; packed: the payload follows it in memory */
     const uint8_t *object; /* a piece from the end of this, as large as fits; NULL: packed */
+    const uint8_t *packed; /* this goes right behind the entries; NULL: the payload begins with a block */
     size_t bytes;          /* of object left, or of the packed payload */
     uint64_t link;         /* entry word 1 of the piece that follows */
     int more;
@@ -4051,7 +4149,7 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     f->frame_seq = h->frame_seq;
     f->block = (uint32_t)((at - z->start) / s->block_bytes);
     f->blocks = h->blocks;
-    f->header_blocks = h->header_blocks;
+    f->payload_at = h->payload_at;
     f->payload_bytes = h->payload_bytes;
     f->count = l->count;
     f->heads = h->heads;
@@ -4062,9 +4160,9 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     zs__add_u64(&e->device_blocks, h->blocks);
     if (z->frame) {
         uint32_t n = zs__load_u32(&z->frame_count); /* relaxed: the CAS takes the place */
-        while (n < z->limit / 2 && !zs__cas_u32(&z->frame_count, &n, n + 1))
+        while (n < z->limit && !zs__cas_u32(&z->frame_count, &n, n + 1))
             ;
-        if (n < z->limit / 2) zs__store_u32(&z->frame[n], l->id); /* relaxed: read after the drain [ZONE-1] */
+        if (n < z->limit) zs__store_u32(&z->frame[n], l->id); /* relaxed: read after the drain [ZONE-1] */
     }
 }
 
@@ -4084,6 +4182,7 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
     h->entries = l->count;
     h->blocks = blocks;
     h->header_blocks = zs__zns_header_blocks(s, l->count);
+    h->payload_at = l->packed ? ZS__ZNS_HEAD_BYTES + l->count * ZS__ZNS_ENTRY_BYTES : h->header_blocks * s->block_bytes;
     h->payload_bytes = (uint32_t)l->bytes;
     l->io.iov_count = 1;
     l->io.iov[0].base = l->header;
@@ -4103,7 +4202,8 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
         l->entry[1] = l->link;
         l->taken = take;
     }
-    memset(l->header, 0, (size_t)h->header_blocks * s->block_bytes);
+    memset(l->header, 0, (size_t)(l->packed ? blocks : h->header_blocks) * s->block_bytes);
+    if (l->packed) memcpy(l->header + h->payload_at, l->packed, l->bytes);
     for (i = 0; i < l->count; i++) {
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES, l->entry[2 * i]);
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8, l->entry[2 * i + 1]);
@@ -4172,12 +4272,20 @@ static int zs__zns_buffer_written(zslab_zns *s, zs__zns_buffer *b, int rc)
     return 0;
 }
 
+/* Turns a buffer that was met in a lane of e from `state` to FLUSHING. It may have gone to another epoch since. */
+static int zs__zns_buffer_claim(zs__zns_ep *e, zs__zns_buffer *b, uint32_t state)
+{
+    uint32_t was = state;
+    if (!zs__cas_u32(&b->state, &was, ZS__ZNS_B_FLUSHING)) return 0; /* acquire: pairs with zs__zns_buffer_write */
+    if (zs__load_ptr(&b->epoch) == (uintptr_t)e) return 1;           /* relaxed: the CAS orders it */
+    zs__store_rel_u32(&b->state, state);                             /* release: as it was */
+    return 0;
+}
+
 /* Sees to an append under way, if nobody else does: `block` waits for it. */
 static void zs__zns_buffer_land(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, int block)
 {
-    uint32_t flying = ZS__ZNS_B_FLYING;
-    if (!zs__cas_u32(&b->state, &flying, ZS__ZNS_B_FLUSHING)) /* acquire: pairs with zs__zns_buffer_write */
-        return;
+    if (!zs__zns_buffer_claim(e, b, ZS__ZNS_B_FLYING)) return;
     if (block || s->dev.wait(s->dev.user, &b->load->io, 0))
         zs__zns_buffer_written(s, b, zs__zns_load_land(s, e, b->load));
     else
@@ -4203,17 +4311,25 @@ static void zs__zns_ep_land(zslab_zns *s, zs__zns_ep *e, int block)
     }
 }
 
+/* The epoch before place *at among those with buffers, or NULL. A walk from the end down meets every one that is
+   there all the time: who leaves is replaced by the last. */
+static zs__zns_ep *zs__zns_busy_before(zslab_zns *s, uint32_t *at)
+{
+    zs__zns_ep *e;
+    zs__lock_take(&s->lane_lock);
+    if (*at > s->busy_count) *at = s->busy_count;
+    e = *at ? s->busy[--*at] : NULL;
+    zs__lock_drop(&s->lane_lock);
+    return e;
+}
+
 /* Appends that were left under way hold zones open: those of all epochs are waited for. */
 static void zs__zns_land_all(zslab_zns *s)
 {
-    uint32_t i, top;
-    if (!s->dev.begin) return;
-    zs__lock_take(&s->meta_lock);
-    top = s->epoch_top;
-    zs__lock_drop(&s->meta_lock);
-    for (i = 0; i < top; i++) {
-        zs__zns_ep *e = zs__zns_ep_at(s, i);
-        if (!e || !zs__zns_pin(e, 0)) continue;
+    uint32_t at = UINT32_MAX;
+    zs__zns_ep *e;
+    while (s->dev.begin && (e = zs__zns_busy_before(s, &at)) != NULL) {
+        if (!zs__zns_pin(e, 0)) continue;
         zs__zns_ep_land(s, e, 1);
         zs__zns_unpin(e, 0);
     }
@@ -4293,6 +4409,66 @@ static zs__zns_buffer *zs__zns_buffer_new(zslab_zns *s)
     return NULL;
 }
 
+/* e->lock held. A buffer for a lane of e, from the pool or new; e is among the busy from now on. */
+static zs__zns_buffer *zs__zns_buffer_take(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_buffer *b = NULL;
+    zs__zns_ep **more;
+    uint32_t busy;
+    zs__lock_take(&s->lane_lock);
+    if (!e->busy && s->busy_count == s->busy_room) {
+        more = (zs__zns_ep **)(realloc)(s->busy, (s->busy_room * 2 + 16) * sizeof *more); /* NOLINT: pointers */
+        if (more) {
+            s->busy = more;
+            s->busy_room = s->busy_room * 2 + 16;
+        }
+    }
+    if (!e->busy && s->busy_count < s->busy_room) {
+        s->busy[s->busy_count++] = e;
+        e->busy = s->busy_count;
+    }
+    busy = e->busy;
+    if (busy && s->pool) {
+        b = s->pool;
+        s->pool = b->spare;
+    }
+    zs__lock_drop(&s->lane_lock);
+    if (!b && busy) b = zs__zns_buffer_new(s);
+    if (b) zs__store_ptr(&b->epoch, (uintptr_t)e); /* relaxed: published by its state */
+    return b;
+}
+
+/* Takes the free buffers, or all of an epoch nobody can reach, out of the lanes and into the pool. */
+static void zs__zns_buffers_give(zslab_zns *s, zs__zns_ep *e, int all)
+{
+    uint32_t i, kept = 0;
+    zs__lock_take(&e->lock);
+    zs__lock_take(&s->lane_lock);
+    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
+        zs__zns_buffer *b = e->lane[i];
+        if (!b) continue;
+        if (!all && zs__load_acq_u32(&b->state) != ZS__ZNS_B_FREE) { /* acquire: pairs with _written */
+            kept = 1;
+            continue;
+        }
+        if (zs__load_acq_u32(&b->state) != ZS__ZNS_B_FREE) { /* acquire: as above. Its objects go with the epoch */
+            b->dirty = ZS__ZNS_B_ENTRIES(zs__load_u64(&b->word));
+            zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
+            zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
+        }
+        e->lane[i] = NULL;
+        b->spare = s->pool;
+        s->pool = b;
+    }
+    if (e->busy && !kept) {
+        s->busy[e->busy - 1] = s->busy[--s->busy_count];
+        s->busy[e->busy - 1]->busy = e->busy;
+        e->busy = 0;
+    }
+    zs__lock_drop(&s->lane_lock);
+    zs__lock_drop(&e->lock);
+}
+
 /* Takes `bytes`, or a tail of them worth splitting off, and an entry. 0: no room. [BUF-1] */
 static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, size_t bytes,
                                      size_t *out_at, uint32_t *out_idx)
@@ -4324,6 +4500,7 @@ static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, 
     uint64_t word = zs__load_acq_u64(&b->word); /* acquire: sealed, so final [BUF-1] */
     uint32_t count = ZS__ZNS_B_ENTRIES(word), header, tries = 0;
     size_t bytes = ZS__ZNS_B_BYTES(word), pad;
+    size_t close = ZS__ZNS_HEAD_BYTES + (size_t)count * ZS__ZNS_ENTRY_BYTES + bytes;
     zs__zns_load *l = b->load;
     while (zs__load_acq_u64(&b->done) != count) /* acquire: the copies. Pairs with zs__zns_pack */
         zs__zns_nap(tries++);
@@ -4336,6 +4513,11 @@ static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, 
     l->bytes = bytes;
     l->min = l->max = header + zs__zns_blocks(s, bytes);
     pad = (size_t)(l->max - header) * s->block_bytes - bytes;
+    if (zs__zns_blocks(s, close) < l->max && close <= zs__zns_buffer_front(s)) { /* a copy is less than a block */
+        l->header = b->pages;
+        l->packed = b->payload;
+        l->min = l->max = zs__zns_blocks(s, close);
+    }
     memset(b->payload + bytes, 0, pad);
     if (fly && s->dev.begin && !zs__zns_load_fly(s, e, l)) {
         zs__store_rel_u32(&b->state,
@@ -4373,7 +4555,7 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     for (i = 0; i < ZSLAB_ZNS_LANES && !b; i++) {
         uint32_t state =
             e->lane[i] ? zs__load_acq_u32(&e->lane[i]->state) : ZS__ZNS_B_FREE; /* acquire: as written */
-        if (state == ZS__ZNS_B_FREE && !e->lane[i]) e->lane[i] = zs__zns_buffer_new(s);
+        if (state == ZS__ZNS_B_FREE && !e->lane[i]) e->lane[i] = zs__zns_buffer_take(s, e);
         if (state == ZS__ZNS_B_FREE)
             b = e->lane[i];
         else if (state == ZS__ZNS_B_FAILED)
@@ -4407,11 +4589,8 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     }
     zs__lock_drop(&e->lock);
     if (b) return 0;
-    if (failed) {
-        uint32_t was = ZS__ZNS_B_FAILED;
-        return zs__cas_u32(&failed->state, &was, ZS__ZNS_B_FLUSHING) ? zs__zns_buffer_write(s, e, failed, 0)
-                                                                     : 0;
-    }
+    if (failed)
+        return zs__zns_buffer_claim(e, failed, ZS__ZNS_B_FAILED) ? zs__zns_buffer_write(s, e, failed, 0) : 0;
     if (flying) zs__zns_buffer_land(s, e, flying, 1);
     if (flying) return 0;
     if (!busy) return -(int)ZSLAB_E_NOMEM;
@@ -4622,39 +4801,155 @@ static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
                 zs__zns_buffer_land(s, e, b, 1);
             } else if (state != ZS__ZNS_B_FAILED) {
                 zs__zns_nap(tries);
-            } else if (zs__cas_u32(&b->state, &state, ZS__ZNS_B_FLUSHING)) {
+            } else if (zs__zns_buffer_claim(e, b, state)) {
                 r = zs__zns_buffer_write(s, e, b, 0);
                 rc = rc ? rc : r;
                 if (r) break;
+            } else if (zs__load_ptr(&b->epoch) != (uintptr_t)e) { /* relaxed: a stale one makes another turn */
+                break;
             }
         }
     }
     return rc;
 }
 
-/* One device flush that began after this call; simultaneous callers share it. With no frame under way at
-   the moment, all frames begun before are covered: what a recovery later calls synced. */
-static int zs__zns_flush(zslab_zns *s)
+/* ---- >>sync ----------------------------------------------------------------
+   Group commit: whoever comes while nobody leads closes the batch that has gathered, writes the buffers of all
+   its epochs, flushes once and wakes who sleeps; one of those who came meanwhile leads the next. [SYNC-1]
+   A ticket is batch << 21 | epoch's place + 1, or 0 there for all.                       */
+#define ZS__ZNS_TICKET_BITS 21
+
+/* Notes e (NULL: all) for the batch that gathers; the ticket. */
+static uint64_t zs__zns_sync_join(zslab_zns *s, zs__zns_ep *e)
 {
-    uint64_t seen = zs__load_acq_u64(&s->flush_begun), upto; /* acquire: pairs with the store below */
-    int rc = 0;
-    zs__lock_take(&s->flush_lock);
-    if (zs__load_u64(&s->flush_done) <= seen) { /* relaxed: flush_lock guards it */
-        uint64_t mine = zs__load_u64(&s->flush_begun) + 1;
-        zs__store_rel_u64(&s->flush_begun, mine); /* release: pairs with the load above */
-        upto = zs__add_u64(&s->frame_seq, 0);
-        if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
-            upto = 0;
-        rc = zs__zns_or_gone(s, s->dev.ops.flush(s->dev.user));
-        zs__zns_set_fatal(s, rc);
-        if (!rc) {
-            zs__store_u64(&s->flush_done, mine);
-            if (upto > zs__load_u64(&s->synced))
-                zs__store_rel_u64(&s->synced, upto); /* release: pairs with the loads of synced */
+    zs__zns_batch *b;
+    uint64_t batch;
+    zs__lock_take(&s->sync_lock);
+    batch = zs__load_u64(&s->sync_open); /* relaxed: sync_lock guards changes */
+    b = &s->batch[batch & 1];
+    if (e && e->sync_in != batch && b->count == b->room) {
+        zs__zns_ep **more = (zs__zns_ep **)(realloc)(b->epoch, (b->room * 2 + 8) * sizeof *more); /* NOLINT: pointers */
+        if (more) {
+            b->epoch = more;
+            b->room = b->room * 2 + 8;
         }
     }
-    zs__lock_drop(&s->flush_lock);
+    if (!e) {
+        b->all = 1;
+    } else if (e->sync_in != batch && b->count < b->room) {
+        e->sync_in = batch;
+        b->epoch[b->count++] = e;
+    } else if (e->sync_in != batch) { /* no memory for the list: all are written, and the ticket asks about all */
+        b->all = 1;
+        e = NULL;
+    }
+    zs__lock_drop(&s->sync_lock);
+    return batch << ZS__ZNS_TICKET_BITS | (e ? e->slot + 1 : 0);
+}
+
+/* With no frame under way at the moment, all frames begun before are covered: what a recovery later calls synced. */
+static int zs__zns_flush(zslab_zns *s)
+{
+    uint64_t upto = zs__add_u64(&s->frame_seq, 0);
+    int rc;
+    if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
+        upto = 0;
+    rc = zs__zns_or_gone(s, s->dev.ops.flush(s->dev.user));
+    zs__zns_set_fatal(s, rc);
+    if (!rc && upto > zs__load_u64(&s->synced)) /* relaxed: the leader alone changes it */
+        zs__store_rel_u64(&s->synced, upto);    /* release: pairs with the loads of synced */
     return rc;
+}
+
+/* Writes out what all buffers hold, in two rounds where appends may be under way together. */
+static int zs__zns_flush_all(zslab_zns *s)
+{
+    uint32_t round, at;
+    int rc = 0, one;
+    zs__zns_ep *e;
+    for (round = s->dev.begin ? 0 : 1; round < 2; round++)
+        for (at = UINT32_MAX; (e = zs__zns_busy_before(s, &at)) != NULL;) {
+            if (!zs__zns_pin_sync(s, e)) continue;
+            one = round ? zs__zns_epoch_flush(s, e) : zs__zns_epoch_push(s, e);
+            zs__zns_unpin(e, 0);
+            if (round && !rc) rc = one; /* what the first round could not write the second tries again */
+        }
+    return rc;
+}
+
+/* The leader's work for one closed batch. */
+static void zs__zns_sync_lead(zslab_zns *s, uint64_t batch)
+{
+    zs__zns_batch *b = &s->batch[batch & 1];
+    int rc = 0, all = 0;
+    uint32_t i;
+    for (i = 0; i < b->count; i++) {
+        zs__zns_ep *e = b->epoch[i];
+        int one = -(int)ZSLAB_E_CLOSED;
+        if (zs__zns_pin_sync(s, e)) {
+            one = zs__zns_epoch_flush(s, e);
+            zs__zns_unpin(e, 0);
+        }
+        zs__store_u32(&e->sync_rc, (uint32_t)-one); /* relaxed, here and below: sync_done publishes them */
+        if (one) b->epoch[i] = NULL;
+    }
+    if (b->all) all = zs__zns_flush_all(s);
+    zs__zns_land_all(s); /* so that a recovery knows of all of them: see zs__zns_flush */
+    rc = zs__zns_flush(s);
+    for (i = 0; i < b->count; i++) {
+        if (!b->epoch[i]) continue;
+        if (rc)
+            zs__store_u32(&b->epoch[i]->sync_rc, (uint32_t)-rc);
+        else
+            zs__store_u64(&b->epoch[i]->sync_ok, batch);
+    }
+    if (b->all && (all || rc)) zs__store_u32(&s->all_rc, (uint32_t)-(all ? all : rc));
+    if (b->all && !all && !rc) zs__store_u64(&s->all_ok, batch);
+    b->count = b->all = 0;
+    zs__lock_take(&s->sync_lock);
+    s->leading = 0;
+    zs__store_rel_u64(&s->sync_done, batch); /* release: the outcome. Pairs with zs__zns_sync_end */
+    zs__lock_drop(&s->sync_lock);
+    zs__add_u32(&s->gate[0], 1); /* both: who is about to sleep on either has looked at sync_done too early */
+    zs__add_u32(&s->gate[1], 1);
+    zs__zns_wake(&s->gate[batch & 1], INT_MAX);
+    zs__zns_wake(&s->gate[~batch & 1], 1); /* the next leader */
+}
+
+/* Waits for a ticket's batch, leading it when nobody does. */
+static zslab_result zs__zns_sync_end(zslab_zns *s, uint64_t ticket, uint64_t timeout_ns)
+{
+    uint64_t batch = ticket >> ZS__ZNS_TICKET_BITS, began = 0, waited = 0;
+    uint32_t slot = (uint32_t)(ticket & ((1u << ZS__ZNS_TICKET_BITS) - 1)), *gate = &s->gate[batch & 1];
+    zs__zns_ep *e = slot ? zs__zns_ep_at(s, slot - 1) : NULL;
+    zs__u64 *ok = e ? &e->sync_ok : &s->all_ok;
+    for (;;) {
+        uint32_t seen = zs__load_acq_u32(gate); /* acquire: before sync_done. Pairs with zs__zns_sync_lead */
+        int lead;
+        if (zs__load_acq_u64(&s->sync_done) >= batch) break; /* acquire: the outcome. Pairs with zs__zns_sync_lead */
+        zs__lock_take(&s->sync_lock);
+        lead = !s->leading && zs__load_u64(&s->sync_done) < batch; /* then this batch is the one that gathers */
+        if (lead) {
+            s->leading = 1;
+            zs__store_u64(&s->sync_open, batch + 1);
+        }
+        zs__lock_drop(&s->sync_lock);
+        if (lead) {
+            zs__zns_sync_lead(s, batch);
+            break;
+        }
+        if (timeout_ns != UINT64_MAX) {
+            if (!began) began = zs__os_now_ns();
+            waited = zs__os_now_ns() - began;
+            if (waited >= timeout_ns) {
+                zs__zns_wake(gate, 1); /* if the leader's wake came to us, somebody else must have it */
+                return ZSLAB_E_BUSY;
+            }
+        }
+        zs__zns_sleep(gate, seen, timeout_ns == UINT64_MAX ? timeout_ns : timeout_ns - waited);
+    }
+    /* relaxed: sync_done published them; a later batch's outcome is this one's too */
+    return zs__load_u64(ok) >= batch ? ZSLAB_OK : (zslab_result)zs__load_u32(e ? &e->sync_rc : &s->all_rc);
 }
 
 /* ---- >>read ----------------------------------------------------------------
@@ -4689,12 +4984,12 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
     int rc;
     *out = (const uint64_t *)dir;
     if (dir) return 0;
-    p = (uint8_t *)zs__zns_pages((size_t)f->header_blocks * s->block_bytes);
+    p = (uint8_t *)zs__zns_pages((size_t)zs__zns_header_blocks(s, f->count) * s->block_bytes);
     made = (uint64_t *)(malloc)((size_t)f->count * ZS__ZNS_ENTRY_BYTES);
-    rc = p && made ? zs__zns_read_blocks(s, f, 0, f->header_blocks, p) : -(int)ZSLAB_E_NOMEM;
+    rc = p && made ? zs__zns_read_blocks(s, f, 0, zs__zns_header_blocks(s, f->count), p) : -(int)ZSLAB_E_NOMEM;
     if (!rc &&
         (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
-         h.gen != zs__load_acq_u64(&f->gen) || h.header_blocks != f->header_blocks || /* acquire: pinned */
+         h.gen != zs__load_acq_u64(&f->gen) || h.payload_at != f->payload_at || /* acquire: pinned */
          h.payload_bytes != f->payload_bytes || !zs__zns_head_proven(p, &h)))
         rc = -(int)ZSLAB_E_CORRUPT;
     for (i = 0; !rc && i < 2 * f->count; i++) made[i] = zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + 8 * (size_t)i);
@@ -4764,15 +5059,15 @@ static int zs__zns_piece(zslab_zns *s, uint32_t id, const uint64_t entry[2], uin
     int rc;
     if (!zs__zns_piece_buffered(f, entry, to)) {
         if (at + bytes > f->payload_bytes) return -(int)ZSLAB_E_CORRUPT;
+        at += f->payload_at;
         first = (uint32_t)(at / s->block_bytes);
         count = zs__zns_blocks(s, at + bytes) - first;
         at -= (size_t)first * s->block_bytes;
         if (!at && !(bytes % s->block_bytes) && !((uintptr_t)to % 4096)) {
-            rc = zs__zns_read_blocks(s, f, f->header_blocks + first, count, to);
+            rc = zs__zns_read_blocks(s, f, first, count, to);
         } else {
             pages = (uint8_t *)zs__zns_pages((size_t)count * s->block_bytes);
-            rc = pages ? zs__zns_read_blocks(s, f, f->header_blocks + first, count, pages)
-                       : -(int)ZSLAB_E_NOMEM;
+            rc = pages ? zs__zns_read_blocks(s, f, first, count, pages) : -(int)ZSLAB_E_NOMEM;
             if (!rc) memcpy(to, pages + at, bytes);
             zs__zns_pages_free(pages);
         }
@@ -4969,12 +5264,9 @@ static void zs__zns_ep_zones_drop(zslab_zns *s, zs__zns_ep *e)
 /* Frames, buffers and zones of an epoch nobody can reach any more. */
 static void zs__zns_ep_drop(zslab_zns *s, zs__zns_ep *e)
 {
-    uint32_t at = zs__load_acq_u32(&e->frames), next, i; /* acquire: pairs with zs__zns_frame_take */
-    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
-        zs__zns_buffer_free(e->lane[i]);
-        e->lane[i] = NULL;
-    }
+    uint32_t at = zs__load_acq_u32(&e->frames), next; /* acquire: pairs with zs__zns_frame_take */
     zs__store_ptr(&e->cur, 0);
+    zs__zns_buffers_give(s, e, 1);
     for (; at; at = next) {
         zs__zns_frame *f = zs__zns_frame_of(s, at - 1);
         next = zs__load_u32(&f->next);
@@ -4994,14 +5286,16 @@ static void zs__zns_ep_drop(zslab_zns *s, zs__zns_ep *e)
 static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch id)
 {
     uint32_t was = zs__zns_ep_turn(e, ZS__ZNS_E_OPEN, ZS__ZNS_E_SEALED, ZS__ZNS_E_RELEASING);
-    uint64_t seq;
+    uint64_t seq, word = (uint64_t)ZS__ZNS_E_RELEASING << 56;
     int rc;
     if (!was) return ZSLAB_E_CLOSED;
     if (zs__load_acq_u64(&e->id) != id) { /* acquire: pairs with _begin; another epoch has the place by now */
         zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, was);
         return ZSLAB_E_CLOSED;
     }
-    zs__zns_ep_wait(e, ZS__ZNS_E_PINS); /* [REL-1] */
+    do zs__zns_ep_wait(e, ZS__ZNS_E_PINS); /* [REL-1] */
+    while (!zs__cas_u64(&e->word, &word, (uint64_t)ZS__ZNS_E_DROPPING << 56) &&
+           (word = (uint64_t)ZS__ZNS_E_RELEASING << 56) != 0); /* a sync came between: it has to cover this epoch */
     zs__zns_ep_land(s, e, 1);
     zs__lock_take(&s->meta_lock);
     rc = zs__zns_seq_next(s, &seq); /* handles of ids given again carry another generation [GEN-1] */
@@ -5015,14 +5309,14 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
     }
     zs__lock_drop(&s->meta_lock);
     if (rc) {
-        zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, was);
+        zs__zns_ep_turn(e, ZS__ZNS_E_DROPPING, ZS__ZNS_E_DROPPING, was);
         return (zslab_result)-rc;
     }
     zs__zns_ep_drop(s, e);
     zs__store_rel_u64(&e->id, 0); /* release: pairs with zs__zns_pin_id */
     zs__lock_take(&s->meta_lock);
     s->epoch_count--;
-    zs__zns_ep_turn(e, ZS__ZNS_E_RELEASING, ZS__ZNS_E_RELEASING, ZS__ZNS_E_FREE);
+    zs__zns_ep_turn(e, ZS__ZNS_E_DROPPING, ZS__ZNS_E_DROPPING, ZS__ZNS_E_FREE);
     zs__lock_drop(&s->meta_lock);
     return ZSLAB_OK;
 }
@@ -5417,7 +5711,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
     if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
-    if (made) bad = zs__zns_verify(h, frame, frame + (size_t)h->header_blocks * s->block_bytes, made);
+    if (made) bad = zs__zns_verify(h, frame, frame + h->payload_at, made);
     if (f->gen == h->gen && bad) {
         (free)(made);
         return ZSLAB_OK;
@@ -5432,7 +5726,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     f->frame_seq = h->frame_seq;
     f->block = block;
     f->blocks = h->blocks;
-    f->header_blocks = h->header_blocks;
+    f->payload_at = h->payload_at;
     f->payload_bytes = h->payload_bytes;
     f->count = h->entries;
     f->heads = h->heads;
@@ -5444,7 +5738,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     e->device_blocks += h->blocks;
     e->user_bytes += h->payload_bytes;
     if (zs__zns_zone_ref(s, e, zone)) return ZSLAB_E_NOMEM;
-    if (s->zone[zone].frame && s->zone[zone].frame_count < s->zone[zone].limit / 2)
+    if (s->zone[zone].frame && s->zone[zone].frame_count < s->zone[zone].limit)
         s->zone[zone].frame[s->zone[zone].frame_count++] = h->id;
     return ZSLAB_OK;
 }
@@ -5518,7 +5812,7 @@ static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns
     int done = 0;
     zslab_result r = ZSLAB_OK;
     if (z->limit < z->capacity && t->condition != ZSLAB_ZNS_FULL && !z->frame)
-        z->frame = (uint32_t *)(calloc)(z->limit / 2, sizeof *z->frame);
+        z->frame = (uint32_t *)(calloc)(z->limit, sizeof *z->frame);
     if (z->seq >= s->seq_limit) s->seq_limit = z->seq + 1;
     s->recovery.zones_scanned++;
     if (z->index_noted && !z->index_blocks && z->index_block < used) used = z->index_block;
@@ -5717,7 +6011,8 @@ static zslab_result zs__zns_resume(zslab_zns *s)
     if (s->read_only) return ZSLAB_OK;
     zs__lock_take(&s->meta_lock);
     zs__zns_meta_pick_spare(s);
-    if (!s->clean && s->frame_seq > s->synced) {
+    if (!s->clean) { /* frames behind a write pointer that fell back show when their zone is finished: not known now */
+        s->frame_seq += (uint64_t)1 << 32;
         zs__zns_doubt(s, s->synced, s->frame_seq);
         s->meta_have = 0;
         zs__zns_record_doubt(s, s->doubt_count - 1);
@@ -5774,6 +6069,14 @@ static void zs__zns_free(zslab_zns *s)
         for (k = 0; e && k < ZSLAB_ZNS_LANES; k++) zs__zns_buffer_free(e->lane[k]);
         if (e) (free)(e->zone);
     }
+    while (s->pool) {
+        zs__zns_buffer *b = s->pool;
+        s->pool = b->spare;
+        zs__zns_buffer_free(b);
+    }
+    (free)(s->busy);
+    (free)(s->batch[0].epoch);
+    (free)(s->batch[1].epoch);
     for (i = 0; i < ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE; i++) {
         zs__zns_frame *page = (zs__zns_frame *)s->frame_page[i];
         for (k = 0; page && k < ZS__ZNS_FRAME_PAGE; k++) (free)((void *)page[k].dir);
@@ -5834,6 +6137,7 @@ static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *c
     s->read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     if (!s->config.wait_timeout_ns) s->config.wait_timeout_ns = UINT64_C(1000000000);
     s->meta_zone = s->meta_spare = ZS__ZNS_NONE;
+    s->sync_open = 1;
     for (i = 0; i < ZS__ZNS_CLASSES; i++) {
         s->stream[i].cur = s->stream[i].next = ZS__ZNS_NONE;
         s->stream[i].lifetime = i;
@@ -6019,6 +6323,7 @@ static zslab_result zs__zns_seal(zslab_zns *s, zs__zns_ep *e)
                                                                                : ZSLAB_E_CLOSED; /* acquire */
     zs__zns_ep_wait(e, ZS__ZNS_E_PINS & ~(ZS__ZNS_E_WRITER - 1));
     rc = zs__zns_epoch_flush(s, e);
+    if (!rc) zs__zns_buffers_give(s, e, 0);
     if (!rc) {
         zs__lock_take(&s->meta_lock);
         zs__zns_meta_record(s, ZS__ZNS_R_SEAL, e->id);
@@ -6070,13 +6375,15 @@ zslab_result zslab_zns_append(zslab_zns *s, zslab_zns_epoch id, const void *data
 {
     zs__zns_ep *e;
     zslab_result r;
+    zslab_handle h = 0;
     if (out_handle) *out_handle = 0;
-    if (!s || !data || !bytes || !out_handle) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || !data || !bytes) return zs__zns_answer(ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
     if (r != ZSLAB_OK) return zs__zns_answer(r);
     e = zs__zns_pin_id(s, id, 1);
     if (!e) return zs__zns_answer(ZSLAB_E_CLOSED);
-    r = (zslab_result)-zs__zns_put(s, e, (const uint8_t *)data, bytes, out_handle);
+    r = (zslab_result)-zs__zns_put(s, e, (const uint8_t *)data, bytes, &h);
+    if (out_handle) *out_handle = h;
     zs__zns_unpin(e, 1);
     return zs__zns_answer(r);
 }
@@ -6102,42 +6409,58 @@ zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t c
     return zs__zns_answer(r);
 }
 
-/* Writes out what the epochs' buffers hold: all of them, in two rounds where appends may be under way together. */
-static int zs__zns_flush_all(zslab_zns *s)
+/* A sync's or flush's epoch, pinned; NULL with ZSLAB_OK: all of them. */
+static zslab_result zs__zns_pin_some(zslab_zns *s, zslab_zns_epoch id, zs__zns_ep **out)
 {
-    uint32_t i, top, round;
-    int rc = 0, one;
-    zs__lock_take(&s->meta_lock);
-    top = s->epoch_top;
-    zs__lock_drop(&s->meta_lock);
-    for (round = s->dev.begin ? 0 : 1; round < 2; round++)
-        for (i = 0; i < top; i++) {
-            zs__zns_ep *e = zs__zns_ep_at(s, i);
-            if (!e || !zs__zns_pin(e, 0)) continue;
-            one = round ? zs__zns_epoch_flush(s, e) : zs__zns_epoch_push(s, e);
-            zs__zns_unpin(e, 0);
-            if (round && !rc) rc = one; /* what the first round could not write the second tries again */
-        }
-    return rc;
+    zslab_result r = s ? zs__zns_fatal(s) : ZSLAB_E_INVALID;
+    *out = NULL;
+    if (r != ZSLAB_OK || !id) return r;
+    *out = zs__zns_pin_id(s, id, 0);
+    return *out ? ZSLAB_OK : ZSLAB_E_CLOSED;
 }
 
 zslab_result zslab_zns_sync(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e;
-    zslab_result r;
-    int rc, one;
-    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
-    r = zs__zns_fatal(s);
+    zslab_result r = zs__zns_pin_some(s, id, &e);
     if (r != ZSLAB_OK) return zs__zns_answer(r);
-    e = id ? zs__zns_pin_id(s, id, 0) : NULL;
-    if (id && !e) return zs__zns_answer(ZSLAB_E_CLOSED);
-    rc = e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s);
+    r = zs__zns_sync_end(s, zs__zns_sync_join(s, e), UINT64_MAX);
     if (e) zs__zns_unpin(e, 0);
-    zs__zns_land_all(s); /* so that a recovery knows of all of them: see zs__zns_flush */
-    one = zs__zns_flush(s);
-    rc = rc ? rc : one;
     zs__add_u64(&s->syncs, 1);
-    return zs__zns_answer((zslab_result)-rc);
+    return zs__zns_answer(r);
+}
+
+zslab_result zslab_zns_sync_begin(zslab_zns *s, zslab_zns_epoch id, uint64_t *out_ticket)
+{
+    zs__zns_ep *e;
+    zslab_result r = out_ticket ? zs__zns_pin_some(s, id, &e) : ZSLAB_E_INVALID;
+    if (out_ticket) *out_ticket = 0;
+    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    *out_ticket = zs__zns_sync_join(s, e);
+    if (e) zs__zns_unpin(e, 0);
+    zs__add_u64(&s->syncs, 1);
+    return ZSLAB_OK;
+}
+
+zslab_result zslab_zns_sync_wait(zslab_zns *s, uint64_t ticket, uint64_t timeout_ns)
+{
+    uint64_t batch = ticket >> ZS__ZNS_TICKET_BITS;
+    uint32_t slot = (uint32_t)(ticket & ((1u << ZS__ZNS_TICKET_BITS) - 1));
+    if (!s || !batch || batch > zs__load_acq_u64(&s->sync_open) || /* acquire: pairs with zs__zns_sync_end */
+        (slot && !zs__zns_ep_at(s, slot - 1)))
+        return zs__zns_answer(ZSLAB_E_INVALID);
+    return zs__zns_answer(zs__zns_sync_end(s, ticket, timeout_ns));
+}
+
+zslab_result zslab_zns_flush(zslab_zns *s, zslab_zns_epoch id)
+{
+    zs__zns_ep *e;
+    zslab_result r = zs__zns_pin_some(s, id, &e);
+    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    r = (zslab_result)-(e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s));
+    if (e) zs__zns_unpin(e, 0);
+    zs__zns_land_all(s);
+    return zs__zns_answer(r);
 }
 
 zslab_result zslab_zns_iterate(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)

@@ -1,8 +1,9 @@
 /* What does the store cost over writing the same bytes oneself?
    On one file, rounds interleaved, medians: appends of several sizes by one thread and by two against a bare
    loop of pwrite + crc32c of the same bytes into a preallocated file; appends and a sync with io_uring against
-   one append at a time; recovery that checks every crc against reading the same bytes in order; recovery from
-   indexes; write and space amplification over generations of mixed lifetimes (CSV, and as SVG with -s).
+   one append at a time; threads that sync every record against a bare group commit; recovery that checks every crc
+   against reading the same bytes in order; recovery from indexes; write and space amplification over generations of
+   mixed lifetimes (CSV, and as SVG with -s).
      bench_zns [-r rounds] [-m MiB a round] [-f scratch file] [-o file.csv] [-s file.svg] */
 #define _GNU_SOURCE
 #define ZSLAB_IMPLEMENTATION
@@ -214,6 +215,130 @@ static void queued(size_t object, uint32_t append, int threads)
     remove(scratch);
 }
 
+/* ---- group commit ---- */
+
+/* What a program would write itself: records gathered in memory; whoever finds nobody writing writes what has
+   gathered, with a crc, in one pwrite behind the last, syncs, wakes the others. */
+typedef struct bare_log {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    unsigned char *pending, *writing;
+    size_t bytes, record;
+    uint64_t gathering, durable, at;
+    int fd, busy, records;
+} bare_log;
+
+enum { LOG_BYTES = 64 << 20, PENDING = 1 << 20 };
+
+static void bare_commit(bare_log *l)
+{
+    uint64_t mine;
+    pthread_mutex_lock(&l->lock);
+    memcpy(l->pending + l->bytes, data, l->record);
+    l->bytes += l->record;
+    mine = l->gathering;
+    while (l->durable < mine) {
+        if (l->busy) {
+            pthread_cond_wait(&l->done, &l->lock);
+        } else {
+            unsigned char *out = l->pending;
+            size_t bytes = l->bytes;
+            uint64_t at = l->at;
+            uint32_t crc;
+            l->pending = l->writing;
+            l->writing = out;
+            l->bytes = 0;
+            l->at = (at + bytes) % (LOG_BYTES - PENDING);
+            l->gathering++;
+            l->busy = 1;
+            pthread_mutex_unlock(&l->lock);
+            crc = zs__zns_crc(0, out, bytes);
+            memcpy(out, &crc, sizeof crc);
+            if (pwrite(l->fd, out, bytes, (off_t)at) != (ssize_t)bytes || fdatasync(l->fd)) die("pwrite");
+            pthread_mutex_lock(&l->lock);
+            l->busy = 0;
+            l->durable = mine;
+            pthread_cond_broadcast(&l->done);
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void *bare_server(void *arg)
+{
+    bare_log *l = (bare_log *)arg;
+    int i;
+    for (i = 0; i < l->records; i++) bare_commit(l);
+    return NULL;
+}
+
+static void *store_server(void *arg)
+{
+    job *j = (job *)arg;
+    size_t i;
+    for (i = 0; i < j->bytes; i++)
+        if (zslab_zns_append(j->s, j->e, data, j->object, NULL) || zslab_zns_sync(j->s, j->e)) die("sync");
+    return NULL;
+}
+
+static double served(void *(*work)(void *), void *arg, int threads)
+{
+    pthread_t t[64];
+    double began = now();
+    int i;
+    for (i = 0; i < threads; i++) pthread_create(&t[i], NULL, work, arg);
+    for (i = 0; i < threads; i++) pthread_join(t[i], NULL);
+    return now() - began;
+}
+
+/* Threads of a server append a record and sync it before they answer. */
+static void syncs(size_t object, int threads)
+{
+    double store[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    zslab_zns *s = store_at(scratch, 128u << 10, 1);
+    zslab_zns_store_stats before, after;
+    char other[512];
+    bare_log l;
+    job j;
+    int i, each = threads == 1 ? 400 : 1600 / threads;
+    memset(&l, 0, sizeof l);
+    memset(&j, 0, sizeof j);
+    snprintf(other, sizeof other, "%s.bare", scratch);
+    remove(other);
+    pthread_mutex_init(&l.lock, NULL);
+    pthread_cond_init(&l.done, NULL);
+    l.pending = (unsigned char *)malloc(PENDING);
+    l.writing = (unsigned char *)malloc(PENDING);
+    l.fd = open(other, O_RDWR | O_CREAT, 0644);
+    if (l.fd < 0 || posix_fallocate(l.fd, 0, LOG_BYTES)) die(other);
+    l.record = object;
+    l.gathering = 1;
+    l.records = each;
+    j.s = s;
+    j.object = object;
+    j.bytes = (size_t)each;
+    j.e = zslab_zns_epoch_begin(s, NULL);
+    zslab_zns_stats(s, &before);
+    for (i = -1; i < rounds; i++) {
+        double b = served(bare_server, &l, threads), a = served(store_server, &j, threads);
+        if (i < 0) continue;
+        store[i] = each * threads / a;
+        bare[i] = each * threads / b;
+        ratio[i] = store[i] / bare[i];
+    }
+    zslab_zns_stats(s, &after);
+    fprintf(csv, "append and sync,%zu,%.3f,%d,%.0f,%.0f,%.3f\n", object,
+            (double)(after.device_bytes - before.device_bytes) / (double)(after.user_bytes - before.user_bytes),
+            threads, median(store, rounds), median(bare, rounds), median(ratio, rounds));
+    fflush(csv);
+    if (zslab_zns_close(s) != ZSLAB_OK) die("close");
+    close(l.fd);
+    free(l.pending);
+    free(l.writing);
+    remove(other);
+    remove(scratch);
+}
+
 /* ---- recovery ---- */
 
 static double read_all(size_t *out_bytes)
@@ -383,6 +508,10 @@ int main(int argc, char **argv)
     queued(16384, 128u << 10, 1);
     queued(1u << 20, 128u << 10, 1);
     queued(65536, 512u << 10, 2);
+    fprintf(csv, "what,object bytes,write amplification,threads,syncs per s,bare group commit,ratio\n");
+    syncs(1024, 1);
+    syncs(1024, 4);
+    syncs(1024, 16);
     fprintf(csv, "what,object bytes,,,s per GiB: recovery,s per GiB: plain read (indexes: KiB read),ratio\n");
     recovery(100000);
     recovery(4096);
