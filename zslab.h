@@ -2039,7 +2039,7 @@ typedef struct zs__bin {
 /* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
    without a class), then zs__bin_cold[class_count], then the magazines. */
 typedef struct zs__row {
-    zs__u64 gate;          /* the epoch's id while the owner may allocate, else 0. Shut by anybody, by CAS */
+    zs__u64 gate;          /* atomic: the epoch's id while the owner may allocate, else 0. [EPOCH-2] */
     zs__u64 epoch;         /* id this row serves, 0: idle. Written by the owner under lock */
     zs__u64 stamp;         /* atomic: round its chunks are bound with; owner */
     zs__allocator *z;
@@ -2057,8 +2057,10 @@ typedef struct zs__row {
     zs__u64 plain[4];      /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
     uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
     struct zs__row *made;  /* the row its heap made before */
+    uintptr_t beside;      /* zs__row *, atomic: the next one of its place; rows_lock, or a claim [EPOCH-5] */
+    struct zs__row *beside_prev; /* rows_lock */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 10 : 9];
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 8 : 5];
 } zs__row;
 ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
@@ -2159,6 +2161,16 @@ ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of a
 #define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
 #define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
 
+/* What happened to epochs and ZSLAB_ON_EPOCH has not been told. */
+#define ZS__NEWS_MAX 8
+typedef struct zs__news {
+    uint32_t count;
+#if ZS__HOOKS
+    zslab_epoch_event event[ZS__NEWS_MAX];
+    zslab_epoch epoch[ZS__NEWS_MAX];
+#endif
+} zs__news;
+
 #ifdef __cplusplus
 struct zs__allocator : zslab {
 #else
@@ -2217,8 +2229,10 @@ struct zslab {
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
-    uint32_t rows_ended;   /* some row of a parked or the shared heap waits to be retired */
-    uint32_t close_lock;   /* one closer or trim at a time purges; guards marks */
+#if ZS__HOOKS
+    zs__news news;
+#endif
+    uint32_t close_next, close_turn; /* a lock, first come first served: one closer or trim purges; guards marks */
     uint32_t heap_count;
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
@@ -2244,13 +2258,18 @@ typedef struct zs__place {
     uint32_t next;         /* 1 + next free place, first in first out */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
     uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
-    uint32_t ended;        /* atomic: drained as far as users can tell; the place may wait for owners [EPOCH-6] */
+    uint32_t drained;      /* its last epoch was closed and lost its objects one by one: closing it again is fine */
     uint32_t domains;      /* domains over it */
     uint32_t next_closing; /* 1 + next place that drains */
-    uint32_t unused;       /* i386 aligns the next to 4 bytes */
+    uint32_t rows_lock;    /* guards rows; gates open and shut under it [EPOCH-2] */
     zs__u64 opened_ns, rss_before_close, rss_after_close;
     char label[32];
-    zs__u64 pad[4];
+    uintptr_t rows;        /* zs__row *, atomic: every row attached to the place, newest epoch first */
+    zs__row *look;         /* closing: the search for live objects has found none in the rows before it */
+    uint32_t seen;         /* closing: what owners did before the gates shut is visible [EPOCH-6] */
+    uint32_t wanted;       /* callers that wait for the last claim to end; no trim begins one meanwhile */
+    uint32_t left;         /* a claim kept a row without an owner from being retired */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 3 : 1];
 } zs__place;
 ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 128);
 
@@ -2486,7 +2505,9 @@ static ZS__ALWAYS_INLINE void zs__tell_gone(const void *p, size_t bytes)
 
    [HOOK-1] An object is given once: after the last check of its allocation, before anybody else has its address.
             It is taken once: after the last check of its free, before a word or a state says so. An allocation
-            that is undone is neither. So what is heard of one address alternates, in any order of threads.       */
+            that is undone is neither. So what is heard of one address alternates, in any order of threads.
+   [HOOK-2] No hook runs under a lock or a claim. An epoch's events are told by the call that made them happen, after
+            its last lock; those of calls that overlap may be told in either order.                               */
 #if ZSLAB_PROBES
 #include <sys/sdt.h>
 #if defined(__clang__) /* its macros take `...` and are given nothing for it */
@@ -2538,11 +2559,33 @@ static ZS__ALWAYS_INLINE void zs__taken(zs__allocator *z, void *p)
     (void)z, (void)p;
 }
 
-static inline void zs__happens(zs__allocator *z, zslab_epoch e, zslab_epoch_event event) /* epoch lock held */
+/* An event is noted under the epoch lock and told by whoever drops that, after. [HOOK-2] */
+static inline void zs__happens(zs__allocator *z, zslab_epoch e, zslab_epoch_event event)
 {
     ZS__PROBE3(epoch, z, e, (int)event);
-    ZSLAB_ON_EPOCH(z, e, event);
+#if ZS__HOOKS
+    ZSLAB_ASSERT(z->news.count < ZS__NEWS_MAX);
+    z->news.epoch[z->news.count] = e;
+    z->news.event[z->news.count++] = event;
+#endif
     (void)z, (void)e, (void)event;
+}
+
+static inline int zs__news_room(const zs__allocator *z) /* for the few that a call makes beside those of a loop */
+{
+#if ZS__HOOKS
+    return z->news.count + 4 <= ZS__NEWS_MAX;
+#else
+    return (void)z, 1;
+#endif
+}
+
+static inline void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
+{
+    uint32_t i;
+    for (i = 0; ZS__HOOKS && i < n->count; i++)
+        ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
+    (void)z;
 }
 #if ZSLAB_PROBES && defined(__clang__)
 #pragma clang diagnostic pop
@@ -3318,6 +3361,12 @@ static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
         zs__os_yield();
     else
         zs__os_wait(word, value);
+}
+
+/* The same for somebody who may be in a system call, and for long: the spin is short. */
+static void zs__wait_claim(uint32_t *word, uint32_t value, int turn)
+{
+    zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + turn);
 }
 
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
@@ -4691,8 +4740,9 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
        the gate open, its read came before the fence on O, so its LIVE came before too, and C sees it. If not,
        O undoes. So after the fence the set of live objects only shrinks, and every chunk that ever handed out a
        slot is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
-   [EPOCH-2] Row publication. O: row ready, gate open; publish; full fence; read q's state. C: q's state = CLOSING;
-       full fence; read the rows. One of the two sees the other: C shuts the gate, or O does.
+   [EPOCH-2] Opening. q's rows and their gates change under its rows_lock. O, under it: e is ACTIVE in the round that
+       the row was made ready for; list the row; gate open. C: state or round first; then, under it, every gate shut.
+       Whoever comes second sees the first: C finds the row, or O the state or the round, and does not open.
    [EPOCH-3] Draining row. C points every chunk at the draining row, then fences a second time. A free that
        loaded the old row stored its state before, so the scan after the fence sees it; a free that loads the
        new row goes to zs__drain_free and looks at the pages itself. No empty page is missed.
@@ -4701,17 +4751,36 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
        O, before rebinding: stamp = 0; fence; read purging. If P saw the old stamp, O sees the claim and leaves
        the chunk for later. So no page is purged under a new binding.
    [EPOCH-5] Lists stand still. Under a claim, rows of the epoch keep their lists: an owner changes them under the
-       row's lock after reading purging == 0, and a claimer passes every such lock once after purging++. Claims that
-       read lists begin under the epoch lock, so an owner who holds that one needs no row lock (zs__row_retire).
-   [EPOCH-6] Without a fence (latency policy) a drained epoch's place is reused only when every row's owner has
-       acknowledged the shut gate by passing a slow path (row->acked): by then its states are visible through
-       the epoch lock. Until then zslab_epoch_state_of already says CLOSED; only the place waits. */
+       row's lock, and leaves the place's list under rows_lock, after reading purging == 0; a claimer passes every such
+       lock once after purging++. Claims that read lists begin under the epoch lock while the epoch's rows are listed,
+       so an owner who holds that one needs no row lock (zs__row_retire). A row leaves the list when its epoch is over.
+   [EPOCH-6] CLOSED is said when no object lives. Under the latency policy C may ask before O's LIVE has left O's
+       store buffer. So states count only when every row's owner has passed a slow path since the gate shut (row->acked)
+       and they are visible through acked's release, or when who asks has fenced all threads since (place->seen): once
+       a close. A close and a release ask nothing; where the system has no such fence, an epoch drains until they pass. */
 static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
     zs__count_lock(z, &z->epoch_lock);
 }
-static void zs__epochs_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->epoch_lock)); }
+
+/* Without telling what happened: it is the caller's to tell, later. */
+static void zs__epochs_leave(zs__allocator *z, zs__news *news)
+{
+    news->count = 0;
+#if ZS__HOOKS
+    *news = z->news;
+    z->news.count = 0;
+#endif
+    zs__lock_drop(zs__as_lock(&z->epoch_lock));
+}
+
+static void zs__epochs_drop(zs__allocator *z)
+{
+    zs__news news;
+    zs__epochs_leave(z, &news);
+    zs__news_tell(z, &news);
+}
 
 /* Every thread passes a full barrier; where the system has none to offer, owners and freers fence for themselves
    and the closer needs its own. */
@@ -4728,8 +4797,7 @@ static zs__place *zs__place_find(const zs__allocator *z, zslab_epoch e)
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__place *place = z->places + q;
     if (!e || q >= z->epoch_count || zs__load_acq_u64(&place->id) != e || /* acquire: pairs with zs__epoch_open */
-        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||          /* acquire: and with zs__place_end */
-        zs__load_u32(&place->ended)) /* relaxed: once said, said to whoever was told */
+        zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)            /* acquire: and with zs__place_end */
         return NULL;
     return place;
 }
@@ -4780,37 +4848,71 @@ static void zs__event(zs__allocator *z) /* owners look at their rows when they n
     zs__store_rel_u32(&z->events, z->events + 1); /* release: what changed before it. Pairs with zs__heap_pass */
 }
 
-/* Shut every row of an epoch; its owners go to their slow paths. Epoch lock held. */
-static void zs__gates_shut(zs__allocator *z, zslab_epoch e)
+static inline zs__row *zs__row_beside(const zs__row *row)
 {
-    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
-    zslab_heap *heap;
-    if (!z->shared && z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z)) { /* nobody else has rows */
-        zs__row *row = zs__row_at(z->heaps, q);
-        if (row && row->epoch == e)
-            zs__store_u64(&row->gate, 0);
-        zs__event(z);
-        return;
-    }
-    zs__fence_seq(); /* [EPOCH-2] pairs with the fence in zs__row_attach */
-    for (heap = z->heaps; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, q);
-        uint64_t open = e;
-        if (row && zs__load_u64(&row->epoch) == e)
-            zs__cas_u64(&row->gate, &open, 0);
-    }
-    zs__fence_seq(); /* shared mode: the gate before the words. Pairs with the claim and its look at the gate */
-    zs__event(z);
+    return (zs__row *)zs__load_ptr(&row->beside); /* relaxed: the head's acquire, or the lock */
 }
 
-static void zs__rows_acked(zs__allocator *z, uint32_t q) /* after a fence on all threads. Epoch lock held */
+/* First of a place's rows: those of its latest epoch, then those of older ones whose owners have not passed by. */
+static inline zs__row *zs__rows_first(const zs__place *place)
 {
-    zslab_heap *heap;
-    for (heap = z->heaps; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, q);
-        if (row)
-            zs__store_u32(&row->acked, 1); /* relaxed: read under the same lock */
-    }
+    return (zs__row *)zs__load_acq_ptr(&place->rows); /* acquire: the row. Pairs with zs__row_list */
+}
+
+/* The first of an epoch's rows from `row` on, in a place's list; NULL: none. */
+static inline zs__row *zs__rows_of(zs__row *row, zslab_epoch e)
+{
+    while (row && zs__load_u64(&row->epoch) > e)
+        row = zs__row_beside(row);
+    return row && zs__load_u64(&row->epoch) == e ? row : NULL;
+}
+
+/* Is the caller's the only heap, and itself no row's but its own? Epoch lock held, so none is made meanwhile. */
+static inline int zs__heap_alone(const zs__allocator *z)
+{
+    return !z->shared && z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z);
+}
+
+static void zs__rows_take(zs__place *place) { zs__lock_take(zs__as_lock(&place->rows_lock)); }
+static void zs__rows_drop(zs__place *place) { zs__lock_drop(zs__as_lock(&place->rows_lock)); }
+
+/* rows_lock held, or nobody else there. */
+static void zs__row_list(zs__place *place, zs__row *row)
+{
+    zs__row *next = zs__rows_first(place), *prev = NULL;
+    for (; next && next->epoch > row->epoch; next = zs__row_beside(next)) /* in the child of a fork only */
+        prev = next;
+    row->beside_prev = prev;
+    zs__store_ptr(&row->beside, (uintptr_t)next);
+    if (next)
+        next->beside_prev = row;
+    zs__store_rel_ptr(prev ? &prev->beside : &place->rows, (uintptr_t)row); /* release: pairs with zs__rows_first */
+}
+
+static void zs__row_unlist(zs__place *place, zs__row *row) /* rows_lock held */
+{
+    zs__row *next = zs__row_beside(row);
+    if (next)
+        next->beside_prev = row->beside_prev;
+    zs__store_ptr(row->beside_prev ? &row->beside_prev->beside : &place->rows, (uintptr_t)next); /* relaxed: as read */
+}
+
+/* Shut every row of an epoch, whose state or round says so already; its owners go to their slow paths. [EPOCH-2] Epoch
+   lock held. */
+static void zs__gates_shut(zs__allocator *z, zs__place *place)
+{
+    zslab_epoch e = place->id;
+    const int alone = zs__heap_alone(z);
+    zs__row *row;
+    if (!alone)
+        zs__rows_take(place);
+    for (row = zs__rows_of(zs__rows_first(place), e); row; row = zs__rows_of(zs__row_beside(row), e))
+        zs__store_u64(&row->gate, 0); /* relaxed: pairs with the fence of who looks at states [EPOCH-1] */
+    if (!alone)
+        zs__rows_drop(place);
+    if (z->shared)
+        zs__fence_seq(); /* the gate before the words. Pairs with the claim and its look at the gate */
+    zs__event(z);
 }
 
 /* Call fn for every chunk of the epoch's rows, under a claim or the row's lock. */
@@ -4833,13 +4935,10 @@ static int zs__row_each(zs__allocator *z, zs__row *row, zs__chunk_fn *fn, void *
 
 static int zs__epoch_each(zs__allocator *z, zslab_epoch e, zs__chunk_fn *fn, void *user)
 {
-    uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
-    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
-    for (; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, q);
-        if (row && zs__load_u64(&row->epoch) == e && zs__row_each(z, row, fn, user))
+    zs__row *row = zs__rows_of(zs__rows_first(&z->places[e & ZS__PLACE_MASK]), e);
+    for (; row; row = zs__rows_of(zs__row_beside(row), e))
+        if (zs__row_each(z, row, fn, user))
             return 1;
-    }
     return 0;
 }
 
@@ -4908,51 +5007,53 @@ static void zs__row_drop(zs__allocator *z, zs__row *row)
         zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
 }
 
-/* No live slot in any row? With the cursor, only what was live when last seen is looked at again: live slots only
-   go once every gate is acknowledged. Epoch lock held; row locks keep owners from taking empty chunks out. */
-static int zs__place_empty(zs__allocator *z, const zs__place *place, int use_cursor)
+/* Does a chunk of the row hold an object? What was seen without one is not looked at again: live slots only go once
+   [EPOCH-6] lets states count. A chunk of a dead round holds nothing, whatever its states say. [STAMP-1] */
+static int zs__row_live(zs__allocator *z, zs__row *row, uint64_t round)
 {
-    zslab_heap *heap;
-    for (heap = z->heaps; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
-        uint32_t cls = 0, chunk = 0;
-        if (!row || zs__load_u64(&row->epoch) != place->id)
-            continue;
-        zs__row_take(z, row); /* shared mode: a refiller has pushed its chunk, or finds the gate shut under its lock */
-        if (use_cursor)
-            cls = row->cursor_cls, chunk = row->cursor_chunk;
-        for (; cls < z->class_count; cls++, chunk = 0) {
-            if (!chunk)
-                chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
-            while (chunk && !zs__chunk_live(z, chunk - 1, NULL))
-                chunk = zs__load_u32(&z->cold[chunk - 1].all_next);
-            if (chunk)
-                break;
-        }
-        if (use_cursor)
-            row->cursor_cls = cls, row->cursor_chunk = chunk;
-        zs__row_drop(z, row);
+    uint32_t cls = row->cursor_cls, chunk = row->cursor_chunk;
+    for (; cls < z->class_count; cls++, chunk = 0) {
+        if (!chunk)
+            chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
+        while (chunk && (zs__load_u64(&z->chunks[chunk - 1].stamp) != round || !zs__chunk_live(z, chunk - 1, NULL)))
+            chunk = zs__load_u32(&z->cold[chunk - 1].all_next);
         if (chunk)
-            return 0;
+            break;
     }
-    return 1;
+    row->cursor_cls = cls, row->cursor_chunk = chunk;
+    return chunk != 0;
 }
 
-/* Who asks sees its own states. [EPOCH-6]. Epoch lock held */
+/* No live slot in any row of a closing place? Its list stands: none attaches, none is retired. Epoch lock held; row
+   locks keep owners from taking empty chunks out. */
+static int zs__place_empty(zs__allocator *z, zs__place *place)
+{
+    uint64_t round = zs__load_u64(&zs__round_of(z, place->id)->word);
+    zs__row *row = zs__rows_of(place->look, place->id);
+    int live = 0;
+    while (row && !live) {
+        zs__row_take(z, row); /* shared mode: a refiller has pushed its chunk, or finds the gate shut under its lock */
+        live = zs__row_live(z, row, round);
+        zs__row_drop(z, row);
+        place->look = row;
+        row = zs__rows_of(zs__row_beside(row), place->id);
+    }
+    return !live;
+}
+
+/* Have all owners passed by since the gates shut? Who asks sees its own states. [EPOCH-6] Epoch lock held */
 static int zs__place_acked(zs__allocator *z, const zs__place *place)
 {
-    zslab_heap *heap, *mine = NULL;
+    zs__row *row = zs__rows_of(zs__rows_first(place), place->id);
+    zslab_heap *mine = NULL;
     if (z->shared)
         return 1; /* claims are seq_cst: what was handed out before the gate shut is visible */
 #if !ZSLAB_NO_TLS
     mine = zs__heap_of_thread(z, zs__tls()->thread);
 #endif
-    for (heap = z->heaps; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
-        if (row && zs__load_u64(&row->epoch) == place->id && heap != mine && !heap->is_parked &&
-            !zs__load_acq_u32(&row->acked))
+    for (; row; row = zs__rows_of(zs__row_beside(row), place->id))
+        if (row->heap != mine && !row->heap->is_parked && !zs__load_acq_u32(&row->acked))
             return 0; /* acquire: pairs with zs__heap_pass */
-    }
     return 1;
 }
 
@@ -4993,72 +5094,67 @@ static void zs__closing_append(zs__allocator *z, zs__place *place)
     z->closing_tail = q;
 }
 
-static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held);
-
-/* Rows of ended epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim holds back is
-   tried again at the next epoch call or trim. Epoch lock held. */
-static void zs__rows_ended(zs__allocator *z)
-{
-    zslab_heap *heap;
-    zs__row *row, *next;
-    if (!z->rows_ended)
-        return;
-    z->rows_ended = 0;
-    for (heap = z->heaps; heap; heap = heap->next)
-        for (row = z->shared || heap->is_parked ? heap->attached : NULL; row; row = next) {
-            zs__place *place = &z->places[row->place];
-            next = row->next;
-            if ((place->id != row->epoch || place->state == ZSLAB_EPOCH_CLOSED) && !zs__row_retire(heap, row, 1))
-                z->rows_ended = 1;
-        }
-}
+static void zs__rows_end(zs__allocator *z, zs__place *place);
 
 /* CLOSED, and free for a new epoch. Epoch lock held. */
-static void zs__place_end(zs__allocator *z, zs__place *place, int released)
+static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
 {
-    if (place->state == ZSLAB_EPOCH_CLOSING) {
-        zs__closing_remove(z, place);
-        zs__store_u32(&place->ended, !released);
-        if (!released)
-            zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
-    }
+    if (drained)
+        zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
+    place->drained = (uint32_t)drained;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__place_free(z, place);
     zs__event(z);
-    if (z->shared || z->parked) {
-        z->rows_ended = 1;
-        zs__rows_ended(z);
-    }
+    if (z->shared || z->parked)
+        zs__rows_end(z, place);
 }
 
-/* Has a closing epoch lost its last object? force: no place is free, a fence may stand for acknowledgements. */
-static int zs__place_poke(zs__allocator *z, zs__place *place, int force)
+/* All threads have passed a fence: states count in every closing epoch. [EPOCH-6] Epoch lock held. */
+static void zs__places_seen(zs__allocator *z)
 {
-    if (place->state != ZSLAB_EPOCH_CLOSING || zs__load_acq_u32(&place->purging)) /* pairs with zs__claim_end */
+    uint32_t q;
+    zs__fence_all(z);
+    for (q = z->closing_head; q; q = z->places[q - 1].next_closing)
+        z->places[q - 1].seen = 1;
+}
+
+/* Has a closing epoch lost its last object? ask: a fence may stand for owners that have not passed by. Epoch lock. */
+static int zs__place_poke(zs__allocator *z, zs__place *place, int ask)
+{
+    if (place->state != ZSLAB_EPOCH_CLOSING)
         return 0;
     if (z->rss_policy && !z->shared) {
         if (zs__load_acq_u32(&place->draining)) /* acquire: pairs with the countdown in zs__chunk_drained */
             return 0;
     } else {
-        if (!zs__place_acked(z, place)) {
-            if (!force || !z->fence_ready)
+        if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__claim_end */
+            return 0;
+        if (!place->seen && !zs__place_acked(z, place)) {
+            if (!ask || !z->fence_ready)
                 return 0;
-            zs__fence_all(z);
-            zs__rows_acked(z, (uint32_t)(place - z->places));
+            zs__places_seen(z);
         }
-        if (!zs__place_empty(z, place, 1))
+        place->seen = 1;
+        if (!zs__place_empty(z, place))
             return 0;
     }
-    zs__place_end(z, place, 0);
+    zs__closing_remove(z, place);
+    zs__place_end(z, place, 1);
     return 1;
 }
 
-static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock held */
+static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock held; it may be dropped in between */
 {
     uint32_t q, next;
     for (q = z->closing_head; q; q = next) {
+        if (!zs__news_room(z)) {
+            zs__epochs_drop(z);
+            zs__epochs_take(z);
+            if ((q = z->closing_head) == 0)
+                break;
+        }
         next = z->places[q - 1].next_closing;
-        zs__place_poke(z, &z->places[q - 1], 0);
+        zs__place_poke(z, &z->places[q - 1], 1);
     }
 }
 
@@ -5086,13 +5182,48 @@ static zs__place *zs__place_pop(zs__allocator *z)
     return NULL;
 }
 
-/* Open an epoch; 0 when every place is open or draining. Epoch lock held. */
+/* A place without an epoch that a claim keeps; shared mode: also one that drains, where a sweep hides what is left. */
+static zs__place *zs__place_claimed(zs__allocator *z)
+{
+    uint32_t q;
+    if (z->place_head)
+        return &z->places[z->place_head - 1];
+    for (q = z->shared ? z->closing_head : 0; q; q = z->places[q - 1].next_closing)
+        if (zs__load_u32(&z->places[q - 1].purging))
+            return &z->places[q - 1];
+    return NULL;
+}
+
+/* A place for a new epoch; NULL: every one is open or drains. The end of a claim on the last one is waited for without
+   the epoch lock, which is held before and after. */
+static zs__place *zs__place_get(zs__allocator *z)
+{
+    for (;;) {
+        zs__place *place = zs__place_pop(z), *held;
+        uint32_t q, next, claims;
+        int turn;
+        for (q = z->closing_head; q && !place && zs__news_room(z); q = next) {
+            next = z->places[q - 1].next_closing;
+            if (zs__place_poke(z, &z->places[q - 1], 1))
+                place = zs__place_pop(z);
+        }
+        if (place || (held = zs__place_claimed(z)) == NULL)
+            return place;
+        held->wanted++;
+        zs__epochs_drop(z);
+        for (turn = 0; (claims = zs__load_acq_u32(&held->purging)) != 0; turn++) /* pairs with zs__claim_end */
+            zs__wait_claim(&held->purging, claims, turn);
+        zs__epochs_take(z);
+        held->wanted--;
+    }
+}
+
+/* Open an epoch; 0 when every place is open or draining. Epoch lock held; it may be dropped in between. */
 static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
 {
     zs__place *place;
     zslab_epoch e;
-    uint32_t q, next, pokes;
-    zs__rows_ended(z);
+    uint32_t q, pokes;
     for (pokes = 0; z->closing_head && pokes < 2; pokes++) {
         place = &z->places[z->closing_head - 1];
         if (!zs__place_poke(z, place, 0)) { /* to the end of the queue: every one has its turn */
@@ -5100,14 +5231,11 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
             zs__closing_append(z, place);
         }
     }
-    place = zs__place_pop(z);
-    for (q = z->closing_head; q && !place; q = next) {
-        next = z->places[q - 1].next_closing;
-        if (zs__place_poke(z, &z->places[q - 1], 1))
-            place = zs__place_pop(z);
-    }
-    if (!place || z->era >= ((uint64_t)1 << 48) - 1)
+    place = z->era < ((uint64_t)1 << 48) - 1 ? zs__place_get(z) : NULL;
+    if (!place)
         return ZSLAB_EPOCH_NONE;
+    if (place->left)
+        zs__rows_end(z, place);
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
     zs__label_set(place, label);
@@ -5115,7 +5243,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
     place->rss_before_close = place->rss_after_close = 0;
     place->domains = 0; /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
-    zs__store_u32(&place->ended, 0);
+    place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
@@ -5275,28 +5403,35 @@ static void zs__row_link(zs__row **list, zs__row *row)
 #define ZS__ROWS_KEEP 8u      /* idle rows of a heap that keep chunks */
 #define ZS__ROW_CHUNKS_KEEP 1u
 
-/* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. Whoever reads the lists of
-   other heaps' rows holds the epoch lock, or got its claim under it: a caller who holds it needs no row lock. */
-static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
+/* A dead epoch's row forgets its chunks and leaves the place's list; 0: a claim is held on it. rows_lock held. `lock`:
+   the row's is needed. */
+static int zs__row_end(zslab_heap *heap, zs__row *row, int lock, uint32_t *longest)
 {
     zs__allocator *z = heap->z;
-    uint32_t longest, keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
-    const int lock = !epochs_held || z->shared;
+    zs__place *place = &z->places[row->place];
+    int claimed;
     if (lock)
         zs__row_take(z, row);
-    if (zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
-        if (lock)
-            zs__row_drop(z, row);
-        return 0;
+    claimed = zs__load_seq_u32(&place->purging) != 0; /* [EPOCH-5] */
+    if (!claimed) {
+        *longest = zs__row_forget(z, row, !z->shared);
+        zs__store_u64(&row->stamp, 0); /* a late hint finds no round that its chunks belong to */
+        zs__store_u64(&row->epoch, 0);
+        zs__store_u64(&row->gate, 0);
+        if (zs__row_at(heap, row->place) == row)
+            zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
+        zs__row_unlist(place, row);
     }
-    longest = zs__row_forget(z, row, !z->shared);
-    zs__store_u64(&row->stamp, 0); /* a late hint finds no round that its chunks belong to */
-    zs__store_u64(&row->epoch, 0);
-    zs__store_u64(&row->gate, 0);
-    if (zs__row_at(heap, row->place) == row)
-        zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
     if (lock)
         zs__row_drop(z, row);
+    return !claimed;
+}
+
+/* A row that is in no place's list becomes idle. By its owner, or under the epoch lock. */
+static void zs__row_idle(zslab_heap *heap, zs__row *row, uint32_t longest)
+{
+    zs__allocator *z = heap->z;
+    uint32_t keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
     if (longest > keep || !keep)
         zs__row_strip(z, row, keep);
     if (heap->pass_next == row)
@@ -5314,7 +5449,59 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
             zs__store_ptr(&tls->z, 0);
     }
 #endif
-    return 1;
+}
+
+/* The row of a dead epoch becomes idle, by its owner. 0: a closer holds a claim, later. Who reads the lists of other
+   heaps' rows got its claim under the epoch lock: a caller who holds that one needs no row lock. */
+static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
+{
+    zs__allocator *z = heap->z;
+    zs__place *place = &z->places[row->place];
+    const int alone = epochs_held && zs__heap_alone(z);
+    uint32_t longest = 0;
+    int ended;
+    if (!alone)
+        zs__rows_take(place);
+    ended = zs__row_end(heap, row, !epochs_held || z->shared, &longest);
+    if (!alone)
+        zs__rows_drop(place);
+    if (ended)
+        zs__row_idle(heap, row, longest);
+    return ended;
+}
+
+static inline int zs__row_over(const zs__allocator *z, const zs__row *row) /* its epoch takes no place any more */
+{
+    const zs__place *place = &z->places[row->place];
+    return zs__load_acq_u64(&place->id) != row->epoch ||              /* acquire, both: pair with zs__epoch_open, */
+           zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED;     /* zs__place_end */
+}
+
+/* Rows of a place's dead epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim keeps is
+   seen to by who ends it, or when the place serves again. Epoch lock held. */
+static void zs__rows_end(zs__allocator *z, zs__place *place)
+{
+    zs__row *row, *next, *ended = NULL;
+    uint32_t longest = 0, most = 0;
+    place->left = 0;
+    zs__rows_take(place);
+    for (row = zs__rows_first(place); row; row = next) {
+        next = zs__row_beside(row);
+        if (!(z->shared || row->heap->is_parked) || !zs__row_over(z, row))
+            continue;
+        if (zs__row_end(row->heap, row, z->shared != 0, &longest)) {
+            row->beside_prev = ended;
+            ended = row;
+            most = longest > most ? longest : most;
+        } else {
+            place->left = 1;
+        }
+    }
+    zs__rows_drop(place);
+    for (; ended; ended = next) {
+        next = ended->beside_prev;
+        zs__row_idle(ended->heap, ended, most);
+    }
 }
 
 /* A row never used: bins point at their magazines, all empty. */
@@ -5347,8 +5534,27 @@ static zs__row *zs__row_new(zslab_heap *heap)
     return row;
 }
 
-/* Give the heap a row for a live epoch, or find that the epoch is closed. [EPOCH-2] */
-static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place, zslab_result *why)
+/* The row, made ready for a round of its epoch, serves it from here on. 0: closed, released or reset meanwhile. */
+static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int attach) /* [EPOCH-2] */
+{
+    zs__place *place = &z->places[row->place];
+    int open;
+    zs__rows_take(place);
+    open = zs__load_u64(&place->id) == e && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
+           zs__load_u64(&zs__round_of(z, e)->word) == zs__load_u64(&row->stamp);
+    if (open) {
+        zs__store_u32(&row->acked, 0);
+        zs__store_u64(&row->epoch, e);
+        zs__store_u64(&row->gate, z->own_fence ? 0 : e);
+        if (attach)
+            zs__row_list(place, row);
+    }
+    zs__rows_drop(place);
+    return open;
+}
+
+/* Give the heap a row for a live epoch. NULL: memory is out, or the epoch has changed. */
+static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
     zs__allocator *z = heap->z;
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
@@ -5363,34 +5569,34 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zs__place *place
         *why = ZSLAB_E_NOMEM;
         return NULL;
     }
-    zs__store_u32(&row->owner, heap->thread); /* relaxed: only equality with oneself counts */
+    if (row->owner != heap->thread)
+        zs__store_u32(&row->owner, heap->thread); /* relaxed: only equality with oneself counts */
     row->place = q;
-    zs__store_u32(&row->acked, 0);
     zs__store_u64(&row->stamp, zs__load_u64(&zs__round_of(z, q)->word));
     zs__row_wake(z, row);
-    zs__store_u64(&row->gate, z->own_fence ? 0 : e);
-    zs__store_u64(&row->epoch, e);
+    if (!zs__row_serve(z, row, e, 1)) {
+        zs__store_u64(&row->stamp, 0);
+        zs__row_link(&heap->idle, row);
+        heap->idle_count++;
+        return NULL;
+    }
     zs__row_link(&heap->attached, row);
     heap->attached_count++;
     zs__store_rel_ptr(&heap->row_of[q], (uintptr_t)row); /* release: pairs with zs__row_at */
-    zs__fence_seq();                                     /* [EPOCH-2] pairs with the fence in zs__gates_shut */
-    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
-        zs__store_u64(&row->gate, 0);
-        return NULL;
-    }
     return row;
 }
 
-/* A reset shut the gate: the row starts its epoch's new round. Its chunks are dead, by the owner or nobody. */
-static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
+/* A reset shut the gate: the row starts its epoch's new round. Its chunks are dead, by the owner or nobody. NULL: the
+   epoch has changed, or *why is ZSLAB_E_BUSY: under a claim the row keeps its lists. */
+static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row, zslab_result *why)
 {
     zs__allocator *z = heap->z;
-    zs__place *place = &z->places[row->place];
     uint64_t round = zs__load_acq_u64(&zs__round_of(z, row->place)->word); /* pairs with zs__epoch_apply */
     if (row->stamp != round) {
         zs__row_take(z, row);
-        if (zs__load_seq_u32(&place->purging)) { /* [EPOCH-5] */
+        if (zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
             zs__row_drop(z, row);
+            *why = ZSLAB_E_BUSY;
             return NULL;
         }
         zs__row_forget(z, row, !z->shared);
@@ -5398,47 +5604,49 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row)
         zs__row_wake(z, row);
         zs__row_drop(z, row);
     }
-    zs__store_u32(&row->acked, 0);
-    if (z->own_fence)
+    if (z->own_fence || zs__row_serve(z, row, row->epoch, 0))
         return row;
-    zs__store_u64(&row->gate, row->epoch);
-    zs__fence_seq(); /* [EPOCH-2] */
-    if (zs__load_u64(&place->id) != row->epoch || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
-        zs__load_u64(&zs__round_of(z, row->place)->word) != round) {
-        zs__store_u64(&row->gate, 0);
-        return NULL;
-    }
-    return row;
+    zs__store_rel_u32(&row->acked, 1); /* release: as in zs__heap_pass */
+    return NULL;
 }
 
-/* The heap's open row for an epoch, made when there is none; NULL with the reason. */
-static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
+/* The heap's open row for an epoch, made when there is none; NULL with the reason. ZSLAB_E_BUSY: somebody resets the
+   epoch at this moment, and may be purging the row's chunks. */
+static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
-    zs__row *row;
-    int tries;
-    if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count) {
-        *why = ZSLAB_E_CLOSED;
-        return NULL;
-    }
-    for (tries = 0;; tries += tries < INT_MAX) {
+    for (;;) {
+        zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
         zs__place *place;
-        row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
         if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
             return row;
         place = zs__place_find(heap->z, e);
         *why = ZSLAB_E_CLOSED;
         if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) /* pairs with zs__epoch_apply */
             return NULL;
-        if (!row || row->epoch != e) {
-            row = zs__row_attach(heap, e, place, why);
-            if (row || *why == ZSLAB_E_NOMEM)
-                return row;
-        } else if ((row = zs__row_renew(heap, row)) != NULL) {
+        row = row && row->epoch == e ? zs__row_renew(heap, row, why) : zs__row_attach(heap, e, why);
+        if (row || *why != ZSLAB_E_CLOSED)
             return row;
-        } else { /* somebody resets the epoch at this moment, and may be purging the row's chunks */
-            zs__wait_turn(&place->purging, 1, tries);
-        }
     }
+}
+
+static void zs__claim_wait(const zs__allocator *z, zslab_epoch e, int turn) /* for claims on a place, under no lock */
+{
+    uint32_t *word = &z->places[e & ZS__PLACE_MASK].purging, claims = zs__load_u32(word);
+    if (claims) /* relaxed: who asked again acquires */
+        zs__wait_claim(word, claims, turn);
+}
+
+/* As zs__row_try, but for claims, which it waits for. */
+static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
+{
+    zs__row *row;
+    int turn = 0;
+    *why = ZSLAB_E_CLOSED;
+    if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count)
+        return NULL;
+    while ((row = zs__row_try(heap, e, why)) == NULL && *why == ZSLAB_E_BUSY)
+        zs__claim_wait(heap->z, e, turn++);
+    return row;
 }
 
 /* ---- >>purge ---------------------------------------------------------------
@@ -5456,17 +5664,32 @@ static void zs__claim_end(zs__place *place)
     zs__sub_u32(&place->purging, 1); /* release: the purge before it. Pairs with loads of purging */
 }
 
-/* After a claim by an asymmetric fence: pass every row's lock once, so that its owner's last change is done. */
-static void zs__lists_settle(zs__allocator *z, zslab_epoch e)
+/* After a claim by an asymmetric fence: pass every row's lock once, so that its owner's last change is done; and the
+   list's first, so that it stands. [EPOCH-5] */
+static void zs__lists_settle(zs__place *place)
 {
-    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
-    for (; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
-        if (row) {
-            zs__lock_take(zs__as_lock(&row->lock));
-            zs__lock_drop(zs__as_lock(&row->lock));
-        }
+    zs__row *row;
+    zs__rows_take(place);
+    row = zs__rows_first(place);
+    zs__rows_drop(place);
+    for (; row; row = zs__row_beside(row)) {
+        zs__lock_take(zs__as_lock(&row->lock));
+        zs__lock_drop(zs__as_lock(&row->lock));
     }
+}
+
+/* One closer or trim at a time, in the order in which they come. */
+static void zs__closing_take(zs__allocator *z)
+{
+    uint32_t mine = zs__add_u32(&z->close_next, 1), now;
+    int turn;
+    for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
+        zs__wait_claim(&z->close_turn, now, turn);
+}
+
+static void zs__closing_drop(zs__allocator *z)
+{
+    zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
 }
 
 /* Runs of empty pages, merged while they touch. */
@@ -5661,12 +5884,9 @@ static size_t zs__sweep_epoch(zs__allocator *z, zslab_epoch e, uint64_t stamp, i
 {
     zs__sweep s;
     uint32_t chunk;
-    zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heaps); /* pairs with zs__heap_new */
-    for (; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
-        if (row && zs__load_u64(&row->epoch) == e)
-            zs__store_u32(&row->swept, 1); /* relaxed: its owner reads it once the claim is gone [EPOCH-5] */
-    }
+    zs__row *row = zs__rows_of(zs__rows_first(&z->places[e & ZS__PLACE_MASK]), e);
+    for (; row; row = zs__rows_of(zs__row_beside(row), e))
+        zs__store_u32(&row->swept, 1); /* relaxed: its owner reads it once the claim is gone [EPOCH-5] */
     zs__zero(&s, sizeof s);
     s.place = &z->places[e & ZS__PLACE_MASK];
     s.stamp = stamp;
@@ -5695,7 +5915,7 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     size_t kept = 0;
     zs__zero(&s, sizeof s);
     s.dead = 1;
-    zs__lock_take(zs__as_lock(&z->close_lock)); /* marks */
+    zs__closing_take(z); /* marks */
     zs__arena_take(z);
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
         int clean = zs__chunk_clean(&z->cold[list - 1]);
@@ -5733,7 +5953,7 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
         ;
     if (list)
         zs__pool_give(z, list, tail, count);
-    zs__lock_drop(zs__as_lock(&z->close_lock));
+    zs__closing_drop(z);
     return s.bytes;
 }
 
@@ -5748,7 +5968,7 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
     stamp = zs__load_u64(&zs__round_of(z, e)->word);
     zs__add_u32(&place->purging, 1);
     zs__fence_all(z); /* [EPOCH-4] */
-    zs__lists_settle(z, e);
+    zs__lists_settle(place);
     zs__arena_take(z);
     count = z->fresh_chunk;
     zs__arena_drop(z);
@@ -5760,31 +5980,40 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
 
 static int zs__chunk_drains(zs__allocator *z, uint32_t chunk, void *user) /* [EPOCH-3] */
 {
+    zs__sweep *s = (zs__sweep *)user;
+    if (zs__load_u64(&z->chunks[chunk].stamp) != s->stamp) /* of a round that a reset ended: nothing to wait for */
+        return 0;
     zs__store_ptr(&z->chunks[chunk].row, (uintptr_t)&z->drain_row);
-    zs__add_u32(&((zs__place *)user)->draining, 1);
+    zs__add_u32(&s->place->draining, 1);
     return 0;
 }
 
-/* The rest of a close under the RSS policy. The caller holds a claim on the place and no lock but z->close_lock. */
-static void zs__close_purge(zs__allocator *z, zs__place *place, zslab_epoch e, int first)
+/* Give an ended, closing or reset epoch's pages back. The caller holds a claim on the place, and no lock. */
+static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, uint64_t stamp, int drain, int dead)
 {
+    zs__sweep s;
+    zs__closing_take(z);
+    zs__store_u64(&place->rss_before_close, zs__os_rss()); /* a figure: ordered with nothing */
     zs__fence_all(z); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
-    zs__lists_settle(z, e);
-    if (first && !z->shared) {
-        zs__epoch_each(z, e, zs__chunk_drains, place);
+    zs__lists_settle(place);
+    if (drain) {
+        zs__zero(&s, sizeof s);
+        s.place = place;
+        s.stamp = stamp;
+        zs__epoch_each(z, e, zs__chunk_drains, &s);
         zs__fence_all(z); /* [EPOCH-3] */
     }
-    zs__sweep_epoch(z, e, zs__load_u64(&zs__round_of(z, e)->word), 0);
+    zs__sweep_epoch(z, e, stamp, dead);
+    zs__store_u64(&place->rss_after_close, zs__os_rss());
+    zs__closing_drop(z);
+}
+
+/* The claim ends of somebody who kept rows without an owner from being retired. Epoch lock held. */
+static void zs__claim_end_rows(zs__allocator *z, zs__place *place)
+{
     zs__claim_end(place);
-    zs__epochs_take(z);
-    if (first)
-        zs__sub_u32(&place->draining, 1); /* the closer's own */
-    if (zs__load_u64(&place->id) == e) {
-        zs__rows_acked(z, (uint32_t)(e & ZS__PLACE_MASK));
-        zs__place_poke(z, place, 0);
-        zs__store_u64(&place->rss_after_close, zs__os_rss()); /* a figure: ordered with nothing */
-    }
-    zs__epochs_drop(z);
+    if (place->left)
+        zs__rows_end(z, place);
 }
 
 /* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Whoever
@@ -6045,7 +6274,7 @@ static void zs__heap_pass(zslab_heap *heap)
             break;
         heap->pass_next = row->next;
         place = &z->places[row->place];
-        if (zs__load_acq_u64(&place->id) != row->epoch || zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED)
+        if (zs__row_over(z, row))
             heap->seen_events -= !zs__row_retire(heap, row, 0); /* a closer is at work: look again next time */
         else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate))
             zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
@@ -6110,6 +6339,17 @@ static void zs__heap_settle(zslab_heap *heap)
         if (zs__load_u64(&row->gate) || heap->z->own_fence)
             zs__row_home(heap->z, row);
     zs__heap_give(heap);
+}
+
+/* Dead epochs' rows go before their heap has no owner. What a claim keeps is seen to as in zs__rows_end. Epoch lock. */
+static void zs__heap_over(zslab_heap *heap)
+{
+    zs__row *row, *next;
+    for (row = heap->attached; row; row = next) {
+        next = row->next;
+        if (zs__row_over(heap->z, row) && !zs__row_retire(heap, row, 1))
+            heap->z->places[row->place].left = 1;
+    }
 }
 
 /* The heap waits for its next owner. Epoch lock held. */
@@ -6204,6 +6444,7 @@ static void zs__heap_park(zslab_heap *heap)
     zs__epochs_take(z);
     if (heap->thread < z->heap_of_count)
         zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
+    zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(z);
     if (zs__load_ptr(&tls->z) == (uintptr_t)z)
@@ -6805,16 +7046,21 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
 /* The everybody's row of an epoch. */
 static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, zslab_result *why)
 {
-    zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
-    if (row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
-        return row;
-    *why = ZSLAB_E_CLOSED;
-    if (!zs__place_find(z, e))
-        return NULL;
-    zs__epochs_take(z);
-    row = zs__row_for(z->shared_heap, e, why);
-    zs__epochs_drop(z);
-    return row;
+    int turn;
+    for (turn = 0;; turn++) {
+        zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
+        if (row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
+            return row;
+        *why = ZSLAB_E_CLOSED;
+        if (!zs__place_find(z, e))
+            return NULL;
+        zs__epochs_take(z);
+        row = zs__row_try(z->shared_heap, e, why);
+        zs__epochs_drop(z);
+        if (row || *why != ZSLAB_E_BUSY)
+            return row;
+        zs__claim_wait(z, e, turn);
+    }
 }
 
 /* A slab of the bin with free slots, found without the lock: a neighbour of the current one, or one given slots back
@@ -7057,19 +7303,45 @@ static void zs__leaks_at_destroy(const zs__allocator *z)
    */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
+/* The caller's own row, and the shared one, need no pass of a slow path to see what happened. Epoch lock held. */
+static void zs__apply_mine(zs__allocator *z, zslab_heap *mine, zslab_epoch e, zs__action action)
+{
+    zs__row *row = mine ? zs__row_at(mine, (uint32_t)(e & ZS__PLACE_MASK)) : NULL;
+    zslab_result why;
+    if (!row || zs__load_u64(&row->epoch) != e || z->rss_policy)
+        return;
+    if (action == ZS__CLOSE)
+        zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
+    else if (action == ZS__RELEASE)
+        zs__row_retire(mine, row, 1);
+    else if (z->shared)
+        zs__row_renew(mine, row, &why); /* an owned row starts its new round at its next allocation */
+}
+
+/* Whether the epoch a close has begun with is still there to be purged, after on_leak ran: then a claim. */
+static int zs__close_claim(zs__allocator *z, zs__place *place, zslab_epoch e, zs__news *news)
+{
+    int there;
+    zs__epochs_take(z);
+    there = place->id == e && place->state != ZSLAB_EPOCH_CLOSED;
+    if (there)
+        zs__add_u32(&place->purging, 1);
+    zs__epochs_leave(z, news);
+    return there;
+}
+
 /* End or empty an epoch. Epoch lock held, dropped here: purging needs none. */
 static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action action)
 {
     zs__place *place = zs__place_find(z, e);
     zs__round *round = zs__round_of(z, place ? e : 0);
-    zslab_heap *mine = zs__heap_peek(z);
-    zs__row *row;
     uint64_t stamp = zs__load_u64(&round->word), era = z->era;
     int first = place && place->state == ZSLAB_EPOCH_ACTIVE;
     int tell = first && action == ZS__CLOSE && z->config.on_leak;
+    zs__news news, later;
     if (!place || (action == ZS__RESET && !first)) {
         zs__place *was = (e & ZS__PLACE_MASK) < z->epoch_count ? &z->places[e & ZS__PLACE_MASK] : NULL;
-        int again = action == ZS__CLOSE && e && was && was->id == e && was->ended; /* it drained: close it again */
+        int again = action == ZS__CLOSE && e && was && was->id == e && was->drained; /* close it again */
         zs__epochs_drop(z);
         return again ? ZSLAB_OK : ZSLAB_E_CLOSED;
     }
@@ -7080,28 +7352,25 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
                                           : ZSLAB_EPOCH_EVENT_RELEASE);
     if (action != ZS__CLOSE)
         zs__epoch_tell(z, place, e);
-    if (z->rss_policy)
+    if (z->rss_policy && !tell)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
         zs__store_rel_u64(&round->word, stamp + ZS__ROUND_STEP); /* every object of the epoch is stale. [STAMP-1] */
-    if (action == ZS__CLOSE && first) {
+    if (first && action != ZS__RESET)
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
-        zs__store_u32(&place->draining, 1);                    /* the closer's own count keeps it from ending */
+    if (first)
+        zs__gates_shut(z, place);
+    if (first && action == ZS__CLOSE) {
+        zs__store_u32(&place->draining, 1); /* the closer's own count keeps it from ending */
+        place->look = zs__rows_first(place);
+        place->seen = 0;
         zs__closing_append(z, place);
     } else if (action == ZS__RELEASE) {
-        zs__place_end(z, place, 1);
+        if (!first)
+            zs__closing_remove(z, place);
+        zs__place_end(z, place, 0);
     }
-    if (first)
-        zs__gates_shut(z, e);
-    row = mine ? zs__row_at(mine, (uint32_t)(e & ZS__PLACE_MASK)) : NULL;
-    if (row && zs__load_u64(&row->epoch) == e && !z->rss_policy) {
-        if (action == ZS__CLOSE)
-            zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
-        else if (action == ZS__RELEASE)
-            zs__row_retire(mine, row, 1);
-        else if (z->shared)
-            zs__row_renew(mine, row); /* an owned row starts its new round at its next allocation */
-    }
+    zs__apply_mine(z, zs__heap_peek(z), e, action);
     if (!z->rss_policy) {
         if (action == ZS__CLOSE)
             zs__place_poke(z, place, 0);
@@ -7110,22 +7379,23 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
             zs__leaks_at_close(z, e, stamp, era);
         return ZSLAB_OK;
     }
-    zs__epochs_drop(z);
-    if (tell)
+    zs__epochs_leave(z, &news);
+    if (tell) {
+        zs__news_tell(z, &news);
         zs__leaks_at_close(z, e, stamp, era);
-    zs__lock_take(zs__as_lock(&z->close_lock));
-    zs__store_u64(&place->rss_before_close, zs__os_rss()); /* a figure: ordered with nothing */
-    if (action == ZS__CLOSE) {
-        zs__close_purge(z, place, e, first);
-    } else {
-        zs__fence_all(z); /* [EPOCH-4] */
-        zs__lists_settle(z, e);
-        zs__sweep_epoch(z, e, stamp, 1);
-        zs__store_u64(&place->rss_after_close, zs__os_rss());
-        zs__claim_end(place);
+        if (!zs__close_claim(z, place, e, &news))
+            return ZSLAB_OK;
     }
-    zs__lock_drop(zs__as_lock(&z->close_lock));
+    zs__epoch_purge(z, place, e, stamp, first && action == ZS__CLOSE && !z->shared, action != ZS__CLOSE);
+    zs__epochs_take(z);
+    if (first && action == ZS__CLOSE)
+        zs__sub_u32(&place->draining, 1); /* the closer's own */
+    zs__claim_end_rows(z, place); /* nobody has had the place meanwhile */
+    zs__place_poke(z, place, 0);
+    zs__epochs_leave(z, &later);
     zs__pool_trim(z, 0); /* what the epoch's chunks left empty before: a close keeps no cache */
+    zs__news_tell(z, &news);
+    zs__news_tell(z, &later);
     return ZSLAB_OK;
 }
 
@@ -8233,7 +8503,7 @@ static int zs__stamp_counts(const zs__allocator *z, uint32_t chunk, uint64_t sta
 {
     const zs__place *place = &z->places[zs__stamp_place(stamp)];
     return stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_u32(&place->state) != ZSLAB_EPOCH_CLOSED &&
-           !zs__load_u32(&place->ended) && !(zs__load_u8(&z->cold[chunk].touched) & ZS__CHUNK_LOOSE);
+           !(zs__load_u8(&z->cold[chunk].touched) & ZS__CHUNK_LOOSE);
 }
 
 static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
@@ -8496,19 +8766,12 @@ static void zs__stats_sum(const zs__allocator *z, zslab_global_stats *out) /* co
     zs__stats_samples(z, out);
 }
 
-static int zs__place_ended(const zs__place *place) /* as users see it. Epoch lock held */
-{
-    return place->state == ZSLAB_EPOCH_CLOSED || zs__load_u32(&place->ended);
-}
-
 /* How many epochs take objects, how many drain; those that have drained are closed on the way. Epoch lock held. */
 static void zs__stats_places(zs__allocator *z, zslab_global_stats *out)
 {
     uint32_t q;
     zs__places_poke(z);
     for (q = 0; q < z->epoch_count; q++) {
-        if (zs__place_ended(&z->places[q]))
-            continue;
         out->active_epoch_count += z->places[q].state == ZSLAB_EPOCH_ACTIVE;
         out->closing_epoch_count += z->places[q].state == ZSLAB_EPOCH_CLOSING;
     }
@@ -8576,11 +8839,11 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, 
 static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stats *out)
 {
     size_t i;
-    zs__place_poke(z, place, 0);
+    zs__place_poke(z, place, 1);
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
     out->epoch = place->id;
-    out->state = zs__place_ended(place) ? ZSLAB_EPOCH_CLOSED : (zslab_epoch_state)place->state;
+    out->state = (zslab_epoch_state)place->state;
     for (i = 0; i + 1 < sizeof out->label && place->label[i]; i++)
         out->label[i] = place->label[i];
     out->era = place->id >> 16;
@@ -10073,30 +10336,29 @@ static size_t zs__dead_trim(zs__allocator *z) /* pages of dead epochs whose owne
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
         zslab_epoch e = ZSLAB_EPOCH_NONE;
-        zslab_heap *heap;
+        zs__row *row;
         uint64_t stamp = 0;
         zs__epochs_take(z);
-        for (heap = z->heaps; heap && !e; heap = heap->next) {
-            zs__row *row = zs__row_at(heap, q);
-            zslab_epoch of = row ? zs__load_u64(&row->epoch) : ZSLAB_EPOCH_NONE;
-            int over = place->id == of && place->state == ZSLAB_EPOCH_CLOSED; /* drained; or its round is past */
-            stamp = row ? zs__load_u64(&row->stamp) : 0;
-            /* the owner may be moving the row elsewhere: only a stamp of this very place says dead */
-            if (of && (of & ZS__PLACE_MASK) == q && zs__stamp_place(stamp) == q &&
-                (over || stamp != zs__load_u64(&zs__round_of(z, q)->word)))
-                e = of;
+        zs__rows_take(place);
+        for (row = place->wanted ? NULL : zs__rows_first(place); row && !e; row = zs__row_beside(row)) {
+            stamp = zs__load_u64(&row->stamp);
+            if (zs__row_over(z, row) || stamp != zs__load_u64(&zs__round_of(z, q)->word)) /* drained, or a round past */
+                e = row->epoch;
         }
+        zs__rows_drop(place);
         if (e)
             zs__add_u32(&place->purging, 1); /* the claim [EPOCH-4] */
         zs__epochs_drop(z);
         if (!e)
             continue;
-        zs__lock_take(zs__as_lock(&z->close_lock));
+        zs__closing_take(z);
         zs__fence_all(z);
-        zs__lists_settle(z, e);
+        zs__lists_settle(place);
         bytes += zs__sweep_epoch(z, e, stamp, 1);
-        zs__claim_end(place);
-        zs__lock_drop(zs__as_lock(&z->close_lock));
+        zs__closing_drop(z);
+        zs__epochs_take(z);
+        zs__claim_end_rows(z, place);
+        zs__epochs_drop(z);
     }
     return bytes;
 }
@@ -10110,7 +10372,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     if (z->shared) {
         zs__epochs_take(z);
         zs__places_poke(z);
-        zs__rows_ended(z);
+        zs__heap_over(heap);
         for (row = heap->attached; row; row = row->next)
             zs__shared_give(z, row, ~(uint32_t)0);
         for (row = heap->idle; row; row = row->next)
@@ -10131,9 +10393,9 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     }
     zs__epochs_take(z); /* parked heaps belong to who holds the lock */
     for (heap = z->parked; heap; heap = heap->next_parked) {
-        do
+        uint32_t turns = heap->attached_count / ZS__FOLD_MAX + 1; /* a claim may keep a row: it is not waited for */
+        while (turns--)
             zs__heap_pass(heap);
-        while (heap->pass_left);
         zs__heap_fold(heap, ~(uint32_t)0);
         zs__heap_give(heap);
     }
@@ -10166,13 +10428,13 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
     zs__allocator *z = zs__own(self);
     zslab_epoch e, old;
     zs__epochs_take(z);
-    old = z->current;
     e = zs__epoch_open(z, NULL);
     if (!e) {
         zs__epochs_drop(z);
         zs__fail(ZSLAB_E_BUSY);
         return ZSLAB_EPOCH_NONE;
     }
+    old = z->current;
     zs__store_rel_u64(&z->current, e); /* release: pairs with zs__heap_epoch */
     zs__epoch_apply(z, old, ZS__CLOSE);
     return e;
@@ -10211,14 +10473,8 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch 
     place = zs__place_find(w, e);
     if (place)
         state = (zslab_epoch_state)place->state;
-    if (state == ZSLAB_EPOCH_CLOSING) {
-        if (zs__place_poke(w, place, 0)) {
-            state = ZSLAB_EPOCH_CLOSED;
-        } else if (!w->rss_policy && !zs__place_acked(w, place) && zs__place_empty(w, place, 0)) {
-            zs__store_u32(&place->ended, 1); /* [EPOCH-6] said once, it stays; the place waits */
-            state = ZSLAB_EPOCH_CLOSED;
-        }
-    }
+    if (state == ZSLAB_EPOCH_CLOSING && zs__place_poke(w, place, 1))
+        state = ZSLAB_EPOCH_CLOSED;
     zs__epochs_drop(w);
     return state;
 }
@@ -10264,6 +10520,7 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
     zs__heap_settle(heap);
     zs__epochs_take(heap->z);
     heap->explicit_use = 0;
+    zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(heap->z);
 }
@@ -10682,7 +10939,9 @@ static zs__allocator *zs__create(const zslab_config *given)
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
     zs__lock_drop(&zs__global.lock);
     z->created_ns = zs__os_now_ns();
+    zs__epochs_take(z);
     z->current = zs__epoch_open(z, "first");
+    zs__epochs_drop(z);
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
         return zs__create_failed(z, ZSLAB_E_NOMEM);
     return zs__global_join(z) ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
@@ -10876,6 +11135,9 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
                    row->stamp == zs__round_of(z, row->place)->word;
         row->gate = open && !z->own_fence ? row->epoch : 0;
         row->acked = !row->gate; /* one thread sees all states [EPOCH-6] */
+        zs__row_list(&z->places[row->place], row);
+        if (zs__row_over(z, row))
+            z->places[row->place].left = 1;
         zs__row_link(&heap->attached, row);
         heap->attached_count++;
     } else {
@@ -10926,7 +11188,8 @@ static void zs__fork_places(zs__allocator *z)
     z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
-        place->purging = place->draining = 0;
+        place->purging = place->draining = place->rows_lock = place->wanted = place->left = 0;
+        place->rows = 0;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
             zs__place_free(z, place);
         } else if (place->state == ZSLAB_EPOCH_CLOSING) {
@@ -10936,19 +11199,15 @@ static void zs__fork_places(zs__allocator *z)
 }
 
 /* What a close that was in the middle of it had yet to do, or had counted. [EPOCH-3] */
-static void zs__fork_draining(zs__allocator *z, zs__place *place)
+static int zs__fork_drains(zs__allocator *z, uint32_t chunk, void *user)
 {
-    zslab_heap *heap;
-    for (heap = z->heaps; heap; heap = heap->next) {
-        zs__row *row = zs__row_at(heap, (uint32_t)(place - z->places));
-        uint32_t cls, chunk;
-        for (cls = 0; row && row->epoch == place->id && cls < z->class_count; cls++)
-            for (chunk = zs__cold_of(z, zs__bin_at(row, cls))->all; chunk; chunk = z->cold[chunk - 1].all_next) {
-                z->cold[chunk - 1].drained = !zs__chunk_live(z, chunk - 1, NULL);
-                place->draining += !z->cold[chunk - 1].drained;
-                z->chunks[chunk - 1].row = (uintptr_t)&z->drain_row;
-            }
-    }
+    zs__place *place = (zs__place *)user;
+    if (z->chunks[chunk].stamp != zs__round_of(z, place->id)->word)
+        return 0;
+    z->cold[chunk].drained = !zs__chunk_live(z, chunk, NULL);
+    place->draining += !z->cold[chunk].drained;
+    z->chunks[chunk].row = (uintptr_t)&z->drain_row;
+    return 0;
 }
 
 /* A slab of an inbox that is gone is in none. */
@@ -11000,7 +11259,10 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t chunk, q;
-    z->arena_lock = z->epoch_lock = z->close_lock = 0;
+    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = 0;
+#if ZS__HOOKS
+    z->news.count = 0;
+#endif
     if (z->samples)
         z->samples->lock = 0;
     if (z->fence_ready)
@@ -11016,7 +11278,6 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
     }
     zs__fork_scopes(z, mine);
     z->parked = NULL;
-    z->rows_ended = 1;
     for (heap = z->heaps, z->heap_count = 0; heap; heap = heap->next, z->heap_count++) {
         zs__fork_heap(z, heap);
         if (heap == z->shared_heap || heap->explicit_use || (mine && heap->thread == mine)) {
@@ -11027,8 +11288,12 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
             z->heap_of[heap->thread] = NULL;
         zs__heap_shelve(heap);
     }
-    for (q = z->closing_head; q && z->rss_policy && !z->shared; q = z->places[q - 1].next_closing)
-        zs__fork_draining(z, &z->places[q - 1]);
+    for (q = z->closing_head; q; q = z->places[q - 1].next_closing) {
+        zs__place *place = &z->places[q - 1];
+        place->look = zs__rows_first(place);
+        if (z->rss_policy && !z->shared)
+            zs__epoch_each(z, place->id, zs__fork_drains, place);
+    }
     zs__fork_strays(z);
 }
 

@@ -369,7 +369,7 @@ static void child(int number)
 static void takes_some(unsigned number)
 {
     size_t i;
-    if (z->shared || z->arena_lock || z->epoch_lock || z->close_lock)
+    if (z->shared || z->arena_lock || z->epoch_lock || z->close_next != z->close_turn)
         return;
     for (i = 0; i < MORE; i++)
         if (number % 3 == 0)
