@@ -317,7 +317,7 @@ typedef int zslab_leak_fn(void *user, zslab_leak when, const zslab_visit *object
 typedef enum zslab_epoch_event {
     ZSLAB_EPOCH_EVENT_OPEN = 0,
     ZSLAB_EPOCH_EVENT_CLOSE = 1,   /* takes no objects any more; the first time only */
-    ZSLAB_EPOCH_EVENT_RELEASE = 2, /* its objects are about to go, all at once, without ZSLAB_ON_FREE */
+    ZSLAB_EPOCH_EVENT_RELEASE = 2, /* its objects are gone, all at once, without ZSLAB_ON_FREE */
     ZSLAB_EPOCH_EVENT_RESET = 3,   /* the same; it stays open */
     ZSLAB_EPOCH_EVENT_DRAINED = 4  /* closed, and found to be without objects */
 } zslab_epoch_event;
@@ -1006,7 +1006,8 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
 
    ZSLAB_ON_ALLOC(z, p, size)         an object was given out; size as it was asked for
    ZSLAB_ON_FREE(z, p)                it is taken back: all checks are passed, the slot is not free yet
-   ZSLAB_ON_EPOCH(z, epoch, event)    a zslab_epoch_event happens to an epoch; under a lock: make no call on z
+   ZSLAB_ON_EPOCH(z, epoch, event)    a zslab_epoch_event happened to an epoch; told by the call that made it happen,
+                                      at its end, under no lock
 
    Each of them is a statement, defined before the include wherever the implementation or ZSLAB_INLINE is; what is
    not defined costs nothing. Every object is told of once, however it was allocated or freed, the fallback's too; a
@@ -4757,7 +4758,7 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
    [EPOCH-6] CLOSED is said when no object lives. Under the latency policy C may ask before O's LIVE has left O's
        store buffer. So states count only when every row's owner has passed a slow path since the gate shut (row->acked)
        and they are visible through acked's release, or when who asks has fenced all threads since (place->seen): once
-       a close. A close and a release ask nothing; where the system has no such fence, an epoch drains until they pass. */
+       a close. A close and a release ask nothing; without such a fence an epoch is CLOSING until they have passed. */
 static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
@@ -4897,8 +4898,8 @@ static void zs__row_unlist(zs__place *place, zs__row *row) /* rows_lock held */
     zs__store_ptr(row->beside_prev ? &row->beside_prev->beside : &place->rows, (uintptr_t)next); /* relaxed: as read */
 }
 
-/* Shut every row of an epoch, whose state or round says so already; its owners go to their slow paths. [EPOCH-2] Epoch
-   lock held. */
+/* Shut every row of an epoch, whose state or round says so already; its owners go to their slow paths. [EPOCH-2]
+   Epoch lock held. */
 static void zs__gates_shut(zs__allocator *z, zs__place *place)
 {
     zslab_epoch e = place->id;
@@ -6469,6 +6470,25 @@ static inline void zs__heap_done(zslab_heap *heap)
         zs__heap_leave(heap);
 }
 
+/* An exiting thread leaves the domains that it is inside of: under no lock, since a last exit calls on_leak. Nobody
+   destroys an allocator meanwhile. */
+static void zs__scopes_leave(void)
+{
+    zs__allocator *z;
+    zslab_heap *heap = NULL;
+    do {
+        uint32_t thread;
+        zs__lock_take(&zs__global.lock);
+        thread = zs__load_u32(&zs__tls()->thread); /* relaxed: under the lock; a destroy may have taken it */
+        for (z = thread ? zs__global.allocators : NULL; z; z = z->next_allocator)
+            if ((heap = zs__heap_of_thread(z, thread)) != NULL && heap->scope_count)
+                break;
+        zs__lock_drop(&zs__global.lock);
+        while (z && heap->scope_count)
+            zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
+    } while (z);
+}
+
 static void zs__thread_exited(void)
 {
     zs__tls_block *tls = zs__tls();
@@ -6478,6 +6498,7 @@ static void zs__thread_exited(void)
     if (!thread)
         return;
     zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
+    zs__scopes_leave();
     zs__lock_take(&zs__global.lock);
     thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
     if (!thread) {
@@ -6485,11 +6506,8 @@ static void zs__thread_exited(void)
         return;
     }
     for (z = zs__global.allocators; z; z = z->next_allocator)
-        if ((heap = zs__heap_of_thread(z, thread)) != NULL) {
-            while (heap->scope_count)
-                zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
+        if ((heap = zs__heap_of_thread(z, thread)) != NULL)
             zs__heap_park(heap);
-        }
     zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
     zs__store_u32(&tls->thread, 0);
     tls->passing = 1; /* frees from later destructors go straight to the owners */
