@@ -22,7 +22,7 @@ CELLS    = $(addprefix build:,$(call pick,$(shell tests/build.sh list)))
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
-PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc6-dev binutils make git musl-tools util-linux \
+PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
            python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
            clang-tidy cppcheck

@@ -1,21 +1,45 @@
 /* zslab.h -- a lifetime-aware slab allocator in one header.
 
-   QUICKSTART (one .c file defines ZSLAB_IMPLEMENTATION before the include)
+   QUICKSTART in C (one file defines ZSLAB_IMPLEMENTATION before the include; link with -pthread)
 
        #define ZSLAB_IMPLEMENTATION
        #include "zslab.h"
 
        int main(void)
        {
-           zslab *z = zslab_create(NULL);
-           zslab_epoch frame = zslab_epoch_open(z, "frame");
-           int *n = (int *)zslab_malloc_epoch(z, sizeof *n, frame);
-           if (n)
-               *n = 42;
-           zslab_epoch_release(z, frame);          every object of the epoch, gone at once
-           int stale = zslab_free(z, n) == ZSLAB_E_STALE;
+           zslab *z = zslab_create(NULL); // all defaults
+           zslab_epoch frame = z ? zslab_epoch_open(z, "frame") : ZSLAB_EPOCH_NONE;
+           int *n = frame ? (int *)zslab_malloc_epoch(z, sizeof *n, frame) : NULL;
+           int stale;
+           if (!n) // zslab_last_error() says why; zslab_config_error() which field, if one was refused
+               return 1;
+           *n = 42;
+           zslab_epoch_release(z, frame); // every object of the epoch, gone at once
+           stale = zslab_free(z, n) == ZSLAB_E_STALE; // a wrong free is an answer
            zslab_destroy(z);
            return !stale;
+       }
+
+   QUICKSTART in C++ (C++11 and later)
+
+       #define ZSLAB_IMPLEMENTATION
+       #include "zslab.h"
+       #include <vector>
+
+       int main()
+       {
+           zslab *z = zslab_create(nullptr);
+           if (!z)
+               return 1;
+           {
+               zslab::epoch_scope request(z, "request"); // its objects go at the end of the block
+               std::vector<int, zslab::allocator<int>> ids(3, 7, zslab::allocator<int>(z, request.epoch()));
+               int *one = zslab::make_epoch<int>(z, request.epoch(), 1);
+               if (!one || ids[2] + *one != 8)
+                   return 1;
+           }
+           zslab_destroy(z);
+           return 0;
        }
 
    WHAT YOU GET
@@ -43,8 +67,9 @@
                                                      that other threads' remotes, or a domain of shared mode
                                                      that other threads were using
 
-   OPTIONS (define before the include; the layout ones must agree in every file)
-     ZSLAB_IMPLEMENTATION          this file holds the code
+   OPTIONS (define before the include; the layout ones must agree in every file). Empty means 1, or the default where
+   it is a number; a word other than 0 and 1 is an #error.
+     ZSLAB_IMPLEMENTATION          this file holds the code (0: it does not)
      ZSLAB_STATIC           0      everything static: one file, private to it, fastest
      ZSLAB_INLINE           0      inline fast paths in this file; the slow ones stay in the one
                                    implementation (layout)
@@ -65,7 +90,8 @@
                                    compiler may still emit memset and memcpy
      ZSLAB_TLS_MODEL               initial-exec; global-dynamic for plugins that need it
      ZSLAB_SHORT_NAMES      0      also declare the older style's names
-     ZSLAB_CPP              1      in C++: zslab::unique_handle and its like; 0 leaves them and their includes out
+     ZSLAB_CPP              1      in C++: what zslab::unique_handle and its like stand for; 0 leaves it out
+     ZSLAB_CPP_PMR          0      1: zslab_memory_resource for std::pmr containers, by <memory_resource> (C++17)
      ZSLAB_ASSERT(x)               assert from <assert.h> unless NDEBUG
      ZSLAB_API                     linkage of public functions
 
@@ -84,6 +110,31 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
+#if defined(__cplusplus) ? __cplusplus < 201103L && !defined(_MSC_VER)                                        \
+                         : !defined(_MSC_VER) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
+#error "zslab.h needs C11 or C++11: -std=c11, -std=c++11 or later"
+#else /* to the end of the file */
+
+/* ---- >>config --------------------------------------------------------------
+   Every switch with its default and its allowed values. Defined empty, a switch means 1 and a number its default.
+   ZS__EMPTY(x): x is empty; ZS__SWITCH(x): x is the word 0 or 1.                       */
+#define ZS__EMPTY(x) (1 - x - 1 == 2)
+#define ZS__SWITCH(x) ZS__SWITCH_(x)
+#define ZS__SWITCH_(x) ZS__SWITCH_##x
+#define ZS__SWITCH_0 1
+#define ZS__SWITCH_1 1
+
+#ifdef ZSLAB_IMPLEMENTATION /* looked at whenever the file is included */
+#if ZS__EMPTY(ZSLAB_IMPLEMENTATION)
+#undef ZSLAB_IMPLEMENTATION
+#define ZSLAB_IMPLEMENTATION 1
+#elif !ZS__SWITCH(ZSLAB_IMPLEMENTATION)
+#error "ZSLAB_IMPLEMENTATION is 0 or 1; empty means 1"
+#elif !ZSLAB_IMPLEMENTATION
+#undef ZSLAB_IMPLEMENTATION
+#endif
+#endif
+
 #ifndef ZSLAB_H
 #define ZSLAB_H
 
@@ -91,24 +142,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- >>config --------------------------------------------------------------
-   Every switch with its default and its allowed values.                           */
 #define ZSLAB_VERSION_MAJOR 0
 #define ZSLAB_VERSION_MINOR 1
 #define ZSLAB_VERSION_PATCH 0
+#define ZSLAB_VERSION (ZSLAB_VERSION_MAJOR * 10000 + ZSLAB_VERSION_MINOR * 100 + ZSLAB_VERSION_PATCH)
 #define ZSLAB_STATS_VERSION 1
 
 #ifndef ZSLAB_STATIC
 #define ZSLAB_STATIC 0
+#elif ZS__EMPTY(ZSLAB_STATIC)
+#undef ZSLAB_STATIC
+#define ZSLAB_STATIC 1
+#elif !ZS__SWITCH(ZSLAB_STATIC)
+#error "ZSLAB_STATIC is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_INLINE
 #define ZSLAB_INLINE 0
+#elif ZS__EMPTY(ZSLAB_INLINE)
+#undef ZSLAB_INLINE
+#define ZSLAB_INLINE 1
+#elif !ZS__SWITCH(ZSLAB_INLINE)
+#error "ZSLAB_INLINE is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_NO_OS
 #define ZSLAB_NO_OS 0
+#elif ZS__EMPTY(ZSLAB_NO_OS)
+#undef ZSLAB_NO_OS
+#define ZSLAB_NO_OS 1
+#elif !ZS__SWITCH(ZSLAB_NO_OS)
+#error "ZSLAB_NO_OS is 0 or 1; empty means 1"
 #endif
-#ifndef ZSLAB_NO_TLS
-#if defined(_WIN32) && defined(__GNUC__) && !defined(__clang__)
+#ifdef ZSLAB_NO_TLS
+#if ZS__EMPTY(ZSLAB_NO_TLS)
+#undef ZSLAB_NO_TLS
+#define ZSLAB_NO_TLS 1
+#elif !ZS__SWITCH(ZSLAB_NO_TLS)
+#error "ZSLAB_NO_TLS is 0 or 1; empty means 1"
+#endif
+#elif defined(_WIN32) && defined(__GNUC__) && !defined(__clang__)
 /* This compiler emulates thread-local storage and frees it before the thread-exit hook runs. */
 #define ZSLAB_NO_TLS 1
 #undef ZSLAB_INLINE
@@ -116,20 +187,43 @@
 #else
 #define ZSLAB_NO_TLS ZSLAB_NO_OS
 #endif
-#endif
 #ifndef ZSLAB_SHORT_NAMES
 #define ZSLAB_SHORT_NAMES 0
+#elif ZS__EMPTY(ZSLAB_SHORT_NAMES)
+#undef ZSLAB_SHORT_NAMES
+#define ZSLAB_SHORT_NAMES 1
+#elif !ZS__SWITCH(ZSLAB_SHORT_NAMES)
+#error "ZSLAB_SHORT_NAMES is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_CPP
-#define ZSLAB_CPP !ZSLAB_NO_OS
+#if ZSLAB_NO_OS
+#define ZSLAB_CPP 0
+#else
+#define ZSLAB_CPP 1
 #endif
-#ifndef ZSLAB_CHUNK_SHIFT
+#elif ZS__EMPTY(ZSLAB_CPP)
+#undef ZSLAB_CPP
+#define ZSLAB_CPP 1
+#elif !ZS__SWITCH(ZSLAB_CPP)
+#error "ZSLAB_CPP is 0 or 1; empty means 1"
+#endif
+#ifndef ZSLAB_CPP_PMR
+#define ZSLAB_CPP_PMR 0
+#elif ZS__EMPTY(ZSLAB_CPP_PMR)
+#undef ZSLAB_CPP_PMR
+#define ZSLAB_CPP_PMR 1
+#elif !ZS__SWITCH(ZSLAB_CPP_PMR)
+#error "ZSLAB_CPP_PMR is 0 or 1; empty means 1"
+#endif
+#if !defined(ZSLAB_CHUNK_SHIFT) || ZS__EMPTY(ZSLAB_CHUNK_SHIFT)
+#undef ZSLAB_CHUNK_SHIFT
 #define ZSLAB_CHUNK_SHIFT 16
 #endif
 #if ZSLAB_CHUNK_SHIFT < 12 || ZSLAB_CHUNK_SHIFT > 20
 #error "ZSLAB_CHUNK_SHIFT must be 12 to 20: chunks of 4 KiB to 1 MiB"
 #endif
-#ifndef ZSLAB_EPOCH_COUNT
+#if !defined(ZSLAB_EPOCH_COUNT) || ZS__EMPTY(ZSLAB_EPOCH_COUNT)
+#undef ZSLAB_EPOCH_COUNT
 #define ZSLAB_EPOCH_COUNT 128
 #endif
 #if ZSLAB_EPOCH_COUNT < 2 || ZSLAB_EPOCH_COUNT > 65536 || (ZSLAB_EPOCH_COUNT & (ZSLAB_EPOCH_COUNT - 1))
@@ -137,30 +231,49 @@
 #endif
 #ifndef ZSLAB_ENABLE_RSS_RECLAMATION
 #define ZSLAB_ENABLE_RSS_RECLAMATION 0
+#elif ZS__EMPTY(ZSLAB_ENABLE_RSS_RECLAMATION)
+#undef ZSLAB_ENABLE_RSS_RECLAMATION
+#define ZSLAB_ENABLE_RSS_RECLAMATION 1
+#elif !ZS__SWITCH(ZSLAB_ENABLE_RSS_RECLAMATION)
+#error "ZSLAB_ENABLE_RSS_RECLAMATION is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_HARDENED
 #define ZSLAB_HARDENED 0
+#elif ZS__EMPTY(ZSLAB_HARDENED)
+#undef ZSLAB_HARDENED
+#define ZSLAB_HARDENED 1
+#elif !ZS__SWITCH(ZSLAB_HARDENED)
+#error "ZSLAB_HARDENED is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_VALGRIND
 #define ZSLAB_VALGRIND 0
+#elif ZS__EMPTY(ZSLAB_VALGRIND)
+#undef ZSLAB_VALGRIND
+#define ZSLAB_VALGRIND 1
+#elif !ZS__SWITCH(ZSLAB_VALGRIND)
+#error "ZSLAB_VALGRIND is 0 or 1; empty means 1"
 #endif
-#ifndef ZSLAB_STATS
+#if !defined(ZSLAB_STATS) || ZS__EMPTY(ZSLAB_STATS)
+#undef ZSLAB_STATS
 #define ZSLAB_STATS 1
-#endif
-#if ZSLAB_STATS < 0 || ZSLAB_STATS > 2
+#elif !ZS__SWITCH(ZSLAB_STATS) && ZSLAB_STATS != 2
 #error "ZSLAB_STATS must be 0 (none), 1 (slow paths) or 2 (also totals)"
 #endif
 #ifndef ZSLAB_TAGS
 #define ZSLAB_TAGS 0
-#endif
-#if ZSLAB_TAGS != 0 && ZSLAB_TAGS != 1
-#error "ZSLAB_TAGS must be 0 or 1"
+#elif ZS__EMPTY(ZSLAB_TAGS)
+#undef ZSLAB_TAGS
+#define ZSLAB_TAGS 1
+#elif !ZS__SWITCH(ZSLAB_TAGS)
+#error "ZSLAB_TAGS is 0 or 1; empty means 1"
 #endif
 #ifndef ZSLAB_PROBES
 #define ZSLAB_PROBES 0
-#endif
-#if ZSLAB_PROBES != 0 && ZSLAB_PROBES != 1
-#error "ZSLAB_PROBES must be 0 or 1"
+#elif ZS__EMPTY(ZSLAB_PROBES)
+#undef ZSLAB_PROBES
+#define ZSLAB_PROBES 1
+#elif !ZS__SWITCH(ZSLAB_PROBES)
+#error "ZSLAB_PROBES is 0 or 1; empty means 1"
 #endif
 #if ZSLAB_PROBES && defined(__has_include)
 #if !__has_include(<sys/sdt.h>)
@@ -181,14 +294,19 @@
 #ifndef ZSLAB_ON_EPOCH
 #define ZSLAB_ON_EPOCH(z, epoch, event) ((void)0)
 #endif
+/* A string; empty: the default. ZS__PROBE is followed by a parenthesis only when x is empty. */
 #ifndef ZSLAB_TLS_MODEL
-#define ZSLAB_TLS_MODEL "initial-exec"
+#define ZSLAB_TLS_MODEL
 #endif
+#define ZS__TLS_MODEL(x) ZS__SECOND(ZS__PROBE x (), x, 0)
+#define ZS__PROBE() 0, "initial-exec"
+#define ZS__SECOND(...) ZS__SECOND_(__VA_ARGS__)
+#define ZS__SECOND_(a, b, ...) b
 #ifndef ZSLAB_ASSERT
 #if defined(NDEBUG) || ZSLAB_NO_OS
 #define ZSLAB_ASSERT(x) ((void)0)
 #else
-#include <assert.h>
+#define ZS__ASSERT_INCLUDE 1 /* by the private half: who only includes the header keeps an assert of his own */
 #define ZSLAB_ASSERT(x) assert(x)
 #endif
 #endif
@@ -206,12 +324,26 @@
 
 /* ---- >>types ---------------------------------------------------------------
    Results, ids, configurations and the structs a program may look into.           */
+/* Casts and null pointers of macros and inline functions, quiet in either language. */
+#ifdef __cplusplus
+#define ZS__CAST(T, x) (static_cast<T>(x))
+#define ZS__NULL nullptr
+#else
+#define ZS__CAST(T, x) ((T)(x))
+#define ZS__NULL NULL
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define ZS__MAYBE_UNUSED __attribute__((__unused__))
+#else
+#define ZS__MAYBE_UNUSED
+#endif
+
 typedef struct zslab zslab;               /* an allocator: one address range, its classes, its epochs */
 typedef struct zslab_heap zslab_heap;     /* private state of one user: a thread's, or an explicit one */
 typedef struct zslab_domain zslab_domain; /* a scope over an epoch */
 typedef uint64_t zslab_handle;            /* 64-bit name of an object; 0 is never a handle */
 typedef uint64_t zslab_epoch;             /* ring place and 48-bit era; never reused */
-#define ZSLAB_EPOCH_NONE ((zslab_epoch)0)
+#define ZSLAB_EPOCH_NONE UINT64_C(0)
 
 /* What a call answers. 0 is success; the numbers never change. */
 typedef enum zslab_result {
@@ -322,7 +454,7 @@ typedef enum zslab_epoch_event {
     ZSLAB_EPOCH_EVENT_DRAINED = 4  /* closed, and found to be without objects */
 } zslab_epoch_event;
 
-#define ZSLAB_CACHE_NONE ((size_t)-1)
+#define ZSLAB_CACHE_NONE SIZE_MAX
 
 /* An allocator's configuration; zero in a field means its default. */
 typedef struct zslab_config {
@@ -370,7 +502,7 @@ typedef enum zslab_batch {
                                 queue filled, up below 25 %; after a step 16 drains pass without one */
 } zslab_batch;
 
-#define ZSLAB_POOL_NO_QUEUE ((size_t)-1)
+#define ZSLAB_POOL_NO_QUEUE SIZE_MAX
 
 /* A pool's configuration; zero in a field means its default. */
 typedef struct zslab_pool_config {
@@ -745,14 +877,14 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
 /* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute).
    */
 #if defined(__GNUC__) || defined(__clang__)
-static inline __attribute__((__unused__)) void zs__scope_leave(zslab_domain **d)
+static inline ZS__MAYBE_UNUSED void zs__scope_leave(zslab_domain **d)
 {
     if (*d)
         zslab_domain_exit(*d);
 }
-static inline __attribute__((__unused__)) zslab_domain *zs__scope_enter(zslab_domain *d)
+static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
 {
-    return zslab_domain_enter(d) == ZSLAB_OK ? d : NULL;
+    return zslab_domain_enter(d) == ZSLAB_OK ? d : ZS__NULL;
 }
 #define ZS__SCOPE_NAME_(line) zs__scope_##line
 #define ZS__SCOPE_NAME(line) ZS__SCOPE_NAME_(line)
@@ -1092,13 +1224,13 @@ ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
     SlabAllocator *a = NULL;
     zslab *z;
     size_t i;
-    unsigned char *byte = (unsigned char *)&config;
+    unsigned char *byte = ZS__CAST(unsigned char *, ZS__CAST(void *, &config));
     for (i = 0; i < sizeof config; i++)
         byte[i] = 0;
     config.epoch_count = ZS__SHORT_PLACES;
     z = zslab_create(&config);
     if (z) /* the table is an object of an epoch that nobody else knows */
-        a = (SlabAllocator *)zslab_malloc_epoch(z, sizeof *a, zslab_epoch_open(z, "short names"));
+        a = ZS__CAST(SlabAllocator *, zslab_malloc_epoch(z, sizeof *a, zslab_epoch_open(z, "short names")));
     if (!a) {
         zslab_destroy(z);
         return NULL;
@@ -1133,7 +1265,7 @@ ZS__SHORT_API void slab_free(SlabAllocator *a, void *p)
 /* epoch_current -- the ring number that epoch_advance has reached. */
 ZS__SHORT_API EpochId epoch_current(SlabAllocator *a)
 {
-    return (EpochId)ZS__SHORT_LOAD(&a->current);
+    return ZS__CAST(EpochId, ZS__SHORT_LOAD(&a->current));
 }
 
 /* epoch_advance -- close the current epoch, go to the next ring number. What that number meant a lap ago
@@ -1177,7 +1309,7 @@ ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *d
 {
     epoch_domain_t *d = NULL;
     if (domain)
-        d = (epoch_domain_t *)zslab_malloc_epoch(a->z, sizeof *d, zslab_epoch_of(a->z, a));
+        d = ZS__CAST(epoch_domain_t *, zslab_malloc_epoch(a->z, sizeof *d, zslab_epoch_of(a->z, a)));
     if (!d) {
         (void)zslab_domain_destroy(domain);
         return NULL;
@@ -1196,7 +1328,7 @@ ZS__SHORT_API epoch_domain_t *epoch_domain_create(SlabAllocator *a)
 {
     zslab_domain *domain = zslab_domain_create(a->z);
     zslab_epoch e = zslab_domain_epoch(domain);
-    EpochId id = (EpochId)(ZS__SHORT_RING + (e & 0xffff));
+    EpochId id = ZS__CAST(EpochId, ZS__SHORT_RING + (e & 0xffff));
     if (domain)
         ZS__SHORT_STORE(&a->epochs[id], e);
     return zs__short_domain(a, domain, id, true);
@@ -1317,7 +1449,7 @@ ZS__SHORT_API void slab_stats_global(SlabAllocator *a, SlabGlobalStats *out)
 
 ZS__SHORT_API void zs__short_zero(void *p, size_t bytes)
 {
-    unsigned char *byte = (unsigned char *)p;
+    unsigned char *byte = ZS__CAST(unsigned char *, p);
     for (; bytes; bytes--)
         *byte++ = 0;
 }
@@ -1345,8 +1477,8 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
     out->madvise_calls = s.purge_calls;
     out->madvise_bytes = s.purge_bytes;
     out->madvise_failures = s.purge_failures;
-    out->total_partial_slabs = (uint32_t)s.partial_slabs;
-    out->total_full_slabs = (uint32_t)s.full_slabs;
+    out->total_partial_slabs = ZS__CAST(uint32_t, s.partial_slabs);
+    out->total_full_slabs = ZS__CAST(uint32_t, s.full_slabs);
     out->recycle_rate_pct = s.recycle_rate_pct;
     out->net_slabs = s.net_slabs;
     out->estimated_rss_bytes = s.estimated_rss_bytes;
@@ -1373,7 +1505,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
     out->rss_before_close = s.rss_before_close;
     out->rss_after_close = s.rss_after_close;
     out->estimated_rss_bytes = s.estimated_rss_bytes;
-    out->reclaimable_slab_count = (uint32_t)s.reclaimable_slabs;
+    out->reclaimable_slab_count = ZS__CAST(uint32_t, s.reclaimable_slabs);
     out->reclaimable_bytes = s.reclaimable_bytes;
 }
 #endif /* ZSLAB_SHORT_NAMES */
@@ -1382,11 +1514,38 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
    Handles of one type, in C by macros and in C++ by classes, and what else C++ may want: scopes, an allocator for
    containers, a memory resource.                                                   */
 
-#if defined(__GNUC__) || defined(__clang__)
-#define ZS__MAYBE_UNUSED __attribute__((__unused__))
+/* ZSLAB_NEW(z, T), ZSLAB_NEW_EPOCH(z, T, epoch) -- memory for a T, aligned for it: a T *, uninitialised (zslab::make
+   constructs one in C++); NULL as zslab_malloc and zslab_malloc_epoch. */
+#define ZSLAB_NEW(z, T) ZSLAB_NEW_EPOCH(z, T, ZSLAB_EPOCH_NONE)
+#define ZSLAB_NEW_EPOCH(z, T, epoch) ZS__CAST(T *, zs__new((z), (epoch), sizeof(T), ZS__ALIGNOF(T)))
+#if defined(__cplusplus)
+#define ZS__ALIGNOF(T) alignof(T)
+#elif !defined(_MSC_VER) && __STDC_VERSION__ < 201112L
+#define ZS__ALIGNOF(T) offsetof(struct { char c; T t; }, t)
 #else
-#define ZS__MAYBE_UNUSED
+#define ZS__ALIGNOF(T) _Alignof(T)
 #endif
+
+/* Bytes of the smallest class that holds bytes at a multiple of alignment; 0: none. */
+static inline ZS__MAYBE_UNUSED size_t zs__class_with(const zslab *z, size_t bytes, size_t alignment)
+{
+    size_t idx = zslab_size_class_of(z, bytes), have;
+    while ((have = zslab_size_class_bytes(z, idx)) != 0 && (have & (~have + 1)) < alignment)
+        idx++;
+    return have;
+}
+
+/* bytes at a multiple of alignment; epoch ZSLAB_EPOCH_NONE: where zslab_malloc puts it. NULL: zslab_last_error(). */
+static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t bytes, size_t alignment)
+{
+    if (alignment > 16 || bytes < alignment) {
+        size_t have = zs__class_with(z, bytes, alignment);
+        if (!have) /* the fallback's, or refused */
+            return zslab_aligned_alloc(z, alignment, bytes);
+        bytes = have;
+    }
+    return epoch ? zslab_malloc_epoch(z, bytes, epoch) : zslab_malloc(z, bytes);
+}
 
 /* Typed handles in C (and C++). `entity` is a one-word type name; another type's handle does not compile.
 
@@ -1400,7 +1559,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
        h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's                            */
 #define ZSLAB_HANDLE_OF(T) struct zs__handle_of_##T
 #define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), sizeof(T), (out_p))
-#define ZSLAB_HANDLE_GET(T, z, h) ((T *)zslab_handle_get((z), zs__handle_bits_##T(h)))
+#define ZSLAB_HANDLE_GET(T, z, h) ZS__CAST(T *, zslab_handle_get((z), zs__handle_bits_##T(h)))
 #define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
@@ -1420,12 +1579,12 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
         return h.value;                                                                                   \
     }                                                                                                     \
     static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T)                                                     \
-        zs__handle_new_##T(zslab *z, zslab_epoch e, size_t bytes, T **out_p)                               \
+        zs__handle_new_##T(zslab *z, zslab_epoch e, size_t bytes, T **out_p)                              \
     {                                                                                                     \
-        void *p = NULL;                                                                                   \
+        void *p = ZS__NULL;                                                                               \
         ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, bytes, e, &p));                    \
         if (out_p)                                                                                        \
-            *out_p = (T *)p;                                                                              \
+            *out_p = ZS__CAST(T *, p);                                                                    \
         return h;                                                                                         \
     }                                                                                                     \
     static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_from_##T(const zslab *z, const T *p)     \
@@ -1435,24 +1594,64 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
     struct zs__handle_of_##T /* the semicolon is the user's */
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-#if defined(__cplusplus) && ZSLAB_CPP
-#include <cstddef>
-#include <exception>
-#include <new>
-#include <type_traits>
-#include <utility>
-#if (__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)) && defined(__has_include)
-#if __has_include(<memory_resource>)
-#include <memory_resource>
-#define ZS__CPP_PMR 1
-#endif
-#endif
-#ifndef ZS__CPP_PMR
-#define ZS__CPP_PMR 0
+/* zslab as C++ sees it: a class of names, one and the same in every file, whatever its switches. No object of it is
+   made; the struct behind an allocator (>>layout) derives from it. What the names stand for needs ZSLAB_CPP. */
+#if defined(__cplusplus)
+namespace zs__cpp {
+class domain_scope;
+class epoch_scope;
+class pool_owner;
+class pool_remote;
+struct deleter;
+template <class T> class unique_handle;
+template <class T> class allocator;
+template <class T> class heap_allocator;
+} /* namespace zs__cpp */
+
+struct zslab {
+    zslab() = delete;
+    zslab(const zslab &) = delete;
+    zslab &operator=(const zslab &) = delete;
+
+    using domain_scope = zs__cpp::domain_scope; /* inside a domain to the end of the block */
+    using epoch_scope = zs__cpp::epoch_scope;   /* an epoch of its own, released at the end of the block */
+    using pool_owner = zs__cpp::pool_owner;     /* a pool; moves, does not copy */
+    using pool_remote = zs__cpp::pool_remote;   /* gives its slots back from any thread; moves, does not copy */
+    using deleter = zs__cpp::deleter;           /* for std::unique_ptr<T, zslab::deleter> */
+    template <class T> using unique_handle = zs__cpp::unique_handle<T>; /* owns an object by its handle */
+    template <class T> using allocator = zs__cpp::allocator<T>;         /* for containers */
+    template <class T> using heap_allocator = zs__cpp::heap_allocator<T>; /* the same, from an explicit heap */
+
+    /* A T made of args, where zslab_malloc puts it, or in an epoch; nullptr, the reason in zslab_last_error().
+       What T's constructor throws passes, and nothing stays allocated. */
+    template <class T, class... Args> static T *make(zslab *z, Args &&...args);
+    template <class T, class... Args> static T *make_epoch(zslab *z, zslab_epoch epoch, Args &&...args);
+    /* Destroys what make made and frees it; nullptr is ignored. p may be of a base class with a virtual destructor. */
+    template <class T> static zslab_result destroy(zslab *z, T *p);
+};
 #endif
 
-/* The allocator's type is called zslab, so what follows are its members: zslab::unique_handle<T> and so on. */
+#if defined(__cplusplus) && ZSLAB_CPP
+#pragma push_macro("new") /* of who counts allocations by a macro */
+#undef new
+#include <new>
+#include <type_traits>
+#if ZSLAB_CPP_PMR && !(__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
+#error "ZSLAB_CPP_PMR needs C++17 and its <memory_resource>"
+#elif ZSLAB_CPP_PMR
+#include <memory_resource>
+#endif
+#if !defined(__cpp_exceptions) && !defined(_CPPUNWIND) && !defined(__EXCEPTIONS)
+#include <exception>
+#endif
+
 namespace zs__cpp {
+
+/* std::forward, without <utility> and its thousands of lines. */
+template <class T> inline T &&pass(typename std::remove_reference<T>::type &x) noexcept
+{
+    return static_cast<T &&>(x);
+}
 
 /* What standard containers expect of a refusal. */
 [[noreturn]] inline void refused()
@@ -1464,30 +1663,34 @@ namespace zs__cpp {
 #endif
 }
 
-/* Bytes of the smallest class that holds bytes at a multiple of alignment; 0: none. */
-inline std::size_t class_with(const zslab *z, std::size_t bytes, std::size_t alignment) noexcept
+/* The address that was allocated for an object known by a base class. */
+template <class T> inline void *whole(T *p, std::true_type /* polymorphic */) noexcept
 {
-    std::size_t idx = zslab_size_class_of(z, bytes), have;
-    while ((have = zslab_size_class_bytes(z, idx)) != 0 && (have & (~have + 1)) < alignment)
-        idx++;
-    return have;
+    return const_cast<void *>(dynamic_cast<const volatile void *>(p));
+}
+template <class T> inline void *whole(T *p, std::false_type) noexcept
+{
+    return const_cast<void *>(static_cast<const volatile void *>(p));
 }
 
-/* bytes at a multiple of alignment; epoch ZSLAB_EPOCH_NONE: where zslab_malloc puts it. NULL: zslab_last_error(). */
-inline void *allocate(zslab *z, zslab_epoch epoch, std::size_t bytes, std::size_t alignment)
-{
-    std::size_t have;
-    if (!bytes)
-        bytes = 1;
-    if (epoch == ZSLAB_EPOCH_NONE)
-        return alignment <= 16 && bytes >= alignment ? zslab_malloc(z, bytes)
-                                                     : zslab_aligned_alloc(z, alignment, bytes);
-    have = class_with(z, bytes, alignment);
-    return have ? zslab_malloc_epoch(z, have, epoch) /* none has it: the fallback's, or refused */
-                : zslab_aligned_alloc(z, alignment, bytes);
-}
+/* Gives memory back when a constructor throws. */
+struct storage {
+    zslab *z;
+    void *p;
+    ~storage()
+    {
+        if (p)
+            zslab_free(z, p);
+    }
+};
 
-/* zslab::domain_scope -- inside a domain from here to the end of the block. */
+struct deleter {
+    zslab *z;
+    deleter() noexcept : z(nullptr) {}
+    explicit deleter(zslab *from) noexcept : z(from) {}
+    template <class T> void operator()(T *p) const noexcept { zslab::destroy(z, p); }
+};
+
 class domain_scope {
 public:
     explicit domain_scope(zslab_domain *d) noexcept : domain_(d), result_(zslab_domain_enter(d)) {}
@@ -1506,18 +1709,64 @@ private:
     zslab_result result_;
 };
 
-/* zslab::unique_handle<T> -- owns one object through its handle: destroyed and freed with it, unless the object went
-   before, by its epoch or by another hand. Moves, does not copy. */
+class epoch_scope {
+public:
+    explicit epoch_scope(zslab *z, const char *label = nullptr) noexcept : z_(z), epoch_(zslab_epoch_open(z, label)) {}
+    epoch_scope(epoch_scope &&other) noexcept : z_(other.z_), epoch_(other.detach()) {}
+    epoch_scope &operator=(epoch_scope &&other) noexcept
+    {
+        if (this != &other) {
+            drop();
+            z_ = other.z_;
+            epoch_ = other.detach();
+        }
+        return *this;
+    }
+    ~epoch_scope() { drop(); }
+    epoch_scope(const epoch_scope &) = delete;
+    epoch_scope &operator=(const epoch_scope &) = delete;
+    explicit operator bool() const noexcept { return epoch_ != ZSLAB_EPOCH_NONE; } /* opened? */
+    zslab_epoch epoch() const noexcept { return epoch_; }
+    zslab *resource() const noexcept { return z_; }
+    zslab_epoch detach() noexcept /* it stays open: the caller ends it */
+    {
+        zslab_epoch e = epoch_;
+        epoch_ = ZSLAB_EPOCH_NONE;
+        return e;
+    }
+
+private:
+    void drop() noexcept
+    {
+        if (epoch_ != ZSLAB_EPOCH_NONE)
+            zslab_epoch_release(z_, detach());
+    }
+    zslab *z_;
+    zslab_epoch epoch_;
+};
+
+/* Owns one object through its handle: destroyed and freed with it, unless the object went before, by its epoch or by
+   another hand. Moves, does not copy; one of a derived class becomes one of its base, whose destructor is virtual. */
 template <class T> class unique_handle {
 public:
     unique_handle() noexcept = default;
     unique_handle(zslab *z, zslab_handle h) noexcept : z_(z), h_(h) {} /* takes over a handle of a live T */
-    unique_handle(unique_handle &&other) noexcept : z_(other.z_), h_(other.release()) {}
+    unique_handle(unique_handle &&other) noexcept : z_(other.z_), offset_(other.offset_), h_(other.release()) {}
+    template <class U, class = typename std::enable_if<std::is_convertible<U *, T *>::value>::type>
+    unique_handle(unique_handle<U> &&other) noexcept : z_(other.allocator())
+    {
+        static_assert(std::has_virtual_destructor<T>::value, "unique_handle<Base>: Base has a virtual destructor");
+        char *from = static_cast<char *>(zslab_handle_get(z_, other.handle()));
+        T *to = from ? other.get() : nullptr;
+        offset_ = to ? static_cast<char *>(static_cast<void *>(to)) - from : 0;
+        h_ = other.release();
+    }
     unique_handle &operator=(unique_handle &&other) noexcept
     {
         if (this != &other) {
             reset();
             z_ = other.z_;
+            offset_ = other.offset_;
             h_ = other.release();
         }
         return *this;
@@ -1530,17 +1779,21 @@ public:
     template <class... Args> static unique_handle make(zslab *z, zslab_epoch epoch, Args &&...args)
     {
         void *p = nullptr;
-        const std::size_t have = class_with(z, sizeof(T), alignof(T)); /* 0: refused as too big */
-        storage made{z, zslab_handle_alloc(z, have ? have : static_cast<std::size_t>(-1), epoch, &p)};
+        const std::size_t have = zs__class_with(z, sizeof(T), alignof(T)); /* 0: refused as too big */
+        const zslab_handle h = zslab_handle_alloc(z, have ? have : SIZE_MAX, epoch, &p);
+        storage made = {z, p};
         if (!p)
             return unique_handle();
-        ::new (p) T(std::forward<Args>(args)...);
-        unique_handle owner(z, made.h);
-        made.h = 0;
-        return owner;
+        ::new (p) T(pass<Args>(args)...);
+        made.p = nullptr;
+        return unique_handle(z, h);
     }
 
-    T *get() const noexcept { return h_ ? static_cast<T *>(zslab_handle_get(z_, h_)) : nullptr; } /* nullptr: stale */
+    T *get() const noexcept /* nullptr: stale */
+    {
+        char *p = h_ ? static_cast<char *>(zslab_handle_get(z_, h_)) : nullptr;
+        return p ? static_cast<T *>(static_cast<void *>(p + offset_)) : nullptr;
+    }
     T *operator->() const noexcept { return get(); }
     typename std::add_lvalue_reference<T>::type operator*() const noexcept { return *get(); }
     explicit operator bool() const noexcept { return get() != nullptr; }
@@ -1563,27 +1816,20 @@ public:
     }
     void swap(unique_handle &other) noexcept
     {
-        std::swap(z_, other.z_);
-        std::swap(h_, other.h_);
+        unique_handle mine(pass<unique_handle>(*this));
+        *this = pass<unique_handle>(other);
+        other = pass<unique_handle>(mine);
     }
 
 private:
-    struct storage { /* gives the slot back when the constructor throws */
-        zslab *z;
-        zslab_handle h;
-        ~storage()
-        {
-            if (h)
-                zslab_handle_free(z, h);
-        }
-    };
     zslab *z_ = nullptr;
+    std::ptrdiff_t offset_ = 0; /* of the T in its object */
     zslab_handle h_ = 0;
 };
 template <class T> inline void swap(unique_handle<T> &a, unique_handle<T> &b) noexcept { a.swap(b); }
 
-/* zslab::allocator<T> -- for standard containers. Without an epoch objects go where zslab_malloc puts them; with one
-   they go there, and the container must not be used after its release. */
+/* Without an epoch objects go where zslab_malloc puts them; with one they go there, and the container must not be used
+   after its release. Equal allocators free each other's objects: the epoch does not matter for that. */
 template <class T> class allocator {
 public:
     typedef T value_type;
@@ -1596,9 +1842,9 @@ public:
 
     T *allocate(std::size_t count)
     {
-        void *p = count > static_cast<std::size_t>(-1) / sizeof(T)
-                      ? nullptr
-                      : zs__cpp::allocate(z_, epoch_, count * sizeof(T), alignof(T));
+        void *p = nullptr;
+        if (count <= SIZE_MAX / sizeof(T))
+            p = zs__new(z_, epoch_, count ? count * sizeof(T) : 1, alignof(T));
         if (!p)
             refused();
         return static_cast<T *>(p);
@@ -1611,7 +1857,6 @@ private:
     zslab *z_;
     zslab_epoch epoch_;
 };
-/* Equal allocators free each other's objects: the epoch does not matter for that. */
 template <class T, class U> inline bool operator==(const allocator<T> &a, const allocator<U> &b) noexcept
 {
     return a.resource() == b.resource();
@@ -1621,60 +1866,162 @@ template <class T, class U> inline bool operator!=(const allocator<T> &a, const 
     return !(a == b);
 }
 
-#if ZS__CPP_PMR
-/* zslab::memory_resource -- the same for std::pmr containers. */
-class memory_resource : public std::pmr::memory_resource {
+/* The same from an explicit heap, used by one thread at a time: zslab_heap_malloc, or _malloc_epoch with an epoch. */
+template <class T> class heap_allocator {
 public:
-    explicit memory_resource(zslab *z, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : z_(z), epoch_(epoch) {}
+    typedef T value_type;
+    typedef std::true_type propagate_on_container_move_assignment;
+    typedef std::true_type propagate_on_container_swap;
+    typedef std::false_type is_always_equal;
+
+    heap_allocator(zslab_heap *heap, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : heap_(heap), epoch_(epoch) {}
+    template <class U>
+    heap_allocator(const heap_allocator<U> &other) noexcept : heap_(other.resource()), epoch_(other.epoch())
+    {
+    }
+
+    T *allocate(std::size_t count)
+    {
+        static_assert(alignof(T) <= 16, "zslab::heap_allocator: objects are aligned to 16");
+        void *p = nullptr;
+        std::size_t bytes = count * sizeof(T);
+        bytes = bytes ? bytes : alignof(T);
+        if (count <= SIZE_MAX / sizeof(T))
+            p = epoch_ == ZSLAB_EPOCH_NONE ? zslab_heap_malloc(heap_, bytes)
+                                           : zslab_heap_malloc_epoch(heap_, bytes, epoch_);
+        if (!p)
+            refused();
+        return static_cast<T *>(p);
+    }
+    void deallocate(T *p, std::size_t) noexcept { zslab_heap_free(heap_, p); }
+    zslab_heap *resource() const noexcept { return heap_; }
+    zslab_epoch epoch() const noexcept { return epoch_; }
+
+private:
+    zslab_heap *heap_;
+    zslab_epoch epoch_;
+};
+template <class T, class U> inline bool operator==(const heap_allocator<T> &a, const heap_allocator<U> &b) noexcept
+{
+    return a.resource() == b.resource();
+}
+template <class T, class U> inline bool operator!=(const heap_allocator<T> &a, const heap_allocator<U> &b) noexcept
+{
+    return !(a == b);
+}
+
+/* A reference through which any thread gives a pool's slots back; one for each thread, by clone. */
+class pool_remote {
+public:
+    pool_remote() noexcept = default;
+    explicit pool_remote(zslab_remote *r) noexcept : r_(r) {} /* takes over */
+    pool_remote(pool_remote &&other) noexcept : r_(other.r_) { other.r_ = nullptr; }
+    pool_remote &operator=(pool_remote &&other) noexcept
+    {
+        zslab_remote *r = other.r_;
+        other.r_ = nullptr;
+        zslab_remote_drop(r_);
+        r_ = r;
+        return *this;
+    }
+    ~pool_remote() { zslab_remote_drop(r_); }
+    pool_remote(const pool_remote &) = delete;
+    pool_remote &operator=(const pool_remote &) = delete;
+    explicit operator bool() const noexcept { return r_ != nullptr; }
+    zslab_remote *get() const noexcept { return r_; }
+    pool_remote clone() const noexcept { return pool_remote(r_ ? zslab_remote_clone(r_) : nullptr); }
+    zslab_result try_put(void *slot) const noexcept { return zslab_remote_try_free(r_, slot); }
+    zslab_result put(void *slot) const noexcept { return zslab_remote_free(r_, slot); } /* waits for room */
+
+private:
+    zslab_remote *r_ = nullptr;
+};
+
+class pool_owner {
+public:
+    pool_owner() noexcept = default;
+    explicit pool_owner(const zslab_pool_config &c) noexcept : p_(zslab_pool_create(&c)) {}
+    explicit pool_owner(zslab_pool *p) noexcept : p_(p) {} /* takes over */
+    pool_owner(pool_owner &&other) noexcept : p_(other.p_) { other.p_ = nullptr; }
+    pool_owner &operator=(pool_owner &&other) noexcept
+    {
+        zslab_pool *p = other.p_;
+        other.p_ = nullptr;
+        zslab_pool_destroy(p_);
+        p_ = p;
+        return *this;
+    }
+    ~pool_owner() { zslab_pool_destroy(p_); }
+    pool_owner(const pool_owner &) = delete;
+    pool_owner &operator=(const pool_owner &) = delete;
+    explicit operator bool() const noexcept { return p_ != nullptr; }
+    zslab_pool *get() const noexcept { return p_; }
+    void *take() noexcept { return zslab_pool_alloc(p_); } /* nullptr: full */
+    zslab_result put(void *slot) noexcept { return zslab_pool_free(p_, slot); }
+    std::size_t drain() noexcept { return zslab_pool_drain(p_); }
+    pool_remote remote() const noexcept { return pool_remote(zslab_pool_remote(p_)); }
+
+private:
+    zslab_pool *p_ = nullptr;
+};
+
+} /* namespace zs__cpp */
+
+template <class T, class... Args> inline T *zslab::make_epoch(zslab *z, zslab_epoch epoch, Args &&...args)
+{
+    zs__cpp::storage made = {z, zs__new(z, epoch, sizeof(T), alignof(T))};
+    T *object = made.p ? ::new (made.p) T(zs__cpp::pass<Args>(args)...) : nullptr;
+    made.p = nullptr;
+    return object;
+}
+template <class T, class... Args> inline T *zslab::make(zslab *z, Args &&...args)
+{
+    return make_epoch<T>(z, ZSLAB_EPOCH_NONE, zs__cpp::pass<Args>(args)...);
+}
+template <class T> inline zslab_result zslab::destroy(zslab *z, T *p)
+{
+    void *allocated;
+    if (!p)
+        return ZSLAB_OK;
+    allocated = zs__cpp::whole(p, std::integral_constant<bool, std::is_polymorphic<T>::value>());
+    p->~T();
+    return zslab_free(z, allocated);
+}
+
+#if ZSLAB_CPP_PMR
+/* zslab_memory_resource -- zslab::allocator's like for std::pmr containers. Equal are those of one allocator and epoch,
+   so that a container assigned from another moves its objects into its own lifetime. Whether another resource is of
+   this class is told by its table of virtual functions: no RTTI is needed. */
+class zslab_memory_resource : public std::pmr::memory_resource {
+public:
+    explicit zslab_memory_resource(zslab *z, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : z_(z), epoch_(epoch) {}
     zslab *resource() const noexcept { return z_; }
     zslab_epoch epoch() const noexcept { return epoch_; }
 
 private:
     void *do_allocate(std::size_t bytes, std::size_t alignment) override
     {
-        void *p = zs__cpp::allocate(z_, epoch_, bytes, alignment);
+        void *p = zs__new(z_, epoch_, bytes ? bytes : 1, alignment);
         if (!p)
-            refused();
+            zs__cpp::refused();
         return p;
     }
     void do_deallocate(void *p, std::size_t, std::size_t) override { zslab_free(z_, p); }
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
     {
-#if defined(__cpp_rtti) || defined(_CPPRTTI)
-        const memory_resource *o = dynamic_cast<const memory_resource *>(&other);
-        return o && o->z_ == z_;
-#else
-        return this == &other;
-#endif
+        const zslab_memory_resource *o = static_cast<const zslab_memory_resource *>(&other);
+        return this == &other || (table(*this) == table(other) && o->z_ == z_ && o->epoch_ == epoch_);
+    }
+    static const void *table(const std::pmr::memory_resource &r) noexcept
+    {
+        return *static_cast<const void *const *>(static_cast<const void *>(&r));
     }
     zslab *z_;
     zslab_epoch epoch_;
 };
-#define ZS__CPP_PMR_NAME using memory_resource = zs__cpp::memory_resource;
-#else
-#define ZS__CPP_PMR_NAME
 #endif
-
-} /* namespace zs__cpp */
-
-/* zslab as C++ sees it: a class of names, the same in every file. No object of it is made; the struct behind an
-   allocator (>>layout) derives from it. */
-struct zslab {
-    zslab() = delete;
-    zslab(const zslab &) = delete;
-    zslab &operator=(const zslab &) = delete;
-    using domain_scope = zs__cpp::domain_scope;
-    template <class T> using unique_handle = zs__cpp::unique_handle<T>;
-    template <class T> using allocator = zs__cpp::allocator<T>;
-    ZS__CPP_PMR_NAME
-};
-#elif defined(__cplusplus)
-struct zslab {
-    zslab() = delete;
-    zslab(const zslab &) = delete;
-    zslab &operator=(const zslab &) = delete;
-};
-#endif
+#pragma pop_macro("new")
+#endif /* C++ and ZSLAB_CPP */
 
 #endif /* ZSLAB_H */
 
@@ -1682,6 +2029,10 @@ struct zslab {
 #if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
 #ifndef ZS__PRIVATE_ONCE
 #define ZS__PRIVATE_ONCE
+
+#if defined(ZS__ASSERT_INCLUDE) && !defined(assert)
+#include <assert.h>
+#endif
 
 #if ZSLAB_NO_TLS && ZSLAB_INLINE
 #error "ZSLAB_INLINE has nothing to inline with ZSLAB_NO_TLS: drop one of the two"
@@ -2630,7 +2981,7 @@ ZSLAB_API ZS__NOINLINE zslab_result zs__free_listed(zs__allocator *z, zs__bin *b
 #define ZS__THREAD __thread
 #endif
 #if defined(__GNUC__) && defined(__ELF__)
-#define ZS__TLS_ATTRIBUTE __attribute__((__tls_model__(ZSLAB_TLS_MODEL)))
+#define ZS__TLS_ATTRIBUTE __attribute__((__tls_model__(ZS__TLS_MODEL(ZSLAB_TLS_MODEL))))
 #else
 #define ZS__TLS_ATTRIBUTE
 #endif
@@ -2887,11 +3238,23 @@ static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)valu
 
 #elif defined(_WIN32)
 
+/* As little as it offers, and without its min and max; what was not defined before is not afterwards. */
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#define ZS__UNDO_LEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#define ZS__UNDO_NOMINMAX
 #endif
 #include <windows.h>
 #include <psapi.h>
+#ifdef ZS__UNDO_LEAN
+#undef WIN32_LEAN_AND_MEAN
+#endif
+#ifdef ZS__UNDO_NOMINMAX
+#undef NOMINMAX
+#endif
 #include <string.h>
 
 static size_t zs__os_page_bytes(void)
@@ -3017,8 +3380,10 @@ extern int madvise(void *p, size_t bytes, int advice);
 #if (defined(__linux__) || defined(__EMSCRIPTEN__)) && !defined(__cplusplus) && defined(__STRICT_ANSI__)
 extern int clock_gettime(int clock, struct timespec *out);
 #endif
-#ifndef CLOCK_MONOTONIC
-#define CLOCK_MONOTONIC 1
+#ifdef CLOCK_MONOTONIC
+#define ZS__CLOCK_MONOTONIC CLOCK_MONOTONIC
+#else
+#define ZS__CLOCK_MONOTONIC 1
 #endif
 #if defined(MAP_ANONYMOUS)
 #define ZS__MAP_ANON MAP_ANONYMOUS
@@ -3256,7 +3621,7 @@ static uint64_t zs__os_now_ns(void)
 #if defined(__linux__)
     if (clock_gettime(6, &t)) {
 #else
-    if (clock_gettime(CLOCK_MONOTONIC, &t)) {
+    if (clock_gettime(ZS__CLOCK_MONOTONIC, &t)) {
 #endif
         errno = saved;
         return 0;
@@ -11494,3 +11859,4 @@ AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
 ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
 WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */
+#endif /* C11 or C++11 */

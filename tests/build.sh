@@ -127,11 +127,11 @@ typed()
     done
 }
 
-# cpp <standard>: what the header has for C++, with exceptions and without
+# cpp <standard>: what the header has for C++, with both libraries, with exceptions and RTTI and without
 cpp()
 {
-    for cc in g++ clang++; do
-        command -v $cc >/dev/null || continue
+    for cc in g++ clang++ "clang++ -stdlib=libc++"; do
+        echo '#include <map>' | $cc -fsyntax-only -x c++ - 2>/dev/null || continue
         for more in "" "-fno-exceptions -fno-rtti"; do
             # shellcheck disable=SC2086
             say_and $cc "-std=$1" $warn $more tests/build_cpp.cc -o "$out/a" && say_and "$out/a" || return 1

@@ -1,4 +1,10 @@
-// What C++ gets: domain_scope, unique_handle, allocator and memory_resource, as C++11 and later.
+// What C++ gets: make, scopes, unique_handle, deleter, pool_owner and _remote, allocators and zslab_memory_resource, as
+// C++11 and later, with libstdc++ and libc++, with exceptions and RTTI and without.
+#if __cplusplus >= 201703L
+#if __has_include(<memory_resource>)
+#define ZSLAB_CPP_PMR 1
+#endif
+#endif
 #ifndef BUILD_CPP_DECLARATIONS // the other half of the cell: a file without the implementation
 #define ZSLAB_IMPLEMENTATION
 #endif
@@ -7,8 +13,12 @@
 
 #include <cstdio>
 #include <cstring>
+#include <list>
 #include <map>
+#include <memory>
 #include <string>
+#include <type_traits>
+#include <unordered_map>
 #include <vector>
 
 #ifdef BUILD_CPP_DECLARATIONS
@@ -144,17 +154,185 @@ static void allocators(zslab *z)
     CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
 }
 
-#if __cplusplus >= 201703L
+struct base {
+    int one = 1;
+    virtual ~base() { --alive; }
+    base() { ++alive; }
+    base(const base &) = delete;
+    base &operator=(const base &) = delete;
+};
+struct other_base {
+    int two = 2;
+    virtual ~other_base() = default;
+};
+struct derived : other_base, base { // base stands inside: not at the object's address
+    int three = 3;
+};
+
+static void bases(zslab *z)
+{
+    zslab_epoch e = zslab_epoch_current(z);
+    {
+        zslab::unique_handle<derived> d = zslab::unique_handle<derived>::make(z, e);
+        base *inside = d.get();
+        void *object = d.get();
+        CHECK(static_cast<void *>(inside) != object);
+        zslab::unique_handle<base> b(std::move(d)), moved;
+        CHECK(!d && b.get() == inside && b->one == 1 && alive == 1);
+        moved = std::move(b);
+        CHECK(moved.get() == inside && zslab_handle_get(z, moved.handle()) == object);
+        swap(moved, b);
+        CHECK(!moved && b.get() == inside);
+    }
+    CHECK(alive == 0);
+    CHECK(!(std::is_convertible<zslab::unique_handle<base>, zslab::unique_handle<derived>>::value));
+    {
+        std::unique_ptr<base, zslab::deleter> p(zslab::make<derived>(z), zslab::deleter(z)), none;
+        CHECK(p && p->one == 1 && alive == 1 && !none);
+        none = std::move(p);
+        CHECK(none && alive == 1);
+    }
+    CHECK(alive == 0);
+}
+
+static void makes(zslab *z)
+{
+    std::size_t before = objects_in(z);
+    zslab_epoch e = zslab_epoch_open(z, nullptr);
+    counted *a = zslab::make<counted>(z, 4), *b = zslab::make_epoch<counted>(z, e, 5);
+    const wide *w = zslab::make_epoch<const wide>(z, e);
+    CHECK(a && a->value == 4 && b && b->value == 5 && alive == 2 && objects_in(z) == before + 3);
+    CHECK(zslab_epoch_of(z, b) == e && zslab_epoch_of(z, w) == e && reinterpret_cast<std::size_t>(w) % 64 == 0);
+    CHECK(zslab::destroy(z, a) == ZSLAB_OK && zslab::destroy(z, b) == ZSLAB_OK && zslab::destroy(z, w) == ZSLAB_OK);
+    CHECK(zslab::destroy(z, static_cast<counted *>(nullptr)) == ZSLAB_OK && alive == 0 && objects_in(z) == before);
+    CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
+    CHECK(!zslab::make_epoch<counted>(z, e, 1) && zslab_last_error() == ZSLAB_E_CLOSED && alive == 0);
+    wide *n = ZSLAB_NEW(z, wide);
+    CHECK(n && reinterpret_cast<std::size_t>(n) % 64 == 0 && zslab_free(z, n) == ZSLAB_OK);
+#if defined(__cpp_exceptions)
+    int caught = 0;
+    try {
+        zslab::make<thrower>(z);
+    } catch (int) {
+        caught = 1;
+    }
+    CHECK(caught && objects_in(z) == before); // the memory went back
+#endif
+}
+
+static void epoch_scopes(zslab *z)
+{
+    zslab_epoch first = ZSLAB_EPOCH_NONE, kept = ZSLAB_EPOCH_NONE;
+    {
+        zslab::epoch_scope frame(z, "frame"), other(z);
+        first = frame.epoch();
+        CHECK(frame && frame.resource() == z && zslab_epoch_state_of(z, first) == ZSLAB_EPOCH_ACTIVE);
+        kept = other.detach();
+        CHECK(!other && zslab::make_epoch<int>(z, first, 1));
+        other = std::move(frame);
+        CHECK(!frame && other.epoch() == first && zslab_epoch_state_of(z, first) == ZSLAB_EPOCH_ACTIVE);
+    }
+    CHECK(zslab_epoch_state_of(z, first) == ZSLAB_EPOCH_CLOSED && zslab_epoch_state_of(z, kept) == ZSLAB_EPOCH_ACTIVE);
+    CHECK(zslab_epoch_release(z, kept) == ZSLAB_OK);
+}
+
+static void pools()
+{
+    zslab_pool_config c = {};
+    c.slot_count = 2;
+    zslab::pool_remote late;
+    {
+        zslab::pool_owner pool(c), none;
+        void *a = pool.take(), *b = pool.take();
+        zslab::pool_remote r = pool.remote(), more = r.clone();
+        CHECK(pool && r && more && r.get() == more.get() && a && b && !pool.take() && !none);
+        CHECK(more.put(a) == ZSLAB_OK && r.try_put(a) == ZSLAB_E_DOUBLE_FREE && pool.drain() == 1);
+        CHECK(pool.put(b) == ZSLAB_OK && zslab_pool_owns(pool.get(), a));
+        none = std::move(pool);
+        CHECK(none && !pool);
+        late = std::move(more);
+        CHECK(late && !more);
+        a = none.take();
+        CHECK(late.put(a) == ZSLAB_OK);
+    }
+    char outside = 0;
+    CHECK(late.try_put(&outside) != ZSLAB_OK); // the owner is gone
+}
+
+// What the standard asks of an allocator, and each kind of container on it.
+template <class A> static void containers(zslab *z, const A &a)
+{
+    typedef std::allocator_traits<A> traits;
+    typedef typename traits::template rebind_alloc<char> chars;
+    static_assert(std::is_same<typename traits::value_type, int>::value && !traits::is_always_equal::value, "");
+    static_assert(traits::propagate_on_container_swap::value && std::is_nothrow_copy_constructible<A>::value, "");
+    static_assert(std::is_same<typename std::allocator_traits<chars>::template rebind_alloc<int>, A>::value, "");
+    CHECK(a == A(chars(a)) && !(a != A(a)) && traits::select_on_container_copy_construction(a) == a);
+    int *none = traits::allocate(const_cast<A &>(a), 0);
+    CHECK(none);
+    traits::deallocate(const_cast<A &>(a), none, 0);
+    typedef std::basic_string<char, std::char_traits<char>, chars> text;
+    typedef std::pair<const int, int> pair;
+    typedef typename traits::template rebind_alloc<pair> pairs;
+    typedef typename traits::template rebind_alloc<text> texts;
+    std::size_t before = objects_in(z);
+    {
+        std::vector<int, A> v(a);
+        std::list<int, A> l(a), m(a);
+        text t{chars(a)};
+        std::map<int, int, std::less<int>, pairs> sorted((std::less<int>()), pairs(a));
+        std::unordered_map<int, int, std::hash<int>, std::equal_to<int>, pairs> hashed(8, std::hash<int>(),
+                                                                                       std::equal_to<int>(), pairs(a));
+        std::vector<text, texts> many{texts(a)};
+        for (int i = 0; i < 900; i++) {
+            v.push_back(i);
+            l.push_back(i);
+            t.push_back(static_cast<char>('a' + i % 26));
+            sorted[i] = -i;
+            hashed[i % 400] = -(i % 400);
+            if (i % 10 == 0)
+                many.push_back(text(30, 'x', chars(a)));
+        }
+        m.splice(m.begin(), l);
+        std::vector<int, A> moved(std::move(v)), copy(moved);
+        v = copy;
+        moved.swap(copy);
+        CHECK(v == copy && m.size() == 900 && l.empty() && t.size() == 900 && sorted[500] == -500);
+        CHECK(hashed.at(399) == -399 && many.size() == 90 && many[89] == text(30, 'x', chars(a)));
+    }
+    CHECK(objects_in(z) == before);
+}
+
+static void all_containers(zslab *z)
+{
+    zslab_epoch e = zslab_epoch_open(z, nullptr);
+    zslab_heap *heap = zslab_heap_create(z);
+    containers(z, zslab::allocator<int>(z));
+    containers(z, zslab::allocator<int>(z, e));
+    containers(z, zslab::heap_allocator<int>(heap));
+    containers(z, zslab::heap_allocator<int>(heap, e));
+    zslab_heap_destroy(heap);
+    CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
+}
+
+#ifdef ZSLAB_CPP_PMR
 static void memory_resources(zslab *z)
 {
     zslab_epoch e = zslab_epoch_open(z, nullptr);
     std::size_t before = objects_in(z);
     {
-        zslab::memory_resource r(z), in_epoch(z, e);
+        zslab_memory_resource r(z), in_epoch(z, e), same(z, e);
         std::pmr::vector<std::pmr::string> v(&in_epoch);
         for (int i = 0; i < 100; i++) v.emplace_back(40, 'y');
         CHECK(v[99].size() == 40 && zslab_epoch_of(z, v[99].data()) == e && zslab_epoch_of(z, v.data()) == e);
-        CHECK(r.is_equal(r) && !r.is_equal(*std::pmr::new_delete_resource()));
+        CHECK(r.is_equal(r) && in_epoch.is_equal(same) && !r.is_equal(in_epoch));
+        CHECK(!r.is_equal(*std::pmr::new_delete_resource()) && !std::pmr::new_delete_resource()->is_equal(r));
+        std::pmr::vector<std::pmr::string> current(&r);
+        current = std::move(v); // another lifetime: the strings are made anew there
+        CHECK(current.size() == 100 && zslab_epoch_of(z, current[99].data()) == zslab_epoch_current(z));
+        std::pmr::unordered_map<int, std::pmr::string> names(&in_epoch);
+        names[5] = "a name too long for the string itself, by far";
+        CHECK(zslab_epoch_of(z, names[5].data()) == e);
         void *p = r.allocate(100, 64);
         CHECK(reinterpret_cast<std::size_t>(p) % 64 == 0);
         r.deallocate(p, 100, 64);
@@ -162,6 +340,9 @@ static void memory_resources(zslab *z)
     CHECK(objects_in(z) == before);
     CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
 }
+#define HAVE_PMR 1
+#else
+#define HAVE_PMR 0
 #endif
 
 struct tree { int rings; };
@@ -177,7 +358,12 @@ int main()
     unique_handles(z);
     domain_scopes(z);
     allocators(z);
-#if __cplusplus >= 201703L
+    makes(z);
+    bases(z);
+    epoch_scopes(z);
+    pools();
+    all_containers(z);
+#if HAVE_PMR
     memory_resources(z);
 #endif
 #ifdef BUILD_CPP_TWO

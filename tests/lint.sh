@@ -38,7 +38,7 @@ undocumented() # a public function is named at the head of a comment: "/* zslab_
 }
 switches() # the compile-time switches of the config room
 {
-    sed -n '/^\/\* ---- >>config/,/^\/\* ---- >>types/p' "$1" | sed -n 's/^#ifndef \(ZSLAB_[A-Z_]*\).*/\1/p' | sort -u
+    sed -n '/^\/\* ---- >>config/,/^\/\* ---- >>types/p' "$1" | sed -n 's/^#if\(n\?def\| !defined(\) *\(ZSLAB_[A-Z_]*\).*/\2/p;s/^#if !defined(\(ZSLAB_[A-Z_]*\)).*/\1/p' | grep -vx ZSLAB_H | sort -u
 }
 unexplained() { switches "$1" | while read -r s; do grep -qw "$s" "$2" || echo "$s is not in $2"; done; }
 
@@ -57,7 +57,7 @@ trap 'rm -rf "$tmp"' EXIT
     for h in $headers; do
         rule "$h: the map in >>front names every room, in order" "$(front_listed $h)"
         rule "$h: private functions are zs__" "$(grep -nE '^static [^=;]*\(' $h | grep -vE '\bzs__[a-z0-9_]*\(|zslab_')"
-        rule "$h: macros are ZSLAB_* or ZS__*, or rename a function" "$(grep -nE '^ *# *define ' $h | grep -vE 'define (ZSLAB_|ZS__|zs__[a-z_]+ |zslab_(zns_)?[a-z_]+\(|CLOCK_MONOTONIC 1|WIN32_LEAN_AND_MEAN)')"
+        rule "$h: macros are ZSLAB_* or ZS__*, or rename a function" "$(grep -nE '^ *# *define ' $h | grep -vE 'define (ZSLAB_|ZS__|zs__[a-z_]+ |zslab_(zns_)?[a-z_]+\(|NOMINMAX|WIN32_LEAN_AND_MEAN)')"
         rule "$h: every public function has its doc comment" "$(undocumented $h)"
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"

@@ -12,7 +12,7 @@ $(eval $(call flavour,tsan,$(TSAN)))
 $(eval $(call flavour,msan,$(MSAN)))
 # coverage: -O0 and nothing inlined, so that every branch is the source's and counted once; NDEBUG, since an assert's other
 # branch is never taken; atomic, or threads would lose counts and what follows from them
-COV = -O0 -g0 -Dalways_inline= --coverage -fprofile-update=atomic -DNDEBUG -DTEST_COVERAGE=1
+COV = -O0 -g0 -D__always_inline__= --coverage -fprofile-update=atomic -DNDEBUG -DTEST_COVERAGE=1
 COVERED = $(filter-out test_plugin test_shim test_quiet test_steady test_reclaim,$(TESTS)) $(RACES) # tests/matrix.txt says why
 # without thread-local storage not the variants of a test, nor what has none
 COVERED_NOTLS = $(filter-out %_shift12 %_shift20 test_class test_zns% misuse_% test_pool% race_%,$(COVERED))
