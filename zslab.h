@@ -96,8 +96,9 @@
      ZSLAB_API                     linkage of public functions
 
    LIMITS
-     Objects up to the largest class (8192 bytes by default, a chunk at most); larger ones go to
-     zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
+     Objects up to the largest class (8192 bytes by default, a chunk at most) are slots of slabs; larger ones,
+     up to zslab_config.large_bytes_max, spans of chunks whose pages count as they are used; still larger
+     ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles.
 
@@ -105,7 +106,7 @@
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>arena
-     >>slab >>handle >>epoch >>row >>purge >>remote >>heap >>alloc >>shared >>visit >>domain >>pool
+     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>heap >>large >>alloc >>shared >>visit >>domain >>pool
      >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
@@ -359,7 +360,7 @@ typedef enum zslab_result {
     ZSLAB_E_FULL = 9,           /* a queue or a pool is full */
     ZSLAB_E_BUSY = 10,          /* in use; or no epoch place is free */
     ZSLAB_E_SPILLED = 11,       /* the object is on a zoned device at the moment */
-    ZSLAB_E_TOO_BIG = 12,       /* larger than the largest class, and no fallback */
+    ZSLAB_E_TOO_BIG = 12,       /* larger than large_bytes_max, and no fallback serves it */
     ZSLAB_E_CORRUPT = 13,       /* the allocator's own state was damaged */
     ZSLAB_E_IO = 14,            /* the rest are answers of zslab_zns.h: the device failed a command */
     ZSLAB_E_READ_ONLY = 15,     /* store or zone can be read only */
@@ -400,8 +401,9 @@ typedef enum zslab_on_exit {
 #define ZSLAB_FLAG_LOCK_PAGES 16u /* lock committed memory in RAM; refused: create fails; not with _RSS */
 #define ZSLAB_FLAG_NUMA_LOCAL 32u /* prefer the node of the thread that touches first; refused: see above */
 
-/* Where larger objects go. alloc and free are set together or not at all; owns and usable_size may be NULL:
-   without owns every pointer outside the range goes to fallback.free. Called without any lock held. */
+/* Where objects larger than large_bytes_max go, outside every epoch: from calls that name no epoch and are in no
+   domain. alloc and free are set together or not at all; owns and usable_size may be NULL: without owns every pointer
+   outside the range goes to fallback.free. Called without any lock held. */
 typedef struct zslab_fallback {
     void *(*alloc)(void *user, size_t size, size_t alignment);
     void (*free)(void *user, void *p);
@@ -455,6 +457,8 @@ typedef enum zslab_epoch_event {
 } zslab_epoch_event;
 
 #define ZSLAB_CACHE_NONE SIZE_MAX
+#define ZSLAB_LARGE_NONE SIZE_MAX
+#define ZSLAB_CLASS_LARGE 255 /* the class of objects larger than the largest class */
 
 /* An allocator's configuration; zero in a field means its default. */
 typedef struct zslab_config {
@@ -480,6 +484,8 @@ typedef struct zslab_config {
     uint32_t sample_every;       /* remember the size of one request in so many, picked at random, 1: of all, for
                                     zslab_suggest_classes; allocations then all take a slow path, several times
                                     slower: 0, none */
+    size_t large_bytes_max;      /* objects larger than the largest class, up to so many bytes, belong to their epoch
+                                    like all others: half of the range; ZSLAB_LARGE_NONE: there are none */
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -602,6 +608,8 @@ typedef struct zslab_global_stats {
     uint64_t sampled_requests;       /* with zslab_config.sample_every, else 0: requests whose size was remembered */
     uint64_t sampled_request_bytes;  /* bytes these asked for */
     uint64_t sampled_slot_bytes;     /* bytes they got, each as large as its class; the difference is wasted */
+    uint64_t large_objects;          /* of live_objects, those of ZSLAB_CLASS_LARGE */
+    uint64_t large_bytes;            /* of live_bytes, theirs, each in whole pages */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -713,13 +721,14 @@ ZSLAB_API uint64_t zslab_rss_bytes(void);
 
 /* zslab_malloc -- an object of at least size bytes, uninitialised, aligned to the largest power of two that divides
    its class (8 at least, 16 from 16 bytes on).
-   in       size     1 to the largest class; larger goes to the fallback
+   in       size     from 1; above the largest class an object is a span of chunks, aligned to a chunk, and above
+                     zslab_config.large_bytes_max the fallback's
    returns  the object; NULL: ZSLAB_E_INVALID (size 0), ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT,
             ZSLAB_E_CLOSED (the domain's or the current epoch was closed)
    threads  any thread
    cost     O(1): about 20 instructions from the thread's magazine; a new slab each 64 objects, a new chunk each
-            64 KiB
-   source   >>fast, >>heap                                                          */
+            64 KiB. Above the largest class a lock and O(chunks of the object) that were not in use
+   source   >>fast, >>heap, >>large                                                 */
 ZSLAB_API void *zslab_malloc(zslab *z, size_t size);
 
 /* zslab_malloc_epoch -- zslab_malloc in a given epoch.
@@ -729,20 +738,21 @@ ZSLAB_API void *zslab_malloc(zslab *z, size_t size);
 ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch);
 
 /* zslab_calloc -- count * size bytes of zeros; a product that overflows is ZSLAB_E_TOO_BIG or the fallback's
-   refusal. */
+   refusal. Large objects: chunks that are fresh from the system, or that it has had back and gives as zeros (Linux,
+   without zslab_config.os), are not written. */
 ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size);
 
 /* zslab_realloc -- change an object's size, within its epoch.
    in       p        NULL allocates
             size     0 is ZSLAB_E_INVALID and p stays
-   returns  p when the class stays the same; else a new object with the bytes both have, p freed; NULL: p is
-            untouched, and the reason is zslab_malloc's, zslab_free's, or ZSLAB_E_INVALID (an object with a handle
-            would move; a fallback without usable_size)
+   returns  p when the class stays the same, and for a large object that shrinks or has free space behind it; else a
+            new object with the bytes both have, p freed; NULL: p is untouched, and the reason is zslab_malloc's,
+            zslab_free's, or ZSLAB_E_INVALID (an object with a handle would move; a fallback without usable_size)
    threads  any thread                                                              */
 ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size);
 
-/* zslab_aligned_alloc -- an object at a multiple of alignment, a power of two: the smallest class that has it, else
-   the fallback; ZSLAB_E_INVALID for another alignment, ZSLAB_E_TOO_BIG without a fallback. */
+/* zslab_aligned_alloc -- an object at a multiple of alignment, a power of two up to 1 GiB: of the smallest class that
+   has it, else a large one; ZSLAB_E_INVALID for another alignment, a larger power of two is as a size too large. */
 ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
 
 /* zslab_free -- give an object back; a wrong pointer is an answer, not a crash.
@@ -750,13 +760,14 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
    returns  ZSLAB_OK, ZSLAB_E_DOUBLE_FREE (no live object in that slot), ZSLAB_E_MISALIGNED (inside an object),
             ZSLAB_E_FOREIGN (not ours, a chunk never used, behind the last slot of a chunk), ZSLAB_E_STALE (its
             epoch was released or reset)
-   threads  any thread, also one that never allocated; lock-free. From a signal handler in shared mode only
+   threads  any thread, also one that never allocated; lock-free, but for a large object's lock outside shared mode.
+            From a signal handler in shared mode only
    cost     O(1): about 30 instructions; from another thread a store, and one push per slab
    source   >>fast, >>remote; invariants [STATE-1] [STAMP-1]                         */
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p);
 
-/* zslab_free_sized -- zslab_free that also checks the size: another class than p's is ZSLAB_E_INVALID, nothing
-   freed. */
+/* zslab_free_sized -- zslab_free that also checks the size: another class than p's, of a large object another number of
+   pages, is ZSLAB_E_INVALID, nothing freed. */
 ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size);
 
 /* zslab_malloc_batch -- up to count objects of one size into out; returns how many, the reason for fewer in
@@ -767,20 +778,22 @@ ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **
    how many were freed. */
 ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count);
 
-/* zslab_usable_size -- bytes that a live object may use: its class; 0 for anything else. */
+/* zslab_usable_size -- bytes that a live object may use: its class, a large one whole pages; 0 for anything else. */
 ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p);
 
 /* zslab_owns -- 1 when p points into a slot of a chunk in use, live or not, or is the fallback's; else 0. */
 ZSLAB_API int zslab_owns(const zslab *z, const void *p);
 
-/* zslab_size_class_of -- index of the class that serves size, the number of classes when there is none. */
+/* zslab_size_class_of -- index of the class that serves size, ZSLAB_CLASS_LARGE for a large object's, the number of
+   classes when there is none. */
 ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size);
 
 /* zslab_size_class_bytes -- bytes of a class, 0 past the last. */
 ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
 
 /* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread:
-   until they are used up its allocations and frees make no system call and no page fault.
+   until they are used up its allocations and frees make no system call and no page fault. Large objects' memory is any
+   thread's.
    returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure
    what
             was reserved stays reserved
@@ -2301,6 +2314,9 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
              passes the asymmetric fence before it looks at states (>>epoch).
    [HINT-1]  A queued slab is a hint: only a state of ZS__REMOTE brings a slot home, each once (>>remote).
    [META-1]  States of slots that no binding of the chunk has carved yet are zero, in every region.
+   [LARGE-1] An object larger than every class is a span of whole chunks: a head, whose record has one slot of state
+             GUARDED or HANDLE, and tails, whose record has none and whose stamp is 0. Who takes the head's state from
+             live to FREEING, by compare-and-swap, gives the span back; nobody else does.
 
    [ID-1]    A handle is live iff its registry entry's stamp equals the round of its place, and the entry's name and the
              slot's word add up to it: id, class and version from the name, the slot from the word, the generation from
@@ -2334,7 +2350,8 @@ typedef struct zslab zs__allocator;
 #define ZS__CHUNK_BYTES ((size_t)1 << ZSLAB_CHUNK_SHIFT)
 #define ZS__CHUNK_MASK (ZS__CHUNK_BYTES - 1)
 #define ZS__CLASS_BYTES_MAX (ZSLAB_CHUNK_SHIFT < 16 ? ZS__CHUNK_BYTES : (size_t)65536)
-#define ZS__CLASS_MAX 255                     /* classes 0 to 254; 255 fits the byte of the empty bin */
+#define ZS__CLASS_MAX 255                     /* classes 0 to 254; ZSLAB_CLASS_LARGE stands in the table behind them */
+#define ZS__CLASS_ANY 256u
 #define ZS__MASK_WORDS (ZSLAB_CHUNK_SHIFT <= 15 ? 1 : 1 << (ZSLAB_CHUNK_SHIFT - 15))
 #ifndef ZS__MAGAZINE
 #define ZS__MAGAZINE 1023u                    /* most entries of a magazine; a chunk's worth of slots at most */
@@ -2456,6 +2473,7 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
+#define ZS__SPAN_BINS 140u     /* free spans of 1 to 63 chunks have a list for each size, then four a doubling */
 #define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
 typedef struct zs__hint {
@@ -2479,8 +2497,13 @@ typedef struct zs__chunk_cold {
     zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
     zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
+/* In spans (>>span, >>large; arena lock): next, prev link free spans of a size, and a place's objects. all_next of the
+   first chunk: how many there are; all_prev of a free span's last: 1 + first. mask[0] of a head: atomic, bytes of its
+   object; home: the next on z->large_freed. */
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
 #define ZS__CHUNK_CACHED 2u   /* empty, counted in z->cached_bytes */
+#define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
+#define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
 
 typedef struct zs__bin_cold {
@@ -2564,6 +2587,16 @@ struct zslab {
     size_t reserved_meta_bytes, record_committed, range_committed;
     uint32_t fresh_chunk, chunk_limit; /* first chunk never grouped; chunks usable (a buffer lends its top ones) */
     uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
+    uint64_t *span_free;   /* a bit for each chunk, as the next three: in a free span */
+    uint64_t *span_kind;   /* its record is a span's: [LARGE-1] */
+    uint64_t *span_short;  /* in spans: purged_bytes is not 0 */
+    uint64_t *span_head;   /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
+    uint32_t span_list[ZS__SPAN_BINS]; /* 1 + first chunk */
+    zs__u64 span_filled[(ZS__SPAN_BINS + 63) / 64]; /* lists that are not empty */
+    size_t span_idle;      /* bytes of free spans that count as committed */
+    uint32_t span_hands;   /* atomic: spans on their way back from a purge */
+    uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
+    uint32_t large_freed;  /* atomic: 1 + head: shared mode, objects freed and not yet given back; push-only */
     struct zslab_domain *domains_spare;
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
     uint32_t id_limit, retired_ids;
@@ -2621,7 +2654,10 @@ typedef struct zs__place {
     uint32_t seen;         /* closing: what owners did before the gates shut is visible [EPOCH-6] */
     uint32_t wanted;       /* callers that wait for the last claim to end; no trim begins one meanwhile */
     uint32_t left;         /* a claim kept a row without an owner from being retired */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 3 : 1];
+    uint32_t large;        /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t pad[2];
+#endif
 } zs__place;
 ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 128);
 
@@ -3704,6 +3740,13 @@ static inline void zs__pause(void)
 #define ZS__RESERVE_BYTES ((size_t)1 << 36)
 #endif
 
+/* Does a page that was purged read as zeros? Only Linux says so. */
+#if defined(__linux__) && !ZSLAB_NO_OS && !defined(ZS__PLATFORM_INCLUDE)
+#define ZS__PURGE_ZEROS 1
+#else
+#define ZS__PURGE_ZEROS 0
+#endif
+
 #ifndef ZS__LOCK_SPINS
 #define ZS__LOCK_SPINS 4000000 /* some 50 ms: a preempted holder is back by then, and no system call was made */
 #endif
@@ -4053,14 +4096,17 @@ static void zs__class_setup(zs__allocator *z)
             cls++;
         z->bin_of[unit] = (uint16_t)(sizeof(zs__row) + cls * sizeof(zs__bin));
     }
+    zs__class_fill(&z->classes[ZSLAB_CLASS_LARGE], (uint32_t)ZS__CHUNK_BYTES); /* one slot */
+    z->classes[ZSLAB_CLASS_LARGE].recip--; /* no class has this one; all but the chunk's first byte is misaligned too */
     z->region_count = 0;
-    for (i = z->class_count; i-- > 0;) { /* ascending lines: from the largest class down */
-        uint32_t lines = z->config.memory ? z->classes[0].lines : zs__region_lines(z->classes[i].lines);
+    for (i = z->class_count + 1; i-- > 0;) { /* ascending lines: from the largest class down */
+        zs__class *k = &z->classes[i < z->class_count ? i : ZSLAB_CLASS_LARGE];
+        uint32_t lines = z->config.memory ? z->classes[0].lines : zs__region_lines(k->lines);
         for (r = 0; r < z->region_count && z->regions[r].lines != lines; r++)
             ;
         if (r == z->region_count)
             z->regions[z->region_count++].lines = lines;
-        z->classes[i].region = r;
+        k->region = r;
     }
 }
 
@@ -4265,7 +4311,7 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
     while (heap && at < end && at < z->range_bytes) {
         size_t next = (at | ZS__CHUNK_MASK) + 1, part = (next < end ? next : end) - at;
         uint32_t cls = zs__load_u16(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].cls);
-        zs__counters *n = &heap->counters[cls];
+        zs__counters *n = &heap->counters[cls < z->class_count ? cls : z->class_count];
         if (cls != last) { /* counters: ordered with nothing */
             zs__add_u64(&n->purge_calls, 1);
             zs__add_u64(&n->purge_failures, (uint64_t)failed);
@@ -4292,6 +4338,245 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
     }
     zs__add_u64(&z->purge_bytes, bytes);
     return bytes;
+}
+
+/* ---- >>span ----------------------------------------------------------------
+   Free space for what is larger than a chunk: spans of neighbouring chunks, found by size, cut, and joined again with
+   their neighbours. A class takes single chunks from here when the pool has none. The arena lock guards all of it.
+
+   [SPAN-1] A chunk is in a free span iff its bit in span_free is set. Two free spans never touch.
+   [SPAN-2] The first chunk of a free span says how many it has (all_next) and stands in the list of that many; the last
+            one names the first (all_prev).
+   [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.    */
+static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
+{
+    return (int)(zs__load_u64(&map[i >> 6]) >> (i & 63) & 1);
+}
+
+static void zs__bits_put(uint64_t *map, uint32_t from, uint32_t count, int on)
+{
+    uint32_t end = from + count;
+    while (from < end) {
+        uint32_t in = 64 - (from & 63), part = end - from < in ? end - from : in;
+        uint64_t bits = (part == 64 ? ~(uint64_t)0 : ((uint64_t)1 << part) - 1) << (from & 63);
+        uint64_t was = zs__load_u64(&map[from >> 6]);
+        zs__store_u64(&map[from >> 6], on ? was | bits : was & ~bits); /* relaxed: as above */
+        from += part;
+    }
+}
+
+static uint32_t zs__bits_find(const uint64_t *map, uint32_t from, uint32_t to, int on) /* the first; to: none */
+{
+    while (from < to) {
+        uint64_t word = zs__load_u64(&map[from >> 6]);
+        word = (on ? word : ~word) >> (from & 63);
+        if (word) {
+            from += zs__ctz(word);
+            break;
+        }
+        from = (from | 63) + 1;
+    }
+    return from < to ? from : to;
+}
+
+static uint32_t zs__bits_back(const uint64_t *map, uint32_t from) /* 1 + the last bit set up to from; 0: none */
+{
+    uint32_t w = from >> 6, bit = 63;
+    uint64_t word = zs__load_u64(&map[w]) << (63 - (from & 63)) >> (63 - (from & 63));
+    while (!word && w)
+        word = zs__load_u64(&map[--w]);
+    while (word && !(word >> bit & 1))
+        bit--;
+    return word ? w * 64 + bit + 1 : 0;
+}
+
+static uint32_t zs__span_bin(uint32_t count) /* rising with the chunks */
+{
+    uint32_t log = 6;
+    if (count < 64)
+        return count;
+    while (count >> log > 1)
+        log++;
+    return 64 + (log - 6) * 4 + (count >> (log - 2) & 3);
+}
+
+static uint32_t zs__span_next(const zs__allocator *z, uint32_t bin) /* the first list from bin on that is not empty */
+{
+    uint32_t w = bin >> 6;
+    uint64_t left = w < sizeof z->span_filled / sizeof *z->span_filled ? z->span_filled[w] >> (bin & 63) : 0;
+    if (left)
+        return bin + zs__ctz(left);
+    for (w++; w < sizeof z->span_filled / sizeof *z->span_filled; w++)
+        if (z->span_filled[w])
+            return w * 64 + zs__ctz(z->span_filled[w]);
+    return ZS__SPAN_BINS;
+}
+
+static void zs__span_link(zs__allocator *z, uint32_t first, uint32_t count) /* [SPAN-2] */
+{
+    uint32_t bin = zs__span_bin(count), next = z->span_list[bin];
+    z->cold[first].prev = 0;
+    z->cold[first].next = next;
+    if (next)
+        z->cold[next - 1].prev = first + 1;
+    z->span_list[bin] = first + 1;
+    z->span_filled[bin >> 6] |= (uint64_t)1 << (bin & 63);
+    zs__store_u32(&z->cold[first].all_next, count);
+    z->cold[first + count - 1].all_prev = first + 1;
+}
+
+static void zs__span_unlink(zs__allocator *z, uint32_t first)
+{
+    const zs__chunk_cold *x = &z->cold[first];
+    uint32_t bin = zs__span_bin(x->all_next);
+    if (x->prev)
+        z->cold[x->prev - 1].next = x->next;
+    else if (!(z->span_list[bin] = x->next))
+        z->span_filled[bin >> 6] &= ~((uint64_t)1 << (bin & 63));
+    if (x->next)
+        z->cold[x->next - 1].prev = x->prev;
+}
+
+static size_t zs__span_counted(const zs__allocator *z, uint32_t first, uint32_t count) /* its committed bytes */
+{
+    size_t bytes = (size_t)count * ZS__CHUNK_BYTES;
+    uint32_t i, end = first + count;
+    for (i = zs__bits_find(z->span_short, first, end, 1); i < end; i = zs__bits_find(z->span_short, i + 1, end, 1))
+        bytes -= z->cold[i].purged_bytes;
+    return bytes;
+}
+
+static void zs__span_give(zs__allocator *z, uint32_t first, uint32_t count) /* [SPAN-1] */
+{
+    size_t counted = zs__span_counted(z, first, count);
+    z->span_idle += counted;
+    zs__add_ptr(&z->cached_bytes, counted); /* a counter: ordered with nothing */
+    zs__bits_put(z->span_free, first, count, 1);
+    if (first && zs__bit(z->span_free, first - 1)) {
+        uint32_t before = z->cold[first - 1].all_prev - 1;
+        zs__span_unlink(z, before);
+        count += first - before;
+        first = before;
+    }
+    if (first + count < z->chunk_count && zs__bit(z->span_free, first + count)) {
+        uint32_t more = z->cold[first + count].all_next;
+        zs__span_unlink(z, first + count);
+        count += more;
+    }
+    zs__span_link(z, first, count);
+}
+
+/* `count` chunks of the free span at `first`, after `skip` of them, come out of it. */
+static void zs__span_cut(zs__allocator *z, uint32_t first, uint32_t skip, uint32_t count)
+{
+    uint32_t rest = z->cold[first].all_next - skip - count;
+    size_t counted = zs__span_counted(z, first + skip, count);
+    zs__span_unlink(z, first);
+    if (skip)
+        zs__span_link(z, first, skip);
+    if (rest)
+        zs__span_link(z, first + skip + count, rest);
+    zs__bits_put(z->span_free, first + skip, count, 0);
+    z->span_idle -= counted;
+    zs__sub_ptr(&z->cached_bytes, counted);
+}
+
+static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t alignment) /* chunks to a multiple */
+{
+    uintptr_t at = (uintptr_t)z->base + (uintptr_t)first * ZS__CHUNK_BYTES;
+    return alignment <= ZS__CHUNK_BYTES ? 0 : (uint32_t)((zs__round_up(at, alignment) - at) >> ZSLAB_CHUNK_SHIFT);
+}
+
+/* The best of the first few free spans, of the smallest size that has one, with room for so many chunks at a multiple
+   of the alignment. 1 + its first chunk; 0: none. */
+static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t alignment, uint32_t most)
+{
+    uint32_t bin, tries, at, best = 0;
+    for (bin = zs__span_next(z, zs__span_bin(count)); bin < ZS__SPAN_BINS && !best; bin = zs__span_next(z, bin + 1))
+        for (at = z->span_list[bin], tries = 0; at && tries < most; at = z->cold[at - 1].next, tries++) {
+            uint32_t have = z->cold[at - 1].all_next;
+            if (have >= count && have - count >= zs__span_skip(z, at - 1, alignment) &&
+                (!best || have < z->cold[best - 1].all_next))
+                best = at;
+        }
+    return best;
+}
+
+/* Chunks never used join the free space: as many as it takes to have that many at its end. 0 = done. */
+static int zs__span_grow(zs__allocator *z, uint32_t count, size_t alignment)
+{
+    uint32_t first = z->fresh_chunk, from = first, upto, i;
+    uint64_t to;
+    if (from && zs__bit(z->span_free, from - 1))
+        from = z->cold[from - 1].all_prev - 1;
+    to = (uint64_t)from + zs__span_skip(z, from, alignment) + count;
+    if (to > z->chunk_limit || to <= first)
+        return -1;
+    upto = (uint32_t)to;
+    if (zs__range_commit(z, upto - 1) || zs__records_commit(z, upto - 1) ||
+        zs__chunk_metadata(z, upto - 1, &z->classes[ZSLAB_CLASS_LARGE]))
+        return -1;
+    for (i = first; i < upto; i++) {
+        zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when taken */
+        z->cold[i].flags = z->config.memory ? 0 : ZS__CHUNK_ZERO;
+    }
+    zs__bits_put(z->span_short, first, upto - first, 1);
+    z->fresh_chunk = upto;
+    zs__span_give(z, first, upto - first);
+    return 0;
+}
+
+/* A chunk leaves the spans for good. */
+static void zs__span_leave(zs__allocator *z, uint32_t chunk)
+{
+    zs__chunk_cold *x = &z->cold[chunk];
+    if (zs__bit(z->span_kind, chunk)) {
+        zs__store_u64(&z->chunks[chunk].stamp, 0);
+        zs__store_u8(&x->touched, 64); /* all of it. Statistics */
+        zs__bits_put(z->span_head, chunk, 1, 0);
+        zs__bits_put(z->span_kind, chunk, 1, 0);
+    }
+    zs__bits_put(z->span_short, chunk, 1, 0);
+    x->flags = 0;
+}
+
+/* A chunk for a class, out of the smallest free span. 1 + chunk; 0: there is none. */
+static uint32_t zs__span_lend(zs__allocator *z)
+{
+    uint32_t bin = zs__span_next(z, 1), chunk;
+    if (bin == ZS__SPAN_BINS)
+        return 0;
+    chunk = z->span_list[bin] - 1;
+    zs__span_cut(z, chunk, 0, 1);
+    zs__span_leave(z, chunk);
+    return chunk + 1;
+}
+
+/* Pages of a span in hand go back to the system. The caller holds no lock. */
+static size_t zs__span_purge(zs__allocator *z, uint32_t first, uint32_t count)
+{
+    const uint32_t zero = z->config.os.purge == zs__os_purge && ZS__PURGE_ZEROS ? ZS__CHUNK_ZERO : 0;
+    uint32_t i, to, end = first + count;
+    size_t given = 0;
+    for (i = first; i < end; i = to + 1) {
+        uintptr_t from, upto;
+        for (to = i; to < end && z->cold[to].purged_bytes != ZS__CHUNK_BYTES; to++)
+            ;
+        from = zs__round_up((uintptr_t)z->base + (uintptr_t)i * ZS__CHUNK_BYTES, z->page_bytes);
+        upto = ((uintptr_t)z->base + (uintptr_t)to * ZS__CHUNK_BYTES) & ~(uintptr_t)(z->page_bytes - 1);
+        if (upto <= from || !zs__purge_pages(z, (char *)from, upto - from))
+            continue;
+        for (; i < to; i++) {
+            uintptr_t at = (uintptr_t)z->base + (uintptr_t)i * ZS__CHUNK_BYTES;
+            if (at < from || at + ZS__CHUNK_BYTES > upto)
+                continue;
+            given += ZS__CHUNK_BYTES - z->cold[i].purged_bytes;
+            zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
+            z->cold[i].flags = (z->cold[i].flags & ~ZS__CHUNK_ZERO) | zero;
+        }
+    }
+    zs__sub_ptr(&z->committed_bytes, given);
+    return given;
 }
 
 /* ---- >>slab ----------------------------------------------------------------
@@ -4704,13 +4989,23 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     return ZSLAB_OK;
 }
 
-/* A chunk from the pool, else a fresh one; ready to be bound to the class. 1 + chunk; 0 with the reason. */
+static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
+
+/* A chunk from the pool, else of a free span, else a fresh one; ready to be bound to the class. 1 + chunk; 0 with the
+   reason. */
 static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, zslab_result *why)
 {
     uint32_t chunk;
     zs__arena_take(z);
     chunk = fresh ? 0 : z->pool;
     *why = ZSLAB_E_NOMEM;
+    while (!chunk && !fresh && (chunk = zs__span_lend(z)) == 0 && (z->large_dead || zs__load_u32(&z->large_freed)))
+        zs__large_sweep(z, ZS__FOLD_MAX, 0);
+    if (chunk && !z->pool) { /* to the pool, as one of it */
+        zs__store_u32(&z->cold[chunk - 1].all_next, 0);
+        z->pool = chunk;
+        z->pool_count = 1;
+    }
     if (chunk) {
         if (zs__chunk_metadata(z, chunk - 1, k))
             chunk = 0;
@@ -5061,8 +5356,10 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
 static void zs__slot_plain(zs__allocator *z, const void *p)
 {
     uint8_t *state = zs__slot_state(z, p);
+    const int guarded = z->guarded || z->chunks[(size_t)((const char *)p - z->base) >> ZSLAB_CHUNK_SHIFT].cls ==
+                                          ZSLAB_CLASS_LARGE;
     if (zs__load_u8(state) == ZS__HANDLE)
-        zs__store_rel_u8(state, z->guarded ? ZS__GUARDED : ZS__LIVE); /* release: as for ZS__FREE */
+        zs__store_rel_u8(state, guarded ? ZS__GUARDED : ZS__LIVE); /* release: as for ZS__FREE */
 }
 
 static uint64_t zs__slab_in_state(const zs__allocator *z, uint32_t slab, uint8_t state) /* slots, as bits */
@@ -5093,7 +5390,8 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
     for (; handles; handles &= handles - 1) {
         unsigned slot = zs__ctz(handles);
         if (!zs__handle_at(z, chunk, slab, slot))
-            zs__store_u8(z->states + (size_t)slab * 64 + slot, z->guarded ? ZS__GUARDED : ZS__LIVE);
+            zs__slot_plain(z, zs__slab_slots(z, chunk, slab) +
+                                  (size_t)slot * zs__chunk_class(z, &z->chunks[chunk])->size);
     }
 }
 
@@ -5373,6 +5671,8 @@ static void zs__row_drop(zs__allocator *z, zs__row *row)
         zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
 }
 
+static int zs__large_left(zs__allocator *z, const zs__place *place);
+
 /* Does a chunk of the row hold an object? What was seen without one is not looked at again: live slots only go once
    [EPOCH-6] lets states count. A chunk of a dead round holds nothing, whatever its states say. [STAMP-1] */
 static int zs__row_live(zs__allocator *z, zs__row *row, uint64_t round)
@@ -5396,7 +5696,7 @@ static int zs__place_empty(zs__allocator *z, zs__place *place)
 {
     uint64_t round = zs__load_u64(&zs__round_of(z, place->id)->word);
     zs__row *row = zs__rows_of(place->look, place->id);
-    int live = 0;
+    int live = zs__large_left(z, place);
     while (row && !live) {
         zs__row_take(z, row); /* shared mode: a refiller has pushed its chunk, or finds the gate shut under its lock */
         live = zs__row_live(z, row, round);
@@ -5490,8 +5790,8 @@ static int zs__place_poke(zs__allocator *z, zs__place *place, int ask)
     if (place->state != ZSLAB_EPOCH_CLOSING)
         return 0;
     if (z->rss_policy && !z->shared) {
-        if (zs__load_acq_u32(&place->draining)) /* acquire: pairs with the countdown in zs__chunk_drained */
-            return 0;
+        if (zs__load_acq_u32(&place->draining) || zs__large_left(z, place))
+            return 0; /* acquire: pairs with the countdown in zs__chunk_drained */
     } else {
         if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__claim_end */
             return 0;
@@ -6340,7 +6640,9 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
     zs__arena_drop(z);
     for (chunk = 0; chunk < count; chunk++)
         if (zs__load_u64(&z->chunks[chunk].stamp) == stamp)
-            zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
+            zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk),
+                           zs__load_u16(&z->chunks[chunk].cls) == ZSLAB_CLASS_LARGE ? (size_t)z->cold[chunk].mask[0]
+                                                                                     : ZS__CHUNK_BYTES);
     zs__claim_end(place);
 }
 
@@ -6926,6 +7228,558 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
     }
 }
 
+/* ---- >>large ---------------------------------------------------------------
+   Objects larger than every class: spans of whole chunks [LARGE-1], held by their epoch's ring place and by no thread's
+   row, so that no sleeper holds them. The arena lock guards spans and lists; who frees an object is decided by the
+   exchange of its state, before the lock.
+
+   [LARGE-2] A place's ring has its live objects, all of the place's round. Who allocates looks at the place under the
+       lock under which it joins the ring: a close finds the object there, or the object finds the epoch closed. A
+       release or a reset raises the round and joins the ring with large_dead's under the same lock.
+   [LARGE-3] Objects of large_dead are given back some at a time, by whoever allocates next; all of them by a release
+       under the RSS policy, by trim, and before a refusal.
+   [LARGE-4] In shared mode a free pushes the object on large_freed and takes no lock: a signal handler may free. Who
+       looks at rings takes that stack home first.
+   [LARGE-5] A tail is told from a head by a bit of span_head; what it is follows from the last head before it. A head's
+       record outlives its object until the chunk serves again, so that a second free or a stale one is known. */
+#define ZS__LARGE_SOME 16u  /* dead objects that an allocation gives back */
+#define ZS__LARGE_POOL 64u  /* chunks of the pool that it moves to the spans */
+#define ZS__LARGE_TRIES 16u /* free spans of a list that it looks at */
+#define ZS__LARGE_WAIT (ZS__LOCK_SPINS + 1064) /* turns of waiting for a purge; it may be this thread's, in a hook */
+#define ZS__LARGE_ALIGNMENT_MAX ((size_t)1 << 30)
+
+typedef struct zs__large_ask {
+    size_t size, alignment; /* alignment: a power of two */
+    uint8_t state;          /* ZS__GUARDED or ZS__HANDLE */
+    uint8_t zero;           /* the object shall read as zeros */
+    uint8_t room;           /* it may grow: with free space behind it */
+    uint8_t all;            /* look everywhere: the alternative is a refusal */
+} zs__large_ask;
+
+static inline size_t zs__large_bytes(const zs__allocator *z, uint32_t head)
+{
+    return (size_t)zs__load_u64(&z->cold[head].mask[0]); /* relaxed: the object's holder, or a snapshot */
+}
+
+static inline uint32_t zs__large_chunks(size_t size)
+{
+    return (uint32_t)((size - 1) >> ZSLAB_CHUNK_SHIFT) + 1;
+}
+
+static inline size_t zs__large_usable(const zs__allocator *z, size_t size) /* whole pages */
+{
+    size_t bytes = zs__round_up(size, z->page_bytes), most = (size_t)zs__large_chunks(size) * ZS__CHUNK_BYTES;
+    return bytes < most ? bytes : most;
+}
+
+static inline uint8_t *zs__large_state(const zs__allocator *z, uint32_t head)
+{
+    return (uint8_t *)zs__load_ptr(&z->chunks[head].states);
+}
+
+static inline int zs__large_live(uint8_t state)
+{
+    return state == ZS__GUARDED || state == ZS__HANDLE;
+}
+
+/* An object joins its place's ring, or leaves the ring it is in. Arena lock held. */
+static void zs__large_list(zs__allocator *z, uint32_t *ring, uint32_t head)
+{
+    zs__chunk_cold *x = &z->cold[head];
+    x->next = *ring ? *ring : head + 1;
+    x->prev = *ring ? z->cold[*ring - 1].prev : head + 1;
+    z->cold[x->prev - 1].next = head + 1;
+    z->cold[x->next - 1].prev = head + 1;
+    *ring = head + 1;
+}
+
+static void zs__large_unlist(zs__allocator *z, uint32_t head)
+{
+    const zs__chunk_cold *x = &z->cold[head];
+    uint64_t stamp = z->chunks[head].stamp;
+    uint32_t *ring = stamp == zs__load_u64(&zs__round_at(z, stamp)->word) /* [LARGE-2] */
+                         ? &z->places[zs__stamp_place(stamp)].large
+                         : &z->large_dead;
+    if (x->flags & ZS__CHUNK_TAKEN)
+        return;
+    z->cold[x->prev - 1].next = x->next;
+    z->cold[x->next - 1].prev = x->prev;
+    if (*ring == head + 1)
+        *ring = x->next == head + 1 ? 0 : x->next;
+}
+
+/* Give the pages of a span in hand back. Arena lock held, but not while the system is asked: who finds no space then
+   waits until the span is back (zs__large_take). */
+static size_t zs__large_purge(zs__allocator *z, uint32_t first, uint32_t count)
+{
+    uint32_t i;
+    size_t given;
+    zs__store_u32(&z->span_hands, z->span_hands + 1);
+    zs__arena_drop(z);
+    given = zs__span_purge(z, first, count);
+    zs__arena_take(z);
+    zs__store_u32(&z->span_hands, z->span_hands - 1);
+    for (i = first; i < first + count; i++)
+        if (z->cold[i].purged_bytes)
+            zs__bits_put(z->span_short, i, 1, 1);
+    return given;
+}
+
+/* The span of an object that the caller took, in no list, is free; its pages go back where the policy says so and
+   `purge` allows it. Arena lock held, see zs__large_purge. */
+static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
+{
+    const zs__place *place = &z->places[zs__stamp_place(z->chunks[head].stamp)];
+    uint32_t count = z->cold[head].all_next;
+    if (z->cold[head].ids)
+        zs__ids_leave(z, head);
+    zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
+    if (purge && z->rss_policy &&
+        (zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
+         zs__load_ptr(&z->cached_bytes) + zs__span_counted(z, head, count) >
+             z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes)))
+        zs__large_purge(z, head, count);
+    zs__span_give(z, head, count);
+}
+
+/* [LARGE-4] Arena lock held. */
+static void zs__large_home(zs__allocator *z, int purge)
+{
+    uint32_t at = zs__load_u32(&z->large_freed);
+    if (at)
+        at = zs__exchange_u32(&z->large_freed, 0); /* acquire: the links. Pairs with zs__large_free */
+    while (at) {
+        uint32_t head = at - 1;
+        at = z->cold[head].home;
+        zs__large_unlist(z, head);
+        zs__large_give(z, head, purge);
+    }
+}
+
+/* [LARGE-3] Arena lock held. */
+static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
+{
+    zs__large_home(z, purge);
+    for (; z->large_dead && most; most--) {
+        uint32_t head = z->large_dead - 1;
+        uint8_t *state = zs__large_state(z, head), was = zs__load_u8(state);
+        zs__large_unlist(z, head);
+        if (zs__large_live(was) && zs__cas_u8(state, &was, ZS__FREEING)) /* seq_cst: of this and a free one succeeds */
+            zs__large_give(z, head, purge);
+        else
+            z->cold[head].flags |= ZS__CHUNK_TAKEN;
+    }
+}
+
+/* Does a place have live objects? Later ones find its state as it is now, or later. Epoch lock held. */
+static int zs__large_left(zs__allocator *z, const zs__place *place)
+{
+    int left;
+    zs__arena_take(z);
+    zs__large_home(z, 0);
+    left = place->large != 0;
+    zs__arena_drop(z);
+    return left;
+}
+
+/* The round of a place ends, for all of its objects [STAMP-1]. `shut`: so does the epoch, which takes none from here
+   on. Epoch lock held. */
+static void zs__large_end(zs__allocator *z, zs__place *place, uint64_t round, int shut)
+{
+    zs__arena_take(z);
+    zs__large_home(z, 0);
+    zs__store_rel_u64(&zs__round_of(z, (uint64_t)(place - z->places))->word, round); /* every object is stale */
+    if (place->large && z->large_dead) { /* two rings become one */
+        uint32_t last = z->cold[place->large - 1].prev, end = z->cold[z->large_dead - 1].prev;
+        z->cold[last - 1].next = z->large_dead;
+        z->cold[z->large_dead - 1].prev = last;
+        z->cold[end - 1].next = place->large;
+        z->cold[place->large - 1].prev = end;
+    }
+    if (place->large)
+        z->large_dead = place->large;
+    place->large = 0;
+    if (shut)
+        zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_find */
+    zs__arena_drop(z);
+}
+
+/* Chunks of the pool join the spans. Arena lock held. */
+static void zs__large_gather(zs__allocator *z, uint32_t most)
+{
+    for (; z->pool && most; most--) {
+        uint32_t chunk = z->pool - 1;
+        zs__chunk_cold *x = &z->cold[chunk];
+        if (zs__chunk_metadata(z, chunk, &z->classes[ZSLAB_CLASS_LARGE]))
+            return;
+        z->pool = x->all_next;
+        z->pool_count--;
+        zs__cached(z, x, 0);
+        x->flags = 0; /* what a purge left is not known to be zeros */
+        zs__bits_put(z->span_short, chunk, 1, x->purged_bytes != 0);
+        zs__span_give(z, chunk, 1);
+    }
+}
+
+/* Chunks that served classes leave them, as in zs__chunk_bind: no claim is held on their places [EPOCH-4], and in
+   shared mode no slot of them is in transit. 0 = done; else 1 + a chunk in the way, and all are as they were. */
+static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
+{
+    uint32_t i, any = 0, bad = 0;
+    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
+        uint64_t old = z->chunks[i].stamp;
+        z->cold[i].next = (uint32_t)old;
+        z->cold[i].prev = (uint32_t)(old >> 32);
+        any |= old != 0;
+        zs__store_u64(&z->chunks[i].stamp, 0);
+    }
+    if (any && (z->rss_policy || !z->fence_ready))
+        zs__fence_seq(); /* as in zs__chunk_bind */
+    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end && any && !bad;
+         i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
+        uint64_t old = (uint64_t)z->cold[i].prev << 32 | z->cold[i].next;
+        if (old && (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging) ||
+                    (z->shared && !zs__dead_settled(z, i))))
+            bad = i + 1;
+    }
+    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end && bad; i = zs__bits_find(z->span_kind, i + 1, end, 0))
+        zs__store_u64(&z->chunks[i].stamp, (uint64_t)z->cold[i].prev << 32 | z->cold[i].next);
+    return bad;
+}
+
+/* Chunks that zs__large_unbind let go have records of tails. Arena lock held. */
+static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
+{
+    const zs__class *k = &z->classes[ZSLAB_CLASS_LARGE];
+    uint32_t i;
+    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
+        zs__chunk *c = &z->chunks[i];
+        zs__chunk_cold *x = &z->cold[i];
+        if (x->ids)
+            zs__ids_leave(z, i);
+        zs__chunk_clear(z, i);
+        zs__store_u32(&x->start, 0);
+        x->drained = 0;
+        zs__store_u8(&x->touched, 0);
+        zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region);
+        zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
+                                                           (size_t)i * z->regions[k->region].lines) * 64));
+        zs__store_ptr(&c->row, (uintptr_t)&z->drain_row); /* nobody's: hints that come late mean nothing */
+        zs__store_u16(&c->cls, ZSLAB_CLASS_LARGE);
+        zs__store_recip(&c->recip, k->recip);
+        zs__bits_put(z->span_kind, i, 1, 1);
+    }
+    for (i = zs__bits_find(z->span_head, first, end, 1); i < end; i = zs__bits_find(z->span_head, i + 1, end, 1)) {
+        zs__store_u64(&z->chunks[i].stamp, 0);
+        zs__bits_put(z->span_head, i, 1, 0);
+    }
+}
+
+/* Bytes of a span that are not counted as committed and will be, when `bytes` of it are used; and count them so. */
+static size_t zs__large_uncounted(zs__allocator *z, uint32_t first, uint32_t end, size_t bytes, int count)
+{
+    size_t more = 0;
+    uint32_t i;
+    for (i = zs__bits_find(z->span_short, first, end, 1); i < end; i = zs__bits_find(z->span_short, i + 1, end, 1)) {
+        size_t have = ZS__CHUNK_BYTES - z->cold[i].purged_bytes, used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
+        if (used > ZS__CHUNK_BYTES)
+            used = ZS__CHUNK_BYTES;
+        if (used <= have)
+            continue;
+        more += used - have;
+        if (!count)
+            continue;
+        zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)(ZS__CHUNK_BYTES - used));
+        if (used == ZS__CHUNK_BYTES)
+            zs__bits_put(z->span_short, i, 1, 0);
+    }
+    return more;
+}
+
+/* The first and the end of a span's chunks that may hold other bytes than zeros. */
+static void zs__large_dirt(const zs__allocator *z, uint32_t *first, uint32_t *end)
+{
+    uint32_t i, from = *end, to = *first;
+    for (i = *first; i < *end; i++)
+        if (z->cold[i].purged_bytes != ZS__CHUNK_BYTES || !(z->cold[i].flags & ZS__CHUNK_ZERO)) {
+            from = i < from ? i : from;
+            to = i + 1;
+        }
+    *first = from;
+    *end = to > from ? to : from;
+}
+
+/* A span of so many chunks, out of the free space: what was used before goes before what was never. 1 + its first; 0:
+   there is none. Arena lock held. */
+static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large_ask *ask)
+{
+    const uint32_t tries = ask->all ? ~(uint32_t)0 : ZS__LARGE_TRIES;
+    const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
+    int pool = 1;
+    for (;;) {
+        uint32_t found = zs__span_find(z, wide, ask->alignment, tries), first, bad, i;
+        if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
+            continue; /* at the end of what is used: room to grow into */
+        if (!found && wide > count)
+            found = zs__span_find(z, count, ask->alignment, tries);
+        if (!found && pool && z->pool) {
+            zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
+            pool = 0;
+            continue;
+        }
+        if (!found && zs__span_grow(z, count, ask->alignment))
+            return 0;
+        if (!found)
+            found = zs__span_find(z, count, ask->alignment, ~(uint32_t)0);
+        if (!found)
+            return 0;
+        first = found - 1 + zs__span_skip(z, found - 1, ask->alignment);
+        zs__span_cut(z, found - 1, first - (found - 1), count);
+        bad = zs__large_unbind(z, first, first + count);
+        if (!bad)
+            return first + 1;
+        i = bad - 1; /* it waits in the pool; the rest is free again */
+        if (i > first)
+            zs__span_give(z, first, i - first);
+        if (i + 1 < first + count)
+            zs__span_give(z, i + 1, first + count - i - 1);
+        zs__bits_put(z->span_short, i, 1, 0);
+        z->cold[i].all_next = z->pool;
+        z->pool = i + 1;
+        z->pool_count++;
+        pool = 0;
+    }
+}
+
+static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, size_t bytes) /* an object is resized */
+{
+    char *p = zs__chunk_base(z, head);
+    if (!ZS__TOLD)
+        return;
+    zs__tell_gone(p, was);
+    zs__tell_object(p, bytes);
+    zs__tell_plain(p, was < bytes ? was : bytes);
+}
+
+/* An object in an epoch. Refused: NULL with the reason, and nothing changed. */
+static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask *ask, zslab_result *why)
+{
+    zs__place *place = &z->places[e & ZS__PLACE_MASK];
+    uint32_t count = zs__large_chunks(ask->size), first, from, to;
+    size_t bytes = zs__large_usable(z, ask->size), more;
+    zs__chunk_cold *x;
+    char *p;
+    zs__arena_take(z);
+    zs__large_sweep(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_SOME, 1);
+    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
+        zs__arena_drop(z); /* [LARGE-2] */
+        *why = ZSLAB_E_CLOSED;
+        return NULL;
+    }
+    *why = ZSLAB_E_NOMEM;
+    first = zs__large_span(z, count, ask);
+    if (first--) {
+        more = zs__large_uncounted(z, first, first + count, bytes, 0);
+        if (zs__limit_take(z, more)) {
+            *why = ZSLAB_E_LIMIT;
+            zs__span_give(z, first, count);
+            first = ~(uint32_t)0;
+        }
+    }
+    if (first == ~(uint32_t)0) {
+        const uint32_t hands = zs__load_u32(&z->span_hands);
+        int turn;
+        zs__arena_drop(z);
+        for (turn = 0; hands && turn < ZS__LARGE_WAIT && zs__load_acq_u32(&z->span_hands) == hands; turn++)
+            zs__wait_turn(&z->span_hands, hands, turn); /* acquire: pairs with zs__large_purge */
+        return hands && turn < ZS__LARGE_WAIT ? zs__large_take(z, e, ask, why) : NULL;
+    }
+    from = first, to = first + count;
+    if (ask->zero)
+        zs__large_dirt(z, &from, &to);
+    zs__large_uncounted(z, first, first + count, bytes, 1);
+    zs__large_convert(z, first, first + count);
+    p = zs__chunk_base(z, first);
+    x = &z->cold[first];
+    zs__store_u32(&x->all_next, count);
+    zs__store_u64(&x->mask[0], bytes);
+    zs__store_u32(&x->carved, 1);
+    x->flags &= ~ZS__CHUNK_TAKEN;
+    zs__bits_put(z->span_head, first, 1, 1);
+    zs__tell_empty(p, p, (size_t)count * ZS__CHUNK_BYTES);
+    zs__tell_object(p, bytes);
+    zs__large_list(z, &place->large, first);
+    /* release, both: the record. Pair with zs__locate */
+    zs__store_rel_u64(&z->chunks[first].stamp, zs__load_u64(&zs__round_of(z, e)->word));
+    zs__store_rel_u8(zs__large_state(z, first), ask->state);
+    zs__arena_drop(z);
+    if (ask->zero) {
+        size_t at = (size_t)(from - first) * ZS__CHUNK_BYTES, end = (size_t)(to - first) * ZS__CHUNK_BYTES;
+        zs__tell_plain(p, bytes);
+        if (from < to)
+            zs__zero(p + at, (end < bytes ? end : bytes) - at);
+    }
+    return p;
+}
+
+/* An object that its caller took (state FREEING) goes. No lock held. */
+static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
+{
+    uint64_t stamp = z->chunks[head].stamp;
+    zs__place *place = &z->places[zs__stamp_place(stamp)];
+    int last;
+    if (z->shared) {
+        uint32_t top = zs__load_u32(&z->large_freed);
+        do
+            z->cold[head].home = top;
+        while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_home */
+        return ZSLAB_OK;
+    }
+    zs__arena_take(z);
+    zs__large_unlist(z, head);
+    last = !place->large && zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING;
+    zs__large_give(z, head, 1);
+    zs__arena_drop(z);
+    if (last && z->rss_policy)
+        zs__place_last(z, place);
+    return ZSLAB_OK;
+}
+
+/* The object at a head becomes larger or smaller where it is; 0: it cannot. */
+static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
+{
+    uint32_t count = zs__large_chunks(size), have, next, end = head + count;
+    size_t bytes = zs__large_usable(z, size), was;
+    int done = 0;
+    zs__arena_take(z);
+    have = z->cold[head].all_next;
+    was = zs__large_bytes(z, head);
+    next = head + have;
+    if (count > have) {
+        if (next == z->fresh_chunk ||
+            (zs__bit(z->span_free, next) && next + z->cold[next].all_next == z->fresh_chunk)) {
+            uint32_t room = z->fresh_chunk - next, need = count - have;
+            if (room < need)
+                zs__span_grow(z, need, ZS__CHUNK_BYTES);
+        }
+        if (next >= z->chunk_count || !zs__bit(z->span_free, next) || z->cold[next].all_next < count - have)
+            goto out;
+        zs__span_cut(z, next, 0, count - have);
+        if (zs__large_unbind(z, next, end)) {
+            zs__span_give(z, next, count - have);
+            goto out;
+        }
+    }
+    if (zs__limit_take(z, zs__large_uncounted(z, head, end, bytes, 0))) {
+        if (count > have)
+            zs__span_give(z, next, count - have);
+        goto out;
+    }
+    zs__large_uncounted(z, head, end, bytes, 1);
+    if (count > have)
+        zs__large_convert(z, next, end);
+    zs__large_tell(z, head, was, bytes);
+    zs__store_u64(&z->cold[head].mask[0], bytes);
+    zs__store_u32(&z->cold[head].all_next, count);
+    if (count < have)
+        zs__span_give(z, end, have - count);
+    done = 1;
+out:
+    zs__arena_drop(z);
+    return done;
+}
+
+/* Free spans and dead objects give their pages back, down to `keep` resident bytes; the pool's chunks are its own. */
+static size_t zs__large_trim(zs__allocator *z, size_t keep)
+{
+    size_t given = 0;
+    uint32_t at, count;
+    zs__arena_take(z);
+    zs__large_sweep(z, ~(uint32_t)0, 0);
+    for (at = zs__bits_find(z->span_free, 0, z->fresh_chunk, 1); at < z->fresh_chunk && z->span_idle > keep;
+         at = zs__bits_find(z->span_free, at + count, z->fresh_chunk, 1)) {
+        if (at && zs__bit(z->span_free, at - 1)) { /* what was given back meanwhile joined it: the next trim's */
+            count = zs__bits_find(z->span_free, at, z->fresh_chunk, 0) - at;
+            continue;
+        }
+        count = z->cold[at].all_next;
+        if (!zs__span_counted(z, at, count))
+            continue;
+        zs__span_cut(z, at, 0, count);
+        given += zs__large_purge(z, at, count);
+        zs__span_give(z, at, count);
+    }
+    zs__arena_drop(z);
+    return given;
+}
+
+/* Before a refusal: what trim does, and no memory is kept. */
+static void zs__large_search(zs__allocator *z)
+{
+    zslab_trim(z);
+    zs__pool_trim(z, 0);
+    zs__large_trim(z, 0);
+}
+
+/* An object in an epoch, 0: the heap's own. NULL with the reason. */
+static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e, zslab_result *why)
+{
+    zs__allocator *z = heap->z;
+    zs__fork_check();
+    if (!z->shared)
+        zs__heap_pass(heap);
+    for (;;) {
+        zslab_epoch in = e ? e : zs__heap_epoch(heap);
+        void *p;
+        *why = ZSLAB_E_CLOSED;
+        p = in && (in & ZS__PLACE_MASK) < z->epoch_count ? zs__large_take(z, in, &ask, why) : NULL;
+        if (p) {
+#if ZSLAB_STATS > 1
+            zs__count_any(z, &heap->counters[z->class_count].allocs, 1);
+#endif
+            return p;
+        }
+        if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap) : ask.all)
+            return NULL;
+        if (*why != ZSLAB_E_CLOSED) {
+            zs__large_search(z);
+            ask.all = 1;
+        }
+    }
+}
+
+/* Commit and touch memory for so many objects, which the free space keeps. */
+static zslab_result zs__large_reserve(zslab_heap *heap, size_t size, size_t count)
+{
+    zs__allocator *z = heap->z;
+    zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 0, 0};
+    zslab_result why = ZSLAB_OK;
+    uint32_t made = 0, next; /* 1 + head: a list by `home` */
+    for (; count && why == ZSLAB_OK; count--) {
+        char *p = (char *)zs__large_alloc(heap, ask, ZSLAB_EPOCH_NONE, &why);
+        size_t at, bytes = zs__large_usable(z, size);
+        if (!p)
+            break;
+        why = ZSLAB_OK;
+        for (at = 0; at < bytes; at += z->page_bytes)
+            *(volatile char *)(p + at) = 0;
+        next = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
+        z->cold[next].start = made;
+        made = next + 1;
+        zs__add_ptr(&z->reserved_bytes, (size_t)zs__large_chunks(size) * ZS__CHUNK_BYTES); /* a counter */
+    }
+    for (; made; made = next) {
+        uint8_t was = ZS__GUARDED;
+        next = z->cold[made - 1].start;
+        z->cold[made - 1].start = 0;
+        if (zs__cas_u8(zs__large_state(z, made - 1), &was, ZS__FREEING)) {
+            zs__tell_gone(zs__chunk_base(z, made - 1), zs__large_bytes(z, made - 1));
+            zs__large_free(z, made - 1);
+        }
+    }
+    return why;
+}
+
 /* ---- >>alloc ---------------------------------------------------------------
    The slow paths of allocation and of frees of others' objects, in the order in which a bin is filled again: the
    inbox, partial slabs, fresh slabs, chunks of dead rounds, the pool, the range. */
@@ -6999,7 +7853,8 @@ static void zs__undo(zs__allocator *z, void *p)
         zs__slot_plain(z, p);
         zs__free_unseen(z, p);
     } else if (ZS__TOLD) {
-        zs__tell_hide(p, zs__chunk_class(z, c)->size);
+        zs__tell_hide(p, zs__load_u16(&c->cls) == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, (uint32_t)(c - z->chunks))
+                                                                   : zs__chunk_class(z, c)->size);
     }
 }
 
@@ -7039,6 +7894,36 @@ static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
 }
 
+/* Larger than every class: an object of its epoch up to large_bytes_max, else the fallback's, which is no allocation
+   for an epoch or a domain. e 0 means the heap's own epoch. A closed epoch refuses first. */
+static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
+{
+    zs__allocator *z = heap->z;
+    zslab_result why = ZSLAB_E_CLOSED;
+    zslab_epoch in = e;
+    void *p;
+    if (ask.size <= z->config.large_bytes_max && ask.alignment <= ZS__LARGE_ALIGNMENT_MAX) {
+        p = zs__large_alloc(heap, ask, e, &why);
+    } else {
+        const zs__place *place;
+        p = NULL;
+        do {
+            in = e ? e : zs__heap_epoch(heap);
+            place = zs__place_find(z, in);
+        } while (!place && !e && in != zs__heap_epoch(heap));
+        if (place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) { /* acquire: pairs with zs__epoch_apply */
+            if (!e && !heap->scope_count)
+                return zs__fallback_alloc(z, ask.size, ask.alignment);
+            why = ZSLAB_E_TOO_BIG;
+        }
+    }
+    if (p)
+        return p;
+    if (why != ZSLAB_E_TOO_BIG)
+        zs__count_refused(heap, z->class_count, why);
+    return zs__fail_null(why);
+}
+
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why);
 
 /* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
@@ -7050,8 +7935,10 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     if (!size)
         return zs__fail_null(ZSLAB_E_INVALID);
     cls = zs__class_of(z, size);
-    if (cls == z->class_count)
-        return zs__fallback_alloc(z, size, sizeof(void *) * 2);
+    if (cls == z->class_count) {
+        zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
+        return zs__heap_large(heap, ask, e);
+    }
     zs__sample(heap, size);
     if (z->shared) {
         void *p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
@@ -7635,7 +8522,7 @@ static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
     const zs__class *k = &z->classes[cls];
     zslab_visit v;
     zs__zero(&v, sizeof v);
-    v.usable_bytes = k->size;
+    v.usable_bytes = cls == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, chunk) : k->size;
     v.class_idx = cls;
     v.epoch = w->epoch ? w->epoch : zs__load_u64(&z->places[zs__stamp_place(stamp)].id);
     v.age_epochs = w->era - (v.epoch >> 16);
@@ -7738,7 +8625,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     if (z->rss_policy && !tell)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
-        zs__store_rel_u64(&round->word, stamp + ZS__ROUND_STEP); /* every object of the epoch is stale. [STAMP-1] */
+        zs__large_end(z, place, stamp + ZS__ROUND_STEP, action == ZS__RELEASE); /* every object is stale. [STAMP-1] */
     if (first && action != ZS__RESET)
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
     if (first)
@@ -7777,6 +8664,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     zs__place_poke(z, place, 0);
     zs__epochs_leave(z, &later);
     zs__pool_trim(z, 0); /* what the epoch's chunks left empty before: a close keeps no cache */
+    zs__large_trim(z, 0);
     zs__news_tell(z, &news);
     zs__news_tell(z, &later);
     return ZSLAB_OK;
@@ -8743,6 +9631,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
 /* What a walk over chunks adds up. Bytes are of object memory. */
 typedef struct zs__tally {
     uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
+    uint64_t large, large_bytes; /* of live, live_bytes */
 } zs__tally;
 
 static uint64_t zs__stats_range(zs__allocator *z) /* bytes of chunks ever bound, not of what regions set aside */
@@ -8889,10 +9778,12 @@ static int zs__stamp_counts(const zs__allocator *z, uint32_t chunk, uint64_t sta
            !(zs__load_u8(&z->cold[chunk].touched) & ZS__CHUNK_LOOSE);
 }
 
-static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
+static void zs__tally_add(zs__tally *to, const zs__tally *t, size_t object_bytes)
 {
     to->live += t->live;
-    to->live_bytes += t->live * k->size;
+    to->live_bytes += t->live * object_bytes;
+    to->large += t->large;
+    to->large_bytes += t->large_bytes;
     to->slots += t->slots;
     to->slabs += t->slabs;
     to->full += t->full;
@@ -8904,6 +9795,20 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, const zs__class *k)
     to->reclaimable += t->resident > t->live_pages ? t->resident - t->live_pages : 0;
 }
 
+/* A large object, a slab of one slot; of its pages none is known to be untouched. */
+static void zs__tally_large(const zs__allocator *z, uint32_t head, zs__tally *t)
+{
+    uint32_t count = zs__load_u32(&z->cold[head].all_next), i; /* relaxed: a snapshot */
+    if (!zs__large_live(zs__load_u8(zs__large_state(z, head))) || count > z->chunk_count - head)
+        return;
+    t->committed = 0;
+    for (i = head; i < head + count; i++)
+        t->committed += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[i].purged_bytes);
+    t->resident = t->live_pages = t->committed;
+    t->large_bytes = zs__large_bytes(z, head);
+    t->live = t->large = t->slots = t->slabs = t->full = 1;
+}
+
 /* What chunks are told apart by: nothing, their class, their ring place. */
 typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__tally_by;
 
@@ -8913,7 +9818,7 @@ static uint32_t zs__tally_key(zs__tally_by by, uint64_t stamp, uint32_t cls)
 }
 
 /* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
-   ZS__CLASS_MAX: any. */
+   ZS__CLASS_ANY: any. */
 static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32_t *keys, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
@@ -8926,14 +9831,18 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
         zs__tally t;
         while (key < count && keys[key] != zs__tally_key(by, stamp, of))
             key++;
-        if (!stamp || key == count || (cls != ZS__CLASS_MAX && cls != of) || !zs__stamp_counts(z, chunk, stamp))
+        if (!stamp || key == count || (cls != ZS__CLASS_ANY && cls != of) || !zs__stamp_counts(z, chunk, stamp))
             continue;
         zs__zero(&t, sizeof t);
-        t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
-        t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
-        zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
+        if (of == ZSLAB_CLASS_LARGE) {
+            zs__tally_large(z, chunk, &t);
+        } else {
+            t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
+            t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
+            zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
+        }
         if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u16(&c->cls) == of) /* [STATS-1] */
-            zs__tally_add(&out[key], &t, &z->classes[of]);
+            zs__tally_add(&out[key], &t, of == ZSLAB_CLASS_LARGE ? t.large_bytes : z->classes[of].size);
     }
 }
 
@@ -9004,7 +9913,10 @@ static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z)
     zs__zero(at, sizeof at);
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__class *k = &z->classes[zs__load_u16(&z->chunks[chunk].cls)];
-        if (zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind */
+        if (k == &z->classes[ZSLAB_CLASS_LARGE])
+            bytes += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes) + sizeof(zs__chunk) +
+                     sizeof(zs__chunk_cold);
+        else if (zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind */
             bytes += zs__chunk_resident(z, chunk, k) + zs__lines_of_chunk(z, chunk, k, at) + sizeof(zs__chunk) +
                      sizeof(zs__chunk_cold);
     }
@@ -9019,15 +9931,16 @@ static void zs__stats_counters(const zs__allocator *z, uint32_t cls, zs__counter
     uint64_t *to = (uint64_t *)(void *)sum;
     zs__zero(sum, sizeof *sum);
     for (; heap; heap = heap->next) {
-        const uint64_t *from = (const uint64_t *)(const void *)&heap->counters[cls];
+        const uint64_t *from =
+            (const uint64_t *)(const void *)&heap->counters[cls < z->class_count ? cls : z->class_count];
         for (i = 0; i < sizeof *sum / sizeof *to; i++)
             to[i] += zs__load_u64(from + i); /* relaxed: one writer each, or atomic adds; a recent value will do */
 #if ZSLAB_STATS > 1
         {
             zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
             for (; row; row = row->made) {
-                sum->allocs += zs__load_u64(&zs__bin_at(row, cls)->allocs);
-                sum->frees += zs__load_u64(&zs__bin_at(row, cls)->frees);
+                sum->allocs += cls < z->class_count ? zs__load_u64(&zs__bin_at(row, cls)->allocs) : 0;
+                sum->frees += cls < z->class_count ? zs__load_u64(&zs__bin_at(row, cls)->frees) : 0;
             }
         }
 #endif
@@ -9075,7 +9988,7 @@ static void zs__stats_class_fill(const zs__allocator *z, uint32_t cls, const zs_
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
     out->class_idx = cls;
-    out->object_bytes = z->classes[cls].size;
+    out->object_bytes = cls < z->class_count ? z->classes[cls].size : 0;
     zs__stats_perf(&n, &out->perf);
     out->slow_path_cache_miss = n.cache_miss;
     out->slow_path_epoch_closed = n.epoch_closed;
@@ -9122,7 +10035,7 @@ static void zs__stats_sum(const zs__allocator *z, zslab_global_stats *out) /* co
 {
     uint32_t cls, kind;
     zs__counters n;
-    for (cls = 0; cls < z->class_count; cls++) {
+    for (cls = 0; cls <= z->class_count; cls++) { /* the last one: ZSLAB_CLASS_LARGE */
         zs__stats_counters(z, cls, &n);
         out->slabs_allocated += n.new_slab;
         out->slabs_recycled += n.recycled;
@@ -9176,10 +10089,12 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->current_epoch = zs__load_u64(&z->current);
     out->newest_era = z->era;
     zs__epochs_drop(w);
-    zs__tally_walk(z, ZS__BY_ALLOCATOR, &all, 1, ZS__CLASS_MAX, &t);
+    zs__tally_walk(z, ZS__BY_ALLOCATOR, &all, 1, ZS__CLASS_ANY, &t);
     out->net_slabs = t.slabs - t.empty;
     out->live_objects = t.live;
     out->live_bytes = t.live_bytes;
+    out->large_objects = t.large;
+    out->large_bytes = t.large_bytes;
     out->remote_waiting = t.remote;
     out->retired_slots = zs__load_u64(&z->retired_slots);
     out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
@@ -9200,9 +10115,9 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
     const zs__allocator *z = zs__own_const(self);
     zs__tally t;
     uint32_t cls = (uint32_t)class_idx;
-    if (class_idx >= z->class_count || !out)
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
         return ZSLAB_E_INVALID;
-    zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZS__CLASS_MAX, &t);
+    zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZS__CLASS_ANY, &t);
     zs__stats_class_fill(z, cls, &t, out);
     return ZSLAB_OK;
 }
@@ -9211,7 +10126,7 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, 
 {
     const zs__allocator *z = zs__own_const(self);
     zs__counters n;
-    if (class_idx >= z->class_count || !out)
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
         return ZSLAB_E_INVALID;
     zs__stats_counters(z, (uint32_t)class_idx, &n);
     zs__stats_perf(&n, out);
@@ -9255,7 +10170,7 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     int known;
     zs__tally t;
-    if (class_idx >= z->class_count || !out)
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
         return ZSLAB_E_INVALID;
     if (!e || q >= z->epoch_count)
         return ZSLAB_E_CLOSED;
@@ -9267,7 +10182,7 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
     if (!known)
         return ZSLAB_E_CLOSED;
     out->class_idx = (uint32_t)class_idx;
-    out->object_bytes = z->classes[class_idx].size;
+    out->object_bytes = class_idx < z->class_count ? z->classes[class_idx].size : 0;
     zs__tally_walk(z, ZS__BY_PLACE, &q, 1, (uint32_t)class_idx, &t);
     zs__stats_epoch_fill(&t, out);
     return ZSLAB_OK;
@@ -9538,7 +10453,9 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(newest_era, 0, NULL),
     ZS__GLOBAL(sampled_requests, 1, "Requests whose size was remembered."),
     ZS__GLOBAL(sampled_request_bytes, 1, "Bytes these asked for."),
-    ZS__GLOBAL(sampled_slot_bytes, 1, "Bytes they got, each as large as its class.")};
+    ZS__GLOBAL(sampled_slot_bytes, 1, "Bytes they got, each as large as its class."),
+    ZS__GLOBAL(large_objects, 0, "Live objects larger than the largest class."),
+    ZS__GLOBAL(large_bytes, 0, "Bytes of these, in whole pages.")};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
@@ -9659,12 +10576,12 @@ static void zs__page_turn(zs__page *page, uint32_t first)
             zs__page_add(page, key);
     }
     page->last = page->count < ZS__TALLIES ? ~(uint32_t)0 : page->key[ZS__TALLIES - 1];
-    zs__tally_walk(z, page->by, page->key, page->count, ZS__CLASS_MAX, page->tally);
+    zs__tally_walk(z, page->by, page->key, page->count, ZS__CLASS_ANY, page->tally);
 }
 
 static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
 {
-    static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     uint32_t i;
     if (key < page->first || key > page->last)
         zs__page_turn(page, key);
@@ -9784,8 +10701,8 @@ static ZS__NOINLINE void zs__json_classes(zs__text *t, zs__page *page)
     uint32_t cls;
     const char *comma = "";
     zs__put(t, "\"classes\": [");
-    for (cls = 0; cls < page->z->class_count; cls++) {
-        if (!zs__class_seen(page, cls, &c))
+    for (cls = 0; cls <= page->z->class_count; cls++) {
+        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c))
             continue;
         zs__put(t, comma);
         zs__put(t, "\n  {");
@@ -9918,12 +10835,12 @@ static void zs__prom_classes(zs__text *t, zs__page *page, const zs__field *f, si
     zslab_class_stats c;
     uint32_t cls;
     zs__prom_head(t, "zslab_class_", f->name, f->counter, f->help);
-    for (cls = 0; cls < page->z->class_count; cls++) {
-        if (!zs__class_seen(page, cls, &c))
+    for (cls = 0; cls <= page->z->class_count; cls++) {
+        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c))
             continue;
         zs__prom_name(t, "zslab_class_", f->name, f->counter);
         zs__put(t, "{class=\"");
-        zs__put_u64(t, cls);
+        zs__put_u64(t, c.class_idx);
         zs__put(t, "\",bytes=\"");
         zs__put_u64(t, c.object_bytes);
         zs__put(t, "\"} ");
@@ -9998,8 +10915,36 @@ typedef struct zs__spot {
     uint8_t *state;
     uint32_t chunk, slot;
     uint64_t stamp;        /* of the chunk, when it was looked at */
+    size_t bytes;          /* of the object */
     uint8_t was;           /* the state seen */
 } zs__spot;
+
+static inline int zs__spot_large(const zs__allocator *z, const zs__spot *at)
+{
+    return at->k == &z->classes[ZSLAB_CLASS_LARGE];
+}
+
+/* The last head up to a chunk whose record is a span's, if its span reaches that chunk. [LARGE-5] */
+static zslab_result zs__large_locate(const zs__allocator *z, size_t offset, zs__spot *out)
+{
+    uint32_t head = zs__bits_back(z->span_head, out->chunk);
+    const zs__chunk *c = z->chunks + head - 1;
+    uint64_t stamp;
+    if (!head || head - 1 + zs__load_u32(&z->cold[head - 1].all_next) <= out->chunk)
+        return ZSLAB_E_STALE; /* what was here is gone, and nothing is */
+    stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__large_take */
+    if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
+        return ZSLAB_E_STALE;
+    out->bytes = zs__large_bytes(z, head - 1);
+    offset -= (size_t)(head - 1) * ZS__CHUNK_BYTES;
+    if (offset)
+        return offset < out->bytes ? ZSLAB_E_MISALIGNED : ZSLAB_E_FOREIGN;
+    out->slot = 0;
+    out->stamp = stamp;
+    out->state = (uint8_t *)zs__load_ptr(&c->states);
+    out->was = zs__load_acq_u8(out->state); /* acquire: as above */
+    return zs__large_live(out->was) ? ZSLAB_OK : ZSLAB_E_DOUBLE_FREE;
+}
 
 static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *out)
 {
@@ -10014,6 +10959,9 @@ static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *
     if (!recip)
         return ZSLAB_E_FOREIGN; /* the chunk was never used */
     out->k = zs__chunk_class(z, out->c);
+    out->bytes = out->k->size;
+    if (zs__spot_large(z, out))
+        return zs__large_locate(z, offset, out);
     if (in >= (size_t)out->k->slots * out->k->size)
         return ZSLAB_E_FOREIGN; /* the tail behind the last slot */
     t = in * recip;
@@ -10044,7 +10992,15 @@ static int zs__is_fallback(const zs__allocator *z, const void *p)
 static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
     zs__bin *bin = zs__chunk_bin(z, at->c);
-    zs__tell_gone(p, at->k->size);
+    uint8_t handle = ZS__HANDLE;
+    /* seq_cst: who frees by handle and who sweeps a dead place: one of them. Pairs with zs__large_sweep [LARGE-1] */
+    if (zs__spot_large(z, at) && at->was == ZS__HANDLE && !z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING))
+        return ZSLAB_E_STALE;
+    zs__tell_gone(p, at->bytes);
+    if (zs__spot_large(z, at)) {
+        zs__count_away(z, explicit_heap, z->class_count);
+        return zs__large_free(z, at->chunk);
+    }
     if (z->shared) {
         zs__store_rel_u8(at->state, ZS__FREE); /* in transit until the bit is set [SHARED-4] */
         if (!zs__shared_put(z, bin, (uint32_t)((size_t)(at->state - z->states) >> 6), (uint64_t)1 << (at->slot & 63)))
@@ -10103,8 +11059,8 @@ static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot
         return 0;
     zs__taken(z, p);
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
-        zs__zero(p, at->k->size);
-    *out = last ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
+        zs__zero(p, at->bytes);
+    *out = last && !zs__spot_large(z, at) ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
     return 1;
 }
 
@@ -10128,7 +11084,7 @@ static int zs__spot_claim(zs__allocator *z, zs__spot *at, void *p)
     if (!zs__cas_u8(at->state, &was, ZS__FREEING))
         return 0;
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
-        zs__zero(p, at->k->size);
+        zs__zero(p, at->bytes);
     return 1;
 }
 
@@ -10149,6 +11105,10 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
         return ZSLAB_OK;
     }
     r = zs__locate(z, p, &at);
+    if (r == ZSLAB_OK && !z->shared && zs__spot_large(z, &at)) { /* as above: before the claim */
+        zs__fork_check();
+        r = zs__locate(z, p, &at);
+    }
     if (r != ZSLAB_OK)
         return zs__misuse(z, r, p, 0);
     if (at.was == ZS__HANDLE)
@@ -10274,11 +11234,24 @@ static inline void zs__zero_small(void *p, size_t bytes)
     zs__zero(end - 16, 16);
 }
 
+static inline int zs__size_large(const zs__allocator *z, size_t size) /* larger than every class, and in an epoch */
+{
+    return size > z->classes[z->class_count - 1].size && size <= z->config.large_bytes_max;
+}
+
 ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
 {
     zs__allocator *z = zs__own(self);
     size_t bytes = zs__mul_clamp(count, size);
-    void *p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
+    void *p;
+    if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
+        zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0};
+        zslab_heap *heap = zs__heap_mine(z);
+        p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
+        zs__heap_done(heap);
+        return p;
+    }
+    p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
     if (ZS__LIKELY(p != NULL))
         zs__zero_small(p, bytes);
     return p;
@@ -10326,17 +11299,24 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     r = zs__locate(z, p, &at);
     if (r != ZSLAB_OK)
         return zs__fail_null(zs__misuse(z, r, p, 0));
-    if (zs__class_of(z, size) == (size_t)(at.k - z->classes))
+    if (zs__size_large(z, size) ? zs__spot_large(z, &at) && (zs__large_usable(z, size) == at.bytes ||
+                                                             zs__large_resize(z, at.chunk, size))
+                                : zs__class_of(z, size) == (size_t)(at.k - z->classes))
         return p;
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = zs__heap_mine(z);
-    q = heap ? zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
+    if (heap && zs__size_large(z, size)) {
+        zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0};
+        q = zs__given(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
+    } else {
+        q = heap ? zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
+    }
     zs__heap_done(heap);
     if (!q)
         return NULL;
     zs__tag_set(z, q, zs__tag_at(z, at.state));
-    zs__copy(q, p, at.k->size < size ? at.k->size : size);
+    zs__copy(q, p, at.bytes < size ? at.bytes : size);
     zs__free_by(z, NULL, p);
     return q;
 }
@@ -10345,12 +11325,18 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *self, size_t alignment, size_t size)
 {
     zs__allocator *z = zs__own(self);
     size_t cls;
+    zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0};
+    zslab_heap *heap;
+    void *p;
     if (!zs__is_pow2(alignment) || !size)
         return zs__fail_null(ZSLAB_E_INVALID);
     for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
         if (zs__class_alignment(z->classes[cls].size) >= alignment)
             return zs__given(z, zs__malloc_unseen(z, z->classes[cls].size), size);
-    return zs__given(z, zs__fallback_alloc(z, size, alignment), size);
+    heap = zs__heap_mine(z);
+    p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), size) : NULL;
+    zs__heap_done(heap);
+    return p;
 }
 
 ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
@@ -10364,7 +11350,8 @@ ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
     if (!p || zs__is_fallback(z, p))
         return zslab_free(z, p);
     r = zs__locate(z, p, &at);
-    if (r == ZSLAB_OK && (!size || zs__class_of(z, size) != (size_t)(at.k - z->classes)))
+    if (r == ZSLAB_OK && (!size || (zs__spot_large(z, &at) ? size > at.bytes || zs__large_usable(z, size) != at.bytes
+                                                           : zs__class_of(z, size) != (size_t)(at.k - z->classes))))
         r = ZSLAB_E_INVALID;
     return r == ZSLAB_OK ? zslab_free(z, p) : zs__misuse(z, r, p, 0);
 }
@@ -10428,7 +11415,7 @@ ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
         return 0;
     if (zs__is_fallback(z, p))
         return f->usable_size ? f->usable_size(f->user, p) : 0;
-    return zs__locate(z, p, &at) == ZSLAB_OK ? at.k->size : 0;
+    return zs__locate(z, p, &at) == ZSLAB_OK ? at.bytes : 0;
 }
 
 ZSLAB_API int zslab_owns(const zslab *self, const void *p)
@@ -10498,8 +11485,12 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         zs__sample(heap, size);
     if (!size)
         why = ZSLAB_E_INVALID;
-    else if (cls == z->class_count)
-        why = ZSLAB_E_TOO_BIG;
+    else if (zs__size_large(z, size)) {
+        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0};
+        if (e && (p = zs__large_alloc(heap, ask, e, &why)) == NULL)
+            zs__count_refused(heap, cls, why);
+    } else if (cls == z->class_count)
+        why = e && zs__place_open(z, e) ? ZSLAB_E_TOO_BIG : ZSLAB_E_CLOSED;
     else if (e && (p = zs__handle_slot(heap, cls, e, &why)) == NULL)
         zs__count_refused(heap, cls, why);
     if (p && (why = zs__handle_issue(z, p, &h)) != ZSLAB_OK) {
@@ -10529,7 +11520,8 @@ ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch 
 static zslab_result zs__handle_reason(const zs__allocator *z, zslab_handle h)
 {
     uint32_t cls = (uint32_t)(h >> 2) & 255;
-    if ((h & 3) != ZSLAB_HANDLE_VERSION || h >> 42 >= zs__load_u32(&z->id_count) || cls >= z->class_count ||
+    if ((h & 3) != ZSLAB_HANDLE_VERSION || h >> 42 >= zs__load_u32(&z->id_count) ||
+        (cls >= z->class_count && cls != ZSLAB_CLASS_LARGE) ||
         (uint32_t)(h >> 10 & 255) >= zs__id_slots(&z->classes[cls]))
         return ZSLAB_E_INVALID;
     return ZSLAB_E_STALE;
@@ -10565,6 +11557,7 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     at.state = zs__slot_state(z, p);
     at.slot = (uint32_t)(at.state - (uint8_t *)zs__load_ptr(&at.c->states));
     at.stamp = zs__load_u64(&at.c->stamp); /* that of the entry: the object holds the chunk */
+    at.bytes = zs__spot_large(z, &at) ? zs__large_bytes(z, at.chunk) : at.k->size;
     at.was = ZS__HANDLE;
     /* the slab part may have risen since: then the word that fits the handle is one that was */
     if (!zs__handle_drop(z, NULL, &at, p, e, (uint32_t)(h >> 10) - (zs__id_part(e) << 8), &r))
@@ -10614,7 +11607,7 @@ ZSLAB_API zslab_handle_fields zslab_handle_unpack(zslab_handle h)
 ZSLAB_API size_t zslab_size_class_of(const zslab *self, size_t size)
 {
     const zs__allocator *z = zs__own_const(self);
-    return size ? zs__class_of(z, size) : z->class_count;
+    return !size ? z->class_count : zs__size_large(z, size) ? ZSLAB_CLASS_LARGE : zs__class_of(z, size);
 }
 
 ZSLAB_API size_t zslab_size_class_bytes(const zslab *self, size_t index)
@@ -10702,10 +11695,12 @@ ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
     zslab_result r;
     if (!size)
         return ZSLAB_E_INVALID;
-    if (cls == z->class_count)
+    if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
     heap = zs__heap_mine(z);
-    r = heap ? zs__heap_reserve(heap, cls, count) : zslab_last_error();
+    r = !heap                      ? zslab_last_error()
+        : cls == z->class_count ? zs__large_reserve(heap, size, count)
+                                : zs__heap_reserve(heap, cls, count);
     zs__heap_done(heap);
     return r;
 }
@@ -10761,7 +11756,8 @@ ZSLAB_API size_t zslab_trim(zslab *self)
         for (row = heap->idle; row; row = row->next)
             zs__row_strip(z, row, 0);
         zs__epochs_drop(z);
-        return zs__pool_trim(z, z->config.cache_bytes);
+        bytes = zs__large_trim(z, z->config.cache_bytes);
+        return bytes + zs__pool_trim(z, z->config.cache_bytes);
     }
     zs__epochs_take(z); /* a claim may have kept a drained epoch from ending when its last object went */
     zs__places_poke(z);
@@ -10784,6 +11780,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     }
     zs__epochs_drop(z);
     bytes += zs__dead_trim(z);
+    bytes += zs__large_trim(z, z->config.cache_bytes);
     return bytes + zs__pool_trim(z, z->config.cache_bytes);
 }
 
@@ -10911,6 +11908,8 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
 {
     zslab_epoch e = zs__load_acq_u64(&heap->z->current); /* acquire: pairs with zslab_epoch_advance */
+    if (ZS__UNLIKELY(size > heap->z->classes[heap->z->class_count - 1].size))
+        return zs__given(heap->z, zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE), size);
     return zs__given(heap->z, zs__malloc_in(heap, size, e), size);
 }
 
@@ -11011,9 +12010,10 @@ typedef struct zs__shape {
 static zs__shape zs__shape_of(const zslab_config *config)
 {
     zs__shape s;
-    uint32_t cls, count = zs__class_count(config), last = 0;
+    uint32_t cls, count = zs__class_count(config), last = config->memory ? 0 : 1;
     s.config = config;
-    s.lines = s.slabs = 0;
+    s.lines = last; /* ZSLAB_CLASS_LARGE has one */
+    s.slabs = 1;
     s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
     s.magazine_offset = zs__round_up(s.cold_offset + count * sizeof(zs__bin_cold), 64);
     s.row_bytes = s.magazine_offset;
@@ -11036,7 +12036,8 @@ static zs__shape zs__shape_of(const zslab_config *config)
 
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
 typedef struct zs__plan {
-    size_t rounds, places, heap_of, chunks, cold, words, hints, states, tags, ids, generations, meta; /* offsets */
+    /* offsets */
+    size_t rounds, places, heap_of, chunks, spans, cold, words, hints, states, tags, ids, generations, meta;
     size_t bytes;
     uint32_t chunk_count, heap_of_count, id_limit;
 } zs__plan;
@@ -11054,6 +12055,11 @@ static uint32_t zs__id_limit(const zs__shape *s, uint32_t chunk_count)
     return (uint32_t)room;
 }
 
+static size_t zs__map_bytes(uint32_t chunk_count) /* a bit for each chunk */
+{
+    return (size_t)(chunk_count / 64 + 1) * sizeof(uint64_t);
+}
+
 static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t align, size_t meta_bytes)
 {
     zs__plan p;
@@ -11064,7 +12070,8 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     p.places = at += s->config->epoch_count * sizeof(zs__round);
     p.heap_of = at += s->config->epoch_count * sizeof(zs__place);
     p.chunks = at = zs__round_up(at + p.heap_of_count * sizeof(zslab_heap *), align);
-    p.cold = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), align);
+    p.spans = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), 64);
+    p.cold = at = zs__round_up(at + 4 * zs__map_bytes(chunk_count), align);
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
     p.hints = at = zs__round_up(at + slabs * sizeof(uint64_t), align);
     p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
@@ -11092,6 +12099,10 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     z->heap_of = (zslab_heap **)(void *)(meta + p->heap_of);
     z->heap_of_count = p->heap_of_count;
     z->chunks = (zs__chunk *)(void *)(meta + p->chunks);
+    z->span_free = (uint64_t *)(void *)(meta + p->spans);
+    z->span_kind = z->span_free + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
+    z->span_short = z->span_kind + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
+    z->span_head = z->span_short + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
     z->cold = (zs__chunk_cold *)(void *)(meta + p->cold);
     z->words = (uint64_t *)(void *)(meta + p->words);
     z->hints = (zs__hint *)(void *)(meta + p->hints);
@@ -11107,6 +12118,11 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     z->meta_end = meta + p->bytes;
     z->chunk_count = z->chunk_limit = p->chunk_count;
     z->range_bytes = (size_t)p->chunk_count * ZS__CHUNK_BYTES;
+    if (!z->config.large_bytes_max || (z->config.large_bytes_max > z->range_bytes &&
+                                       z->config.large_bytes_max != ZSLAB_LARGE_NONE))
+        z->config.large_bytes_max = z->config.large_bytes_max ? z->range_bytes : z->range_bytes / 2;
+    if (z->config.large_bytes_max == ZSLAB_LARGE_NONE)
+        z->config.large_bytes_max = 0;
     for (i = 0; i < z->region_count; i++) {
         z->regions[i].first = first;
         first += z->regions[i].lines * p->chunk_count;
@@ -11638,6 +12654,37 @@ static void zs__fork_strays(zs__allocator *z)
     z->pool_count += taken;
 }
 
+/* Large objects that live keep their spans and join their places' lists; every other chunk of a span is a stray. What
+   was being made has no live state yet, what was being freed none any more. [LARGE-1] */
+static void zs__fork_large(zs__allocator *z)
+{
+    uint32_t chunk, known = zs__chunks_known(z), q;
+    zs__zero(z->span_free, zs__map_bytes(z->chunk_count));
+    zs__zero(z->span_list, sizeof z->span_list);
+    zs__zero(z->span_filled, sizeof z->span_filled);
+    z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
+    for (q = 0; q < z->epoch_count; q++)
+        z->places[q].large = 0;
+    for (chunk = 0; chunk < known; chunk++) {
+        uint64_t stamp = z->chunks[chunk].stamp;
+        zs__place *place = &z->places[zs__stamp_place(stamp)];
+        uint32_t count = z->cold[chunk].all_next;
+        if (!zs__bit(z->span_kind, chunk))
+            continue;
+        if (!zs__bit(z->span_head, chunk) || !zs__large_live(*zs__large_state(z, chunk)) ||
+            stamp != zs__round_at(z, stamp)->word || place->state == ZSLAB_EPOCH_CLOSED) {
+            zs__span_leave(z, chunk);
+            continue;
+        }
+        zs__handles_settle(z, chunk, zs__chunk_slab(z, &z->chunks[chunk]));
+        z->cold[chunk].flags &= ~ZS__CHUNK_TAKEN;
+        zs__large_list(z, &place->large, chunk);
+        for (q = 0; q < count; q++)
+            z->cold[chunk + q].mark = 1;
+        chunk += count - 1;
+    }
+}
+
 static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
@@ -11677,6 +12724,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
         if (z->rss_policy && !z->shared)
             zs__epoch_each(z, place->id, zs__fork_drains, place);
     }
+    zs__fork_large(z);
     zs__fork_strays(z);
 }
 
@@ -11776,6 +12824,59 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
     return ZSLAB_OK;
 }
 
+/* A large object to the visitor; what its head says, checked. */
+static zslab_result zs__check_large(const zs__allocator *z, uint32_t head, zslab_visit_fn *visit, void *user, int *stop)
+{
+    const zs__chunk *c = &z->chunks[head];
+    uint32_t count = z->cold[head].all_next, end = head + count, slab = zs__chunk_slab(z, c);
+    uint8_t s = zs__load_u8(zs__large_state(z, head));
+    zslab_visit v;
+    if (!zs__large_live(s) || !zs__bit(z->span_head, head)) /* freed; [LARGE-5] */
+        return zs__large_live(s) || !zs__handles_right(z, head, slab) ? ZSLAB_E_CORRUPT : ZSLAB_OK;
+    if (!count || count > z->chunk_count - head || zs__large_bytes(z, head) > (size_t)count * ZS__CHUNK_BYTES ||
+        zs__bits_find(z->span_kind, head, end, 0) != end || zs__bits_find(z->span_free, head, end, 1) != end ||
+        zs__bits_find(z->span_head, head + 1, end, 1) != end || !zs__handles_right(z, head, slab))
+        return ZSLAB_E_CORRUPT; /* [SPAN-1] [LARGE-1] */
+    zs__zero(&v, sizeof v);
+    v.usable_bytes = zs__large_bytes(z, head);
+    v.class_idx = ZSLAB_CLASS_LARGE;
+    v.epoch = zs__epoch_of_chunk(z, c);
+    v.age_epochs = z->era - (v.epoch >> 16);
+    if (visit)
+        *stop = zs__visit_slab(z, head, &z->classes[ZSLAB_CLASS_LARGE], 0, &v, visit, user);
+    return ZSLAB_OK;
+}
+
+/* Free spans are as their records say; places' lists have what lives there. [SPAN-1] [SPAN-2] [LARGE-2] */
+static zslab_result zs__check_spans(zs__allocator *z)
+{
+    uint32_t bin, at, q, chunks = 0, bits = 0, left;
+    size_t idle = 0, objects;
+    zs__arena_take(z);
+    zs__large_home(z, 0);
+    for (bin = 0; bin < ZS__SPAN_BINS; bin++)
+        for (at = z->span_list[bin]; at && chunks <= z->chunk_count; at = z->cold[at - 1].next) {
+            uint32_t first = at - 1, count = z->cold[first].all_next, end = first + count;
+            chunks += count;
+            idle += zs__span_counted(z, first, count);
+            if (zs__span_bin(count) != bin || end > z->fresh_chunk || z->cold[end - 1].all_prev != at ||
+                zs__bits_find(z->span_free, first, end, 0) != end || (first && zs__bit(z->span_free, first - 1)) ||
+                (end < z->chunk_count && zs__bit(z->span_free, end)))
+                chunks = ~(uint32_t)0 / 2;
+        }
+    for (at = 0; at < z->chunk_count / 64 + 1; at++)
+        bits += zs__popcount(z->span_free[at]);
+    left = chunks != bits || idle != z->span_idle;
+    for (q = 0; q < z->epoch_count && !left; q++)
+        for (objects = 0, at = z->places[q].large; at && (!objects || at != z->places[q].large); objects++) {
+            left |= z->chunks[at - 1].stamp != zs__round_of(z, q)->word || !zs__bit(z->span_head, at - 1) ||
+                    z->cold[z->cold[at - 1].next - 1].prev != at || objects > z->chunk_count;
+            at = left ? 0 : z->cold[at - 1].next;
+        }
+    zs__arena_drop(z);
+    return left ? ZSLAB_E_CORRUPT : ZSLAB_OK;
+}
+
 ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
 {
     zs__allocator *z = zs__own(self);
@@ -11801,11 +12902,13 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
         zslab_result r;
         if (!c->recip || !c->stamp || c->stamp != zs__load_u64(&zs__round_at(z, c->stamp)->word))
             continue;
-        r = zs__check_chunk(z, chunk, visit, user, &stop);
+        r = c->cls == ZSLAB_CLASS_LARGE ? zs__check_large(z, chunk, visit, user, &stop)
+                                        : zs__check_chunk(z, chunk, visit, user, &stop);
         if (r != ZSLAB_OK)
             return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
     }
-    return ZSLAB_OK;
+    return zs__check_spans((zs__allocator *)(uintptr_t)z) == ZSLAB_OK ? ZSLAB_OK
+                                                                      : zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0);
 }
 
 #endif /* ZSLAB_IMPLEMENTATION */

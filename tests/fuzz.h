@@ -47,6 +47,6 @@ static inline __attribute__((unused)) size_t tape_size(void) /* of an object: mo
 {
     unsigned how = tape_byte();
     return how < 128 ? how + 1u : how < 224 ? (how - 127u) * 17 : how < 250 ? (size_t)tape_number(2) % 8192 + 1
-                                                                            : (size_t)tape_number(2);
+           : (size_t)tape_number(2) * (how < 253 ? 1 : 3);
 }
 #endif

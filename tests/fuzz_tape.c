@@ -7,6 +7,7 @@
 #include <malloc.h>
 
 enum { OBJECTS = 160, EPOCHS = 10, DOMAINS = 4, DEPTH = 6, HEAPS = 2, DEAD = 32, SLOTS = 12, NONE = -1, FALLBACK = -2 };
+#define LARGE_MOST ((size_t)120000)
 
 typedef struct object {
     void *p;               /* NULL: a free entry */
@@ -125,7 +126,7 @@ static void made(void *p, size_t size, int e, zslab_handle h)
         zslab_result why = zslab_last_error();
         if (!size)
             MUST(why == ZSLAB_E_INVALID);
-        else if (size > 8192 && why == ZSLAB_E_TOO_BIG)
+        else if (size > LARGE_MOST && why == ZSLAB_E_TOO_BIG)
             ;
         else if (g.epochs[e].state != ZSLAB_EPOCH_ACTIVE)
             MUST(why == ZSLAB_E_CLOSED);
@@ -267,6 +268,10 @@ static void op_realloc(void)
     was = *o;
     keep = size < was.bytes ? size : was.bytes;
     p = zslab_realloc(g.z, was.p, size);
+    if (p == was.p) { /* a large object may have changed where it is */
+        o->bytes = zslab_usable_size(g.z, p);
+        test_fill(p, o->bytes, mark(o));
+    }
     if (!p || p == was.p)
         return;
     MUST(!was.handle);
@@ -506,6 +511,7 @@ static void open_all(void)
         c.fallback.usable_size = fallback_usable;
     }
     c.reserve_bytes = (size_t)1 << 28;
+    c.large_bytes_max = LARGE_MOST;
     switch (how >> 5) {
     case 1:
         c.memory = buffer, c.memory_bytes = sizeof buffer, c.reserve_bytes = 0;

@@ -59,7 +59,7 @@ static void default_table_is_as_documented(void)
     CHECK(n == 33);
     for (i = 0; i < n && bytes[i] <= ZS__CHUNK_BYTES; i++)
         CHECK(zslab_size_class_bytes(z, i) == bytes[i]);
-    CHECK(zslab_size_class_bytes(z, i) == 0 && zslab_size_class_of(z, bytes[i - 1] + 1) == i);
+    CHECK(zslab_size_class_bytes(z, i) == 0 && zslab_size_class_of(z, bytes[i - 1] + 1) == ZSLAB_CLASS_LARGE);
     test_destroy(z);
 }
 
@@ -80,7 +80,7 @@ static void smallest_class_serves(const uint32_t *table, size_t count)
             break;
     }
     CHECK(size == (size_t)table[count - 1] + 1);
-    CHECK(zslab_size_class_of(z, size) == count && zslab_size_class_of(z, SIZE_MAX) == count);
+    CHECK(zslab_size_class_of(z, size) == ZSLAB_CLASS_LARGE && zslab_size_class_of(z, SIZE_MAX) == count);
     test_destroy(z);
 }
 

@@ -313,6 +313,7 @@ static void fallback(void)
     c.fallback.owns = NULL, c.fallback.usable_size = fallback_usable, refused(c);
     c.fallback.alloc = fallback_alloc, c.fallback.free = fallback_free, c.fallback.owns = fallback_owns;
     c.fallback.user = fallback_calls;
+    c.large_bytes_max = ZSLAB_LARGE_NONE;
     z = test_create(&c);
     CHECK(zslab_malloc(z, 100000) == fallback_object && fallback_calls[0] == 1);
     CHECK(zslab_calloc(z, 2, 50000) == fallback_object && fallback_calls[0] == 2);

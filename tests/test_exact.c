@@ -243,7 +243,7 @@ static void bad_requests(scene *s)
     volatile size_t most = SIZE_MAX;
     uint64_t calls = told.calls;
     CHECK_FAILS(zslab_malloc(s->z, 0), ZSLAB_E_INVALID);
-    CHECK_FAILS(zslab_malloc(s->z, zslab_size_class_bytes(s->z, s->z->class_count - 1) + 1), ZSLAB_E_TOO_BIG);
+    CHECK_FAILS(zslab_malloc(s->z, s->z->range_bytes / 2 + 1), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_malloc(s->z, most), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_realloc(s->z, s->p, most), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_calloc(s->z, most / s->bytes + 2, s->bytes), ZSLAB_E_TOO_BIG);

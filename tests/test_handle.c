@@ -76,6 +76,7 @@ static zslab_result reason(const zslab *z, zslab_handle h, uint32_t ids)
 {
     zslab_handle_fields f = zslab_handle_unpack(h);
     size_t bytes = zslab_size_class_bytes(z, f.size_class), slots = bytes ? ZS__CHUNK_BYTES / bytes : 0;
+    if (f.size_class == ZSLAB_CLASS_LARGE) bytes = slots = 1;
     if (f.version != 1 || !bytes || f.slot >= (slots < 64 ? slots : 64) || f.slab_id >= ids) return ZSLAB_E_INVALID;
     return ZSLAB_E_STALE;
 }
@@ -194,7 +195,7 @@ static void refusals(uint32_t flags)
     CHECK_IS(zslab_handle_free(z, 1), ZSLAB_E_INVALID);
     CHECK_FAILS(zslab_handle_alloc(z, 0, e, &p), ZSLAB_E_INVALID);
     CHECK(p == NULL);
-    CHECK_FAILS(zslab_handle_alloc(z, 8193, e, NULL), ZSLAB_E_TOO_BIG);
+    CHECK_FAILS(zslab_handle_alloc(z, z->range_bytes / 2 + 1, e, NULL), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_handle_alloc(z, SIZE_MAX, e, NULL), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_handle_alloc(z, 8, ZSLAB_EPOCH_NONE, NULL), ZSLAB_E_CLOSED);
     CHECK_FAILS(zslab_handle_alloc(z, 8, e + 0x10000, NULL), ZSLAB_E_CLOSED);

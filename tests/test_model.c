@@ -24,6 +24,7 @@
 #define SLOTS 24        /* of the pool */
 #define QUEUE 8
 #define BIG 32          /* objects of the fallback at once */
+#define LARGE_MOST (3 * ZS__CHUNK_BYTES + 80000) /* large_bytes_max */
 
 typedef struct object {
     unsigned char *p;
@@ -223,10 +224,15 @@ static void forget_epoch(int e) /* all its objects went at once */
     CHECK(model.epochs[e].live == 0);
 }
 
-static size_t class_bytes(size_t size)
+static size_t class_bytes(size_t size) /* what an object of this size may use; 0: only the fallback has such */
 {
-    return zslab_size_class_bytes(model.z, zslab_size_class_of(model.z, size));
+    size_t page = model.z->page_bytes, chunks = (size + ZS__CHUNK_BYTES - 1) / ZS__CHUNK_BYTES * ZS__CHUNK_BYTES;
+    if (zslab_size_class_of(model.z, size) != ZSLAB_CLASS_LARGE)
+        return zslab_size_class_bytes(model.z, zslab_size_class_of(model.z, size));
+    return (size + page - 1) / page * page < chunks ? (size + page - 1) / page * page : chunks;
 }
+
+static int is_large(size_t bytes) { return bytes > model.z->classes[model.z->class_count - 1].size; }
 
 static void check_bytes(const object *o)
 {
@@ -269,12 +275,8 @@ static void adopt(void *p, size_t size, size_t bytes, int e, zslab_handle h)
 static void given(void *p, size_t size, int e)
 {
     size_t bytes = class_bytes(size);
-    if (!bytes) { /* larger than the largest class: the fallback's, whatever the epoch */
-        e = OUTSIDE;
-        bytes = size;
-    }
-    if (!p && (!is_open(e) || big_place(NULL) == NULL)) {
-        CHECK(zslab_last_error() == (is_open(e) ? ZSLAB_E_NOMEM : ZSLAB_E_CLOSED) || may_refuse(zslab_last_error()));
+    if (!p && !is_open(e)) {
+        CHECK(zslab_last_error() == ZSLAB_E_CLOSED || may_refuse(zslab_last_error()));
     } else if (!p) {
         model.refused++;
         CHECK(may_refuse(zslab_last_error()));
@@ -292,10 +294,25 @@ static size_t some_size(void)
     return size > most ? most : size;
 }
 
-static size_t any_size(void) /* now and then one for the fallback */
+static size_t any_size(void) /* now and then one larger than every class */
 {
     size_t size = some_size();
-    return draw(64) ? size : model.z->classes[model.z->class_count - 1].size + size;
+    return draw(64) ? size : model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(LARGE_MOST - 70000);
+}
+
+/* Larger than large_bytes_max: from the fallback, outside of domains, unless the epoch is closed. */
+static void beyond(void)
+{
+    size_t size = LARGE_MOST + some_size();
+    void *p = zslab_malloc(model.z, size);
+    const int inside = test_owned(model.mode) && model.depth[model.thread] != 0;
+    if (p) {
+        if (CHECK(is_open(here()) && !inside))
+            adopt(p, size, size, OUTSIDE, 0);
+    } else {
+        CHECK(zslab_last_error() == (!is_open(here()) ? ZSLAB_E_CLOSED : inside ? ZSLAB_E_TOO_BIG : ZSLAB_E_NOMEM) ||
+              may_refuse(zslab_last_error()));
+    }
 }
 
 static object *some_object(void)
@@ -310,6 +327,10 @@ static void op_malloc(void)
     size_t size = any_size();
     if (model.count == OBJECTS)
         return;
+    if (draw(64) == 0) {
+        beyond();
+        return;
+    }
     switch (draw(4)) {
     case 0: given(zslab_calloc(model.z, 1, size), size, here()); break;
     case 1: given(zslab_heap_malloc(some_heap(), size), size, 0); break;
@@ -320,7 +341,7 @@ static void op_malloc(void)
 static void op_malloc_epoch(void)
 {
     int e = (int)draw(EPOCHS);
-    size_t size = some_size();
+    size_t size = any_size();
     zslab_epoch id = model.epochs[e].id;
     if (model.count == OBJECTS)
         return;
@@ -409,7 +430,7 @@ static void op_free_batch(void) /* some good ones, a NULL, one of them twice */
 
 static void op_realloc(void)
 {
-    static unsigned char saved[65536];
+    static unsigned char saved[LARGE_MOST + 70000];
     object *o = some_object(), was;
     size_t size = any_size(), both;
     unsigned char *q;
@@ -421,9 +442,12 @@ static void op_realloc(void)
     memcpy(saved, o->p, o->asked);
     both = size < was.asked ? size : was.asked;
     q = (unsigned char *)zslab_realloc(model.z, was.p, size);
-    if (was.epoch != OUTSIDE && class_bytes(size) == was.bytes) { /* in place */
+    if (was.epoch != OUTSIDE && (class_bytes(size) == was.bytes ||
+                                 (q == was.p && is_large(class_bytes(size)) && is_large(was.bytes)))) { /* in place */
         if (CHECK(q == was.p)) {
+            CHECK(memcmp(q, saved, both) == 0);
             o->asked = size;
+            o->bytes = class_bytes(size);
             test_fill(q, size, o->serial);
         }
         return;
@@ -486,7 +510,7 @@ static void op_misuse(void)
 static void op_handle_alloc(void)
 {
     int e = (int)draw(EPOCHS);
-    size_t size = some_size();
+    size_t size = any_size();
     void *p = &e;
     zslab_handle h;
     if (model.count == OBJECTS)
@@ -852,14 +876,17 @@ static void op_stats(void)
     zslab_global_stats g;
     zslab_class_stats c;
     zslab_epoch_stats s;
-    size_t cls = (size_t)draw(model.z->class_count), bytes = zslab_size_class_bytes(model.z, cls), i;
+    size_t cls = (size_t)draw(model.z->class_count + 1), bytes, i;
     uint64_t live_bytes = 0, of_class = 0, of_both = 0, active = 0, closing = 0, domains = 0;
     int e = (int)draw(EPOCHS);
+    cls = cls == model.z->class_count ? ZSLAB_CLASS_LARGE : cls;
+    bytes = zslab_size_class_bytes(model.z, cls);
     for (i = 0; i < model.count; i++) {
         const object *o = &model.live[i];
+        int of = bytes ? o->bytes == bytes : is_large(o->bytes);
         live_bytes += o->epoch == OUTSIDE ? 0 : o->bytes;
-        of_class += o->epoch != OUTSIDE && o->bytes == bytes;
-        of_both += o->epoch == e && o->bytes == bytes;
+        of_class += o->epoch != OUTSIDE && of;
+        of_both += o->epoch == e && of;
     }
     for (i = 0; i < EPOCHS; i++) {
         active += model.epochs[i].id && model.epochs[i].state == ZSLAB_EPOCH_ACTIVE;
@@ -1000,6 +1027,7 @@ static void begin(const player *by)
     c.cache_bytes = by->variant == FAULTS ? ZSLAB_CACHE_NONE : 0;
     c.fallback.alloc = big_alloc, c.fallback.free = big_free;
     c.fallback.usable_size = big_size, c.fallback.owns = big_owns;
+    c.large_bytes_max = LARGE_MOST;
     if (by->variant == FAULTS && !by->mode->in_buffer) {
         c.reserve_bytes = 4000 * ZS__CHUNK_BYTES;
         c.os.reserve = sys_reserve, c.os.commit = sys_commit;

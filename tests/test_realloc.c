@@ -50,7 +50,7 @@ static void refused_leaves_it_alone(zslab *z)
     test_fill(p, 128, 1);
     CHECK_FAILS(zslab_realloc(z, p, 0), ZSLAB_E_INVALID);
     CHECK_FAILS(zslab_realloc(z, p, SIZE_MAX), ZSLAB_E_TOO_BIG);
-    CHECK_FAILS(zslab_realloc(z, p, zslab_size_class_bytes(z, z->class_count - 1) + 1), ZSLAB_E_TOO_BIG);
+    CHECK_FAILS(zslab_realloc(z, p, z->range_bytes / 2 + 1), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_realloc(z, p + 8, 300), ZSLAB_E_MISALIGNED);
     CHECK_FAILS(zslab_realloc(z, &here, 300), ZSLAB_E_FOREIGN);
     CHECK_IS(zslab_free(z, q), ZSLAB_OK);
@@ -145,11 +145,15 @@ static void through_the_fallback(const test_mode *m, int knows_sizes)
     c.fallback.alloc = fallback_alloc;
     c.fallback.free = fallback_free;
     c.fallback.usable_size = knows_sizes ? fallback_usable : NULL;
+    c.large_bytes_max = ZSLAB_LARGE_NONE;
     z = test_open(m, &c);
     MUST((p = (unsigned char *)zslab_malloc(z, 1000)) != NULL);
     for (i = 0; i < 1000; i++)
         p[i] = (unsigned char)i;
-    MUST((q = (unsigned char *)zslab_realloc(z, p, 100000)) != NULL);
+    CHECK_FAILS(zslab_realloc(z, p, 100000), ZSLAB_E_TOO_BIG); /* it stays in its epoch */
+    MUST((q = (unsigned char *)zslab_malloc(z, 100000)) != NULL);
+    memcpy(q, p, 1000);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     CHECK(fallback_live == 1 && zslab_usable_size(z, p) == 0);
     for (i = 0; i < 1000 && q[i] == (unsigned char)i; i++)
         ;
