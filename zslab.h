@@ -2597,6 +2597,7 @@ struct zslab {
     uint32_t span_hands;   /* atomic: spans on their way back from a purge */
     uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
     uint32_t large_freed;  /* atomic: 1 + head: shared mode, objects freed and not yet given back; push-only */
+    uint32_t pool_out;     /* atomic: a trim has the pool's chunks while it purges them */
     struct zslab_domain *domains_spare;
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
     uint32_t id_limit, retired_ids;
@@ -2625,7 +2626,7 @@ struct zslab {
     zslab_heap **heap_of;  /* by thread number below heap_of_count; atomic entries */
     uint32_t heap_of_count;
     zslab_heap *shared_heap; /* shared mode: the heap of everybody */
-    struct zslab_domain *shared_domain;
+    uintptr_t shared_domain; /* atomic: zslab_domain *, the one entered last; epoch lock */
     struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
     zs__row drain_row;     /* row of every chunk that drains: nobody's, without bins */
     zs__u64 misuse[ZSLAB_E_CORRUPT + 1];  /* atomic, by kind */
@@ -4998,7 +4999,7 @@ static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, z
     uint32_t chunk;
     zs__arena_take(z);
     chunk = fresh ? 0 : z->pool;
-    *why = ZSLAB_E_NOMEM;
+    *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
     while (!chunk && !fresh && (chunk = zs__span_lend(z)) == 0 && (z->large_dead || zs__load_u32(&z->large_freed)))
         zs__large_sweep(z, ZS__FOLD_MAX, 0);
     if (chunk && !z->pool) { /* to the pool, as one of it */
@@ -5014,7 +5015,7 @@ static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, z
             z->pool_count--;
         }
     } else if (z->config.limit_bytes && zs__load_ptr(&z->committed_bytes) + ZS__CHUNK_BYTES > z->config.limit_bytes) {
-        *why = ZSLAB_E_LIMIT;
+        *why = *why == ZSLAB_E_BUSY ? *why : ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
         if (zs__chunk_metadata(z, chunk - 1, k)) { /* it is used next time */
             zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
@@ -5057,14 +5058,16 @@ static zslab_result zs__take_stale(zs__allocator *z, zs__bin *bin)
 }
 
 /* Chunks of the row's dead rounds first, then the pool, then the range. One that cannot be bound at the moment is
-   passed over. */
+   passed over; ZSLAB_E_BUSY: there is no other. */
 static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
 {
     zslab_heap *heap = zs__bin_heap(bin);
     zslab_result why = ZSLAB_E_NOMEM;
     uint32_t chunk, tries, held = 0, tail = 0, count = 0;
-    if (zs__cold_of(z, bin)->stale && zs__take_stale(z, bin) == ZSLAB_OK)
+    int busy;
+    if (zs__cold_of(z, bin)->stale && (why = zs__take_stale(z, bin)) == ZSLAB_OK)
         return ZSLAB_OK;
+    busy = why == ZSLAB_E_BUSY;
     for (tries = 0; tries < 4; tries++) {
         chunk = zs__chunk_get(z, &z->classes[bin->cls], tries == 3, &why);
         if (!chunk)
@@ -5075,6 +5078,7 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
             zs__count_any(z, &heap->counters[bin->cls].cache_miss, 1);
             break;
         }
+        busy |= why == ZSLAB_E_BUSY;
         z->cold[chunk - 1].all_next = held;
         held = chunk;
         if (!count++)
@@ -5084,7 +5088,26 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
     }
     if (held)
         zs__pool_give(z, held, tail, count);
-    return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
+    return busy && why != ZSLAB_OK ? ZSLAB_E_BUSY : why;
+}
+
+/* What zs__take_chunk could not have may be had soon: a trim purges the pool, or somebody claims the place where a
+   chunk served. Waits for one of these. 0: for a thousand turns on end it was nobody's. *turn begins as 0. No lock. */
+static int zs__chunks_wait(zs__allocator *z, int *turn)
+{
+    uint32_t *word = &z->pool_out, value = zs__load_u32(word), q;
+    for (q = 0; !value && q < z->epoch_count; q++) {
+        word = &z->places[q].purging;
+        value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
+    }
+    if (!value) {
+        zs__pause();
+        *turn = *turn > 0 ? -1 : *turn - 1;
+        return *turn > -1000;
+    }
+    *turn = *turn < 0 ? 1 : *turn + 1;
+    zs__wait_claim(word, value, *turn);
+    return 1;
 }
 
 #if !ZSLAB_NO_TLS
@@ -6596,6 +6619,7 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     if (list) {
         z->pool = 0;
         z->pool_count = 0;
+        zs__store_u32(&z->pool_out, 1); /* relaxed: under the lock. An allocation that needs them waits */
     }
     zs__arena_drop(z);
     for (chunk = s.lowest; s.count && chunk <= s.highest; chunk++)
@@ -6617,8 +6641,10 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     zs__sweep_flush(z, &s);
     for (tail = list; list && (count++, z->cold[tail - 1].all_next); tail = z->cold[tail - 1].all_next)
         ;
-    if (list)
+    if (list) {
         zs__pool_give(z, list, tail, count);
+        zs__store_rel_u32(&z->pool_out, 0); /* release: the pool. Pairs with the lock of who tries again */
+    }
     zs__closing_drop(z);
     return s.bytes;
 }
@@ -7788,6 +7814,7 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
     zs__allocator *z = heap->z;
     zslab_result why;
+    int turn = 0;
     zs__count_dry(heap, bin->cls, bin->current);
     /* at every turn, or what others gave back would pile up behind partial slabs */
     if (zs__heap_fold(heap, ZS__FOLD_MAX))
@@ -7807,11 +7834,13 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
             ;
         if (zs__take_partial(z, bin))
             return ZSLAB_OK;
-        why = zs__take_chunk(z, bin);
+        do
+            why = zs__take_chunk(z, bin);
+        while (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn));
     }
     if (why == ZSLAB_OK)
         zs__take_fresh(z, bin);
-    return why;
+    return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
 }
 
 /* One slot of the bin as the fast path takes it, marked `state`; NULL: refill first. */
@@ -8289,11 +8318,12 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     zs__bin_cold *b = zs__cold_of(z, bin);
     zslab_result why = ZSLAB_OK;
     uint32_t current, tries;
+    int turn = 0;
     zs__fork_check();
-    for (tries = 0; tries < 2; tries++) {
+    for (tries = 0; tries < 2; tries += why != ZSLAB_E_BUSY) {
         zs__count_lock(z, &b->lock);
         current = zs__load_u32(&bin->current);
-        if (!tries)
+        if (!tries && !turn)
             zs__count_dry(z->shared_heap, bin->cls, current);
         if (zs__load_u64(&row->gate) != e)
             why = ZSLAB_E_CLOSED;
@@ -8307,6 +8337,10 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
             }
         }
         zs__lock_drop(zs__as_lock(&b->lock));
+        if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
+            continue;
+        if (why == ZSLAB_E_BUSY)
+            why = ZSLAB_E_NOMEM;
         if ((why != ZSLAB_E_NOMEM && why != ZSLAB_E_LIMIT) || !zs__shared_give(z, row, 4))
             break;
     }
@@ -8790,7 +8824,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
         r = ZSLAB_E_LIMIT;
     if (r == ZSLAB_OK) {
         if (z->shared)
-            z->shared_domain = d;
+            zs__store_rel_ptr(&z->shared_domain, (uintptr_t)d); /* release: pairs with zslab_domain_current */
         else
             zs__scope_push(heap, d);
         d->inside++;
@@ -8844,8 +8878,8 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
         zs__epochs_drop(z);
     } else {
         zslab_result r;
-        if (z->shared_domain == d)
-            z->shared_domain = NULL;
+        if (zs__load_ptr(&z->shared_domain) == (uintptr_t)d)
+            zs__store_ptr(&z->shared_domain, 0); /* relaxed: nothing is read behind it */
         if ((r = zs__domain_end(d, d->policy)) != ZSLAB_OK)
             return r;
     }
@@ -8898,7 +8932,7 @@ ZSLAB_API zslab_domain *zslab_domain_current(const zslab *self)
     const zs__allocator *z = zs__own_const(self);
     const zslab_heap *heap;
     if (z->shared)
-        return z->shared_domain;
+        return (zslab_domain *)zs__load_acq_ptr(&z->shared_domain); /* acquire: pairs with zslab_domain_enter */
     heap = zs__heap_peek(z);
     return heap && heap->scope_count ? heap->scopes[heap->scope_count - 1].domain : NULL;
 }
@@ -11660,6 +11694,7 @@ static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
 {
     zs__allocator *z = heap->z;
     size_t chunks;
+    int turn = 0;
     zs__row *row = NULL;
     zs__bin *bin;
     zslab_result r;
@@ -11675,13 +11710,18 @@ static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
         return r;
     bin = zs__bin_at(row, cls);
     chunks = count / z->classes[cls].slots + (count % z->classes[cls].slots != 0);
-    if (z->shared)
-        zs__lock_take(zs__as_lock(&zs__cold_of(z, bin)->lock));
-    for (r = ZSLAB_OK; chunks && r == ZSLAB_OK; chunks--)
+    for (r = ZSLAB_OK; chunks && r == ZSLAB_OK;) {
+        if (z->shared)
+            zs__lock_take(zs__as_lock(&zs__cold_of(z, bin)->lock));
         r = zs__bin_stock(z, bin);
-    if (z->shared)
-        zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
-    else
+        if (z->shared)
+            zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
+        if (r == ZSLAB_OK)
+            chunks--;
+        else if (r == ZSLAB_E_BUSY)
+            r = zs__chunks_wait(z, &turn) ? ZSLAB_OK : ZSLAB_E_NOMEM;
+    }
+    if (!z->shared)
         for (entry = bin->bottom; entry != bin->limit; entry++) /* and the magazine's pages */
             *(void *volatile *)&entry->p = entry->p;
     return r;
@@ -12689,7 +12729,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t chunk, q;
-    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = 0;
+    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = z->pool_out = 0;
 #if ZS__HOOKS
     z->news.count = 0;
 #endif
