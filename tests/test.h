@@ -178,7 +178,11 @@ static inline void test_destroy(zslab *z)
 #ifndef TEST_COVERAGE
 #define TEST_COVERAGE 0
 #endif
-#define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE || TEST_EMULATED) /* built so that it runs several times slower */
+#ifndef TEST_BRIEF /* 1: less of everything, for who runs it very often (mutate.py) */
+#define TEST_BRIEF 0
+#endif
+/* Built so that it runs several times slower, or is to do less? */
+#define TEST_SLOWED (TEST_SANITIZED || TEST_COVERAGE || TEST_EMULATED || TEST_BRIEF)
 
 /* A forked child ends here, at once; coverage keeps what it ran. */
 #if TEST_COVERAGE

@@ -1154,7 +1154,7 @@ static void estimate(uint32_t flags)
         return;
     z = test_create(&c);
     for (phase = 0; phase < 4; phase++) {
-        churn(z, phase & 1 ? OBJECTS / 10 : OBJECTS, 1000000, &seed);
+        churn(z, phase & 1 ? OBJECTS / 10 : OBJECTS, TEST_BRIEF ? 250000 : 1000000, &seed);
         if (phase & 1)
             zslab_trim(z);
         kernel = resident() - before;

@@ -88,6 +88,11 @@ stress-tsan: build/tsan/stress_oracle ## the same under ThreadSanitizer
 stress-asan: build/asan/stress_oracle ## the same under AddressSanitizer and UBSan
 	$(call stress,asan)
 
+# each a run of its own: another SEED, or N of them, goes to build/mutate
+mutate: ## 200 single-line changes of zslab.h, each built and run against the tests of its room; tests/mutants.txt
+	@tests/mutate.py --jobs $(JOBS) --seed $(or $(SEED),20261130) --count $(or $(N),200) \
+	    --out $(if $(SEED)$(N),build/mutate/mutants.txt,tests/mutants.txt)
+
 matrix: ## the tests on other compilers, 32-bit, big-endian, ARM, RISC-V, Windows, wasm (deps-all)
 	@tests/matrix.sh -j $(JOBS) $(ARGS)
 
@@ -109,7 +114,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan stress stress-tsan stress-asan reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
+.PHONY: asan tsan msan stress stress-tsan stress-asan mutate reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
