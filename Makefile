@@ -90,7 +90,7 @@ map: ## the rooms of the headers with their line counts
 
 asm: ## the inlined fast paths, disassembled
 	@mkdir -p build/bench
-	@$(CC) $(STRICT) $(CFLAGS) -c bench/fast_paths.c -o build/bench/fast_paths.o
+	@$(CC) $(STRICT) $(CFLAGS) -DNDEBUG -c bench/fast_paths.c -o build/bench/fast_paths.o
 	@for f in fast_malloc_64 fast_malloc fast_free; do \
 	    objdump -d --no-show-raw-insn --disassemble=$$f build/bench/fast_paths.o | sed '1,5d'; done
 

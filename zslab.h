@@ -709,7 +709,23 @@ ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z);
    one word for all threads.                                                            */
 ZSLAB_API zslab_result zslab_last_error(void);
 
-/* zslab_result_name -- a short English name, static storage.                       */
+/* zslab_config_error -- which field was refused and why, when this thread's last failing call was zslab_create,
+   zslab_buffer_bytes_min, zslab_pool_create or zslab_pool_bytes; else the empty text. "epoch_count: not a power of two
+   from 2 to 65,536", for example.
+   in       buf, cap filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
+   returns  the length of the whole text without its NUL, like snprintf; 0: no configuration was refused
+   threads  any thread; with ZSLAB_NO_TLS one word for all threads, as zslab_last_error
+   cost     O(cap)                                                                  */
+ZSLAB_API size_t zslab_config_error(char *buf, size_t cap);
+
+/* zslab_version -- ZSLAB_VERSION of the implementation that was linked: major * 10000 + minor * 100 + patch.
+   threads  any thread
+   cost     O(1)                                                                    */
+ZSLAB_API uint32_t zslab_version(void);
+
+/* zslab_result_name -- a short English name, static storage.
+   threads  any thread, also a signal handler
+   cost     O(1)                                                                    */
 ZSLAB_API const char *zslab_result_name(zslab_result r);
 
 /* zslab_rss_bytes -- resident bytes of this process as the system counts them; 0 where unknown.
@@ -794,9 +810,9 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
 /* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread:
    until they are used up its allocations and frees make no system call and no page fault. Large objects' memory is any
    thread's.
-   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure
-   what
+   returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
             was reserved stays reserved
+   threads  any thread
    cost     O(bytes)                                                                */
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
 
@@ -2572,6 +2588,7 @@ struct zslab {
     uint32_t mask_words;   /* of a row that has a bit per class, those in use */
     zs__class classes[ZS__CLASS_MAX + 1];
     zs__region regions[ZS__REGIONS_MAX];
+    const void *home;      /* ZS__HOME of the file that made it */
     size_t row_bytes, heap_bytes; /* of a row, a heap */
     size_t cold_offset, magazine_offset; /* in a row: cold bins, magazines */
     zslab_config config;   /* defaults filled in */
@@ -2745,8 +2762,23 @@ static inline zs__round *zs__round_of(const zs__allocator *z, uint64_t epoch) /*
     return zs__round_at(z, (epoch & ZS__PLACE_MASK) << ZS__ROUND_SHIFT);
 }
 
-static ZS__ALWAYS_INLINE zs__allocator *zs__own(zslab *z) { return (zs__allocator *)z; }
-static ZS__ALWAYS_INLINE const zs__allocator *zs__own_const(const zslab *z) { return (const zs__allocator *)z; }
+#if ZSLAB_STATIC
+static const char zs__home = 0; /* its address names this file's implementation */
+#define ZS__HOME (&zs__home)
+#else
+#define ZS__HOME NULL
+#endif
+static ZS__ALWAYS_INLINE zs__allocator *zs__own(zslab *z)
+{
+    ZSLAB_ASSERT(z && "zslab: the allocator is NULL: what did zslab_create return?");
+    ZSLAB_ASSERT(((zs__allocator *)z)->home == ZS__HOME && "zslab: another ZSLAB_STATIC file made it");
+    return (zs__allocator *)z;
+}
+static ZS__ALWAYS_INLINE const zs__allocator *zs__own_const(const zslab *z)
+{
+    ZSLAB_ASSERT(z && "zslab: the allocator is NULL: what did zslab_create return?");
+    return (const zs__allocator *)z;
+}
 
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 {
@@ -3826,10 +3858,7 @@ static inline void zs__copy(void *to, const void *from, size_t bytes)
    Last error, misuse reports and what this process shares between its allocators. */
 #if ZSLAB_NO_TLS
 static uint32_t zs__error_word;
-static void zs__fail(zslab_result r)
-{
-    zs__store_u32(&zs__error_word, (uint32_t)r); /* relaxed: one word for everybody, last writer stays */
-}
+static uint32_t *zs__error(void) { return &zs__error_word; }
 #else
 #if !ZSLAB_STATIC && !defined(ZS__TLS_INCLUDE)
 #ifdef __cplusplus
@@ -3840,11 +3869,47 @@ ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
 }
 #endif
 #endif
+static uint32_t *zs__error(void) { return &zs__tls()->error; }
+#endif
+
 static void zs__fail(zslab_result r)
 {
-    zs__tls()->error = (uint32_t)r;
+    zs__store_u32(zs__error(), (uint32_t)r); /* relaxed: the thread's own; without TLS the last writer stays */
 }
-#endif
+
+/* Why a configuration was refused: what zslab_config_error says, its number beside the result in the error word. */
+#define ZS__REFUSALS(X)                                                                                    \
+    X(NONE, "")                                                                                            \
+    X(MEMORY, "memory: goes with memory_bytes, and without reserve_bytes, os, and the flags that ask the system") \
+    X(MEMORY_BYTES, "memory_bytes: too small, or without memory; zslab_buffer_bytes_min() says how much is needed") \
+    X(NO_OS, "memory: a build with ZSLAB_NO_OS needs a buffer, or os")                                      \
+    X(RESERVE, "reserve_bytes: less than two chunks or more than 2^24 of them")                            \
+    X(RESERVE_NOMEM, "reserve_bytes: the system does not grant as much")                                   \
+    X(CLASSES, "class_bytes, class_count: set together, 1 to 255 classes")                                 \
+    X(CLASS_SIZE, "class_bytes: a size is no multiple of 8 (of 16 above 16), or more than a chunk or 65,536 bytes") \
+    X(CLASS_ORDER, "class_bytes: sizes do not ascend")                                                     \
+    X(EPOCHS, "epoch_count: not a power of two from 2 to 65,536")                                          \
+    X(RECLAIM, "reclaim: not one of zslab_reclaim")                                                        \
+    X(FLAGS, "flags: a bit that no ZSLAB_FLAG_* has")                                                      \
+    X(FLAG_LOCK, "flags: ZSLAB_FLAG_LOCK_PAGES does not go with ZSLAB_RECLAIM_RSS")                         \
+    X(FLAG_NOMEM, "flags: the system refused ZSLAB_FLAG_PREFAULT or ZSLAB_FLAG_LOCK_PAGES (ulimit -l?)")    \
+    X(OS, "os: reserve, commit, purge and release are set together or not at all")                         \
+    X(LIMIT, "limit_bytes: less than a chunk")                                                             \
+    X(FALLBACK, "fallback: alloc and free are set together, usable_size and owns only with them")          \
+    X(EXIT_HOOK, "no configuration: the process has no thread-exit hook left")                             \
+    X(SLOTS, "slot_bytes, slot_count: too large together, or 2^32 - 1 slots and more")                     \
+    X(QUEUE, "queue_capacity: more than 2^24")                                                             \
+    X(BATCH, "batch: not one of zslab_batch")
+#define ZS__REFUSAL_NAME(name, text) ZS__REFUSED_##name,
+#define ZS__REFUSAL_TEXT(name, text) text,
+typedef enum zs__refusal { ZS__REFUSALS(ZS__REFUSAL_NAME) ZS__REFUSED_END } zs__refusal;
+static const char *const zs__refusals[] = {ZS__REFUSALS(ZS__REFUSAL_TEXT)};
+
+static void *zs__refuse(zslab_result r, zs__refusal why)
+{
+    zs__store_u32(zs__error(), (uint32_t)r | (uint32_t)why << 8); /* relaxed: as above */
+    return NULL;
+}
 
 static void *zs__fail_null(zslab_result r)
 {
@@ -4060,16 +4125,18 @@ static void zs__class_fill(zs__class *k, uint32_t size)
 }
 
 /* Valid: multiples of 8 from 8, ascending, of 16 above 16, none larger than a chunk. */
-static int zs__class_table_valid(const uint32_t *bytes, size_t count)
+static zs__refusal zs__class_table_refusal(const uint32_t *bytes, size_t count)
 {
     size_t i;
     if (!bytes || !count || count > ZS__CLASS_MAX)
-        return 0;
-    for (i = 0; i < count; i++)
-        if (bytes[i] < 8 || bytes[i] % (bytes[i] > 16 ? 16 : 8) || bytes[i] > ZS__CLASS_BYTES_MAX ||
-            (i && bytes[i] <= bytes[i - 1]))
-            return 0;
-    return 1;
+        return ZS__REFUSED_CLASSES;
+    for (i = 0; i < count; i++) {
+        if (bytes[i] < 8 || bytes[i] % (bytes[i] > 16 ? 16 : 8) || bytes[i] > ZS__CLASS_BYTES_MAX)
+            return ZS__REFUSED_CLASS_SIZE;
+        if (i && bytes[i] <= bytes[i - 1])
+            return ZS__REFUSED_CLASS_ORDER;
+    }
+    return ZS__REFUSED_NONE;
 }
 
 /* Class of a size from 1 on, class_count when there is none. */
@@ -7084,6 +7151,8 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
     uint32_t thread, had;
+    if (z->home != ZS__HOME) /* thread numbers are another file's here */
+        return (zslab_heap *)zs__fail_null(ZSLAB_E_FOREIGN);
     zs__fork_check();
     zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
     thread = had = zs__load_u32(&tls->thread);
@@ -9498,27 +9567,40 @@ static void zs__pool_defaults(zslab_pool_config *c, const zslab_pool_config *giv
     if (!c->batch_count || c->batch == ZSLAB_BATCH_ADAPTIVE) c->batch_count = 64;
 }
 
-static int zs__pool_config_good(const zslab_pool_config *c)
+static zs__refusal zs__pool_config_refusal(const zslab_pool_config *c)
 {
     const zslab_fallback *b = &c->fallback;
-    return c->slot_bytes <= SIZE_MAX / 4 && c->slot_count < ZS__POOL_NONE &&
-           c->queue_capacity <= (size_t)1 << 24 &&
-           (c->batch == ZSLAB_BATCH_FIXED || c->batch == ZSLAB_BATCH_ADAPTIVE) &&
-           !c->memory == !c->memory_bytes && !b->alloc == !b->free &&
-           (b->alloc || (!b->owns && !b->usable_size));
+    if (c->slot_bytes > SIZE_MAX / 4 || c->slot_count >= ZS__POOL_NONE)
+        return ZS__REFUSED_SLOTS;
+    if (c->queue_capacity > (size_t)1 << 24)
+        return ZS__REFUSED_QUEUE;
+    if (c->batch != ZSLAB_BATCH_FIXED && c->batch != ZSLAB_BATCH_ADAPTIVE)
+        return ZS__REFUSED_BATCH;
+    if (!c->memory != !c->memory_bytes)
+        return ZS__REFUSED_MEMORY_BYTES;
+    if (!b->alloc != !b->free || (!b->alloc && (b->owns || b->usable_size)))
+        return ZS__REFUSED_FALLBACK;
+    return ZS__REFUSED_NONE;
 }
 
 /* Lays a pool out; 0 when the configuration makes no sense. From the system, a page without access lies
    before the slots and one behind them, so that an overrun ends there. */
-static int zs__pool_lay_out(zs__pool_plan *plan, const zslab_pool_config *given, size_t page)
+static int zs__pool_lay_out(zs__pool_plan *plan, const zslab_pool_config *given, size_t page) /* 0: refused, and why */
 {
     zslab_pool_config *c = &plan->c;
+    zs__refusal why;
     const size_t align = page ? page : ZS__POOL_LINE;
     zs__pool_defaults(c, given);
-    if (!zs__pool_config_good(c)) return 0;
+    if ((why = zs__pool_config_refusal(c)) != ZS__REFUSED_NONE) {
+        zs__refuse(ZSLAB_E_INVALID, why);
+        return 0;
+    }
     c->slot_bytes = zs__round_up(c->slot_bytes, c->slot_bytes >= 16 ? 16 : 8);
     plan->slots_bytes = zs__mul_clamp(c->slot_bytes, c->slot_count);
-    if (plan->slots_bytes > SIZE_MAX / 4 || c->slot_count > SIZE_MAX / 4) return 0;
+    if (plan->slots_bytes > SIZE_MAX / 4 || c->slot_count > SIZE_MAX / 4) {
+        zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_SLOTS);
+        return 0;
+    }
     for (plan->cell_count = 1; plan->cell_count < c->queue_capacity;)
         plan->cell_count *= 2;
     plan->states_at = zs__round_up(sizeof(zslab_pool), ZS__POOL_LINE);
@@ -9535,9 +9617,7 @@ size_t zslab_pool_bytes(const zslab_pool_config *c)
     zs__pool_defaults(&bare, c);
     bare.memory = NULL, bare.memory_bytes = 0;
     if (!bare.queue_capacity) bare.queue_capacity = ZSLAB_POOL_NO_QUEUE;
-    if (zs__pool_lay_out(&plan, &bare, 0)) return plan.bytes + ZS__POOL_LINE - 1;
-    zs__fail(ZSLAB_E_INVALID);
-    return 0;
+    return zs__pool_lay_out(&plan, &bare, 0) ? plan.bytes + ZS__POOL_LINE - 1 : 0;
 }
 
 /* The block from the system, committed but for the two guard pages; NULL when it refuses. */
@@ -9601,13 +9681,11 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
     const size_t page = ours ? zs__os_page_bytes() : 0;
     zs__pool_plan plan;
     char *block;
-    if (!zs__pool_lay_out(&plan, c, page)) {
-        zs__fail(ZSLAB_E_INVALID);
+    if (!zs__pool_lay_out(&plan, c, page))
         return NULL;
-    }
     block = ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan);
     if (!block) {
-        zs__fail(ours ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID);
+        zs__refuse(ours ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID, ours ? ZS__REFUSED_NONE : ZS__REFUSED_MEMORY_BYTES);
         return NULL;
     }
     zs__pool_init((zslab_pool *)(void *)block, &plan);
@@ -12009,34 +12087,44 @@ static zslab_config zs__config_defaults(const zslab_config *given)
     return c;
 }
 
-static int zs__config_valid(const zslab_config *c)
+/* The first field that cannot be; ZS__REFUSED_NONE: the configuration is valid. */
+static zs__refusal zs__config_refusal(const zslab_config *c)
 {
     const uint32_t all = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_HUGE_PAGES |
                          ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
     const uint32_t os_only = ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
     int hooks = (c->os.reserve != NULL) + (c->os.commit != NULL) + (c->os.purge != NULL) + (c->os.release != NULL);
     size_t count = c->epoch_count;
-    if (c->memory ? (!c->memory_bytes || c->reserve_bytes || hooks || (c->flags & os_only)) : c->memory_bytes != 0)
-        return 0;
-#if ZSLAB_NO_OS
-    if (!c->memory && !hooks)
-        return 0;
-#endif
+    zs__refusal table = ZS__REFUSED_NONE;
+    if (!c->memory != !c->memory_bytes)
+        return ZS__REFUSED_MEMORY_BYTES;
+    if (c->memory && (c->reserve_bytes || hooks || (c->flags & os_only)))
+        return ZS__REFUSED_MEMORY;
+    if (ZSLAB_NO_OS && !c->memory && !hooks)
+        return ZS__REFUSED_NO_OS;
     if (c->reserve_bytes &&
         (c->reserve_bytes < 2 * ZS__CHUNK_BYTES || c->reserve_bytes >> ZSLAB_CHUNK_SHIFT > 1u << 24))
-        return 0;
-    if ((c->class_bytes || c->class_count) && !zs__class_table_valid(c->class_bytes, c->class_count))
-        return 0;
+        return ZS__REFUSED_RESERVE;
+    if (c->class_bytes || c->class_count)
+        table = zs__class_table_refusal(c->class_bytes, c->class_count);
+    if (table)
+        return table;
     if (count && (!zs__is_pow2(count) || count < 2 || count > 65536))
-        return 0;
-    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS || (c->flags & ~all) || (hooks && hooks != 4))
-        return 0;
+        return ZS__REFUSED_EPOCHS;
+    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS)
+        return ZS__REFUSED_RECLAIM;
+    if (c->flags & ~all)
+        return ZS__REFUSED_FLAGS;
+    if (hooks && hooks != 4)
+        return ZS__REFUSED_OS;
     if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
-        return 0;
+        return ZS__REFUSED_LIMIT;
     if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
         (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
-        return 0;
-    return !(c->flags & ZSLAB_FLAG_LOCK_PAGES) || zs__config_defaults(c).reclaim != ZSLAB_RECLAIM_RSS;
+        return ZS__REFUSED_FALLBACK;
+    if ((c->flags & ZSLAB_FLAG_LOCK_PAGES) && zs__config_defaults(c).reclaim == ZSLAB_RECLAIM_RSS)
+        return ZS__REFUSED_FLAG_LOCK;
+    return ZS__REFUSED_NONE;
 }
 
 /* What the plan of the metadata needs to know of a valid configuration: its class table added up. */
@@ -12178,6 +12266,7 @@ static void zs__derive(zs__allocator *z, const zs__shape *s)
     z->class_count = zs__class_count(config);
     z->mask_words = (z->class_count + 63) / 64;
     zs__class_setup(z);
+    z->home = ZS__HOME;
     z->row_bytes = s->row_bytes;
     z->heap_bytes = s->heap_bytes;
     z->cold_offset = s->cold_offset;
@@ -12216,8 +12305,10 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
     config.memory_bytes = 1;
     config.reserve_bytes = 0;
     zs__zero(&config.os, sizeof config.os);
-    if (!zs__config_valid(&config))
+    if (zs__config_refusal(&config)) {
+        zs__refuse(ZSLAB_E_INVALID, zs__config_refusal(&config));
         return 0;
+    }
     s = zs__shape_of(&config);
     return 64 + zs__plan_for(&s, 1, 64, zs__meta_minimum(&s)).bytes + 2 * ZS__CHUNK_BYTES; /* wherever it begins */
 }
@@ -12229,7 +12320,7 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     zs__plan p;
     zs__allocator *z = (zs__allocator *)start;
     if (!zs__buffer_chunks(s, (uintptr_t)c->memory, c->memory_bytes, &p))
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_MEMORY_BYTES);
     zs__zero((void *)start, p.bytes);
     zs__derive(z, s);
     zs__place_all(z, &p, (char *)start);
@@ -12262,7 +12353,7 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
     zs__plan p;
     zs__allocator *z;
     if (range > SIZE_MAX - align)
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
+        return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_RESERVE);
     range = zs__round_up(range, align);
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
@@ -12281,11 +12372,11 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
             break;
     }
     if (!base)
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_NOMEM);
+        return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (c->os.commit(c->os.user, meta, p.cold)) {
         c->os.release(c->os.user, base, range);
         c->os.release(c->os.user, meta, p.bytes);
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_NOMEM);
+        return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     }
     z = (zs__allocator *)(void *)meta;
     zs__derive(z, s);
@@ -12343,10 +12434,10 @@ static void zs__unreserve(zs__allocator *z)
     os.release(os.user, meta, meta_bytes);
 }
 
-static zs__allocator *zs__create_failed(zs__allocator *z, zslab_result r)
+static zs__allocator *zs__create_failed(zs__allocator *z, zslab_result r, zs__refusal why)
 {
     zs__unreserve(z);
-    return (zs__allocator *)zs__fail_null(r);
+    return (zs__allocator *)zs__refuse(r, why);
 }
 
 static zs__allocator *zs__create(const zslab_config *given)
@@ -12355,11 +12446,10 @@ static zs__allocator *zs__create(const zslab_config *given)
     zs__shape shape;
     zs__allocator *z;
     uint32_t q;
-    if (given && !zs__config_valid(given))
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
+    zs__refusal why = given ? zs__config_refusal(given) : ZSLAB_NO_OS ? ZS__REFUSED_NO_OS : ZS__REFUSED_NONE;
+    if (why)
+        return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, why);
     zs__fork_check_process();
-    if (ZSLAB_NO_OS && !given) /* the one without memory that zs__config_valid does not see */
-        return (zs__allocator *)zs__fail_null(ZSLAB_E_INVALID);
     shape = zs__shape_of(&config);
     z = config.memory ? zs__create_buffer(&shape) : zs__create_reserved(&shape);
     if (!z)
@@ -12372,7 +12462,7 @@ static zs__allocator *zs__create(const zslab_config *given)
         zs__place_free(z, &z->places[q]);
     }
     if ((z->shared && !(z->shared_heap = zs__heap_new(z))) || zs__samples_new(z))
-        return zs__create_failed(z, ZSLAB_E_NOMEM);
+        return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     zs__lock_take(&zs__global.lock);
     z->era = zs__global.era;
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
@@ -12382,8 +12472,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     z->current = zs__epoch_open(z, "first");
     zs__epochs_drop(z);
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
-        return zs__create_failed(z, ZSLAB_E_NOMEM);
-    return zs__global_join(z) ? zs__create_failed(z, ZSLAB_E_LIMIT) : z;
+        return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_FLAG_NOMEM);
+    return zs__global_join(z) ? zs__create_failed(z, ZSLAB_E_LIMIT, ZS__REFUSED_EXIT_HOOK) : z;
 }
 
 ZSLAB_API zslab *zslab_create(const zslab_config *given)
@@ -12411,7 +12501,7 @@ static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
 
 ZSLAB_API void zslab_destroy(zslab *self)
 {
-    zs__allocator *z = zs__own(self);
+    zs__allocator *z = self ? zs__own(self) : NULL;
     zs__allocator **at;
     int saved = zs__errno();
     if (!z)
@@ -12793,11 +12883,22 @@ static void zs__forked(void)
 
 ZSLAB_API zslab_result zslab_last_error(void)
 {
-#if ZSLAB_NO_TLS
-    return (zslab_result)zs__load_u32(&zs__error_word);
-#else
-    return (zslab_result)zs__tls()->error;
-#endif
+    return (zslab_result)(zs__load_u32(zs__error()) & 0xff); /* relaxed: as in zs__fail */
+}
+
+ZSLAB_API size_t zslab_config_error(char *buf, size_t cap)
+{
+    zs__text t = {NULL, 0, 0};
+    uint32_t why = zs__load_u32(zs__error()) >> 8;
+    t.buf = buf;
+    t.cap = buf ? cap : 0;
+    zs__put(&t, zs__refusals[why < ZS__REFUSED_END ? why : 0]);
+    return zs__text_end(&t);
+}
+
+ZSLAB_API uint32_t zslab_version(void)
+{
+    return ZSLAB_VERSION;
 }
 
 ZSLAB_API const char *zslab_result_name(zslab_result r)

@@ -6,7 +6,7 @@ BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs calls tails threads mem
               pairs_bump pairs_static pairs_called trace_record.so) build/libzslab_malloc.so
 BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats)
 BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
-BENCH_CC = mkdir -p $(@D) && $(CC) $(STRICT) $(CFLAGS)
+BENCH_CC = mkdir -p $(@D) && $(CC) $(STRICT) $(CFLAGS) -DNDEBUG
 build/bench/%: $(BENCH_FROM)
 	$(BENCH_CC) $< -o $@ $(extra)
 build/bench/%_malloc: $(BENCH_FROM)

@@ -96,7 +96,7 @@ static size_t suggested(const zslab *z, size_t most, uint32_t *table) /* checked
     size_t count = zslab_suggest_classes(z, table, most), i;
     uint64_t told = 0;
     CHECK(count > 0 && count <= most && count <= 255);
-    CHECK(zs__class_table_valid(table, count));
+    CHECK(!zs__class_table_refusal(table, count));
     CHECK(zs__advise(z, table, most, &told) == count && told == bytes_with(table, count));
     for (i = count; i < most; i++)
         CHECK(table[i] == 0xabababab);
