@@ -1177,6 +1177,15 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
    zslab_set_tag), but allocate and free nothing of z. For one address the two alternate; at a release or a reset
    the epoch's event stands for all of its objects.
 
+   Which calls a callback may make. None runs under a lock, but for those of config.os. On other allocators: all.
+     on_misuse          on z: all but zslab_destroy and zslab_check. It runs before the call that was wrong returns
+     on_leak            on z: frees, queries, statistics, epoch and domain calls. At destroy: frees and queries
+     ZSLAB_ON_ALLOC, _FREE  on z: queries of p and zslab_set_tag
+     ZSLAB_ON_EPOCH     on z: all but zslab_destroy. Events of calls that overlap may be told in either order
+     fallback           none of z
+     config.os          none of z; they may run under a lock
+     zslab_check's visitor  on z: queries
+
    ZSLAB_PROBES puts a probe (a nop and a note, USDT) at the same places, provider zslab: alloc(z, p, size),
    free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }'
    */
@@ -3000,14 +3009,6 @@ static inline int zs__news_room(const zs__allocator *z) /* for the few that a ca
     return (void)z, 1;
 #endif
 }
-
-static inline void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
-{
-    uint32_t i;
-    for (i = 0; ZS__HOOKS && i < n->count; i++)
-        ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
-    (void)z;
-}
 #if ZSLAB_PROBES && defined(__clang__)
 #pragma clang diagnostic pop
 #endif
@@ -3788,6 +3789,48 @@ typedef struct zs__lock {
     uint32_t word;
 } zs__lock;
 
+/* The order of locks: who holds one takes only later ones, of bins any number. No callback runs, and no claim is waited
+   for, under any of them (a hook of config.os may run under one of `arena`, `bin`, `close`: it makes no call). */
+typedef enum zs__rank {
+    ZS__LOCK_SETUP,   /* zs__global.setup: the system's hooks */
+    ZS__LOCK_GLOBAL,  /* zs__global.lock: the list of allocators, thread numbers */
+    ZS__LOCK_CLOSE,   /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
+    ZS__LOCK_EPOCHS,  /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
+    ZS__LOCK_ROWS,    /* place->rows_lock: the place's list of rows, the opening and shutting of their gates */
+    ZS__LOCK_BIN,     /* shared mode, bin_cold->lock: that struct and its chunks' cold records */
+    ZS__LOCK_ROW,     /* row->lock: the chunk lists against closers */
+    ZS__LOCK_ARENA,   /* arena_lock: fresh chunks, the pool, spans, the meta arena, registry ids */
+    ZS__LOCK_SAMPLES  /* samples->lock: the arrays of >>advice */
+} zs__rank;
+
+/* Debug builds check the order: a bit for each rank that this thread holds. */
+#ifndef ZS__LOCK_ORDER
+#if defined(NDEBUG) || defined(__OPTIMIZE__) || ZSLAB_NO_OS
+#define ZS__LOCK_ORDER 0
+#else
+#define ZS__LOCK_ORDER 1
+#endif
+#endif
+#if ZS__LOCK_ORDER && !ZSLAB_NO_TLS
+#ifndef ZS__TLS_INCLUDE
+static ZS__THREAD uint32_t zs__held_word ZS__TLS_ATTRIBUTE;
+static inline uint32_t *zs__held(void) { return &zs__held_word; }
+#endif
+static inline void zs__rank_take(zs__rank rank, int waits)
+{
+    uint32_t *held = zs__held();
+    ZSLAB_ASSERT((!waits || !(*held >> rank >> (rank == ZS__LOCK_BIN))) && "locks in their order");
+    (void)waits;
+    *held |= (uint32_t)1 << rank;
+}
+static inline void zs__rank_drop(zs__rank rank) { *zs__held() &= ~((uint32_t)1 << rank); }
+static inline void zs__rank_none(void) { ZSLAB_ASSERT(*zs__held() == 0 && "a callback or a wait under no lock"); }
+#else
+static inline void zs__rank_take(zs__rank rank, int waits) { (void)rank, (void)waits; }
+static inline void zs__rank_drop(zs__rank rank) { (void)rank; }
+static inline void zs__rank_none(void) {}
+#endif
+
 static int zs__lock_try(zs__lock *l)
 {
     uint32_t was = 0; /* acquire on success: pairs with the store in zs__lock_drop */
@@ -3808,7 +3851,7 @@ static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
 /* The same for somebody who may be in a system call, and for long: the spin is short. */
 static void zs__wait_claim(uint32_t *word, uint32_t value, int turn)
 {
-    zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + turn);
+    zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + (turn - 1000));
 }
 
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
@@ -3828,6 +3871,27 @@ static inline void zs__lock_take(zs__lock *l)
 static inline void zs__lock_drop(zs__lock *l)
 {
     zs__store_rel_u32(&l->word, 0); /* release: pairs with the CAS of zs__lock_take and _try */
+}
+
+/* The allocator's own locks have a rank; the store's stand alone. */
+static inline int zs__ranked_try(zs__lock *l, zs__rank rank)
+{
+    if (!zs__lock_try(l))
+        return 0;
+    zs__rank_take(rank, 0);
+    return 1;
+}
+
+static inline void zs__ranked_take(zs__lock *l, zs__rank rank)
+{
+    zs__rank_take(rank, 1);
+    zs__lock_take(l);
+}
+
+static inline void zs__ranked_drop(zs__lock *l, zs__rank rank)
+{
+    zs__rank_drop(rank);
+    zs__lock_drop(l);
 }
 
 /* Not memset: a freestanding build has none to include. */
@@ -3927,6 +3991,7 @@ static void *zs__fail_no_epoch(size_t size)
 static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result what, const void *p, zslab_handle h)
 {
     zs__add_u64((uint64_t *)(uintptr_t)&z->misuse[what], 1); /* a counter: ordered with nothing */
+    zs__rank_none();
     if (z->config.on_misuse) {
         int saved = zs__errno();
         z->config.on_misuse(z->config.misuse_user, what, p, h);
@@ -4056,9 +4121,11 @@ static inline void zs__count_away(zs__allocator *z, zslab_heap *heap, uint32_t c
 #endif
 }
 
-static inline void zs__count_lock(zs__allocator *z, uint32_t *word) /* zs__lock_take, counting when it has to wait */
+/* zs__ranked_take, counting when it has to wait. */
+static inline void zs__count_lock(zs__allocator *z, uint32_t *word, zs__rank rank)
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
+    zs__rank_take(rank, 1);
     if (ZS__UNLIKELY(!zs__cas_u32(word, &was, 1))) {
 #if ZSLAB_STATS
         zs__add_u64(&z->lock_waits, 1); /* a counter: ordered with nothing */
@@ -4188,8 +4255,8 @@ static void zs__class_setup(zs__allocator *z)
    [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
 
-static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock); }
-static void zs__arena_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
+static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock, ZS__LOCK_ARENA); }
+static void zs__arena_drop(zs__allocator *z) { zs__ranked_drop(zs__as_lock(&z->arena_lock), ZS__LOCK_ARENA); }
 
 static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
@@ -4810,14 +4877,14 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__row *row = zs__row_of_bin(bin);
     zs__bin_cold *b = zs__cold_of(z, bin);
-    if (!zs__lock_try(zs__as_lock(&row->lock)))
+    if (!zs__ranked_try(zs__as_lock(&row->lock), ZS__LOCK_ROW))
         return 0;
     if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__claim_end */
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
     }
     zs__all_remove(z, row, b, chunk);
-    zs__lock_drop(zs__as_lock(&row->lock));
+    zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     zs__list_remove(z, b, chunk);
     zs__chunk_loose(z, chunk);
     if (b->fresh == chunk + 1)
@@ -5167,6 +5234,7 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
         word = &z->places[q].purging;
         value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
     }
+    zs__rank_none();
     if (!value) {
         zs__pause();
         *turn = *turn > 0 ? -1 : *turn - 1;
@@ -5515,7 +5583,17 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
 static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
-    zs__count_lock(z, &z->epoch_lock);
+    zs__count_lock(z, &z->epoch_lock, ZS__LOCK_EPOCHS);
+}
+
+static void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
+{
+    uint32_t i;
+    for (i = 0; ZS__HOOKS && i < n->count; i++) {
+        zs__rank_none();
+        ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
+    }
+    (void)z;
 }
 
 /* Without telling what happened: it is the caller's to tell, later. */
@@ -5526,7 +5604,7 @@ static void zs__epochs_leave(zs__allocator *z, zs__news *news)
     *news = z->news;
     z->news.count = 0;
 #endif
-    zs__lock_drop(zs__as_lock(&z->epoch_lock));
+    zs__ranked_drop(zs__as_lock(&z->epoch_lock), ZS__LOCK_EPOCHS);
 }
 
 static void zs__epochs_drop(zs__allocator *z)
@@ -5627,8 +5705,8 @@ static inline int zs__heap_alone(const zs__allocator *z)
     return !z->shared && z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z);
 }
 
-static void zs__rows_take(zs__place *place) { zs__lock_take(zs__as_lock(&place->rows_lock)); }
-static void zs__rows_drop(zs__place *place) { zs__lock_drop(zs__as_lock(&place->rows_lock)); }
+static void zs__rows_take(zs__place *place) { zs__ranked_take(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
+static void zs__rows_drop(zs__place *place) { zs__ranked_drop(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
 
 /* rows_lock held, or nobody else there. */
 static void zs__row_list(zs__place *place, zs__row *row)
@@ -5749,16 +5827,16 @@ static void zs__row_take(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
-    zs__lock_take(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock), ZS__LOCK_BIN);
+    zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
 }
 
 static void zs__row_drop(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
-    zs__lock_drop(zs__as_lock(&row->lock));
+    zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+        zs__ranked_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock), ZS__LOCK_BIN);
 }
 
 static int zs__large_left(zs__allocator *z, const zs__place *place);
@@ -5967,6 +6045,7 @@ static zs__place *zs__place_get(zs__allocator *z)
             return place;
         held->wanted++;
         zs__epochs_drop(z);
+        zs__rank_none();
         for (turn = 0; (claims = zs__load_acq_u32(&held->purging)) != 0; turn++) /* pairs with zs__claim_end */
             zs__wait_claim(&held->purging, claims, turn);
         zs__epochs_take(z);
@@ -6388,6 +6467,7 @@ static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 static void zs__claim_wait(const zs__allocator *z, zslab_epoch e, int turn) /* for claims on a place, under no lock */
 {
     uint32_t *word = &z->places[e & ZS__PLACE_MASK].purging, claims = zs__load_u32(word);
+    zs__rank_none();
     if (claims) /* relaxed: who asked again acquires */
         zs__wait_claim(word, claims, turn);
 }
@@ -6429,8 +6509,8 @@ static void zs__lists_settle(zs__place *place)
     row = zs__rows_first(place);
     zs__rows_drop(place);
     for (; row; row = zs__row_beside(row)) {
-        zs__lock_take(zs__as_lock(&row->lock));
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     }
 }
 
@@ -6439,12 +6519,14 @@ static void zs__closing_take(zs__allocator *z)
 {
     uint32_t mine = zs__add_u32(&z->close_next, 1), now;
     int turn;
+    zs__rank_take(ZS__LOCK_CLOSE, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
         zs__wait_claim(&z->close_turn, now, turn);
 }
 
 static void zs__closing_drop(zs__allocator *z)
 {
+    zs__rank_drop(ZS__LOCK_CLOSE);
     zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
 }
 
@@ -7154,10 +7236,11 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
     if (z->home != ZS__HOME) /* thread numbers are another file's here */
         return (zslab_heap *)zs__fail_null(ZSLAB_E_FOREIGN);
     zs__fork_check();
-    zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
+    /* under it a destroy that frees numbers sees the heap, or we see the number gone */
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = had = zs__load_u32(&tls->thread);
     if (!had && !(thread = zs__thread_number_new())) {
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
     }
     zs__epochs_take(z);
@@ -7179,7 +7262,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
         zs__store_u32(&tls->thread, thread);
     else if (!had)
         zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     /* under no lock: the C library may allocate for it, and that may lead here */
     if (heap && !had && !tls->passing && zs__os_arm_thread_exit())
         tls->passing = 1;
@@ -7219,10 +7302,10 @@ static void zs__heap_leave(zslab_heap *heap)
 {
     zs__tls_block *tls = zs__tls();
     zs__heap_park(heap);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     if (zs__thread_number_end(NULL, zs__load_u32(&tls->thread)))
         zs__store_u32(&tls->thread, 0);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 
 /* The end of a call that may have taken a heap. [THREAD-2] */
@@ -7240,12 +7323,12 @@ static void zs__scopes_leave(void)
     zslab_heap *heap = NULL;
     do {
         uint32_t thread;
-        zs__lock_take(&zs__global.lock);
+        zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
         thread = zs__load_u32(&zs__tls()->thread); /* relaxed: under the lock; a destroy may have taken it */
         for (z = thread ? zs__global.allocators : NULL; z; z = z->next_allocator)
             if ((heap = zs__heap_of_thread(z, thread)) != NULL && heap->scope_count)
                 break;
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         while (z && heap->scope_count)
             zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
     } while (z);
@@ -7261,10 +7344,10 @@ static void zs__thread_exited(void)
         return;
     zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
     zs__scopes_leave();
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
     if (!thread) {
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         return;
     }
     for (z = zs__global.allocators; z; z = z->next_allocator)
@@ -7274,7 +7357,7 @@ static void zs__thread_exited(void)
     zs__store_u32(&tls->thread, 0);
     tls->passing = 1; /* frees from later destructors go straight to the owners */
     zs__store_ptr(&tls->z, 0);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 #else
 static void zs__thread_exited(void) {}
@@ -8335,9 +8418,9 @@ static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     }
     if (i == k->slabs) {
         zs__row *row = zs__row_of_bin(bin);
-        zs__lock_take(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
         zs__store_u8(&z->cold[chunk].touched, 64 | ZS__CHUNK_LOOSE);
         zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
@@ -8355,7 +8438,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
     for (cls = 0; cls < z->class_count && given < most; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         zs__bin_cold *b = zs__cold_of(z, bin);
-        if (!zs__lock_try(zs__as_lock(&b->lock)))
+        if (!zs__ranked_try(zs__as_lock(&b->lock), ZS__LOCK_BIN))
             continue;
         zs__shared_collect(z, bin);
         for (chunk = b->partial; chunk && given < most; chunk = next) {
@@ -8366,7 +8449,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
                 given++;
             }
         }
-        zs__lock_drop(zs__as_lock(&b->lock));
+        zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
     }
     return given;
 }
@@ -8390,7 +8473,7 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     int turn = 0;
     zs__fork_check();
     for (tries = 0; tries < 2; tries += why != ZSLAB_E_BUSY) {
-        zs__count_lock(z, &b->lock);
+        zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
         current = zs__load_u32(&bin->current);
         if (!tries && !turn)
             zs__count_dry(z->shared_heap, bin->cls, current);
@@ -8405,7 +8488,7 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
                 zs__shared_next(z, bin);
             }
         }
-        zs__lock_drop(zs__as_lock(&b->lock));
+        zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
         if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
             continue;
         if (why == ZSLAB_E_BUSY)
@@ -8611,7 +8694,9 @@ typedef struct zs__leaks {
 static int zs__leak_show(void *user, const zslab_visit *v)
 {
     const zs__leaks *w = (const zs__leaks *)user;
-    int saved = zs__errno(), enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
+    int saved = zs__errno(), enough;
+    zs__rank_none();
+    enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
     zs__errno_back(saved);
     return enough;
 }
@@ -10400,7 +10485,7 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
     if (!s || !out)
         return 0;
     zs__fork_check();
-    zs__lock_take(zs__as_lock(&s->lock));
+    zs__ranked_take(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     s->sum[0] = 0;
     for (step = 0; step < s->steps; step++) {
         uint64_t n = zs__load_u64(&s->count[step]); /* relaxed: a counter */
@@ -10414,7 +10499,7 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
         classes = sizes;
     if (classes)
         *slot_bytes = zs__advice_table(s, 0, sizes, classes, out);
-    zs__lock_drop(zs__as_lock(&s->lock));
+    zs__ranked_drop(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     return classes;
 }
 
@@ -11790,10 +11875,10 @@ static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
     chunks = count / z->classes[cls].slots + (count % z->classes[cls].slots != 0);
     for (r = ZSLAB_OK; chunks && r == ZSLAB_OK;) {
         if (z->shared)
-            zs__lock_take(zs__as_lock(&zs__cold_of(z, bin)->lock));
+            zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
         r = zs__bin_stock(z, bin);
         if (z->shared)
-            zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
+            zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
         if (r == ZSLAB_OK)
             chunks--;
         else if (r == ZSLAB_E_BUSY)
@@ -12396,7 +12481,7 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
 static int zs__global_join(zs__allocator *z)
 {
     int failed = 0;
-    zs__lock_take(&zs__global.setup);
+    zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
     if (!zs__global.allocator_count) {
         failed = zs__os_on_thread_exit(1);
         if (!failed) {
@@ -12408,12 +12493,12 @@ static int zs__global_join(zs__allocator *z)
     }
     if (!failed) {
         zs__global.allocator_count++;
-        zs__lock_take(&zs__global.lock);
+        zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
         z->next_allocator = zs__global.allocators;
         zs__global.allocators = z;
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     }
-    zs__lock_drop(&zs__global.setup);
+    zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
     return failed;
 }
 
@@ -12463,10 +12548,10 @@ static zs__allocator *zs__create(const zslab_config *given)
     }
     if ((z->shared && !(z->shared_heap = zs__heap_new(z))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->era = zs__global.era;
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->created_ns = zs__os_now_ns();
     zs__epochs_take(z);
     z->current = zs__epoch_open(z, "first");
@@ -12509,8 +12594,8 @@ ZSLAB_API void zslab_destroy(zslab *self)
     zs__fork_check();
     if (z->config.on_leak)
         zs__leaks_at_destroy(z);
-    zs__lock_take(&zs__global.setup);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
 #if !ZSLAB_NO_TLS
     {
         zslab_heap *heap;
@@ -12522,13 +12607,13 @@ ZSLAB_API void zslab_destroy(zslab *self)
     for (at = &zs__global.allocators; *at != z; at = &(*at)->next_allocator)
         ;
     *at = z->next_allocator;
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     if (!--zs__global.allocator_count) {
         zs__os_on_thread_exit(0);
         zs__global.fork_word = NULL;
         zs__os_fork_word(0);
     }
-    zs__lock_drop(&zs__global.setup);
+    zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
     zs__unreserve(z);
     zs__errno_back(saved);
 }
