@@ -598,6 +598,70 @@ static void misuse_named(void)
     test_at("%s", "");
 }
 
+/* ---- buffers that grow by turns, a size that is given back with, a limit set while the program runs ---- */
+static int mappings(void)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    int lines = 0, c;
+    MUST(f);
+    while ((c = fgetc(f)) != EOF)
+        lines += c == '\n';
+    fclose(f);
+    return lines;
+}
+
+static void growth_by_turns(void)
+{
+    enum { N = 40 };
+    char *p[N] = {NULL};
+    int before = mappings(), i;
+    size_t bytes;
+    for (bytes = 17000; bytes < 700000; bytes += 45000)
+        for (i = 0; i < N; i++) {
+            MUST(p[i] = realloc(p[i], opaque(bytes)));
+            CHECK(bytes == 17000 || (p[i][0] == i && p[i][bytes - 45001] == i));
+            p[i][0] = p[i][bytes - 1] = (char)i;
+        }
+    CHECK(mappings() <= before + 8);
+    for (i = 0; i < N; i++)
+        free(p[i]);
+}
+
+static void freed_with_their_size(void)
+{
+    void (*sized)(void *, size_t), (*aligned_sized)(void *, size_t, size_t);
+    void *at = dlsym(RTLD_DEFAULT, "free_sized"), *at_aligned = dlsym(RTLD_DEFAULT, "free_aligned_sized");
+    size_t i;
+    MUST(at && at_aligned);
+    memcpy(&sized, &at, sizeof at);
+    memcpy(&aligned_sized, &at_aligned, sizeof at_aligned);
+    for (i = 0; i < SIZES; i++) {
+        void *p = malloc(opaque(some_sizes[i])), *q = aligned_alloc(256, opaque((some_sizes[i] + 255) / 256 * 256));
+        MUST(p && q);
+        MUST(p = realloc(p, opaque(some_sizes[i] / 4 * 3 + 1)));
+        sized(p, some_sizes[i] / 4 * 3 + 1);
+        aligned_sized(q, 256, (some_sizes[i] + 255) / 256 * 256);
+    }
+    sized(NULL, 5);
+}
+
+static void limit_set_later(void) /* in a child: limits stay */
+{
+    pid_t child = fork();
+    if (!child) {
+        struct rlimit most = {(rlim_t)3 << 30, (rlim_t)3 << 30};
+        int bad = setrlimit(RLIMIT_AS, &most) != 0;
+        char *p = malloc(opaque((size_t)200 << 20));
+        pthread_t t;
+        bad |= !p || pthread_create(&t, NULL, free_it, p) || pthread_join(t, NULL);
+        bad |= (p = malloc(opaque((size_t)4 << 30))) != NULL;
+        for (size_t i = 0; i < SIZES; i++)
+            bad |= !malloc(opaque(some_sizes[i]));
+        test_leave(bad);
+    }
+    CHECK(ends_well(child));
+}
+
 int main(int argc, char **argv)
 {
     static const char library[] = "build/libzslab_malloc.so";
@@ -615,10 +679,13 @@ int main(int argc, char **argv)
     MUST(dlsym(RTLD_DEFAULT, "_ZnwmSt11align_val_t")); /* the library is there */
     if (getenv("TEST_SHIM_LITTLE"))
         return with_little_address_space();
+    limit_set_later();
     sizes_and_alignment();
     zeroed();
     realloc_every_way();
     growth_step_by_step();
+    growth_by_turns();
+    freed_with_their_size();
     empty_and_null();
     refusals();
     every_alignment();

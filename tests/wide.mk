@@ -118,7 +118,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
-build/libzslab_malloc.so: examples/shim/zslab_malloc.c examples/shim/large.h zslab.h tests/wide.mk
+build/libzslab_malloc.so: examples/shim/zslab_malloc.c zslab.h tests/wide.mk
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(SHIM) -shared $< -o $@ -ldl
 $(patsubst %,build/%/test_shim,tests notls asan tsan): build/%/test_shim: build/libzslab_malloc.so build/%/shim_cpp

@@ -1,38 +1,69 @@
 /* Who:   anybody with a program that cannot be changed.
    Wants: its malloc to be zslab, wrong frees named, by LD_PRELOAD=build/libzslab_malloc.so program
-   Watch: how little it takes. Small sizes go to one zslab in one epoch; its fallback (large.h, runs of pages) takes
-          the rest, and says by `owns` which pointers are its own, so that a wild one is told apart.
+   Watch: how little it takes: one zslab with one epoch, which serves every size.
    A wrong pointer ends the program with one line on stderr; with ZSLAB_SHIM=report it goes on, nothing freed.
    Build: cc -O2 -fPIC -shared -fvisibility=hidden -fno-builtin zslab_malloc.c -o libzslab_malloc.so -pthread -ldl */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/single_threaded.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* The system itself, and not what the program may have put before it: a profiler's mprotect may allocate. */
+static void *shim_mmap(void *p, size_t bytes, int protection, int flags, int fd, off_t at)
+{
+    return (void *)syscall(SYS_mmap, p, bytes, protection, flags, fd, at);
+}
+static int shim_munmap(void *p, size_t bytes)
+{
+    return (int)syscall(SYS_munmap, p, bytes);
+}
+static int shim_mprotect(void *p, size_t bytes, int protection)
+{
+    return (int)syscall(SYS_mprotect, p, bytes, protection);
+}
+int shim_madvise(void *p, size_t bytes, int advice)
+{
+    return (int)syscall(SYS_madvise, p, bytes, advice);
+}
+#define mmap shim_mmap
+#define munmap shim_munmap
+#define mprotect shim_mprotect
+#define madvise shim_madvise
 #define ZSLAB_STATIC 1
 #define ZSLAB_IMPLEMENTATION
 #define ZSLAB_STATS 0
 #define ZSLAB_CHUNK_SHIFT 14 /* of 12 to 20 tried: the least memory pinned by few objects, no slower */
+#define ZS__IDS_MAX 64u      /* no handles here: no address space for them */
 #include "../../zslab.h"
-#include "large.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
+#define PAGE_BYTES ((size_t)4096)
+#define KEEP_BYTES ((size_t)1 << 17)      /* of freed large objects kept resident at first, and at most */
+#define KEEP_BYTES_MAX ((size_t)32 << 20)
 
 /* Every class is a multiple of 16, the alignment malloc owes. From 1 KiB on a chunk is cut into 16, 15, 13, 11, 9, 8,
-   7, 6, 5, 4, 3 and 2, so that little is left over; 15 also because sizes a little over a power of two are common. */
+   7, 6, 5, 4, 3, 2 and 1, so that little is left over; 15 also because sizes a little over a power of two are
+   common. */
 static const uint32_t class_bytes[] = {
     16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
-    640, 768, 896, 1024, 1088, 1248, 1488, 1808, 2048, 2336, 2720, 3264, 4096, 5456, 8192,
+    640, 768, 896, 1024, 1088, 1248, 1488, 1808, 2048, 2336, 2720, 3264, 4096, 5456, 8192, 16384,
 };
-#define SMALL_BYTES ((size_t)8192) /* the last one */
+#define SMALL_BYTES ((size_t)16384) /* the last one */
+#define CLASSES (sizeof class_bytes / sizeof *class_bytes)
 
 static zslab *shim;
-static size_t shim_small;     /* sizes up to here are the zslab's: 0 until there is one */
+static size_t shim_small;     /* sizes up to here are of a class: 0 until there is a zslab */
+static size_t shim_keep = KEEP_BYTES, shim_purged; /* under the arena lock, or a little wrong */
 static _Atomic int shim_state; /* 0 nothing yet, 1 being made, 2 ready, 3 refused */
 static __thread int shim_making __attribute__((tls_model("initial-exec")));
 
@@ -56,80 +87,54 @@ static void shim_misuse(void *user, zslab_result what, const void *p, zslab_hand
         abort();
 }
 
-static void *fallback_alloc(void *user, size_t size, size_t alignment)
+/* Address space that a limit leaves. */
+static size_t shim_address_left(void)
 {
-    int zero;
-    (void)user;
-    return large_alloc(size, alignment, &zero);
+    struct rlimit most;
+    char text[64] = "";
+    long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    size_t used;
+    if (fd >= 0) {
+        if (syscall(SYS_read, fd, text, sizeof text - 1) < 0)
+            text[0] = 0;
+        syscall(SYS_close, fd);
+    }
+    used = strtoul(text, NULL, 10) * PAGE_BYTES;
+    if (getrlimit(RLIMIT_AS, &most) || most.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    return most.rlim_cur > used ? most.rlim_cur - used : 0;
 }
 
-static void fallback_free(void *user, void *p)
-{
-    zslab_result r = large_free(p);
-    if (r != ZSLAB_OK)
-        shim_misuse(user, r, p, 0);
-}
-
-static size_t fallback_usable_size(void *user, const void *p)
-{
-    size_t at;
-    (void)user;
-    return large_locate(p, &at) == ZSLAB_OK ? large_bytes(p) : 0;
-}
-
-static int fallback_owns(void *user, const void *p)
-{
-    (void)user;
-    return large_owns(p);
-}
-
-/* Around fork: no lock may stay with a thread that the child does not have, and what those threads were in the middle
-   of is mended before the child goes on. */
-static int fork_locked, fork_threads;
-static void fork_prepare(void)
-{
-    fork_threads = !__libc_single_threaded;
-    fork_locked = large_take(); /* 0: in a signal handler that interrupted us; the lock is this thread's anyhow */
-}
-static void fork_parent(void)
-{
-    if (fork_locked)
-        large_drop();
-}
-static void fork_child(void)
-{
-    fork_parent();
-    if (fork_threads)
-        zslab_epoch_set_label(shim, zslab_epoch_current(shim), "malloc"); /* any call that takes a lock will do */
-}
-
+/* The range is what memory and limits allow. What is known of each chunk has its address space from the start: for the
+   smallest classes that is a fifth of the range, which an address limit has no room for; they share the class of 64
+   bytes then. Under a data limit the records of a range that is larger than the limit would use it up. */
 static void shim_make(void)
 {
+    static uint32_t coarse[CLASSES];
     zslab_config c;
-    struct rlimit most;
-    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES;
+    struct rlimit data;
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES, left = shim_address_left(), i;
     memset(&c, 0, sizeof c);
     c.class_bytes = class_bytes;
-    c.class_count = sizeof class_bytes / sizeof *class_bytes;
+    c.class_count = CLASSES;
     c.epoch_count = 2;
     c.cache_bytes = ZSLAB_CACHE_NONE; /* an empty chunk is any class's */
-    c.fallback.alloc = fallback_alloc;
-    c.fallback.free = fallback_free;
-    c.fallback.usable_size = fallback_usable_size;
-    c.fallback.owns = fallback_owns;
+    c.large_bytes_max = SIZE_MAX / 2; /* all of the range */
     c.on_misuse = shim_misuse;
     c.reserve_bytes = memory > (size_t)1 << 35 ? (size_t)1 << 38 : (size_t)1 << 36; /* 2^24 chunks at most */
-    if (getrlimit(RLIMIT_AS, &most) == 0)
-        while (c.reserve_bytes > most.rlim_cur / 4)
-            c.reserve_bytes /= 2;
-    if (large_init())
-        return;
-    while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24)
-        c.reserve_bytes /= 2;
-    if (shim) {
-        shim_small = SMALL_BYTES;
-        pthread_atfork(fork_prepare, fork_parent, fork_child);
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes > data.rlim_cur)
+        c.reserve_bytes = data.rlim_cur & ~(((size_t)1 << 20) - 1);
+    if (c.reserve_bytes > left / 4) {
+        c.reserve_bytes = left / 100 * 96 & ~(((size_t)1 << 20) - 1);
+        c.class_bytes = coarse;
+        for (c.class_count = i = 0; i < CLASSES; i++)
+            if (class_bytes[i] == 64 || class_bytes[i] >= 128)
+                coarse[c.class_count++] = class_bytes[i];
     }
+    while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24)
+        c.reserve_bytes -= c.reserve_bytes / 32;
+    if (shim)
+        shim_small = SMALL_BYTES;
 }
 
 /* The first call makes the allocator, before any constructor has run. 0: there is none, or this thread is making
@@ -156,14 +161,13 @@ static void *refused(void)
     return NULL;
 }
 
-/* Size 0, sizes for the fallback, and the first call. */
+/* Size 0, large sizes, and the first call. */
 static __attribute__((noinline)) void *shim_malloc_other(size_t size)
 {
     void *p;
-    int zero;
     if (!shim && !shim_ready())
         return refused();
-    p = size > SMALL_BYTES ? large_alloc(size, 16, &zero) : zslab_malloc(shim, size ? size : 1);
+    p = zslab_malloc(shim, size ? size : 1);
     return p ? p : refused();
 }
 
@@ -179,10 +183,65 @@ static inline __attribute__((always_inline)) void *shim_malloc(size_t size)
     return shim_malloc_other(size);
 }
 
+/* After the free of what may have been a large object: pages beyond what is kept go back. More is kept the more often
+   pages had to go. */
+static __attribute__((noinline)) void shim_settle(void)
+{
+    int saved = errno;
+    if (shim->span_idle > shim_keep) {
+        shim_purged += zs__large_trim(shim, shim_keep / 4 * 3);
+        if (shim_purged > shim_keep * 64 && shim_keep < KEEP_BYTES_MAX) {
+            shim_keep *= 2;
+            shim_purged = 0;
+        }
+    }
+    errno = saved;
+}
+
+static __attribute__((noinline)) void shim_free_first(void *p)
+{
+    if (p && shim_ready())
+        zslab_free(shim, p);
+}
+
 static inline __attribute__((always_inline)) void shim_free(void *p)
 {
-    if (LIKELY(p != NULL))
+    if (LIKELY(p != NULL && shim != NULL)) {
         zslab_free(shim, p);
+        if (__builtin_expect(((uintptr_t)p & ZS__CHUNK_MASK) == 0 && shim->span_idle > shim_keep, 0))
+            shim_settle();
+    } else {
+        shim_free_first(p);
+    }
+}
+
+/* Usable bytes of an object; a wrong pointer is named, and then there are none. */
+static size_t shim_usable(const void *p)
+{
+    size_t have;
+    if (!shim && !shim_ready())
+        return 0;
+    have = zslab_usable_size(shim, p);
+    if (!have) {
+        zs__spot at;
+        zslab_result r = zs__locate(shim, p, &at);
+        if (r != ZSLAB_OK)
+            zs__misuse(shim, r, p, 0);
+    }
+    return have;
+}
+
+/* A free that knows the size: it is the object's, or what a realloc in place made of it. */
+static void shim_free_sized(void *p, size_t size)
+{
+    size_t have = p ? shim_usable(p) : 0;
+    if (!have)
+        return;
+    if (size <= have &&
+        (size > have / 2 || zslab_size_class_of(shim, size ? size : 1) == zslab_size_class_of(shim, have)))
+        shim_free(p);
+    else
+        shim_misuse(NULL, ZSLAB_E_INVALID, p, 0);
 }
 
 /* ---- C ---- */
@@ -200,7 +259,6 @@ EXPORT void free(void *p)
 EXPORT void *calloc(size_t count, size_t size)
 {
     size_t bytes;
-    int zero = 0;
     void *p;
     if (__builtin_mul_overflow(count, size, &bytes))
         return refused();
@@ -210,9 +268,7 @@ EXPORT void *calloc(size_t count, size_t size)
     }
     if (!shim && !shim_ready())
         return refused();
-    p = large_alloc(bytes, 16, &zero);
-    if (p && !zero)
-        memset(p, 0, bytes);
+    p = zslab_calloc(shim, 1, bytes);
     return p ? p : refused();
 }
 
@@ -236,13 +292,12 @@ EXPORT void *realloc(void *p, size_t size)
         shim_free(p);
         return NULL;
     }
-    have = zslab_usable_size(shim, p);
-    if (have == 0) { /* no object of ours */
-        shim_free(p);
+    have = shim_usable(p);
+    if (have == 0) /* no object of ours */
         return refused();
-    }
-    if (large_owns(p) && size > SMALL_BYTES) {
-        void *q = large_resize(p, size);
+    if (have > SMALL_BYTES && size > SMALL_BYTES) {
+        void *q = zslab_realloc(shim, p, size);
+        shim_settle();
         return q ? q : refused();
     }
     if (size <= have && size > have / 2)
@@ -324,20 +379,91 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT size_t malloc_usable_size(void *p)
 {
-    return p && shim ? zslab_usable_size(shim, p) : 0;
+    return p ? shim_usable(p) : 0;
 }
 
 EXPORT int malloc_trim(size_t keep)
 {
-    size_t given;
-    if (!shim)
-        return 0;
-    given = zslab_trim(shim);
-    if (large_take()) {
-        given += large_purge(keep / UNIT_BYTES);
-        large_drop();
+    return shim && zslab_trim(shim) + zs__large_trim(shim, keep) != 0;
+}
+
+/* C23 */
+EXPORT void free_sized(void *p, size_t size);
+EXPORT void free_sized(void *p, size_t size)
+{
+    shim_free_sized(p, size);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+    if (p && (!is_power_of_two(alignment) || (uintptr_t)p % alignment || size > shim_usable(p)))
+        shim_misuse(NULL, ZSLAB_E_INVALID, p, 0);
+    else
+        shim_free(p);
+}
+
+/* ---- limits: a program that limits its own address space finds the range shrunk to what the limit can bear ---- */
+
+static void unmap(char *base, size_t from, size_t to) /* whole pages of an array's end */
+{
+    uintptr_t at = ((uintptr_t)base + from + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t)base + to) & ~(PAGE_BYTES - 1);
+    if (end > at)
+        shim_munmap((void *)at, end - at);
+}
+
+static void shim_shrink(size_t most)
+{
+    zslab *z = shim;
+    uint32_t keep, all, r;
+    if (!z)
+        return;
+    zs__arena_take(z);
+    all = z->chunk_limit;
+    keep = (uint32_t)(most / 4 / ZS__CHUNK_BYTES);
+    if (keep < z->range_committed / ZS__CHUNK_BYTES + 1024) /* no fresh chunk is beyond what is committed */
+        keep = (uint32_t)(z->range_committed / ZS__CHUNK_BYTES) + 1024;
+    if (keep < all && z->range_bytes + z->reserved_meta_bytes > most / 2) {
+        z->chunk_limit = keep;
+        z->range_bytes = (size_t)keep * ZS__CHUNK_BYTES;
+        unmap(z->base, z->range_bytes, (size_t)all * ZS__CHUNK_BYTES);
+        unmap((char *)z->chunks, keep * sizeof *z->chunks, all * sizeof *z->chunks);
+        unmap((char *)z->cold, keep * sizeof *z->cold, all * sizeof *z->cold);
+        for (r = 0; r < z->region_count; r++) {
+            size_t first = z->regions[r].first, lines = z->regions[r].lines, from = first + keep * lines;
+            size_t to = first + z->chunk_count * lines;
+            unmap((char *)z->states, from * 64, to * 64);
+            unmap((char *)z->words, from * sizeof *z->words, to * sizeof *z->words);
+            unmap((char *)z->hints, from * sizeof *z->hints, to * sizeof *z->hints);
+            if (z->regions[r].committed > keep)
+                z->regions[r].committed = keep;
+        }
+        z->chunk_count = keep;
     }
-    return given != 0;
+    zs__arena_drop(z);
+}
+
+EXPORT int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *now, struct rlimit *was)
+{
+    if (what == RLIMIT_AS && now && now->rlim_cur != RLIM_INFINITY && (!pid || pid == getpid()))
+        shim_shrink(now->rlim_cur);
+    return (int)syscall(SYS_prlimit64, pid, what, now, was);
+}
+
+EXPORT int prlimit64(pid_t pid, enum __rlimit_resource what, const struct rlimit64 *now, struct rlimit64 *was)
+{
+    return prlimit(pid, what, (const struct rlimit *)now, (struct rlimit *)was); /* the same on 64 bits */
+}
+
+EXPORT int setrlimit(enum __rlimit_resource what, const struct rlimit *now)
+{
+    return prlimit(0, what, now, NULL);
+}
+
+EXPORT int setrlimit64(enum __rlimit_resource what, const struct rlimit64 *now)
+{
+    return prlimit64(0, what, now, NULL);
 }
 
 /* ---- C++: the mangled names, so that a program without C++ needs no C++ library ---- */
@@ -374,16 +500,17 @@ static void *shim_new(size_t size, size_t alignment)
     OPERATOR_NEW(name##St11align_val_t, (size_t size, size_t align), shim_new(size, align), align, 0)   \
     OPERATOR_NEW(name##St11align_val_tRKSt9nothrow_t, (size_t size, size_t align, size_t tag),          \
                  shim_new(size, align), align, tag)
-#define OPERATOR_DELETE(name) /* what else a form is given, the allocator knows */ \
-    EXPORT void name(void *p);                                                     \
-    EXPORT void name(void *p) { shim_free(p); }
-#define OPERATORS_DELETE(name)                          \
-    OPERATOR_DELETE(name)                               \
-    OPERATOR_DELETE(name##m)                            \
-    OPERATOR_DELETE(name##RKSt9nothrow_t)               \
-    OPERATOR_DELETE(name##St11align_val_t)              \
-    OPERATOR_DELETE(name##mSt11align_val_t)             \
-    OPERATOR_DELETE(name##St11align_val_tRKSt9nothrow_t)
+#define OPERATOR_DELETE(name, given, freed) \
+    EXPORT void name given;                 \
+    EXPORT void name given { freed; }
+#define OPERATORS_DELETE(name)                                                                    \
+    OPERATOR_DELETE(name, (void *p), shim_free(p))                                                \
+    OPERATOR_DELETE(name##m, (void *p, size_t size), shim_free_sized(p, size))                    \
+    OPERATOR_DELETE(name##RKSt9nothrow_t, (void *p), shim_free(p))                                \
+    OPERATOR_DELETE(name##St11align_val_t, (void *p), shim_free(p))                               \
+    OPERATOR_DELETE(name##mSt11align_val_t, (void *p, size_t size, size_t align),                 \
+                    free_aligned_sized(p, align, size))                                           \
+    OPERATOR_DELETE(name##St11align_val_tRKSt9nothrow_t, (void *p), shim_free(p))
 OPERATORS_NEW(_Znwm)
 OPERATORS_NEW(_Znam)
 OPERATORS_DELETE(_ZdlPv)
