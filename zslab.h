@@ -100,7 +100,7 @@
      up to zslab_config.large_bytes_max, spans of chunks whose pages count as they are used; still larger
      ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
-     2^22 slabs that serve handles; a slot is retired after 2^24 handles.
+     2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
 
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
@@ -923,7 +923,9 @@ static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
 
 /* ---- >>api-handle ----------------------------------------------------------
    Handles: names of objects that know when they are stale. A handle never resolves again once its object was freed
-   or its epoch released or reset, however often the slot is used anew.             */
+   or its epoch released or reset, however often the slot is used anew. Each allocator of a process begins its ids and
+   generations elsewhere, also where an earlier one was destroyed: of n allocators two may have a handle in common when
+   one has used about 2^41 / n slabs and generations of a slot, multiplied.             */
 
 /* zslab_handle_alloc -- an object with a handle, in an epoch.
    in       size     1 to the largest class; the fallback has no handles
@@ -1175,6 +1177,15 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
    ZSLAB_ON_ALLOC and _FREE run in the thread of the call and may ask about p (zslab_epoch_of, zslab_usable_size,
    zslab_set_tag), but allocate and free nothing of z. For one address the two alternate; at a release or a reset
    the epoch's event stands for all of its objects.
+
+   Which calls a callback may make. None runs under a lock, but for those of config.os. On other allocators: all.
+     on_misuse          on z: all but zslab_destroy and zslab_check. It runs before the call that was wrong returns
+     on_leak            on z: frees, queries, statistics, epoch and domain calls. At destroy: frees and queries
+     ZSLAB_ON_ALLOC, _FREE  on z: queries of p and zslab_set_tag
+     ZSLAB_ON_EPOCH     on z: all but zslab_destroy. Events of calls that overlap may be told in either order
+     fallback           none of z
+     config.os          none of z; they may run under a lock
+     zslab_check's visitor  on z: queries
 
    ZSLAB_PROBES puts a probe (a nop and a note, USDT) at the same places, provider zslab: alloc(z, p, size),
    free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }'
@@ -2336,13 +2347,20 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [ID-1]    A handle is live iff its registry entry's stamp equals the round of its place, and the entry's name and the
              slot's word add up to it: id, class and version from the name, the slot from the word, the generation from
              both. The word of a slot that is no live object with a handle names its neighbour (slot ^ 1), whose word no
-             handle of that slot is ever compared with. Generations only rise.
+             handle of that slot is ever compared with. Generations only rise. A word of 0, as memory given back to the
+             system reads, names no slot at all.
    [ID-2]    A slab's hint names its registry entry, the entry's slots the slab: both, or the entry is another's. Ids
-             move under the arena lock, when no slot of the slab is live. An id has one class for ever.
+             move under the arena lock, when no slot of the slab is live. An id has one class until it is blank [ID-5].
    [ID-3]    Whoever takes a word from live to free, by compare-and-swap, frees the object; nobody else touches its
              state.
    [ID-4]    A slot whose generations are used up is ZS__RETIRED and never comes home: its slab is never full and its
-             chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.          */
+             chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.
+   [ID-5]    When all ids of a page of entries are spare, their memory may go (blank ids): the highest slab part and the
+             highest word of them stay in the page's record, and they begin beyond both when they serve again.
+   [ID-6]    Handles of two allocators: the n-th of a process counts its ids from n * 0.7549 * 2^22 and its generations
+             from n * 0.5698 * 2^20, both modulo the same (the R2 sequence, Roberts 2018: points that keep their
+             distance). Two can have a handle in common only when one has used so many ids and generations as lie
+             between. */
 
 /* The struct behind a zslab. In C they are one type. In C++ zslab is a class of names that the struct derives from
    (>>api-typed): a zs__allocator * is a zslab *, and a public entry goes the other way by zs__own. */
@@ -2531,17 +2549,17 @@ typedef struct zs__bin_cold {
 } zs__bin_cold;
 
 /* One registry entry: a slab that serves handles, as zslab_handle_get sees it. Written under the arena lock in the
-   order name, words, round, slots, stamp; read in the order slots, stamp, the rest. The slots' words stand apart, 64 of
-   each id: generation << 8 | slot, slot ^ 1 while it holds no object with a handle. */
+   order name, words, round, slots, stamp; read in the order size, slots, stamp, the rest. The words stand apart, 64 of
+   each id: generation << 8 | ZS__WORD | slot, slot ^ 1 while it holds no object with a handle. */
 typedef struct zs__id {
     zs__u64 stamp;         /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
     uintptr_t slots;       /* char *: slot 0 of its slab */
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t pad;
 #endif
-    zs__u64 name;          /* handle less slot and its generation: id, slab part, class, version. The slab
+    zs__u64 name;          /* handle less slot, its generation and ZS__WORD: id, slab part, class, version. The slab
                               part is raised when the id is bound again */
-    uint32_t size;         /* of its class; for ever */
+    uint32_t size;         /* of its class */
     uint32_t round;        /* of the stamp's place: bytes behind the first round */
 } zs__id; /* 32 bytes, see zs__handle_get_fast */
 ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of an id's words */
@@ -2549,6 +2567,8 @@ ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of a
 #define ZS__IDS_MAX ((uint32_t)1 << 22)          /* a power of two, 64 at least */
 #endif
 #define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
+#define ZS__WORD ((uint32_t)64)                  /* above the slots: a word that was never written is no slot's */
+#define ZS__ID_FIELD (((uint32_t)1 << 22) - 1)   /* ids as handles have them */
 #define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
 
 /* What happened to epochs and ZSLAB_ON_EPOCH has not been told. */
@@ -2560,6 +2580,15 @@ typedef struct zs__news {
     zslab_epoch epoch[ZS__NEWS_MAX];
 #endif
 } zs__news;
+
+/* A page of registry entries, with the words of its ids. Arena lock. [ID-5] */
+typedef struct zs__id_page {
+    uint32_t part, word;   /* blank: the highest of its ids */
+    uint32_t spare;        /* ids of it that no slab has */
+    uint32_t next;         /* 1 + page: of those to be given back, or of blank ones */
+    uint32_t state;        /* ZS__PAGE_* */
+} zs__id_page;
+enum { ZS__PAGE_USED, ZS__PAGE_SPARE /* to be given back */, ZS__PAGE_BLANK };
 
 #ifdef __cplusplus
 struct zs__allocator : zslab {
@@ -2579,6 +2608,7 @@ struct zslab {
     uint32_t id_count;     /* atomic: registry ids given out so far */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
     uintptr_t generations; /* atomic: uint32_t *, 64 words of each id */
+    uintptr_t id_start;    /* id 0 as handles have it, times 32 [ID-6]; constant */
     uint16_t bin_of[ZS__CLASS_BYTES_MAX / 8]; /* of (size - 1) / 8: offset of its bin in a row; the empty one's */
 
     zs__chunk_cold *cold;
@@ -2618,6 +2648,10 @@ struct zslab {
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
     uint32_t id_limit, retired_ids;
     char *id_area, *generation_area; /* where a reservation has the registry */
+    zs__id_page *id_pages; /* and what it knows of pages of entries; NULL: a buffer, nothing is given back */
+    uint32_t spare_pages, blank_pages; /* 1 + page */
+    uint32_t blank_next;   /* 1 + id: the next of the blank page that serves at the moment; 0: none does */
+    uint32_t first_part;   /* of ids never given out [ID-6] */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
     zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside stays with its class while frees empty it */
@@ -2720,7 +2754,7 @@ struct zslab_heap {
     zs__row *attached, *idle;
     zs__row *pass_next;
     uint32_t attached_count, idle_count, seen_events, pass_left;
-    uint32_t todo;         /* 1 + slab: what is left of an inbox taken whole */
+    uint32_t todo;         /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
     uint32_t scope_count;
     zs__u64 gathered[4];   /* classes with an entry in gather */
     zs__u64 random;        /* hardened: which free slot next */
@@ -2999,14 +3033,6 @@ static inline int zs__news_room(const zs__allocator *z) /* for the few that a ca
     return (void)z, 1;
 #endif
 }
-
-static inline void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
-{
-    uint32_t i;
-    for (i = 0; ZS__HOOKS && i < n->count; i++)
-        ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
-    (void)z;
-}
 #if ZSLAB_PROBES && defined(__clang__)
 #pragma clang diagnostic pop
 #endif
@@ -3217,12 +3243,14 @@ ZSLAB_API ZS__COLD void *zs__handle_miss(const zs__allocator *z, zslab_handle h)
 /* get: 11 loads, 2 branches. The mask keeps any 64 bits inside the registry; another id's name tells them apart. */
 static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab_handle h)
 {
-    size_t at = (size_t)(h >> 37) & zs__load_acq_ptr(&z->id_mask); /* acquire: pairs with zs__registry_grow */
+    /* acquire: pairs with zs__registry_grow */
+    size_t at = ((size_t)(h >> 37) - z->id_start) & zs__load_acq_ptr(&z->id_mask);
     const zs__id *e = (const zs__id *)(zs__load_acq_ptr(&z->ids) + at); /* acquire: the same */
     const uint32_t *w = (const uint32_t *)(zs__load_ptr(&z->generations) + at * 8);
-    char *slots = (char *)zs__load_acq_ptr(&e->slots); /* acquire: pairs with zs__id_bind */
+    size_t size = zs__load_acq_u32(&e->size); /* acquire, both: older than the stamp. Pair with zs__id_bind */
+    char *slots = (char *)zs__load_acq_ptr(&e->slots);
     if (ZS__LIKELY(zs__handle_live(z, h, e, w))) {
-        char *p = slots + ((size_t)(h >> 10) & 63) * e->size; /* constant, and older than the stamp that was read */
+        char *p = slots + ((size_t)(h >> 10) & 63) * size;
         ZS__ASSUME(p != NULL);                                /* who asks need not be told again */
         return p;
     }
@@ -3252,6 +3280,7 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
      zs__os_reserve/commit/purge/release   the four hooks of zslab_os; user is ignored
      zs__os_huge, _numa_local, _lock       ask for 2 MiB pages, for the toucher's node, for residence in
                                            RAM; 0 = done
+     zs__os_small                          ask for small pages only
      zs__os_fence_ready, zs__os_fence      the asymmetric fence: every thread of the process passes a full
                                            barrier before it returns; ready: 0 = usable
      zs__os_on_thread_exit(on)             arrange (1) or end (0) calls of zs__thread_exited; 0 = done
@@ -3744,6 +3773,18 @@ static uint64_t zs__os_random(void)
 }
 #endif
 
+/* MADV_NOHUGEPAGE (15): a page that was given back is not filled in again with its neighbours. */
+static void zs__os_small(void *p, size_t bytes)
+{
+#if defined(__linux__) && !defined(ZS__PLATFORM_INCLUDE) && !ZSLAB_NO_OS
+    int saved = errno;
+    madvise(p, bytes, 15);
+    errno = saved;
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 #ifndef ZS__OS_THREADS
 static ZS__UNUSED uint64_t zs__os_thread(void) { return 0; }
 static ZS__UNUSED int zs__os_thread_lives(uint64_t thread) { return (void)thread, 1; }
@@ -3787,6 +3828,48 @@ typedef struct zs__lock {
     uint32_t word;
 } zs__lock;
 
+/* The order of locks: who holds one takes only later ones, of bins any number. No callback runs, and no claim is waited
+   for, under any of them (a hook of config.os may run under one of `arena`, `bin`, `close`: it makes no call). */
+typedef enum zs__rank {
+    ZS__LOCK_SETUP,   /* zs__global.setup: the system's hooks */
+    ZS__LOCK_GLOBAL,  /* zs__global.lock: the list of allocators, thread numbers */
+    ZS__LOCK_CLOSE,   /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
+    ZS__LOCK_EPOCHS,  /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
+    ZS__LOCK_ROWS,    /* place->rows_lock: the place's list of rows, the opening and shutting of their gates */
+    ZS__LOCK_BIN,     /* shared mode, bin_cold->lock: that struct and its chunks' cold records */
+    ZS__LOCK_ROW,     /* row->lock: the chunk lists against closers */
+    ZS__LOCK_ARENA,   /* arena_lock: fresh chunks, the pool, spans, the meta arena, registry ids */
+    ZS__LOCK_SAMPLES  /* samples->lock: the arrays of >>advice */
+} zs__rank;
+
+/* Debug builds check the order: a bit for each rank that this thread holds. */
+#ifndef ZS__LOCK_ORDER
+#if defined(NDEBUG) || defined(__OPTIMIZE__) || ZSLAB_NO_OS
+#define ZS__LOCK_ORDER 0
+#else
+#define ZS__LOCK_ORDER 1
+#endif
+#endif
+#if ZS__LOCK_ORDER && !ZSLAB_NO_TLS
+#ifndef ZS__TLS_INCLUDE
+static ZS__THREAD uint32_t zs__held_word ZS__TLS_ATTRIBUTE;
+static inline uint32_t *zs__held(void) { return &zs__held_word; }
+#endif
+static inline void zs__rank_take(zs__rank rank, int waits)
+{
+    uint32_t *held = zs__held();
+    ZSLAB_ASSERT((!waits || !(*held >> rank >> (rank == ZS__LOCK_BIN))) && "locks in their order");
+    (void)waits;
+    *held |= (uint32_t)1 << rank;
+}
+static inline void zs__rank_drop(zs__rank rank) { *zs__held() &= ~((uint32_t)1 << rank); }
+static inline void zs__rank_none(void) { ZSLAB_ASSERT(*zs__held() == 0 && "a callback or a wait under no lock"); }
+#else
+static inline void zs__rank_take(zs__rank rank, int waits) { (void)rank, (void)waits; }
+static inline void zs__rank_drop(zs__rank rank) { (void)rank; }
+static inline void zs__rank_none(void) {}
+#endif
+
 static int zs__lock_try(zs__lock *l)
 {
     uint32_t was = 0; /* acquire on success: pairs with the store in zs__lock_drop */
@@ -3807,7 +3890,7 @@ static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
 /* The same for somebody who may be in a system call, and for long: the spin is short. */
 static void zs__wait_claim(uint32_t *word, uint32_t value, int turn)
 {
-    zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + turn);
+    zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + (turn - 1000));
 }
 
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
@@ -3827,6 +3910,27 @@ static inline void zs__lock_take(zs__lock *l)
 static inline void zs__lock_drop(zs__lock *l)
 {
     zs__store_rel_u32(&l->word, 0); /* release: pairs with the CAS of zs__lock_take and _try */
+}
+
+/* The allocator's own locks have a rank; the store's stand alone. */
+static inline int zs__ranked_try(zs__lock *l, zs__rank rank)
+{
+    if (!zs__lock_try(l))
+        return 0;
+    zs__rank_take(rank, 0);
+    return 1;
+}
+
+static inline void zs__ranked_take(zs__lock *l, zs__rank rank)
+{
+    zs__rank_take(rank, 1);
+    zs__lock_take(l);
+}
+
+static inline void zs__ranked_drop(zs__lock *l, zs__rank rank)
+{
+    zs__rank_drop(rank);
+    zs__lock_drop(l);
 }
 
 /* Not memset: a freestanding build has none to include. */
@@ -3926,6 +4030,7 @@ static void *zs__fail_no_epoch(size_t size)
 static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result what, const void *p, zslab_handle h)
 {
     zs__add_u64((uint64_t *)(uintptr_t)&z->misuse[what], 1); /* a counter: ordered with nothing */
+    zs__rank_none();
     if (z->config.on_misuse) {
         int saved = zs__errno();
         z->config.on_misuse(z->config.misuse_user, what, p, h);
@@ -3944,6 +4049,7 @@ static struct {
     zs__lock lock;         /* guards what follows */
     zs__allocator *allocators;
     zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
+    zs__u64 allocators_made; /* so far [ID-6] */
     zs__u64 threads[ZS__THREADS_MAX / 64];  /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
 
@@ -4055,9 +4161,11 @@ static inline void zs__count_away(zs__allocator *z, zslab_heap *heap, uint32_t c
 #endif
 }
 
-static inline void zs__count_lock(zs__allocator *z, uint32_t *word) /* zs__lock_take, counting when it has to wait */
+/* zs__ranked_take, counting when it has to wait. */
+static inline void zs__count_lock(zs__allocator *z, uint32_t *word, zs__rank rank)
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
+    zs__rank_take(rank, 1);
     if (ZS__UNLIKELY(!zs__cas_u32(word, &was, 1))) {
 #if ZSLAB_STATS
         zs__add_u64(&z->lock_waits, 1); /* a counter: ordered with nothing */
@@ -4187,8 +4295,8 @@ static void zs__class_setup(zs__allocator *z)
    [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
 
-static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock); }
-static void zs__arena_drop(zs__allocator *z) { zs__lock_drop(zs__as_lock(&z->arena_lock)); }
+static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock, ZS__LOCK_ARENA); }
+static void zs__arena_drop(zs__allocator *z) { zs__ranked_drop(zs__as_lock(&z->arena_lock), ZS__LOCK_ARENA); }
 
 static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
@@ -4809,14 +4917,14 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__row *row = zs__row_of_bin(bin);
     zs__bin_cold *b = zs__cold_of(z, bin);
-    if (!zs__lock_try(zs__as_lock(&row->lock)))
+    if (!zs__ranked_try(zs__as_lock(&row->lock), ZS__LOCK_ROW))
         return 0;
     if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__claim_end */
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
     }
     zs__all_remove(z, row, b, chunk);
-    zs__lock_drop(zs__as_lock(&row->lock));
+    zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     zs__list_remove(z, b, chunk);
     zs__chunk_loose(z, chunk);
     if (b->fresh == chunk + 1)
@@ -4986,7 +5094,7 @@ static int zs__dead_settled(zs__allocator *z, uint32_t chunk)
     return settled;
 }
 
-static void zs__ids_leave(zs__allocator *z, uint32_t chunk);
+static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
 
 /* The binding that ends has touched the slabs it carved: for the statistics. Bindings to one class begin at the same
    slab, so the longer one counts; another class's may lie elsewhere. */
@@ -5034,7 +5142,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     }
     if (x->ids && zs__load_u16(&c->cls) != bin->cls) {
         zs__arena_take(z);
-        zs__ids_leave(z, chunk);
+        zs__ids_leave(z, chunk, 1);
         zs__arena_drop(z);
     }
     zs__chunk_clear(z, chunk);
@@ -5166,6 +5274,7 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
         word = &z->places[q].purging;
         value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
     }
+    zs__rank_none();
     if (!value) {
         zs__pause();
         *turn = *turn > 0 ? -1 : *turn - 1;
@@ -5208,14 +5317,24 @@ static ZS__ALWAYS_INLINE uint32_t *zs__id_words(const zs__allocator *z, size_t i
     return (uint32_t *)zs__load_ptr(&z->generations) + id * 64; /* relaxed: as z->ids */
 }
 
-static inline size_t zs__id_number(const zs__id *e)
+static inline size_t zs__id_index(const zs__allocator *z, uint64_t field) /* of an id as handles have it */
 {
-    return (size_t)(zs__load_u64(&e->name) >> 42);
+    return (size_t)(field - (z->id_start >> 5)) & ZS__ID_FIELD;
+}
+
+static inline size_t zs__id_number(const zs__allocator *z, const zs__id *e)
+{
+    return zs__id_index(z, (zs__load_u64(&e->name) + (ZS__WORD << 10)) >> 42);
 }
 
 static inline uint32_t zs__id_part(const zs__id *e) /* the slab's part of its generations */
 {
-    return (uint32_t)(zs__load_u64(&e->name) >> 18) & (ZS__GENERATION_END - 1);
+    return (uint32_t)((zs__load_u64(&e->name) + (ZS__WORD << 10)) >> 18) & (ZS__GENERATION_END - 1);
+}
+
+static inline uint32_t zs__word_free(uint32_t generation, uint32_t slot)
+{
+    return generation << 8 | ZS__WORD | (slot ^ 1);
 }
 
 static inline int zs__word_live(uint32_t word, uint32_t slot)
@@ -5263,25 +5382,79 @@ static uint32_t zs__id_slots(const zs__class *k) /* slots of the class's fullest
     return k->slots < 64 ? k->slots : 64;
 }
 
-/* The id is spare: no slab's. Arena lock held. */
-static void zs__id_spare(zs__allocator *z, uint32_t id, uint32_t cls)
+static inline uint32_t zs__id_class(const zs__allocator *z, uint32_t id)
 {
-    zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE | (uint64_t)z->class_ids[cls] << 22);
-    z->class_ids[cls] = id + 1;
+    return (uint32_t)(zs__id_at(z, id)->name >> 2) & 255;
 }
 
-/* A chunk leaves its class: its ids stay behind. Its slots are home or dead. Arena lock held. */
-static void zs__ids_leave(zs__allocator *z, uint32_t chunk)
+static inline uint32_t zs__id_page_ids(const zs__allocator *z) /* entries of a page */
+{
+    return (uint32_t)(z->page_bytes / sizeof(zs__id));
+}
+
+static inline void zs__id_page_list(zs__allocator *z, uint32_t *list, uint32_t page, uint32_t state)
+{
+    z->id_pages[page].state = state;
+    z->id_pages[page].next = *list;
+    *list = page + 1;
+}
+
+/* The id is spare: no slab's. Its class's list is linked by stamps, and back by slots. Arena lock held. */
+static void zs__id_spare(zs__allocator *z, uint32_t id, uint32_t cls)
+{
+    uint32_t head = z->class_ids[cls], page = id / zs__id_page_ids(z);
+    zs__id *e = zs__id_at(z, id);
+    zs__store_rel_u64(&e->stamp, ZS__ID_SPARE | (uint64_t)head << 22);
+    zs__store_rel_ptr(&e->slots, 0); /* release, as below: the stamp before. Pairs with zs__handle_get_fast */
+    if (head)
+        zs__store_rel_ptr(&zs__id_at(z, head - 1)->slots, id + 1);
+    z->class_ids[cls] = id + 1;
+    if (z->id_pages && ++z->id_pages[page].spare == zs__id_page_ids(z) && z->id_pages[page].state == ZS__PAGE_USED)
+        zs__id_page_list(z, &z->spare_pages, page, ZS__PAGE_SPARE);
+}
+
+/* A spare id leaves its class's list. Arena lock held. */
+static void zs__id_unlink(zs__allocator *z, uint32_t id)
+{
+    zs__id *e = zs__id_at(z, id);
+    uint32_t next = (uint32_t)(e->stamp >> 22) & 0x7fffff, before = (uint32_t)e->slots;
+    if (before)
+        zs__store_rel_u64(&zs__id_at(z, before - 1)->stamp, ZS__ID_SPARE | (uint64_t)next << 22);
+    else
+        z->class_ids[zs__id_class(z, id)] = next;
+    if (next)
+        zs__store_rel_ptr(&zs__id_at(z, next - 1)->slots, before); /* release: as in zs__id_spare */
+}
+
+/* No slot of the slab is being given a handle: who is has marked it, and its word is not live yet. */
+static int zs__slab_at_rest(const zs__allocator *z, uint32_t slab, const uint32_t *words)
+{
+    const uint8_t *states = z->states + (size_t)slab * 64;
+    uint32_t i;
+    for (i = 0; i < 64; i++) /* acquire: pairs with zs__handle_issue */
+        if (zs__load_u8(states + i) == ZS__HANDLE && !zs__word_live(zs__load_acq_u32(words + i), i))
+            return 0;
+    return 1;
+}
+
+/* A chunk leaves its class: its ids stay behind. Its slots are home or dead; `all`: and the caller's alone. Arena lock
+   held. */
+static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all)
 {
     uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; z->cold[chunk].ids && i < z->classes[cls].slabs; i++) {
         uint32_t id = zs__slab_id(z, first + i);
-        if (id) {
+        if (id && (all || zs__slab_at_rest(z, first + i, zs__id_words(z, id - 1)))) {
             zs__id_spare(z, id - 1, cls);
             zs__slab_id_set(z, first + i, 0);
             z->cold[chunk].ids--;
         }
     }
+}
+
+static inline size_t zs__id_pages_bytes(size_t ids, size_t page) /* of the records of pages for so many ids */
+{
+    return (ids * sizeof(zs__id) + page - 1) / page * sizeof(zs__id_page);
 }
 
 /* Memory for twice the ids: a reservation commits some more, a buffer finds place for all when it needs the first. */
@@ -5297,7 +5470,8 @@ static int zs__registry_grow(zs__allocator *z)
             return -1;
         words = ids + want * sizeof(zs__id);
     } else if (zs__commit(z, ids, zs__round_up(want * sizeof(zs__id), z->page_bytes)) ||
-               zs__commit(z, words, zs__round_up(want * 256, z->page_bytes))) {
+               zs__commit(z, words, zs__round_up(want * 256, z->page_bytes)) ||
+               zs__commit(z, z->id_pages, zs__round_up(zs__id_pages_bytes(want, z->page_bytes), z->page_bytes))) {
         return -1;
     }
     zs__store_ptr(&z->generations, (uintptr_t)words);
@@ -5306,21 +5480,39 @@ static int zs__registry_grow(zs__allocator *z)
     return 0;
 }
 
-/* An id never given out; 1 + id, 0 with the reason. Arena lock held. */
+/* An id that is no slab's and on no list: of a blank page, or never given out. 1 + id, 0 with the reason. Arena lock
+   held. */
 static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
 {
-    uint32_t id = z->id_count, i;
+    uint32_t id = z->id_count, part = z->first_part, word = 0, page, i;
     zs__id *e;
-    *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
-    if (id == z->id_limit || ((!id || id == z->id_mask / sizeof(zs__id) + 1) && zs__registry_grow(z)))
-        return 0;
-    for (i = 0; i < 64; i++)
-        zs__store_u32(zs__id_words(z, id) + i, i ^ 1); /* generation 0, free */
-    e = zs__id_at(z, id);
+    if (!z->blank_next && z->blank_pages) {
+        page = z->blank_pages - 1;
+        z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
+        z->blank_next = page * zs__id_page_ids(z) + 1;
+        z->id_pages[page].state = ZS__PAGE_USED;
+        z->id_pages[page].spare = 0;
+    }
+    if (z->blank_next) {
+        id = z->blank_next - 1;
+        part = z->id_pages[id / zs__id_page_ids(z)].part + 1;
+        word = z->id_pages[id / zs__id_page_ids(z)].word;
+    } else {
+        *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
+        if (id == z->id_limit || ((!id || id == z->id_mask / sizeof(zs__id) + 1) && zs__registry_grow(z)))
+            return 0;
+    }
+    e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
     zs__store_u64(&e->stamp, 0);
-    zs__store_u64(&e->name, (uint64_t)id << 42 | (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION);
+    zs__store_u64(&e->name, ((((uint64_t)id + (z->id_start >> 5)) & ZS__ID_FIELD) << 42 | (uint64_t)part << 18 |
+                             (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION) - (ZS__WORD << 10));
+    for (i = 0; i < 64; i++)
+        zs__store_u32(zs__id_words(z, id) + i, zs__word_free(word, i));
     zs__store_u32(&e->size, z->classes[cls].size);
-    zs__store_rel_u32(&z->id_count, id + 1); /* release: the entry before it. Pairs with zs__id_of */
+    if (z->blank_next)
+        z->blank_next = (id + 1) % zs__id_page_ids(z) ? id + 2 : 0;
+    else
+        zs__store_rel_u32(&z->id_count, id + 1); /* release: the entry before it. Pairs with zs__id_of */
     return id + 1;
 }
 
@@ -5355,7 +5547,7 @@ static int zs__id_raise(zs__allocator *z, uint32_t id, const zs__class *k)
     }
     zs__store_u64(&e->name, e->name + ((uint64_t)1 << 18)); /* relaxed: before the release stores of zs__id_bind */
     for (i = 0; i < zs__id_slots(k); i++)
-        zs__store_u32(words + i, (zs__load_u32(words + i) & ~(uint32_t)255) | (i ^ 1));
+        zs__store_u32(words + i, zs__word_free(zs__load_u32(words + i) >> 8, i));
     return 1;
 }
 
@@ -5367,7 +5559,9 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
     for (swept = 0;; swept = 1) {
         uint32_t id, chunk;
         while ((id = z->class_ids[cls]) != 0) {
-            z->class_ids[cls] = (uint32_t)(zs__id_at(z, id - 1)->stamp >> 22 & 0x7fffff);
+            zs__id_unlink(z, id - 1);
+            if (z->id_pages)
+                z->id_pages[(id - 1) / zs__id_page_ids(z)].spare--;
             if (zs__id_raise(z, id - 1, &z->classes[cls]))
                 return id;
         }
@@ -5375,7 +5569,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
             return id;
         for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
             if (z->cold[chunk - 1].ids)
-                zs__ids_leave(z, chunk - 1);
+                zs__ids_leave(z, chunk - 1, 1);
     }
 }
 
@@ -5416,7 +5610,7 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
 static zslab_handle zs__handle_at(const zs__allocator *z, uint32_t chunk, uint32_t slab, uint32_t slot)
 {
     const zs__id *e = zs__id_of(z, chunk, slab);
-    uint32_t word = e ? zs__load_u32(zs__id_words(z, zs__id_number(e)) + slot) : slot ^ 1;
+    uint32_t word = e ? zs__load_u32(zs__id_words(z, zs__id_number(z, e)) + slot) : zs__word_free(0, slot);
     return zs__word_live(word, slot) ? zs__load_u64(&e->name) + ((uint64_t)word << 10) : 0;
 }
 
@@ -5424,6 +5618,7 @@ static zslab_handle zs__handle_at(const zs__allocator *z, uint32_t chunk, uint32
 static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
     uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT), slot, *word;
+    uint64_t name;
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
     zslab_result r;
@@ -5434,10 +5629,11 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
             return r;
     }
     slot = (uint32_t)(at & 63);
-    word = zs__id_words(z, zs__id_number(e)) + slot;
+    word = zs__id_words(z, zs__id_number(z, e)) + slot;
     ZSLAB_ASSERT(!zs__word_live(*word, slot) && (*word >> 8) + zs__id_part(e) < ZS__GENERATION_END);
-    zs__store_u32(word, zs__load_u32(word) ^ 1); /* relaxed: who has the handle got it from here */
-    *out = zs__load_u64(&e->name) + ((uint64_t)zs__load_u32(word) << 10);
+    name = zs__load_u64(&e->name) + ((uint64_t)(zs__load_u32(word) ^ 1) << 10);
+    zs__store_rel_u32(word, zs__load_u32(word) ^ 1); /* release: the name is read. Pairs with zs__slab_at_rest */
+    *out = name;
     return ZSLAB_OK;
 }
 
@@ -5468,7 +5664,7 @@ static int zs__handles_right(const zs__allocator *z, uint32_t chunk, uint32_t sl
     const zs__id *e = zs__id_of(z, chunk, slab);
     uint32_t i;
     for (i = 0; e && i < 64; i++)
-        live |= (uint64_t)zs__word_live(zs__load_u32(zs__id_words(z, zs__id_number(e)) + i), i) << i;
+        live |= (uint64_t)zs__word_live(zs__load_u32(zs__id_words(z, zs__id_number(z, e)) + i), i) << i;
     return live == handles;
 }
 
@@ -5514,7 +5710,17 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
 static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
-    zs__count_lock(z, &z->epoch_lock);
+    zs__count_lock(z, &z->epoch_lock, ZS__LOCK_EPOCHS);
+}
+
+static void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
+{
+    uint32_t i;
+    for (i = 0; ZS__HOOKS && i < n->count; i++) {
+        zs__rank_none();
+        ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
+    }
+    (void)z;
 }
 
 /* Without telling what happened: it is the caller's to tell, later. */
@@ -5525,7 +5731,7 @@ static void zs__epochs_leave(zs__allocator *z, zs__news *news)
     *news = z->news;
     z->news.count = 0;
 #endif
-    zs__lock_drop(zs__as_lock(&z->epoch_lock));
+    zs__ranked_drop(zs__as_lock(&z->epoch_lock), ZS__LOCK_EPOCHS);
 }
 
 static void zs__epochs_drop(zs__allocator *z)
@@ -5626,8 +5832,8 @@ static inline int zs__heap_alone(const zs__allocator *z)
     return !z->shared && z->heaps && !z->heaps->next && z->heaps == zs__heap_peek(z);
 }
 
-static void zs__rows_take(zs__place *place) { zs__lock_take(zs__as_lock(&place->rows_lock)); }
-static void zs__rows_drop(zs__place *place) { zs__lock_drop(zs__as_lock(&place->rows_lock)); }
+static void zs__rows_take(zs__place *place) { zs__ranked_take(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
+static void zs__rows_drop(zs__place *place) { zs__ranked_drop(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
 
 /* rows_lock held, or nobody else there. */
 static void zs__row_list(zs__place *place, zs__row *row)
@@ -5748,16 +5954,16 @@ static void zs__row_take(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
-    zs__lock_take(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock), ZS__LOCK_BIN);
+    zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
 }
 
 static void zs__row_drop(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
-    zs__lock_drop(zs__as_lock(&row->lock));
+    zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     for (cls = 0; z->shared && cls < z->class_count; cls++)
-        zs__lock_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock));
+        zs__ranked_drop(zs__as_lock(&zs__cold_of(z, zs__bin_at(row, cls))->lock), ZS__LOCK_BIN);
 }
 
 static int zs__large_left(zs__allocator *z, const zs__place *place);
@@ -5966,6 +6172,7 @@ static zs__place *zs__place_get(zs__allocator *z)
             return place;
         held->wanted++;
         zs__epochs_drop(z);
+        zs__rank_none();
         for (turn = 0; (claims = zs__load_acq_u32(&held->purging)) != 0; turn++) /* pairs with zs__claim_end */
             zs__wait_claim(&held->purging, claims, turn);
         zs__epochs_take(z);
@@ -6387,6 +6594,7 @@ static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 static void zs__claim_wait(const zs__allocator *z, zslab_epoch e, int turn) /* for claims on a place, under no lock */
 {
     uint32_t *word = &z->places[e & ZS__PLACE_MASK].purging, claims = zs__load_u32(word);
+    zs__rank_none();
     if (claims) /* relaxed: who asked again acquires */
         zs__wait_claim(word, claims, turn);
 }
@@ -6428,8 +6636,8 @@ static void zs__lists_settle(zs__place *place)
     row = zs__rows_first(place);
     zs__rows_drop(place);
     for (; row; row = zs__row_beside(row)) {
-        zs__lock_take(zs__as_lock(&row->lock));
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     }
 }
 
@@ -6438,12 +6646,14 @@ static void zs__closing_take(zs__allocator *z)
 {
     uint32_t mine = zs__add_u32(&z->close_next, 1), now;
     int turn;
+    zs__rank_take(ZS__LOCK_CLOSE, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
         zs__wait_claim(&z->close_turn, now, turn);
 }
 
 static void zs__closing_drop(zs__allocator *z)
 {
+    zs__rank_drop(ZS__LOCK_CLOSE);
     zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
 }
 
@@ -6558,6 +6768,30 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
     zs__run_flush(z, &used);
 }
 
+/* Queue hints of the run: a page goes when none of its slabs is in an inbox, or can come there. The flags are taken
+   first, and go with the page. [HINT-1] */
+static void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
+{
+    size_t page = z->page_bytes, unit = sizeof *z->hints * z->regions[region].lines, n = page / sizeof *z->hints;
+    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first);
+    uintptr_t low = zs__round_up(at + s->from * unit, page), high = (at + s->to * unit) & ~(uintptr_t)(page - 1);
+    for (; low < high; low += page) {
+        size_t slab = (size_t)((zs__hint *)low - z->hints), i, used = 0;
+        for (i = 0; i < n; i++) { /* relaxed, all: a look; most pages were never written */
+            if (zs__slab_id(z, (uint32_t)(slab + i)))
+                break;
+            used += zs__load_u32(&z->hints[slab + i].next) || zs__load_u8(&z->hints[slab + i].queued);
+        }
+        if (i < n || !used)
+            continue;
+        for (i = 0; i < n && !zs__exchange_u8(&z->hints[slab + i].queued, 1); i++) /* pairs with zs__inbox_push */
+            ;
+        if (i < n || !zs__purge_pages(z, (char *)low, page))
+            while (i--)
+                zs__exchange_u8(&z->hints[slab + i].queued, 0);
+    }
+}
+
 /* Zero is the free state and the empty word, so whole pages of metadata may go: of every region that a chunk of the run
    has served, since chunks of several classes lie in turn and few fill a page alone. */
 static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
@@ -6572,6 +6806,7 @@ static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
 #if ZSLAB_TAGS
         zs__sweep_area(z, s, region, (char *)z->tags, ZS__TAG_BYTES, 0);
 #endif
+        zs__sweep_hints(z, s, region);
         zs__sweep_area(z, s, region, (char *)z->words, sizeof *z->words, 1); /* most chunks to a page */
     }
     s->from = s->to = 0;
@@ -6592,11 +6827,65 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
             zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);
     }
+    if (z->id_pages && z->cold[chunk].ids) {
+        zs__arena_take(z);
+        zs__ids_leave(z, chunk, 0);
+        zs__arena_drop(z);
+    }
     if (chunk != s->to) {
         zs__sweep_lines(z, s);
         s->from = chunk;
     }
     s->to = chunk + 1;
+}
+
+/* A page of spare ids becomes blank, if what begins beyond its generations has some left. Arena lock held. */
+static int zs__id_page_clear(zs__allocator *z, uint32_t page)
+{
+    uint32_t first = page * zs__id_page_ids(z), id, i;
+    zs__id_page *g = &z->id_pages[page];
+    for (id = first, g->part = g->word = 0; id < first + zs__id_page_ids(z); id++) {
+        const uint32_t *words = zs__id_words(z, id);
+        if (zs__id_part(zs__id_at(z, id)) > g->part)
+            g->part = zs__id_part(zs__id_at(z, id));
+        for (i = 0; i < 64; i++)
+            if (zs__load_u32(words + i) >> 8 > g->word)
+                g->word = zs__load_u32(words + i) >> 8;
+    }
+    if (g->part + 1 + g->word >= ZS__GENERATION_END)
+        return 0;
+    for (id = first; id < first + zs__id_page_ids(z); id++)
+        zs__id_unlink(z, id);
+    return 1;
+}
+
+/* Pages of entries whose ids are all spare, and their words, go back to the system. [ID-5] */
+static void zs__sweep_ids(zs__allocator *z)
+{
+    uint32_t page, next, blank = 0, ids = zs__id_page_ids(z);
+    zs__runs entries = {NULL, NULL}, words = {NULL, NULL};
+    zs__arena_take(z);
+    for (page = z->spare_pages, z->spare_pages = 0; page; page = next) {
+        next = z->id_pages[page - 1].next;
+        z->id_pages[page - 1].state = ZS__PAGE_USED;
+        if (z->id_pages[page - 1].spare == ids && zs__id_page_clear(z, page - 1))
+            zs__id_page_list(z, &blank, page - 1, ZS__PAGE_BLANK);
+    }
+    zs__arena_drop(z);
+    for (page = blank; page; page = z->id_pages[page - 1].next) {
+        char *e = (char *)zs__id_at(z, (size_t)(page - 1) * ids);
+        char *w = (char *)zs__id_words(z, (size_t)(page - 1) * ids);
+        zs__run_add(z, &entries, e, e + ids * sizeof(zs__id));
+        zs__run_add(z, &words, w, w + ids * (size_t)256);
+    }
+    zs__run_flush(z, &entries);
+    zs__run_flush(z, &words);
+    for (page = blank; page; page = next) {
+        next = z->id_pages[page - 1].next;
+        zs__arena_take(z);
+        zs__id_page_list(z, &z->blank_pages, page - 1, ZS__PAGE_BLANK);
+        zs__arena_drop(z);
+    }
 }
 
 static void zs__sweep_chunk(zs__allocator *z, zs__sweep *s, uint32_t chunk)
@@ -6631,6 +6920,34 @@ static void zs__sweep_flush(zs__allocator *z, zs__sweep *s)
 {
     zs__run_flush(z, &s->pages);
     zs__sweep_lines(z, s);
+    if (z->id_pages)
+        zs__sweep_ids(z);
+}
+
+/* What waits to go home to a heap in rounds that are over waits no more: the owner may sleep, and these hints keep
+   their pages. The rest goes back to the inbox in one piece. */
+static void zs__hints_drop(zs__allocator *z, zslab_heap *heap)
+{
+    uint32_t turn, slab, next, kept = 0, tail = 0, head;
+    for (turn = 0; turn < 2; turn++) /* acq_rel: pair with zs__inbox_push and zs__heap_fold */
+        for (slab = zs__exchange_u32(turn ? &heap->todo : &heap->inbox, 0); slab; slab = next) {
+            const zs__chunk *c = &z->chunks[zs__slab_chunk(z, slab - 1)];
+            uint64_t stamp = zs__load_u64(&c->stamp);
+            next = zs__load_u32(&z->hints[slab - 1].next);
+            if (zs__load_ptr(&c->row) == (uintptr_t)&z->drain_row ||
+                stamp != zs__load_u64(&zs__round_at(z, stamp)->word)) {
+                zs__exchange_u8(&z->hints[slab - 1].queued, 0); /* as in zs__heap_fold; binding clears the states */
+                continue;
+            }
+            zs__store_u32(&z->hints[slab - 1].next, kept);
+            tail = kept ? tail : slab;
+            kept = slab;
+        }
+    head = zs__load_u32(&heap->inbox);
+    if (kept)
+        do
+            zs__store_u32(&z->hints[tail - 1].next, head);
+        while (!zs__cas_u32(&heap->inbox, &head, kept)); /* release: as in zs__inbox_push */
 }
 
 /* Give back the empty pages of an epoch's chunks, in address order so that runs merge. Under a claim and the
@@ -6640,8 +6957,11 @@ static size_t zs__sweep_epoch(zs__allocator *z, zslab_epoch e, uint64_t stamp, i
     zs__sweep s;
     uint32_t chunk;
     zs__row *row = zs__rows_of(zs__rows_first(&z->places[e & ZS__PLACE_MASK]), e);
-    for (; row; row = zs__rows_of(zs__row_beside(row), e))
+    for (; row; row = zs__rows_of(zs__row_beside(row), e)) {
         zs__store_u32(&row->swept, 1); /* relaxed: its owner reads it once the claim is gone [EPOCH-5] */
+        if (!z->shared)
+            zs__hints_drop(z, row->heap);
+    }
     zs__zero(&s, sizeof s);
     s.place = &z->places[e & ZS__PLACE_MASK];
     s.stamp = stamp;
@@ -6922,21 +7242,24 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
 static int zs__heap_fold(zslab_heap *heap, uint32_t most)
 {
     zs__allocator *z = heap->z;
-    uint32_t n;
+    uint32_t n, todo = zs__load_u32(&heap->todo) ? zs__exchange_u32(&heap->todo, 0) : 0; /* with zs__hints_drop */
     for (n = 0; n < most; n++) {
         uint32_t slab;
-        if (!heap->todo) {
+        if (!todo) {
             if (!zs__load_u32(&heap->inbox)) /* relaxed: a hint; the next slow path looks again */
                 break;
-            heap->todo = zs__exchange_u32(&heap->inbox, 0); /* acquire: pairs with the push */
+            if (!(todo = zs__exchange_u32(&heap->inbox, 0))) /* acquire: pairs with the push */
+                break;
         }
-        slab = heap->todo - 1;
-        heap->todo = zs__load_u32(&z->hints[slab].next); /* read before the flag lets others write it */
+        slab = todo - 1;
+        todo = zs__load_u32(&z->hints[slab].next); /* read before the flag lets others write it */
         /* the flag first, the states after: a free that finds it still set stored its state before. Pairs with
            the exchange in zs__inbox_push */
         zs__exchange_u8(&z->hints[slab].queued, 0);
         zs__fold_slab(heap, slab);
     }
+    if (todo)
+        zs__store_rel_u32(&heap->todo, todo); /* release: what was read of it. Pairs with zs__hints_drop */
     return n != 0;
 }
 
@@ -7153,10 +7476,11 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
     if (z->home != ZS__HOME) /* thread numbers are another file's here */
         return (zslab_heap *)zs__fail_null(ZSLAB_E_FOREIGN);
     zs__fork_check();
-    zs__lock_take(&zs__global.lock); /* a destroy that frees numbers sees the heap, or we see the number gone */
+    /* under it a destroy that frees numbers sees the heap, or we see the number gone */
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = had = zs__load_u32(&tls->thread);
     if (!had && !(thread = zs__thread_number_new())) {
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
     }
     zs__epochs_take(z);
@@ -7178,7 +7502,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
         zs__store_u32(&tls->thread, thread);
     else if (!had)
         zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     /* under no lock: the C library may allocate for it, and that may lead here */
     if (heap && !had && !tls->passing && zs__os_arm_thread_exit())
         tls->passing = 1;
@@ -7218,10 +7542,10 @@ static void zs__heap_leave(zslab_heap *heap)
 {
     zs__tls_block *tls = zs__tls();
     zs__heap_park(heap);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     if (zs__thread_number_end(NULL, zs__load_u32(&tls->thread)))
         zs__store_u32(&tls->thread, 0);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 
 /* The end of a call that may have taken a heap. [THREAD-2] */
@@ -7239,12 +7563,12 @@ static void zs__scopes_leave(void)
     zslab_heap *heap = NULL;
     do {
         uint32_t thread;
-        zs__lock_take(&zs__global.lock);
+        zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
         thread = zs__load_u32(&zs__tls()->thread); /* relaxed: under the lock; a destroy may have taken it */
         for (z = thread ? zs__global.allocators : NULL; z; z = z->next_allocator)
             if ((heap = zs__heap_of_thread(z, thread)) != NULL && heap->scope_count)
                 break;
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         while (z && heap->scope_count)
             zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
     } while (z);
@@ -7260,10 +7584,10 @@ static void zs__thread_exited(void)
         return;
     zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
     zs__scopes_leave();
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = zs__load_u32(&tls->thread); /* relaxed: under the lock; a destroy may have given the number away */
     if (!thread) {
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
         return;
     }
     for (z = zs__global.allocators; z; z = z->next_allocator)
@@ -7273,7 +7597,7 @@ static void zs__thread_exited(void)
     zs__store_u32(&tls->thread, 0);
     tls->passing = 1; /* frees from later destructors go straight to the owners */
     zs__store_ptr(&tls->z, 0);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 #else
 static void zs__thread_exited(void) {}
@@ -7427,7 +7751,7 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     const zs__place *place = &z->places[zs__stamp_place(z->chunks[head].stamp)];
     uint32_t count = z->cold[head].all_next;
     if (z->cold[head].ids)
-        zs__ids_leave(z, head);
+        zs__ids_leave(z, head, 1);
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
     if (purge && z->rss_policy &&
         (zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
@@ -7551,7 +7875,7 @@ static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
         zs__chunk *c = &z->chunks[i];
         zs__chunk_cold *x = &z->cold[i];
         if (x->ids)
-            zs__ids_leave(z, i);
+            zs__ids_leave(z, i, 1);
         zs__chunk_clear(z, i);
         zs__store_u32(&x->start, 0);
         x->drained = 0;
@@ -8114,7 +8438,8 @@ static void *zs__refill_quick(zs__row *row, size_t size)
         return NULL;
     if (!bin->avail && bin->top == bin->bottom) {
         uint32_t current = bin->current;
-        if (heap->todo || zs__load_u32(&heap->inbox) || (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin)))
+        if (zs__load_u32(&heap->todo) || zs__load_u32(&heap->inbox) ||
+            (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin)))
             return NULL;
         zs__count_dry(heap, bin->cls, current);
     }
@@ -8335,9 +8660,9 @@ static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     }
     if (i == k->slabs) {
         zs__row *row = zs__row_of_bin(bin);
-        zs__lock_take(zs__as_lock(&row->lock));
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
-        zs__lock_drop(zs__as_lock(&row->lock));
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
         zs__store_u8(&z->cold[chunk].touched, 64 | ZS__CHUNK_LOOSE);
         zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
@@ -8355,7 +8680,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
     for (cls = 0; cls < z->class_count && given < most; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         zs__bin_cold *b = zs__cold_of(z, bin);
-        if (!zs__lock_try(zs__as_lock(&b->lock)))
+        if (!zs__ranked_try(zs__as_lock(&b->lock), ZS__LOCK_BIN))
             continue;
         zs__shared_collect(z, bin);
         for (chunk = b->partial; chunk && given < most; chunk = next) {
@@ -8366,7 +8691,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
                 given++;
             }
         }
-        zs__lock_drop(zs__as_lock(&b->lock));
+        zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
     }
     return given;
 }
@@ -8390,7 +8715,7 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     int turn = 0;
     zs__fork_check();
     for (tries = 0; tries < 2; tries += why != ZSLAB_E_BUSY) {
-        zs__count_lock(z, &b->lock);
+        zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
         current = zs__load_u32(&bin->current);
         if (!tries && !turn)
             zs__count_dry(z->shared_heap, bin->cls, current);
@@ -8405,7 +8730,7 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
                 zs__shared_next(z, bin);
             }
         }
-        zs__lock_drop(zs__as_lock(&b->lock));
+        zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
         if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
             continue;
         if (why == ZSLAB_E_BUSY)
@@ -8611,7 +8936,9 @@ typedef struct zs__leaks {
 static int zs__leak_show(void *user, const zslab_visit *v)
 {
     const zs__leaks *w = (const zs__leaks *)user;
-    int saved = zs__errno(), enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
+    int saved = zs__errno(), enough;
+    zs__rank_none();
+    enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
     zs__errno_back(saved);
     return enough;
 }
@@ -10400,7 +10727,7 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
     if (!s || !out)
         return 0;
     zs__fork_check();
-    zs__lock_take(zs__as_lock(&s->lock));
+    zs__ranked_take(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     s->sum[0] = 0;
     for (step = 0; step < s->steps; step++) {
         uint64_t n = zs__load_u64(&s->count[step]); /* relaxed: a counter */
@@ -10414,7 +10741,7 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
         classes = sizes;
     if (classes)
         *slot_bytes = zs__advice_table(s, 0, sizes, classes, out);
-    zs__lock_drop(zs__as_lock(&s->lock));
+    zs__ranked_drop(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     return classes;
 }
 
@@ -11161,7 +11488,7 @@ static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *
 static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
                            zslab_result *out)
 {
-    uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(e)) + slot;
+    uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(z, e)) + slot;
     int last = (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END;
     uint8_t handle = ZS__HANDLE;
     /* seq_cst: of two frees one exchanges. Pairs with itself [ID-3] */
@@ -11179,7 +11506,7 @@ static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot
 static zslab_result zs__handle_drop_pointer(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
 {
     zs__id *e = zs__id_of(z, at->chunk, (uint32_t)((size_t)(at->state - z->states) >> 6));
-    uint32_t *word = e ? zs__id_words(z, zs__id_number(e)) + (at->slot & 63) : NULL;
+    uint32_t *word = e ? zs__id_words(z, zs__id_number(z, e)) + (at->slot & 63) : NULL;
     zslab_result r = ZSLAB_OK;
     if (e && zs__handle_drop(z, explicit_heap, at, p, e, zs__load_u32(word), &r)) /* relaxed: the exchange confirms */
         return r;
@@ -11632,7 +11959,7 @@ ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch 
 static zslab_result zs__handle_reason(const zs__allocator *z, zslab_handle h)
 {
     uint32_t cls = (uint32_t)(h >> 2) & 255;
-    if ((h & 3) != ZSLAB_HANDLE_VERSION || h >> 42 >= zs__load_u32(&z->id_count) ||
+    if ((h & 3) != ZSLAB_HANDLE_VERSION || zs__id_index(z, h >> 42) >= zs__load_u32(&z->id_count) ||
         (cls >= z->class_count && cls != ZSLAB_CLASS_LARGE) ||
         (uint32_t)(h >> 10 & 255) >= zs__id_slots(&z->classes[cls]))
         return ZSLAB_E_INVALID;
@@ -11652,15 +11979,17 @@ ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
 ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
 {
     zs__allocator *z = zs__own(self);
-    size_t id = (size_t)(h >> 42);
+    size_t id = zs__id_index(z, h >> 42);
     zs__id *e;
     zslab_result r = ZSLAB_OK;
     zs__spot at;
+    size_t size;
     char *p;
     if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
         return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
     e = zs__id_at(z, id);
-    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * e->size; /* acquire: pairs with zs__id_bind */
+    size = zs__load_acq_u32(&e->size); /* acquire, both: as in zs__handle_get_fast */
+    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size;
     if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
         return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
     at.chunk = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
@@ -11672,7 +12001,7 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     at.bytes = zs__spot_large(z, &at) ? zs__large_bytes(z, at.chunk) : at.k->size;
     at.was = ZS__HANDLE;
     /* the slab part may have risen since: then the word that fits the handle is one that was */
-    if (!zs__handle_drop(z, NULL, &at, p, e, (uint32_t)(h >> 10) - (zs__id_part(e) << 8), &r))
+    if (!zs__handle_drop(z, NULL, &at, p, e, (uint32_t)(h >> 10) - (zs__id_part(e) << 8) + ZS__WORD, &r))
         return zs__misuse(z, ZSLAB_E_STALE, NULL, h);
     return r;
 }
@@ -11790,10 +12119,10 @@ static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
     chunks = count / z->classes[cls].slots + (count % z->classes[cls].slots != 0);
     for (r = ZSLAB_OK; chunks && r == ZSLAB_OK;) {
         if (z->shared)
-            zs__lock_take(zs__as_lock(&zs__cold_of(z, bin)->lock));
+            zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
         r = zs__bin_stock(z, bin);
         if (z->shared)
-            zs__lock_drop(zs__as_lock(&zs__cold_of(z, bin)->lock));
+            zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
         if (r == ZSLAB_OK)
             chunks--;
         else if (r == ZSLAB_E_BUSY)
@@ -12165,7 +12494,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
 /* Where everything stands in the metadata block for a number of chunks; the same for a reservation and a buffer. */
 typedef struct zs__plan {
     /* offsets */
-    size_t rounds, places, heap_of, chunks, spans, cold, words, hints, states, tags, ids, generations, meta;
+    size_t rounds, places, heap_of, chunks, spans, cold, words, hints, states, tags, ids, generations, id_pages, meta;
     size_t bytes;
     uint32_t chunk_count, heap_of_count, id_limit;
 } zs__plan;
@@ -12207,7 +12536,8 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     p.ids = at = zs__round_up(at + slabs * ZS__TAG_BYTES, align);
     p.id_limit = zs__id_limit(s, chunk_count);
     p.generations = at = zs__round_up(at + (s->config->memory ? 0 : p.id_limit * sizeof(zs__id)), align);
-    p.meta = at = zs__round_up(at + (s->config->memory ? 0 : p.id_limit * (size_t)256), align);
+    p.id_pages = at = zs__round_up(at + (s->config->memory ? 0 : p.id_limit * (size_t)256), align);
+    p.meta = at = zs__round_up(at + (s->config->memory ? 0 : zs__id_pages_bytes(p.id_limit, align)), align);
     p.bytes = zs__round_up(at + meta_bytes, align);
     return p;
 }
@@ -12241,6 +12571,7 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     z->ids = (uintptr_t)&z->no_id;
     z->id_area = meta + p->ids;
     z->generation_area = meta + p->generations;
+    z->id_pages = z->config.memory ? NULL : (zs__id_page *)(void *)(meta + p->id_pages);
     z->id_limit = p->id_limit;
     z->meta = z->meta_top = z->meta_committed = meta + p->meta;
     z->meta_end = meta + p->bytes;
@@ -12382,6 +12713,7 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
     zs__derive(z, s);
     zs__place_all(z, &p, meta);
     z->base = base;
+    zs__os_small(meta, p.bytes);
     z->reserved_meta = meta;
     z->reserved_meta_bytes = p.bytes;
     if (c->flags & ZSLAB_FLAG_HUGE_PAGES)
@@ -12396,7 +12728,7 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
 static int zs__global_join(zs__allocator *z)
 {
     int failed = 0;
-    zs__lock_take(&zs__global.setup);
+    zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
     if (!zs__global.allocator_count) {
         failed = zs__os_on_thread_exit(1);
         if (!failed) {
@@ -12408,12 +12740,12 @@ static int zs__global_join(zs__allocator *z)
     }
     if (!failed) {
         zs__global.allocator_count++;
-        zs__lock_take(&zs__global.lock);
+        zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
         z->next_allocator = zs__global.allocators;
         zs__global.allocators = z;
-        zs__lock_drop(&zs__global.lock);
+        zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     }
-    zs__lock_drop(&zs__global.setup);
+    zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
     return failed;
 }
 
@@ -12463,10 +12795,12 @@ static zs__allocator *zs__create(const zslab_config *given)
     }
     if ((z->shared && !(z->shared_heap = zs__heap_new(z))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->era = zs__global.era;
+    z->id_start = (uintptr_t)(zs__global.allocators_made * UINT64_C(0xc13fa9a902a6328f) >> 42) << 5; /* [ID-6] */
+    z->first_part = (uint32_t)(zs__global.allocators_made++ * UINT64_C(0x91e10da5c79e7b1d) >> 44);
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->created_ns = zs__os_now_ns();
     zs__epochs_take(z);
     z->current = zs__epoch_open(z, "first");
@@ -12509,8 +12843,8 @@ ZSLAB_API void zslab_destroy(zslab *self)
     zs__fork_check();
     if (z->config.on_leak)
         zs__leaks_at_destroy(z);
-    zs__lock_take(&zs__global.setup);
-    zs__lock_take(&zs__global.lock);
+    zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
 #if !ZSLAB_NO_TLS
     {
         zslab_heap *heap;
@@ -12522,13 +12856,13 @@ ZSLAB_API void zslab_destroy(zslab *self)
     for (at = &zs__global.allocators; *at != z; at = &(*at)->next_allocator)
         ;
     *at = z->next_allocator;
-    zs__lock_drop(&zs__global.lock);
+    zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     if (!--zs__global.allocator_count) {
         zs__os_on_thread_exit(0);
         zs__global.fork_word = NULL;
         zs__os_fork_word(0);
     }
-    zs__lock_drop(&zs__global.setup);
+    zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
     zs__unreserve(z);
     zs__errno_back(saved);
 }
@@ -12560,9 +12894,17 @@ static int zs__fork_id_serves(const zs__allocator *z, uint32_t id)
 /* Registry ids: each is a slab's, spare or used up. Where hint and entry disagree, it was on its way to the slab. */
 static void zs__fork_ids(zs__allocator *z)
 {
-    uint32_t id, chunk, i;
+    uint32_t id, chunk, i, page, pages = z->id_pages && z->id_count ? (z->id_count - 1) / zs__id_page_ids(z) + 1 : 0;
     zs__zero(z->class_ids, sizeof z->class_ids);
-    z->retired_ids = 0;
+    z->retired_ids = z->spare_pages = z->blank_pages = 0;
+    for (page = pages; page-- > 0;) {
+        z->id_pages[page].spare = 0;
+        if (z->id_pages[page].state == ZS__PAGE_BLANK &&
+            (!z->blank_next || (z->blank_next - 1) / zs__id_page_ids(z) != page))
+            zs__id_page_list(z, &z->blank_pages, page, ZS__PAGE_BLANK);
+        else
+            z->id_pages[page].state = ZS__PAGE_USED;
+    }
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
         zs__chunk_cold *x = &z->cold[chunk];
         const zs__class *k = zs__chunk_class(z, &z->chunks[chunk]);
@@ -12577,8 +12919,11 @@ static void zs__fork_ids(zs__allocator *z)
         }
     }
     for (id = z->id_count; id-- > 0;) {
-        uint32_t cls = (uint32_t)(zs__id_at(z, id)->name >> 2) & 255;
-        if (zs__fork_id_serves(z, id))
+        uint32_t cls = zs__id_class(z, id);
+        if ((pages && z->id_pages[id / zs__id_page_ids(z)].state == ZS__PAGE_BLANK) ||
+            (z->blank_next && id + 1 >= z->blank_next &&
+             id / zs__id_page_ids(z) == (z->blank_next - 1) / zs__id_page_ids(z)) ||
+            zs__fork_id_serves(z, id))
             continue;
         if (zs__id_used_up(z, id, &z->classes[cls]))
             zs__id_retire(z, id);

@@ -80,9 +80,9 @@
 
    LIMITS
      2^26 frames and 4,096 objects a frame live at once; frames are at most 4 MiB; 2^20 live epochs, and as
-     many as a snapshot in half a zone holds (about 25,000 with zones of 4 MiB). The generation in a
-     handle has 24 bits and moves with every begin, release, zone and open: a handle of a released
-     epoch could be taken for a new one only after 16,777,216 of these.
+     many as a snapshot in 5/8 of a zone holds (about 36,000 with zones of 4 MiB). The generation in a
+     handle has 24 bits and moves with every begin, release and zone, and with an open after a crash by up
+     to 1,024: a handle of a released epoch could be taken for a new one only after 16,777,216 of these.
      A program may crash; two programs may not share a store: the second is ZSLAB_E_BUSY.
 
    ON THE DEVICE (little-endian; a block is the device's logical block; crc is crc32c)
@@ -118,11 +118,12 @@
      kind 2, in one zone at a time. A full zone is followed by a fresh one that begins with a
      snapshot; the old one is reset once the snapshot is flushed.
          1 snapshot   u32 part, parts, then u64 frame sequence
-         2 epoch      u32 class, u64 id, expected bytes, u32 state, 32 bytes label    (begin)
+         2 epoch      u32 class, u64 id, expected bytes, u32 state, 32 bytes label, and 4 bytes on, where it is not 0,
+                      u64 time of expiry    (begin)
          3 seal       u32 0, u64 id
          4 release    u32 0, u64 id
          5 reserve    u32 n, u64 store sequence persisted ahead, n x u32 zones about to be opened
-         6 clean      u32 0, u64 frame sequence: the store was closed in order
+         6 clean      u32 0, u64 frame sequence, u64 store sequence: the store was closed in order
          7 index      u32 zone, u64 zone sequence, u32 block, blocks: the zone ends in an index there;
                       0 blocks: a crash cut the frame at that block, the zone ends before it
          8 doubt      u32 0, u64 from, to: frames of these sequences were not synced when a crash
@@ -250,7 +251,9 @@ typedef struct zslab_zns_config {
 typedef struct zslab_zns_epoch_config {
     const char *label;       /* copied, 31 bytes */
     uint32_t lifetime_class; /* 0 to 15, shorter lives first: 0 */
-    uint64_t expected_bytes; /* half a zone or more: the epoch gets zones of its own if slots allow */
+    uint64_t expected_bytes; /* half a zone or more: the epoch gets zones of its own if slots allow. 0, unknown: so
+                                does one that outlives a zone it shares, while zones are plenty */
+    uint64_t expires_ns;     /* CLOCK_REALTIME; for zslab_zns_release_oldest: never */
 } zslab_zns_epoch_config;
 
 /* A zone, as the device reports it; offsets in bytes from the start of the device. */
@@ -302,6 +305,8 @@ typedef struct zslab_zns_store_stats {
     uint32_t queue_depth;       /* appends under way at once; 0: no queue */
     uint32_t
         queue_refused; /* the errno by which the kernel refused io_uring; 0: it did not, or was not asked */
+    uint64_t free_bytes;  /* room for frames in zones that are empty or open */
+    uint32_t pinned_zones; /* zones that hold frames of released epochs and cannot be reset yet */
 } zslab_zns_store_stats;
 
 typedef struct zslab_zns_recovery_report {
@@ -322,6 +327,9 @@ typedef struct zslab_zns_epoch_stats {
     uint32_t lifetime_class, sealed, zones, exclusive;
     uint64_t objects, user_bytes, device_bytes;
     uint64_t pinned_bytes; /* capacity of the zones it keeps from being reset, shared ones counted whole */
+    uint64_t alone_bytes;  /* capacity of those that no other epoch is in: what its release makes free */
+    uint32_t alone_zones;
+    uint64_t expires_ns; /* as configured */
 } zslab_zns_epoch_stats;
 
 /* A zone with the store's knowledge of it, as zslab_zns_zone_at shows it. */
@@ -478,9 +486,22 @@ ZSLAB_API zslab_result zslab_zns_epoch_seal(zslab_zns *store, zslab_zns_epoch e)
    source   >>reclaim; invariants [REL-1] [REL-2]                                   */
 ZSLAB_API zslab_result zslab_zns_epoch_release(zslab_zns *store, zslab_zns_epoch e);
 
+/* zslab_zns_release_oldest -- drop epochs by size or by age, whole ones, the oldest first; sealed or not.
+   in       bytes      by size: until the frames of those dropped had at least so many; 0: no such rule
+            until_ns   by age: all whose expires_ns is not 0 and not later (CLOCK_REALTIME); 0: no such rule
+   out      out_count  epochs dropped, also on failure; may be NULL
+   returns  ZSLAB_OK, also when there was nothing to drop; else what a release said: the older ones are gone
+   threads  any; an epoch that another thread releases meanwhile is not counted
+   cost     one step for each epoch older than the last one dropped (by age: for each live one), and the releases
+   source   >>public                                                                */
+ZSLAB_API zslab_result zslab_zns_release_oldest(zslab_zns *store, uint64_t bytes, uint64_t until_ns,
+                                                size_t *out_count);
+
 /* zslab_zns_epoch_next -- walk the live epochs by id; how a program finds its epochs after a restart.
    in       after   0 to begin, else the last one seen
-   returns  the next epoch's id with its figures in out, or 0 at the end            */
+   returns  the next epoch's id with its figures in out, or 0 at the end
+   threads  any
+   cost     O(log n) and one step for each zone of the epoch                        */
 ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch after,
                                                zslab_zns_epoch_stats *out);
 
@@ -2759,6 +2780,7 @@ typedef struct zs__zns_zone {
     uint32_t *frame; /* ids of its frames for the index, limit of them; NULL: none kept */
     uint32_t frame_count;
     uint32_t met; /* recovery: frames found, also of epochs that are gone */
+    uint32_t dead; /* holds frames of released epochs */
 } zs__zns_zone;
 
 typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go */
@@ -2801,8 +2823,9 @@ typedef struct zs__zns_buffer {
 
 typedef struct zs__zns_ep {
     zs__u64 word;  /* [EP-1] */
-    zs__u64 id, expected;
-    zs__zns_stream own, *stream;
+    zs__u64 id, expected, expires;
+    zs__zns_stream own;
+    uintptr_t stream; /* `own` or its class's; changes with zone_lock held */
     uintptr_t cur; /* the buffer that takes objects now */
     zs__zns_buffer *lane[ZSLAB_ZNS_LANES];
     zs__lock lock; /* lanes, zones */
@@ -2812,6 +2835,7 @@ typedef struct zs__zns_ep {
     zs__u64 objects, user_bytes, device_blocks;
     uint32_t slot, lifetime, listed, sealed; /* [META-1] */
     uint32_t busy;     /* place in s->busy + 1; lane_lock */
+    uint32_t free_next; /* slot + 1 of the next free place; meta_lock */
     uint32_t sync_rc;  /* why a batch did not cover it, negated */
     zs__u64 sync_in;   /* the last batch it is in; sync_lock */
     zs__u64 sync_ok;   /* the last batch that covered it */
@@ -2851,12 +2875,16 @@ struct zslab_zns {
     zs__lock page_lock; /* making pages of frames and epochs */
     uintptr_t epoch_page[ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE];
     uint32_t epoch_top, epoch_limit, epoch_count; /* slots ever used; [META-1] */
+    uint32_t epoch_free, epoch_hole;              /* free places: a chain, slot + 1; pages below are all there */
+    zs__u64 *order; /* ids, rising: all live ones, and some released since the last sweep; meta_lock */
+    uint32_t order_count, order_room;
     zs__lock meta_lock;
     uint32_t meta_zone, meta_used, meta_spare, window_count;
     uint32_t window[ZS__ZNS_WINDOW + 1]; /* zones that may be opened without a further record */
     zs__u64 seq, seq_limit;              /* next sequence; persisted ahead */
     zs__u64 doubt[ZS__ZNS_DOUBTS][2];    /* frame sequences [from, to) that a crash found unsynced */
     uint32_t doubt_count, clean;         /* clean: the log ends with an orderly close */
+    zs__u64 clean_seq;                   /* the sequence then; 0: unknown */
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
@@ -3136,6 +3164,52 @@ static zs__zns_ep *zs__zns_ep_page(zslab_zns *s, uint32_t slot)
     return zs__zns_ep_at(s, slot);
 }
 
+/* ---- the live epochs by id; meta_lock held ---- */
+
+/* Where the ids above `after` begin. */
+static uint32_t zs__zns_order_above(const zslab_zns *s, uint64_t after)
+{
+    uint32_t from = 0, to = s->order_count;
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+        if (s->order[mid] > after)
+            to = mid;
+        else
+            from = mid + 1;
+    }
+    return from;
+}
+
+/* The live epoch at place `at` of the order or behind it, or NULL. */
+static zs__zns_ep *zs__zns_order_live(zslab_zns *s, uint32_t at)
+{
+    for (; at < s->order_count; at++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, (uint32_t)(s->order[at] % ZS__ZNS_EPOCHS_MAX));
+        if (e && e->listed && zs__load_u64(&e->id) == s->order[at]) return e; /* relaxed: listed says it is set */
+    }
+    return NULL;
+}
+
+/* Room for one more id. An eighth of released ones and they are swept out: each costs some eight moves then. */
+static int zs__zns_order_room(zslab_zns *s)
+{
+    uint32_t i, n = 0;
+    if (s->order_count >= s->epoch_count + s->epoch_count / 8 + 64) {
+        for (i = 0; i < s->order_count; i++) {
+            zs__zns_ep *e = zs__zns_ep_at(s, (uint32_t)(s->order[i] % ZS__ZNS_EPOCHS_MAX));
+            if (e && zs__load_u64(&e->id) == s->order[i]) s->order[n++] = s->order[i]; /* relaxed: as above */
+        }
+        s->order_count = n;
+    }
+    if (s->order_count == s->order_room) {
+        zs__u64 *more = (zs__u64 *)(realloc)(s->order, (s->order_room * 2 + 64) * sizeof *more);
+        if (!more) return 0;
+        s->order = more;
+        s->order_room = s->order_room * 2 + 64;
+    }
+    return 1;
+}
+
 /* Counts this thread in as a reader or writer of an epoch. 1: counted in. [EP-1] */
 static int zs__zns_pin(zs__zns_ep *e, int writer)
 {
@@ -3208,7 +3282,7 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_R_INDEX     7u
 #define ZS__ZNS_R_DOUBT     8u
 #define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
-#define ZS__ZNS_SEQ_STEP    4096u
+#define ZS__ZNS_SEQ_STEP    1024u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
 
 /* Tells the device how far the last flush reached. A device that keeps no notes is told nothing. */
@@ -3285,6 +3359,7 @@ static void zs__zns_zone_forget(zslab_zns *s, uint32_t zone, uint32_t state)
     zs__store_u32(&z->index_noted, 0);
     z->index_blocks = 0;
     z->owner = 0;
+    zs__store_u32(&z->dead, 0);
     zs__zns_zone_state(s, zone, state);
 }
 
@@ -3450,13 +3525,14 @@ static void zs__zns_record_reserve(zslab_zns *s)
 
 static int zs__zns_record_epoch(zslab_zns *s, const zs__zns_ep *e)
 {
-    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_EPOCH, 60);
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_EPOCH, e->expires ? 72 : 60);
     if (!p) return 0;
     zs__zns_put32(p + 4, e->lifetime);
     zs__zns_put64(p + 8, e->id);
     zs__zns_put64(p + 16, e->expected);
     zs__zns_put32(p + 24, e->sealed);
     memcpy(p + 28, e->label, 32);
+    if (e->expires) zs__zns_put64(p + 64, e->expires);
     return 1;
 }
 
@@ -3622,7 +3698,7 @@ static uint8_t *zs__zns_meta_record(zslab_zns *s, uint32_t type, uint64_t id)
 {
     uint8_t *p;
     s->meta_have = 0;
-    p = zs__zns_record(s, type, 16);
+    p = zs__zns_record(s, type, type == ZS__ZNS_R_CLEAN ? 24 : 16);
     zs__zns_put64(p + 8, id);
     return p;
 }
@@ -4096,15 +4172,40 @@ static void zs__zns_stream_prepare(zslab_zns *s, zs__zns_stream *st)
     zs__lock_drop(&s->zone_lock);
 }
 
+/* An epoch of unknown size that would meet another zone of its class has outlived one: it gets its own, so that it
+   and the short-lived do not pin each other's, while active slots and empty zones are plenty. */
+static zs__zns_stream *zs__zns_stream_own(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__lock_take(&s->zone_lock);
+    if (!e->own.owner && (s->exclusive + 1 < s->slots || !s->slots) && s->exclusive < s->zone_count / 4 &&
+        zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY) > s->zone_count / 4) {
+        zs__zns_stream *st = (zs__zns_stream *)zs__load_ptr(&e->stream); /* relaxed: zone_lock guards changes */
+        s->exclusive++;
+        e->own.owner = e->id;
+        if (st->next != ZS__ZNS_NONE) { /* opened ahead, of which this epoch was a cause */
+            s->zone[st->next].owner = e->id;
+            zs__store_u32(&e->own.cur, st->next); /* relaxed: the stream's store publishes it */
+            st->next = ZS__ZNS_NONE;
+        }
+        zs__store_rel_ptr(&e->stream, (uintptr_t)&e->own); /* release: owner. Pairs with zs__zns_place */
+    }
+    zs__lock_drop(&s->zone_lock);
+    return (zs__zns_stream *)zs__load_ptr(&e->stream); /* relaxed: changed once at most, by now */
+}
+
 /* Room for a frame of e, counted in: the zone and how many blocks. */
 static int zs__zns_place(zslab_zns *s, zs__zns_ep *e, uint32_t min, uint32_t max, uint32_t *out_zone,
                          uint32_t *out_blocks)
 {
-    zs__zns_stream *st = e->stream;
+    zs__zns_stream *st = (zs__zns_stream *)zs__load_acq_ptr(&e->stream); /* acquire: pairs with _stream_own */
+    int denied = e->expected != 0;
     for (;;) {
         uint32_t zone = zs__load_acq_u32(&st->cur); /* acquire: pairs with zs__zns_stream_roll */
-        int rc;
-        *out_blocks = zone == ZS__ZNS_NONE ? 0 : zs__zns_zone_reserve(&s->zone[zone], min, max);
+        uint32_t last = zs__load_u32(&e->last_zone); /* relaxed: a stale one makes it later */
+        int rc, outlived = !denied && st != &e->own && last != ZS__ZNS_NONE;
+        *out_blocks = zone == ZS__ZNS_NONE || (outlived && last != zone)
+                          ? 0
+                          : zs__zns_zone_reserve(&s->zone[zone], min, max);
         if (*out_blocks) {
             *out_zone = zone;
             rc = zs__zns_zone_ref(s, e, zone);
@@ -4113,6 +4214,11 @@ static int zs__zns_place(zslab_zns *s, zs__zns_ep *e, uint32_t min, uint32_t max
             else if (zs__zns_zone_left(s, zone) < s->zone[zone].limit / 8 && !zs__load_u32(&st->preparing))
                 zs__zns_stream_prepare(s, st); /* relaxed above: the CAS inside decides */
             return rc;
+        }
+        if (outlived) {
+            st = zs__zns_stream_own(s, e);
+            denied = st != &e->own;
+            continue;
         }
         rc = zs__zns_stream_roll(s, st, zone, min);
         if (rc) return rc;
@@ -4571,7 +4677,8 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
             zs__lock_drop(&e->lock);
             return -(int)ZSLAB_E_LIMIT;
         }
-        cur = zs__load_acq_u32(&e->stream->cur); /* acquire: pairs with zs__zns_stream_roll */
+        /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
+        cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
         left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
         /* fit what is left of the zone; relaxed: published with the word below */
         zs__store_u32(&b->limit, left >= 4 && left < s->pack_blocks ? left : s->pack_blocks);
@@ -5243,6 +5350,8 @@ static void zs__zns_ep_zones_drop(zslab_zns *s, zs__zns_ep *e)
     uint32_t i, n = 0;
     zs__lock_take(&s->zone_lock);
     zs__zns_stream_leave(s, &e->own, 0);
+    if (e->own.next != ZS__ZNS_NONE && zs__zns_zone_shut(&s->zone[e->own.next])) /* opened ahead, never used */
+        zs__zns_zone_end(s, e->own.next);
     zs__zns_stream_drop_next(s, &e->own);
     if (e->own.owner) s->exclusive--;
     e->own.owner = 0;
@@ -5250,6 +5359,7 @@ static void zs__zns_ep_zones_drop(zslab_zns *s, zs__zns_ep *e)
     for (i = 0; i < e->zone_count; i++) {
         uint32_t zone = e->zone[i];
         zs__zns_zone *z = &s->zone[zone];
+        zs__store_u32(&z->dead, 1);        /* relaxed: a figure; a reset clears it */
         if (zs__sub_u32(&z->refs, 1) != 1) /* acq_rel: pairs with zs__zns_zone_ref [ZONE-2] */
             continue;
         if (zs__zns_state(s, zone) == ZS__ZNS_Z_OPEN && zs__zns_zone_shut(z))
@@ -5316,6 +5426,8 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
     zs__store_rel_u64(&e->id, 0); /* release: pairs with zs__zns_pin_id */
     zs__lock_take(&s->meta_lock);
     s->epoch_count--;
+    e->free_next = s->epoch_free;
+    s->epoch_free = e->slot + 1;
     zs__zns_ep_turn(e, ZS__ZNS_E_DROPPING, ZS__ZNS_E_DROPPING, ZS__ZNS_E_FREE);
     zs__lock_drop(&s->meta_lock);
     return ZSLAB_OK;
@@ -5483,7 +5595,7 @@ static void zs__zns_ep_init(zslab_zns *s, zs__zns_ep *e)
     e->own.preparing = 0;
     e->own.owner = 0;
     e->own.lifetime = e->lifetime;
-    e->stream = &s->stream[e->lifetime];
+    zs__store_ptr(&e->stream, (uintptr_t)&s->stream[e->lifetime]); /* relaxed: published by its state */
     zs__store_u32(&e->last_zone, ZS__ZNS_NONE);
     zs__store_u32(&e->frames, 0);
     zs__store_ptr(&e->cur, 0);
@@ -5508,6 +5620,7 @@ static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p)
     e->lifetime = zs__zns_get32(p + 4) % ZS__ZNS_CLASSES;
     e->expected = zs__zns_get64(p + 16);
     e->sealed = zs__zns_get32(p + 24) != 0;
+    e->expires = zs__zns_get16(p + 2) >= 72 ? zs__zns_get64(p + 64) : 0;
     memcpy(e->label, p + 28, 32);
     e->label[31] = 0;
     zs__zns_ep_init(s, e);
@@ -5554,6 +5667,7 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         if (bytes >= (type == ZS__ZNS_R_CLEAN ? 16u : 20u) &&
             zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12)) > s->synced)
             s->synced = zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12));
+        if (type == ZS__ZNS_R_CLEAN) s->clean_seq = bytes >= 24 ? zs__zns_get64(p + 16) : 0;
         break;
     case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p) : ZSLAB_E_CORRUPT;
     case ZS__ZNS_R_SEAL:
@@ -5704,7 +5818,10 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     uint32_t bad = 0;
     if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
-    if (!e) return ZSLAB_OK; /* released, or its begin was never durable */
+    if (!e) { /* released, or its begin was never durable */
+        s->zone[zone].dead = 1;
+        return ZSLAB_OK;
+    }
     f = zs__zns_frame_page(s, h->id);
     if (!f) return ZSLAB_E_NOMEM;
     if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery missed this one: its id was given again */
@@ -5925,19 +6042,32 @@ static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
     if (!covered) s->recovery.unacknowledged_possible += heads;
 }
 
+static int zs__zns_u64_cmp(const void *a, const void *b)
+{
+    zs__u64 x = *(const zs__u64 *)a, y = *(const zs__u64 *)b;
+    return x < y ? -1 : x > y;
+}
+
 /* Epochs take up their work, free frame ids are gathered. */
-static void zs__zns_take_epochs(zslab_zns *s)
+static zslab_result zs__zns_take_epochs(zslab_zns *s)
 {
     uint32_t i, at, id;
     for (i = 0; i < s->epoch_top; i++) {
-        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        zs__zns_ep *e = zs__zns_ep_at(s, s->epoch_top - 1 - i);
+        if (e && !e->listed) { /* the lowest comes first in the chain */
+            e->free_next = s->epoch_free;
+            s->epoch_free = e->slot + 1;
+        }
         if (!e || !e->listed) continue;
+        if (!zs__zns_order_room(s)) return ZSLAB_E_NOMEM;
+        s->order[s->order_count++] = e->id;
         for (at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next)
             zs__zns_count_frame(s, e, zs__zns_frame_of(s, at - 1));
         s->epoch_count++;
         s->recovery.epochs++;
         e->word = (uint64_t)(e->sealed ? ZS__ZNS_E_SEALED : ZS__ZNS_E_OPEN) << 56;
     }
+    if (s->order_count) qsort(s->order, s->order_count, sizeof *s->order, zs__zns_u64_cmp);
     for (i = 0; i < s->zone_count; i++) { /* a zone of one epoch stays that epoch's */
         zs__zns_zone *z = &s->zone[i];
         zs__zns_ep *e = zs__zns_replay_epoch(s, z->owner);
@@ -5948,7 +6078,7 @@ static void zs__zns_take_epochs(zslab_zns *s)
             s->exclusive += !e->own.owner;
             e->own.owner = z->owner;
             e->own.cur = i;
-            e->stream = &e->own;
+            e->stream = (uintptr_t)&e->own;
             z->users++;
         }
     }
@@ -5956,6 +6086,7 @@ static void zs__zns_take_epochs(zslab_zns *s)
         zs__zns_frame *f = zs__zns_frame_page(s, id - 1);
         if (f && !f->gen) zs__zns_frame_push(s, id - 1);
     }
+    return ZSLAB_OK;
 }
 
 /* ---- opening ---- */
@@ -6007,7 +6138,7 @@ static zslab_result zs__zns_resume(zslab_zns *s)
 {
     int rc = 0;
     uint32_t i, notes;
-    zs__store_u64(&s->seq, s->seq_limit);
+    zs__store_u64(&s->seq, s->clean && s->clean_seq ? s->clean_seq : s->seq_limit);
     if (s->read_only) return ZSLAB_OK;
     zs__lock_take(&s->meta_lock);
     zs__zns_meta_pick_spare(s);
@@ -6042,8 +6173,8 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         uint32_t frames = z->capacity / s->frame_blocks + 1;
         uint32_t room =
             zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
-        z->limit =
-            z->capacity / 1280 >= room ? z->capacity - room : z->capacity; /* at most 1/1280 for an index */
+        z->limit = z->capacity; /* an index takes at most 1/1024, and none is kept of a few large frames */
+        if (z->capacity / 1024 >= room && frames > 16) z->limit -= room;
     }
     if (r == ZSLAB_OK) r = zs__zns_replay(s, found);
     if (r == ZSLAB_OK && s->meta_zone == ZS__ZNS_NONE) {
@@ -6051,7 +6182,7 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         r = zs__zns_no_store(s, found);
     } else if (r == ZSLAB_OK) {
         r = zs__zns_take_zones(s, found);
-        if (r == ZSLAB_OK) zs__zns_take_epochs(s);
+        if (r == ZSLAB_OK) r = zs__zns_take_epochs(s);
         r = r == ZSLAB_OK ? zs__zns_resume(s) : r;
     }
     if (r == ZSLAB_OK && !s->read_only) r = (zslab_result)-zs__zns_tell(s);
@@ -6075,6 +6206,7 @@ static void zs__zns_free(zslab_zns *s)
         zs__zns_buffer_free(b);
     }
     (free)(s->busy);
+    (free)(s->order);
     (free)(s->batch[0].epoch);
     (free)(s->batch[1].epoch);
     for (i = 0; i < ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE; i++) {
@@ -6115,7 +6247,7 @@ static zslab_result zs__zns_shape(zslab_zns *s)
                      : s->pack_blocks > s->frame_blocks ? s->frame_blocks
                                                         : s->pack_blocks;
     s->meta_room = (size_t)s->frame_blocks * s->block_bytes;
-    per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 64 * (g->zone_capacity_bytes / 2 / s->meta_room);
+    per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 72 * (g->zone_capacity_bytes * 5 / 8 / s->meta_room);
     s->epoch_limit = per_block < ZS__ZNS_EPOCHS_MAX ? (uint32_t)per_block : ZS__ZNS_EPOCHS_MAX;
     return s->epoch_limit < 4 ? ZSLAB_E_GEOMETRY : ZSLAB_OK;
 }
@@ -6221,8 +6353,9 @@ zslab_result zslab_zns_close(zslab_zns *s)
     r = s->read_only ? ZSLAB_OK : zslab_zns_sync(s, 0);
     if (r == ZSLAB_OK && !s->read_only) {
         zs__lock_take(&s->meta_lock);
-        zs__zns_meta_record(s, ZS__ZNS_R_CLEAN,
-                            zs__load_u64(&s->frame_seq)); /* relaxed: nobody else is left */
+        /* relaxed both: nobody else is left */
+        zs__zns_put64(zs__zns_meta_record(s, ZS__ZNS_R_CLEAN, zs__load_u64(&s->frame_seq)) + 16,
+                      zs__load_u64(&s->seq));
         if (zs__zns_meta_write(s) || s->dev.ops.flush(s->dev.user))
             r = ZSLAB_E_IO; /* only the note is missing: everything was synced */
         zs__lock_drop(&s->meta_lock);
@@ -6231,20 +6364,27 @@ zslab_result zslab_zns_close(zslab_zns *s)
     return zs__zns_answer(r);
 }
 
-/* The lowest free place for an epoch; meta_lock held. */
+/* A free place for an epoch, taken out of the chain; meta_lock held. After a restart whole pages may be missing. */
 static zs__zns_ep *zs__zns_ep_free(zslab_zns *s)
 {
+    zs__zns_ep *e;
     uint32_t i;
-    for (i = 0; i < s->epoch_top; i++) {
-        zs__zns_ep *e = zs__zns_ep_at(s, i);
-        if (e && !e->listed &&
-            ZS__ZNS_E_STATE(zs__load_acq_u64(&e->word)) == ZS__ZNS_E_FREE) /* acquire: _release */
-            return e;
-        if (!e) return zs__zns_ep_page(s, i);
+    while (!s->epoch_free && s->epoch_hole < s->epoch_top / ZS__ZNS_EPOCH_PAGE) {
+        uint32_t first = s->epoch_hole++ * ZS__ZNS_EPOCH_PAGE;
+        if (zs__zns_ep_at(s, first)) continue;
+        for (i = ZS__ZNS_EPOCH_PAGE; i && zs__zns_ep_page(s, first); i--) {
+            e = zs__zns_ep_at(s, first + i - 1);
+            e->free_next = s->epoch_free;
+            s->epoch_free = e->slot + 1;
+        }
     }
-    if (i >= ZS__ZNS_EPOCHS_MAX || !zs__zns_ep_page(s, i)) return NULL;
-    s->epoch_top = i + 1;
-    return zs__zns_ep_at(s, i);
+    if (s->epoch_free) {
+        e = zs__zns_ep_at(s, s->epoch_free - 1);
+        s->epoch_free = e->free_next;
+        return e;
+    }
+    if (s->epoch_top >= ZS__ZNS_EPOCHS_MAX || !zs__zns_ep_page(s, s->epoch_top)) return NULL;
+    return zs__zns_ep_at(s, s->epoch_top++);
 }
 
 /* Zones of its own when it will fill about half of one and slots allow; else those of its class. */
@@ -6256,7 +6396,7 @@ static void zs__zns_ep_choose_stream(zslab_zns *s, zs__zns_ep *e)
         (!s->slots || s->exclusive + 1 < s->slots)) {
         s->exclusive++;
         e->own.owner = e->id;
-        e->stream = &e->own;
+        zs__store_ptr(&e->stream, (uintptr_t)&e->own); /* relaxed: published by its state */
     }
     zs__lock_drop(&s->zone_lock);
 }
@@ -6270,6 +6410,7 @@ static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_conf
     if (rc) return rc;
     e->expected = c->expected_bytes;
     e->lifetime = c->lifetime_class;
+    e->expires = c->expires_ns;
     e->sealed = 0;
     memset(e->label, 0, sizeof e->label);
     for (n = 0; c->label && c->label[n] && n < sizeof e->label - 1; n++) e->label[n] = c->label[n];
@@ -6284,6 +6425,7 @@ static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_conf
         zs__store_u64(&e->id, 0);
         return rc;
     }
+    s->order[s->order_count++] = e->id;
     s->epoch_count++;
     return 0;
 }
@@ -6301,8 +6443,12 @@ zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *s, const zslab_zns_epoch_config
         return 0;
     }
     zs__lock_take(&s->meta_lock);
-    e = s->epoch_count < s->epoch_limit ? zs__zns_ep_free(s) : NULL;
+    e = s->epoch_count < s->epoch_limit && zs__zns_order_room(s) ? zs__zns_ep_free(s) : NULL;
     r = e ? (zslab_result)-zs__zns_begin(s, e, &c) : ZSLAB_E_LIMIT;
+    if (e && r != ZSLAB_OK) { /* its place is free again */
+        e->free_next = s->epoch_free;
+        s->epoch_free = e->slot + 1;
+    }
     zs__lock_drop(&s->meta_lock);
     if (r != ZSLAB_OK) {
         zs__fail(r);
@@ -6337,8 +6483,12 @@ static zslab_result zs__zns_seal(zslab_zns *s, zs__zns_ep *e)
         return (zslab_result)-rc;
     }
     zs__lock_take(&s->zone_lock);
-    if (e->own.owner) {
-        zs__zns_stream_leave(s, &e->own, 1);
+    if (e->own.owner) { /* a zone mostly empty goes to the class, and so does one opened ahead */
+        uint32_t cur = zs__load_u32(&e->own.cur); /* relaxed: zone_lock guards changes */
+        int roomy = cur != ZS__ZNS_NONE && zs__zns_zone_left(s, cur) > s->zone[cur].limit / 2;
+        if (roomy) s->zone[cur].owner = 0;
+        if (e->own.next != ZS__ZNS_NONE) s->zone[e->own.next].owner = 0;
+        zs__zns_stream_leave(s, &e->own, !roomy);
         zs__zns_stream_drop_next(s, &e->own);
         s->exclusive--;
         e->own.owner = 0;
@@ -6496,20 +6646,14 @@ zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *s, zslab_zns_epoch after, zslab_
     memset(out, 0, sizeof *out);
     zs__lock_take(&s->zone_lock); /* before meta_lock: the lock order */
     zs__lock_take(&s->meta_lock);
-    for (i = 0; i < s->epoch_top; i++) {
-        zs__zns_ep *e = zs__zns_ep_at(s, i);
-        uint64_t have =
-            e && e->listed ? zs__load_acq_u64(&e->id) : 0; /* acquire: pairs with zs__zns_release */
-        if (have > after && (!best || have < id)) {
-            best = e;
-            id = have;
-        }
-    }
+    best = zs__zns_order_live(s, zs__zns_order_above(s, after));
+    id = best ? best->id : 0;
     if (best) {
         out->epoch = id;
         memcpy(out->label, best->label, sizeof out->label);
         out->lifetime_class = best->lifetime;
         out->sealed = best->sealed;
+        out->expires_ns = best->expires;
         out->exclusive = best->own.owner != 0;
         out->objects = zs__load_u64(&best->objects); /* relaxed: counters */
         out->user_bytes = zs__load_u64(&best->user_bytes);
@@ -6520,12 +6664,37 @@ zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *s, zslab_zns_epoch after, zslab_
     if (best && zs__zns_pin_id(s, id, 0)) { /* pinned: nobody gives the zones up */
         zs__lock_take(&best->lock);
         out->zones = best->zone_count;
-        for (i = 0; i < best->zone_count; i++)
-            out->pinned_bytes += (uint64_t)s->zone[best->zone[i]].capacity * s->block_bytes;
+        for (i = 0; i < best->zone_count; i++) {
+            const zs__zns_zone *z = &s->zone[best->zone[i]];
+            uint32_t alone = zs__load_u32(&z->refs) == 1; /* relaxed: a figure */
+            out->pinned_bytes += (uint64_t)z->capacity * s->block_bytes;
+            out->alone_bytes += alone ? (uint64_t)z->capacity * s->block_bytes : 0;
+            out->alone_zones += alone;
+        }
         zs__lock_drop(&best->lock);
         zs__zns_unpin(best, 0);
     }
     return id;
+}
+
+zslab_result zslab_zns_release_oldest(zslab_zns *s, uint64_t bytes, uint64_t until_ns, size_t *out_count)
+{
+    zslab_zns_epoch_stats t;
+    zslab_zns_epoch id = 0;
+    zslab_result r = s ? zs__zns_fatal(s) : ZSLAB_E_INVALID;
+    uint64_t back = 0;
+    if (out_count) *out_count = 0;
+    while (r == ZSLAB_OK && (back < bytes || until_ns) && (id = zslab_zns_epoch_next(s, id, &t)) != 0) {
+        if (back >= bytes && (!t.expires_ns || t.expires_ns > until_ns)) continue;
+        r = zslab_zns_epoch_release(s, id);
+        if (r == ZSLAB_OK) {
+            back += t.device_bytes;
+            if (out_count) ++*out_count;
+        } else if (r == ZSLAB_E_CLOSED) { /* another thread was first */
+            r = ZSLAB_OK;
+        }
+    }
+    return zs__zns_answer(r);
 }
 
 /* Blocks written in a zone, as the store knows. */
@@ -6615,6 +6784,11 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
         out->live_bytes += live * s->block_bytes;
         out->dead_bytes += used > live + 1 ? (used - live - 1) * s->block_bytes : 0;
         in_use += used ? (uint64_t)s->zone[i].capacity * s->block_bytes : 0;
+        if (state == ZS__ZNS_Z_EMPTY)
+            out->free_bytes += (uint64_t)(s->zone[i].limit - 1) * s->block_bytes;
+        else if (state == ZS__ZNS_Z_OPEN)
+            out->free_bytes += (uint64_t)zs__zns_zone_left(s, i) * s->block_bytes;
+        out->pinned_zones += zs__load_u32(&s->zone[i].dead) && zs__load_u32(&s->zone[i].refs);
     }
     (free)(device);
     zs__lock_take(&s->meta_lock);
@@ -6712,6 +6886,8 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
     zs__zns_say(&o, "device_bytes", t.device_bytes, ",");
     zs__zns_say(&o, "live_bytes", t.live_bytes, ",");
     zs__zns_say(&o, "dead_bytes", t.dead_bytes, ",");
+    zs__zns_say(&o, "free_bytes", t.free_bytes, ",");
+    zs__zns_say(&o, "pinned_zones", t.pinned_zones, ",");
     zs__zns_say(&o, "appends", t.appends, ",");
     zs__zns_say(&o, "syncs", t.syncs, ",");
     zs__zns_say(&o, "resets", t.resets, ",");
@@ -6733,7 +6909,10 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
         zs__zns_say(&o, "user_bytes", e.user_bytes, ",");
         zs__zns_say(&o, "device_bytes", e.device_bytes, ",");
         zs__zns_say(&o, "zones", e.zones, ",");
-        zs__zns_say(&o, "pinned_bytes", e.pinned_bytes, "}");
+        zs__zns_say(&o, "pinned_bytes", e.pinned_bytes, ",");
+        zs__zns_say(&o, "alone_bytes", e.alone_bytes, ",");
+        zs__zns_say(&o, "alone_zones", e.alone_zones, ",");
+        zs__zns_say(&o, "expires_ns", e.expires_ns, "}");
     }
     zs__zns_say_raw(&o, "]}");
     return o.need;

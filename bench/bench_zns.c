@@ -145,7 +145,7 @@ static void appends(size_t object, uint32_t append, int threads)
     j.bytes = (mib << 20) / object / 8 * 8 * object;
     j.at = &at;
     for (i = -3; i < rounds; i++) { /* the first rounds warm both: the store goes round its zones */
-        zslab_zns_epoch_config c = {"bench", 0, j.bytes};
+        zslab_zns_epoch_config c = {"bench", 0, j.bytes, 0};
         double a, b;
         at = 0;
         j.e = zslab_zns_epoch_begin(s, &c);
@@ -173,7 +173,7 @@ static void appends(size_t object, uint32_t append, int threads)
 /* Elapsed, not worked: a queue is there for time spent waiting. The sync at the end belongs to it. */
 static double written_in(zslab_zns *s, size_t object, int threads)
 {
-    zslab_zns_epoch_config c = {"queue", 0, 0};
+    zslab_zns_epoch_config c = {"queue", 0, 0, 0};
     job j;
     double began;
     memset(&j, 0, sizeof j);
@@ -374,7 +374,7 @@ static void recovery(size_t object)
 {
     double whole[ROUNDS_MAX], quick[ROUNDS_MAX], plain[ROUNDS_MAX], ratio[ROUNDS_MAX];
     zslab_zns *s = store_fresh(512u << 10);
-    zslab_zns_epoch_config c = {"bench", 0, mib << 20};
+    zslab_zns_epoch_config c = {"bench", 0, mib << 20, 0};
     zslab_zns_epoch e = zslab_zns_epoch_begin(s, &c);
     zslab_handle h;
     uint64_t scanned = 0, indexed = 0;
@@ -411,7 +411,7 @@ static void generations(void)
     for (g = 0; g < GENERATIONS; g++) {
         zslab_zns_store_stats t;
         for (c = 0; c < 3; c++) { /* a shorter life means more bytes: about as many live in each class */
-            zslab_zns_epoch_config k = {"generation", (uint32_t)c, 0};
+            zslab_zns_epoch_config k = {"generation", (uint32_t)c, 0, 0};
             zslab_zns_epoch *e = &live[c][g % lifetime[c]];
             zslab_handle h;
             if (*e && zslab_zns_epoch_release(s, *e) != ZSLAB_OK) die("release");

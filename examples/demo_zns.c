@@ -60,7 +60,7 @@ static void write_epochs(const char *path, uint64_t from, uint64_t mib, int out)
     int k = 0, n, i;
     if (!s) must(zslab_last_error(), "open");
     for (done = 0; done < mib << 20; k++) {
-        zslab_zns_epoch_config c = {"demo", (uint32_t)k % 3, (uint64_t)EPOCH_MIB << 20};
+        zslab_zns_epoch_config c = {"demo", (uint32_t)k % 3, (uint64_t)EPOCH_MIB << 20, 0};
         zslab_zns_epoch e = zslab_zns_epoch_begin(s, &c);
         uint64_t epoch_bytes = 0;
         if (!e) must(zslab_last_error(), "begin");

@@ -20,7 +20,7 @@ static void must(int ok, const char *what)
 /* One day: its events, a sync each five thousand, then sealed: nobody adds to yesterday. */
 static void write_day(zslab_zns *log, int day)
 {
-    zslab_zns_epoch_config c = {NULL, 0, (uint64_t)EVENTS_A_DAY * 150};
+    zslab_zns_epoch_config c = {NULL, 0, (uint64_t)EVENTS_A_DAY * 150, 0};
     zslab_zns_epoch e;
     char label[32], event[256];
     zslab_handle h;

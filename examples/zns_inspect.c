@@ -104,7 +104,7 @@ static const char *sample(void)
 {
     static const char path[] = "build/inspect.zns";
     static unsigned char data[200000];
-    zslab_zns_epoch_config c = {"sample a", 0, 0}, d = {"sample b", 2, 8u << 20};
+    zslab_zns_epoch_config c = {"sample a", 0, 0, 0}, d = {"sample b", 2, 8u << 20, 0};
     zslab_zns *s;
     zslab_zns_epoch a, b;
     zslab_handle h;

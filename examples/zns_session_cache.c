@@ -55,7 +55,7 @@ static double run(const char *path, int separate, double *out_write)
                     live[c][i].epoch = 0;
                 }
             if (minute % period[c] == 0) {
-                zslab_zns_epoch_config config = {names[c], separate ? (uint32_t)c : 0, 0};
+                zslab_zns_epoch_config config = {names[c], separate ? (uint32_t)c : 0, 0, 0};
                 open[c] = zslab_zns_epoch_begin(s, &config);
                 must(open[c] != 0, "begin");
                 for (i = 0; live[c][i].epoch; i++)

@@ -2221,6 +2221,10 @@ IL_FN zs__tls_block *zs__tls(void)
 {
     return (zs__tls_block *)il_tls(sizeof(zs__tls_block));
 }
+IL_FN uint32_t *zs__held(void) /* the locks' ranks that the simulated thread holds, behind its block */
+{
+    return (uint32_t *)(void *)((char *)il_tls(sizeof(zs__tls_block) + 8) + sizeof(zs__tls_block));
+}
 #endif
 
 /* Third inclusion, by zslab.h's platform room. */

@@ -10,6 +10,7 @@
 #define ZS__FOLD_MAX 2
 #define ZSLAB_ASSERT(x) il_check(x)
 #define ZSLAB_STATIC 1
+#define ZS__LOCK_ORDER 1
 #define ZSLAB_IMPLEMENTATION
 #include "tests/interleave.h"
 #include "zslab.h"

@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#define ZS__LOCK_ORDER 1
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 

@@ -77,7 +77,9 @@ static zslab_result reason(const zslab *z, zslab_handle h, uint32_t ids)
     zslab_handle_fields f = zslab_handle_unpack(h);
     size_t bytes = zslab_size_class_bytes(z, f.size_class), slots = bytes ? ZS__CHUNK_BYTES / bytes : 0;
     if (f.size_class == ZSLAB_CLASS_LARGE) bytes = slots = 1;
-    if (f.version != 1 || !bytes || f.slot >= (slots < 64 ? slots : 64) || f.slab_id >= ids) return ZSLAB_E_INVALID;
+    if (f.version != 1 || !bytes || f.slot >= (slots < 64 ? slots : 64) ||
+        zs__id_index(z, f.slab_id) >= ids)
+        return ZSLAB_E_INVALID;
     return ZSLAB_E_STALE;
 }
 
@@ -146,7 +148,7 @@ static void a_handle_from_birth_to_death(uint32_t flags)
     void *p, *q;
     zslab_handle h = give(z, 100, e, &p);
     zslab_handle_fields f = zslab_handle_unpack(h);
-    CHECK(f.version == 1 && f.size_class == zslab_size_class_of(z, 100) && f.generation == 0);
+    CHECK(f.version == 1 && f.size_class == zslab_size_class_of(z, 100) && f.generation == z->first_part);
     CHECK(zslab_handle_get(z, h) == p && zslab_handle_of(z, p) == h && zslab_epoch_of(z, p) == e);
     CHECK(zslab_usable_size(z, p) == 112 && zslab_realloc(z, p, 110) == p);
     CHECK_FAILS(zslab_realloc(z, p, 200), ZSLAB_E_INVALID);
@@ -215,9 +217,9 @@ static int random_patterns(zslab *z, const shadow *s, uint64_t *seed, int count)
         zslab_handle_fields f = zslab_handle_unpack(r);
         right &= agrees(z, s, r);
         f.version = 1; /* near misses: what exists, but for the generation or the slot */
-        f.slab_id %= z->id_count + 1;
+        f.slab_id = (uint32_t)(z->id_start / 32 + f.slab_id % (z->id_count + 1)) & ZS__ID_FIELD;
         f.size_class %= 33;
-        f.generation %= 8;
+        f.generation = z->first_part + f.generation % 8;
         right &= agrees(z, s, zslab_handle_pack(f));
         f.slot %= 64;
         right &= agrees(z, s, zslab_handle_pack(f));
@@ -292,7 +294,7 @@ static void bits_that_match_nothing(void)
     every_bit_counts(ZSLAB_FLAG_SHARED, 64, 3, 8);
 }
 
-/* A handle of one allocator means nothing in another, unless an equal one lives there. */
+/* A handle of one allocator means nothing in another. */
 static void handles_of_others(void)
 {
     zslab *a = make(0, ZSLAB_RECLAIM_DEFAULT), *b = make(0, ZSLAB_RECLAIM_DEFAULT);
@@ -300,9 +302,9 @@ static void handles_of_others(void)
     zslab_handle h = give(a, 64, zslab_epoch_current(a), &p), g;
     CHECK_FAILS(zslab_handle_get(b, h), ZSLAB_E_INVALID);
     g = give(b, 64, zslab_epoch_current(b), &q);
-    CHECK(zslab_handle_get(b, h) == (h == g ? q : NULL));
+    CHECK_FAILS(zslab_handle_get(b, h), ZSLAB_E_INVALID);
+    CHECK(zslab_handle_get(b, g) == q);
     CHECK_IS(zslab_handle_free(b, g), ZSLAB_OK);
-    CHECK_FAILS(zslab_handle_get(b, h), ZSLAB_E_STALE);
     CHECK(zslab_handle_get(a, h) == p);
     test_destroy(a);
     test_destroy(b);
@@ -319,10 +321,10 @@ static void aba_until_a_slot_is_used_up(uint32_t flags, uint32_t begin_at)
     void *p, *first;
     zslab_handle h = give(z, 64, e, &first), one = h, last = 0, old;
     zslab_handle_fields f = zslab_handle_unpack(h);
-    uint32_t rounds = (1u << 24) - 1 - begin_at, i, wrong = 0;
+    uint32_t rounds = (1u << 24) - 1 - (begin_at ? begin_at : z->first_part), i, wrong = 0;
     CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
     if (begin_at) { /* as if that many had been freed */
-        zs__id_words(z, f.slab_id)[f.slot] += (begin_at - 1) << 8;
+        zs__id_words(z, zs__id_index(z, f.slab_id))[f.slot] += (begin_at - 1 - z->first_part) << 8;
         rounds++;
     }
     for (i = 0; i < rounds; i++) {
@@ -370,7 +372,7 @@ static void retired_slots_and_closing(uint32_t flags, zslab_reclaim reclaim)
             h[i] = give(z, 200, e, NULL);
             if (i % 3 == 0) { /* its next free is the last */
                 zslab_handle_fields f = zslab_handle_unpack(h[i]);
-                zs__id_words(z, f.slab_id)[f.slot] += (0xffffffu - f.generation) << 8;
+                zs__id_words(z, zs__id_index(z, f.slab_id))[f.slot] += (0xffffffu - f.generation) << 8;
                 f.generation = 0xffffff;
                 h[i] = zslab_handle_pack(f);
             }
@@ -448,16 +450,18 @@ static void an_id_is_used_up_by_resets(void)
     zslab_epoch e = zslab_epoch_open(z, NULL);
     void *p, *q;
     zslab_handle h = give(z, 8192, e, &p), g;
-    zs__id_at(z, 0)->name += (uint64_t)0xfffffe << 18; /* as if that many rounds had passed */
-    h += (uint64_t)0xfffffe << 18;
+    uint64_t rounds = 0xfffffe - z->first_part;
+    zs__id_at(z, 0)->name += rounds << 18; /* as if that many had passed */
+    h += rounds << 18;
     CHECK(zslab_handle_get(z, h) == p);
     CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
     g = give(z, 8192, e, &q);
-    CHECK(q == p && zslab_handle_unpack(g).generation == 0xffffff && zslab_handle_unpack(g).slab_id == 0);
+    CHECK(q == p && zslab_handle_unpack(g).generation == 0xffffff && !zs__id_index(z, zslab_handle_unpack(g).slab_id));
     CHECK(zslab_handle_get(z, h) == NULL);
     CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
     h = give(z, 8192, e, &q);
-    CHECK(q == p && zslab_handle_unpack(h).generation == 0 && zslab_handle_unpack(h).slab_id == 1);
+    CHECK(q == p && zslab_handle_unpack(h).generation == z->first_part);
+    CHECK(zs__id_index(z, zslab_handle_unpack(h).slab_id) == 1);
     CHECK(zslab_handle_get(z, g) == NULL && z->retired_ids == 1);
     test_destroy(z);
 }
@@ -485,6 +489,7 @@ static void ids_return_to_their_class(void)
         zslab_handle mine[256];
         while (made < 256 && (h = zslab_handle_alloc(z, size, e, NULL)) != 0) {
             zslab_handle_fields f = zslab_handle_unpack(h);
+            f.slab_id = (uint32_t)zs__id_index(z, f.slab_id);
             wrong += class_of_id[f.slab_id] != f.size_class && class_of_id[f.slab_id] != 0xffffffff;
             class_of_id[f.slab_id] = f.size_class;
             most = f.slab_id > most ? f.slab_id : most;
@@ -830,6 +835,37 @@ static void check_shows_handles(uint32_t flags)
     test_destroy(seen.z);
 }
 
+/* ---- allocators beside and after each other ---- */
+
+/* The first handles of many allocators: none is another's, whichever lives and wherever it stands. */
+static void handles_of_other_allocators(uint32_t flags)
+{
+    enum { AFTER = 300, EACH = 400 };
+    static zslab_handle h[AFTER][EACH];
+    zslab *z, *beside = make(flags, ZSLAB_RECLAIM_DEFAULT);
+    zslab_handle own[EACH];
+    int round, i, wrong = 0;
+    for (i = 0; i < EACH; i++) own[i] = give(beside, 64, zslab_epoch_current(beside), NULL);
+    for (round = 0; round < AFTER; round++) {
+        int before;
+        z = make(flags, ZSLAB_RECLAIM_DEFAULT);
+        for (i = 0; i < EACH; i++) h[round][i] = give(z, 64, zslab_epoch_current(z), NULL);
+        for (before = round - 1; before >= 0 && before >= round - 20; before--)
+            for (i = 0; i < EACH; i++) {
+                wrong += zslab_handle_get(z, h[before][i]) != NULL;
+                wrong += zslab_handle_free(z, h[before][i]) == ZSLAB_OK;
+            }
+        for (i = 0; i < EACH; i++) {
+            wrong += zslab_handle_get(z, own[i]) != NULL || zslab_handle_get(beside, h[round][i]) != NULL;
+            wrong += zslab_handle_free(z, own[i]) == ZSLAB_OK || zslab_handle_free(beside, h[round][i]) == ZSLAB_OK;
+        }
+        CHECK(test_live(z) == EACH);
+        test_destroy(z);
+    }
+    CHECK(wrong == 0 && test_live(beside) == EACH);
+    test_destroy(beside);
+}
+
 /* Objects, handles, epochs and classes at random against the shadow of what lives. */
 static void a_random_life(uint32_t flags, zslab_reclaim reclaim, uint64_t seed)
 {
@@ -926,6 +962,8 @@ int main(int argc, char **argv)
         if (!(modes[m] & ZSLAB_FLAG_HARDENED) || modes[m] & ZSLAB_FLAG_SHARED) /* owned hardened heaps shuffle */
             aba_until_a_slot_is_used_up(modes[m], 0xfff000);
     }
+    handles_of_other_allocators(0);
+    handles_of_other_allocators(ZSLAB_FLAG_SHARED);
     if (!TEST_SANITIZED) aba_until_a_slot_is_used_up(0, (uint32_t)(0x1000000 - generations));
     return test_summary("test_handle");
 }

@@ -207,7 +207,7 @@ static void handles(zslab *z)
     HEARD(0, 2);
     /* the last generation: the slot is never used again */
     MUST(h[0] = zslab_handle_alloc(z, 100, e, &p));
-    zs__id_at(z, (size_t)(h[0] >> 42))->name += (uint64_t)(ZS__GENERATION_END - 1) << 18;
+    zs__id_at(z, zs__id_index(z, h[0] >> 42))->name += (uint64_t)(ZS__GENERATION_END - 1 - z->first_part) << 18;
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     HEARD(1, 1);
     zslab_heap_destroy(heap);

@@ -43,7 +43,7 @@ static zslab_zns *drive_open(const char *path, const zslab_zns_fault *fault)
 
 static int story_begin(story *t, uint32_t lifetime, uint64_t expected)
 {
-    zslab_zns_epoch_config c = {"story", lifetime, expected};
+    zslab_zns_epoch_config c = {"story", lifetime, expected, 0};
     zslab_zns_epoch e = t->epochs < EPOCHS ? zslab_zns_epoch_begin(t->store, &c) : 0;
     if (!e) return 0;
     t->epoch[t->epochs++] = e;

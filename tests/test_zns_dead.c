@@ -34,7 +34,7 @@ static void filled(store_file *t, const char *path)
     remove(path);
     s = opened(path, 0);
     for (i = 0; i < EPOCHS; i++) {
-        zslab_zns_epoch_config c = {"dead", i, 190000};
+        zslab_zns_epoch_config c = {"dead", i, 190000, 0};
         t->epoch[i] = zslab_zns_epoch_begin(s, &c);
         for (k = 0; k < EACH; k++)
             EXPECT_IS(object_put(s, t->epoch[i], i * EACH + k, BYTES, &t->handle[i][k]), ZSLAB_OK);

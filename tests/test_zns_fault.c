@@ -40,7 +40,7 @@ static void put(tale *t, int e)
 
 static void epoch(tale *t, uint32_t lifetime, uint64_t expected)
 {
-    zslab_zns_epoch_config c = {"tale", lifetime, expected};
+    zslab_zns_epoch_config c = {"tale", lifetime, expected, 0};
     zslab_zns_epoch e = zslab_zns_epoch_begin(t->s, &c);
     if (!e) {
         note(t, zslab_last_error());

@@ -142,7 +142,7 @@ static void idle_epochs_do_not_keep_active_zones(void)
     remove(path);
     s = open_with(path, &g, ZSLAB_ZNS_FLAG_VOLATILE_CACHE, 0);
     for (i = 0; i < EPOCHS; i++) {
-        zslab_zns_epoch_config c = {"idle", i, i % 2 ? 150000 : 0};
+        zslab_zns_epoch_config c = {"idle", i, i % 2 ? 150000 : 0, 0};
         e[i] = zslab_zns_epoch_begin(s, &c);
         for (k = 0; k < EACH; k++)
             EXPECT_IS(object_put(s, e[i], i * EACH + k, k % 5 == 4 ? 90000 : 9000, &h[i][k]), ZSLAB_OK);

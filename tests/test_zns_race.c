@@ -25,7 +25,7 @@ typedef struct worker {
 
 static zslab_zns_epoch fresh_epoch(shared *w, int i)
 {
-    zslab_zns_epoch_config c = {"race", (uint32_t)i % 3, i % 3 == 2 ? 200000u : 0u};
+    zslab_zns_epoch_config c = {"race", (uint32_t)i % 3, i % 3 == 2 ? 200000u : 0u, 0};
     return zslab_zns_epoch_begin(w->s, &c);
 }
 

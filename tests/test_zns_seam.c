@@ -102,7 +102,7 @@ static void a_hundred_generations_are_appends_and_whole_resets(void)
     int generation, i;
     EXPECT(s != NULL);
     for (generation = 0; generation < 100; generation++) { /* four live at a time, the oldest goes */
-        zslab_zns_epoch_config c = {"generation", (uint32_t)generation % 3, generation % 2 ? 8u << 20 : 0};
+        zslab_zns_epoch_config c = {"generation", (uint32_t)generation % 3, generation % 2 ? 8u << 20 : 0, 0};
         zslab_zns_epoch *e = &live[generation % 4];
         if (*e) EXPECT_IS(zslab_zns_epoch_release(s, *e), ZSLAB_OK);
         *e = zslab_zns_epoch_begin(s, &c);
@@ -143,7 +143,7 @@ static double amplification(uint32_t append, size_t object, size_t total)
 {
     const char *path = test_path("amp");
     static recorder r;
-    zslab_zns_epoch_config c = {"amplification", 0, total};
+    zslab_zns_epoch_config c = {"amplification", 0, total, 0};
     unsigned char *p = (unsigned char *)malloc(object);
     zslab_zns *s;
     zslab_zns_epoch e;
