@@ -8719,7 +8719,7 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
         current = zs__load_u32(&bin->current);
         if (!tries && !turn)
             zs__count_dry(z->shared_heap, bin->cls, current);
-        if (zs__load_u64(&row->gate) != e)
+        if (zs__load_u64(&row->gate) != e || zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, e)->word))
             why = ZSLAB_E_CLOSED;
         else if (!zs__shared_serves(z, row, bin, current)) {
             zs__shared_collect(z, bin);
@@ -8741,13 +8741,14 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     return why;
 }
 
-/* The everybody's row of an epoch. */
-static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, zslab_result *why)
+/* The everybody's row of an epoch. `again`: it was just found in a round that is past; who resets it holds the epoch
+   lock until the gate says so too. */
+static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab_result *why)
 {
     int turn;
     for (turn = 0;; turn++) {
         zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
-        if (row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
+        if (!again && row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
             return row;
         *why = ZSLAB_E_CLOSED;
         if (!zs__place_find(z, e))
@@ -8852,9 +8853,10 @@ static int zs__place_open(const zs__allocator *z, zslab_epoch e)
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why)
 {
     zs__allocator *z = heap->z;
-    for (;;) {
+    int again;
+    for (again = 0;; again = 1) {
         zslab_epoch in = e ? e : zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
-        zs__row *row = zs__shared_row(z, in, why);
+        zs__row *row = zs__shared_row(z, in, again, why);
         void *p;
         if (row)
             *why = ZSLAB_OK;
@@ -12109,7 +12111,7 @@ static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
     zs__fork_check();
     if (z->shared) {
         r = ZSLAB_E_CLOSED;
-        row = zs__shared_row(z, zs__load_acq_u64(&z->current), &r); /* acquire: pairs with zslab_epoch_advance */
+        row = zs__shared_row(z, zs__load_acq_u64(&z->current), 0, &r); /* acquire: pairs with zslab_epoch_advance */
     } else {
         r = zs__heap_row(heap, &row);
     }
