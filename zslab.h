@@ -61,7 +61,7 @@
      zslab_pool_alloc, _free, _drain                 the pool's owner, one thread at a time
      zslab_remote_*                                  any thread
      zslab_stats_*, zslab_check, zslab_owns          any thread; zslab_check wants a quiet allocator
-     zslab_free from a signal handler                with ZSLAB_FLAG_SHARED or ZSLAB_NO_TLS only
+     from a signal handler                           with ZSLAB_FLAG_SHARED or ZSLAB_NO_TLS only, see that flag
      after a fork                                    the child goes on with its allocators; the first call
                                                      there comes from the thread that forked. Not with a pool
                                                      that other threads' remotes, or a domain of shared mode
@@ -394,7 +394,10 @@ typedef enum zslab_on_exit {
 } zslab_on_exit;
 
 /* zslab_config.flags */
-#define ZSLAB_FLAG_SHARED 1u      /* lock-free heap for all threads: fibers, signal handlers; about 7 times slower */
+#define ZSLAB_FLAG_SHARED 1u      /* one heap for all threads: fibers, signal handlers; about 7 times slower. A handler
+                                     may call what >>api-alloc and >>api-handle have but zslab_reserve, and
+                                     zslab_epoch_current: frees always work, an allocation answers ZSLAB_E_BUSY when
+                                     the call that was interrupted is in the way */
 #define ZSLAB_FLAG_HARDENED 2u    /* simultaneous frees decided, objects zeroed on free, slot order shuffled */
 #define ZSLAB_FLAG_PREFAULT 4u    /* touch memory when it is committed; refused: create fails */
 #define ZSLAB_FLAG_HUGE_PAGES 8u  /* ask for 2 MiB pages; refused: see zslab_flags_in_effect */
@@ -2524,7 +2527,8 @@ typedef struct zs__chunk_cold {
     uint32_t flags;        /* ZS__CHUNK_*; owner */
     uint8_t mark;          /* a closer is about to look at it; under the close lock */
     uint8_t touched;       /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
-    uint8_t pad[2];
+    uint8_t swept;         /* atomic: its slabs' metadata was given back, but for pages others use. Statistics */
+    uint8_t pad;
     uint32_t drained;      /* atomic: draining, found without live slots and counted */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
     zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
@@ -2650,6 +2654,7 @@ struct zslab {
     char *id_area, *generation_area; /* where a reservation has the registry */
     zs__id_page *id_pages; /* and what it knows of pages of entries; NULL: a buffer, nothing is given back */
     uint32_t spare_pages, blank_pages; /* 1 + page */
+    uint32_t blank_ids;    /* atomic: of blank pages, those serving at the moment not among them */
     uint32_t blank_next;   /* 1 + id: the next of the blank page that serves at the moment; 0: none does */
     uint32_t first_part;   /* of ids never given out [ID-6] */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
@@ -2669,6 +2674,7 @@ struct zslab {
     zs__news news;
 #endif
     uint32_t close_next, close_turn; /* a lock, first come first served: one closer or trim purges; guards marks */
+    uint32_t close_here;   /* atomic: who has it, as in other locks [SHARED-5] */
     uint32_t heap_count;
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
@@ -3291,9 +3297,10 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
                                            then zs__os_process_id() changes there
      zs__os_yield(), _now_ns(), _rss(), _random()
      zs__os_wait(word, value)              sleep a millisecond or so, or not at all when *word is not value
-   Locks are words of our own (0 free, 1 held): no initialiser, trylock, a release that is one store, and a
-   forked child can reset them. Holds are short, so a waiter spins, yields, then naps; a nap lets a holder of
-   lower priority run. errno is the program's: what calls the system, or a hook, puts it back.              */
+   Locks are words of our own (0 free, else who holds it): no initialiser, trylock, a release that is one store, and
+   a forked child can reset them; a signal handler can tell that it interrupted the holder. Holds are short, so a
+   waiter spins, yields, then naps; a nap lets a holder of lower priority run.
+   errno is the program's: what calls the system, or a hook, puts it back.              */
 static ZS__UNUSED void zs__thread_exited(void); /* >>heap: park what this thread owns */
 #if ZSLAB_NO_OS
 static inline int zs__errno(void) { return 0; }
@@ -3870,10 +3877,31 @@ static inline void zs__rank_drop(zs__rank rank) { (void)rank; }
 static inline void zs__rank_none(void) {}
 #endif
 
+/* This thread as locks have it, not 0: an address of its own. Threads whose words lie 256 GiB apart, to the byte, would
+   look the same; then an allocation that meets the other's lock may be refused as in a signal handler. */
+static inline uint32_t zs__here(void)
+{
+#if !ZSLAB_NO_TLS
+    return (uint32_t)((uintptr_t)zs__tls() >> 6);
+#elif defined(ZS__PLATFORM_INCLUDE) || ZSLAB_NO_OS
+    return 1;
+#elif defined(_WIN32)
+    return (uint32_t)GetCurrentThreadId();
+#else
+    return (uint32_t)((uintptr_t)pthread_self() >> 4) | 1;
+#endif
+}
+
 static int zs__lock_try(zs__lock *l)
 {
     uint32_t was = 0; /* acquire on success: pairs with the store in zs__lock_drop */
-    return zs__load_u32(&l->word) == 0 && zs__cas_u32(&l->word, &was, 1);
+    return zs__load_u32(&l->word) == 0 && zs__cas_u32(&l->word, &was, zs__here());
+}
+
+/* Does this thread hold it? In a signal handler: does what it interrupted? Without a system nobody can say. */
+static inline int zs__lock_mine(const uint32_t *word)
+{
+    return !ZSLAB_NO_OS && zs__load_u32(word) == zs__here(); /* relaxed: what this thread stored, it sees */
 }
 
 /* One turn of waiting for somebody who will not be long: spin, then yield, then nap while *word is value. */
@@ -3897,13 +3925,13 @@ static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
 {
     int turn;
     for (turn = 0; !zs__lock_try(l); turn += turn < INT_MAX)
-        zs__wait_turn(&l->word, 1, turn);
+        zs__wait_turn(&l->word, zs__load_u32(&l->word), turn);
 }
 
 static inline void zs__lock_take(zs__lock *l)
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
-    if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, 1)))
+    if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, zs__here())))
         zs__lock_wait(l);
 }
 
@@ -4166,7 +4194,7 @@ static inline void zs__count_lock(zs__allocator *z, uint32_t *word, zs__rank ran
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
     zs__rank_take(rank, 1);
-    if (ZS__UNLIKELY(!zs__cas_u32(word, &was, 1))) {
+    if (ZS__UNLIKELY(!zs__cas_u32(word, &was, zs__here()))) {
 #if ZSLAB_STATS
         zs__add_u64(&z->lock_waits, 1); /* a counter: ordered with nothing */
 #else
@@ -5150,6 +5178,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__store_u32(&x->start, k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0);
     zs__cached(z, x, 0);
     x->flags = 0;
+    zs__store_u8(&x->swept, 0);
     x->drained = 0;
     zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region); /* the owner's, as carved */
     zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
@@ -5489,6 +5518,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
     if (!z->blank_next && z->blank_pages) {
         page = z->blank_pages - 1;
         z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
+        zs__store_u32(&z->blank_ids, z->blank_ids - zs__id_page_ids(z));
         z->blank_next = page * zs__id_page_ids(z) + 1;
         z->id_pages[page].state = ZS__PAGE_USED;
         z->id_pages[page].spare = 0;
@@ -5623,6 +5653,8 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
     zslab_result r;
     if (ZS__UNLIKELY(!e)) {
+        if (z->shared && zs__lock_mine(&z->arena_lock)) /* [SHARED-5] */
+            return ZSLAB_E_BUSY;
         zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
         zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
         if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
@@ -5947,6 +5979,23 @@ static int zs__chunk_live(zs__allocator *z, uint32_t chunk, void *user)
 {
     (void)user;
     return zs__slots_live(z, chunk, 0, zs__chunk_class(z, &z->chunks[chunk])->slots);
+}
+
+/* [SHARED-5] In a signal handler: does the call that was interrupted hold a lock that a slow path may want, this row's
+   (NULL: none) included? Then that path answers ZSLAB_E_BUSY before it takes any. A call sees none of its own there. */
+static int zs__interrupts(const zs__allocator *z, zs__row *row)
+{
+    uint32_t cls;
+#if ZS__LOCK_ORDER && !ZSLAB_NO_TLS
+    if (*zs__held()) /* as exact as the order that is checked */
+        return 1;
+#endif
+    if (zs__lock_mine(&z->epoch_lock) || zs__lock_mine(&z->arena_lock) || zs__lock_mine(&z->close_here))
+        return 1;
+    for (cls = 0; row && cls < z->class_count; cls++)
+        if (zs__lock_mine(&zs__cold_of(z, zs__bin_at(row, cls))->lock))
+            return 1;
+    return row && zs__lock_mine(&row->lock);
 }
 
 /* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
@@ -6649,11 +6698,13 @@ static void zs__closing_take(zs__allocator *z)
     zs__rank_take(ZS__LOCK_CLOSE, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
         zs__wait_claim(&z->close_turn, now, turn);
+    zs__store_u32(&z->close_here, zs__here());
 }
 
 static void zs__closing_drop(zs__allocator *z)
 {
     zs__rank_drop(ZS__LOCK_CLOSE);
+    zs__store_u32(&z->close_here, 0);
     zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
 }
 
@@ -6832,6 +6883,7 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
         zs__ids_leave(z, chunk, 0);
         zs__arena_drop(z);
     }
+    zs__store_u8(&z->cold[chunk].swept, 1);
     if (chunk != s->to) {
         zs__sweep_lines(z, s);
         s->from = chunk;
@@ -6884,6 +6936,7 @@ static void zs__sweep_ids(zs__allocator *z)
         next = z->id_pages[page - 1].next;
         zs__arena_take(z);
         zs__id_page_list(z, &z->blank_pages, page - 1, ZS__PAGE_BLANK);
+        zs__store_u32(&z->blank_ids, z->blank_ids + ids);
         zs__arena_drop(z);
     }
 }
@@ -8070,6 +8123,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     uint32_t count = zs__large_chunks(size), have, next, end = head + count;
     size_t bytes = zs__large_usable(z, size), was;
     int done = 0;
+    if (z->shared && zs__lock_mine(&z->arena_lock)) /* [SHARED-5] */
+        return 0;
     zs__arena_take(z);
     have = z->cold[head].all_next;
     was = zs__large_bytes(z, head);
@@ -8150,6 +8205,9 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
     for (;;) {
         zslab_epoch in = e ? e : zs__heap_epoch(heap);
         void *p;
+        *why = ZSLAB_E_BUSY;
+        if (z->shared && zs__interrupts(z, NULL))
+            return NULL;
         *why = ZSLAB_E_CLOSED;
         p = in && (in & ZS__PLACE_MASK) < z->epoch_count ? zs__large_take(z, in, &ask, why) : NULL;
         if (p) {
@@ -8713,6 +8771,8 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     zslab_result why = ZSLAB_OK;
     uint32_t current, tries;
     int turn = 0;
+    if (zs__interrupts(z, NULL) || zs__lock_mine(&b->lock) || zs__lock_mine(&row->lock))
+        return ZSLAB_E_BUSY;
     zs__fork_check();
     for (tries = 0; tries < 2; tries += why != ZSLAB_E_BUSY) {
         zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
@@ -8731,6 +8791,8 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
             }
         }
         zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
+        if (why == ZSLAB_E_BUSY && turn > 1100 && !zs__load_u32(&z->close_here))
+            break; /* as in zs__shared_row: the claim may be that of the call that was interrupted */
         if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
             continue;
         if (why == ZSLAB_E_BUSY)
@@ -8745,13 +8807,18 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
    lock until the gate says so too. */
 static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab_result *why)
 {
-    int turn;
+    int turn, idle = 0; /* turns in which no closer had the close lock: it may be the one that was interrupted */
     for (turn = 0;; turn++) {
         zs__row *row = zs__row_at(z->shared_heap, (uint32_t)(e & ZS__PLACE_MASK));
         if (!again && row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
             return row;
         *why = ZSLAB_E_CLOSED;
         if (!zs__place_find(z, e))
+            return NULL;
+        *why = ZSLAB_E_BUSY;
+        idle = zs__load_u32(&z->close_here) ? 0 : idle + 1;
+        if (zs__interrupts(z, row) || zs__lock_mine(&z->places[e & ZS__PLACE_MASK].rows_lock) ||
+            idle > 1100) /* the last ones slept */
             return NULL;
         zs__epochs_take(z);
         row = zs__row_try(z->shared_heap, e, why);
@@ -10331,6 +10398,8 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
     size_t first = zs__slab_at(z, chunk, k), bytes = 0;
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     uint64_t before = zs__load_u64(&z->cold[chunk].regions) & ~((uint64_t)(carved != 0) << k->region);
+    if (zs__load_u8(&z->cold[chunk].swept)) /* what stays is a neighbour's */
+        return 0;
     for (; before; before &= before - 1) {
         uint32_t region = zs__ctz(before);
         size_t lines = z->regions[region].lines, slab = z->regions[region].first + (size_t)chunk * lines;
@@ -10546,6 +10615,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->created_ns = z->created_ns;
     out->taken_ns = zs__os_now_ns();
     out->estimated_rss_bytes = zs__stats_resident(w) + zs__stats_heaps(z) + sizeof *z +
+                               (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * (sizeof(zs__id) + 256) +
                                z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
     out->rss_bytes = zs__os_rss();
     zs__stats_sum(z, out);
@@ -12898,12 +12968,12 @@ static void zs__fork_ids(zs__allocator *z)
 {
     uint32_t id, chunk, i, page, pages = z->id_pages && z->id_count ? (z->id_count - 1) / zs__id_page_ids(z) + 1 : 0;
     zs__zero(z->class_ids, sizeof z->class_ids);
-    z->retired_ids = z->spare_pages = z->blank_pages = 0;
+    z->retired_ids = z->spare_pages = z->blank_pages = z->blank_ids = 0;
     for (page = pages; page-- > 0;) {
         z->id_pages[page].spare = 0;
         if (z->id_pages[page].state == ZS__PAGE_BLANK &&
             (!z->blank_next || (z->blank_next - 1) / zs__id_page_ids(z) != page))
-            zs__id_page_list(z, &z->blank_pages, page, ZS__PAGE_BLANK);
+            zs__id_page_list(z, &z->blank_pages, page, ZS__PAGE_BLANK), z->blank_ids += zs__id_page_ids(z);
         else
             z->id_pages[page].state = ZS__PAGE_USED;
     }
@@ -13166,7 +13236,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t chunk, q;
-    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = z->pool_out = 0;
+    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = z->close_here = z->pool_out = 0;
 #if ZS__HOOKS
     z->news.count = 0;
 #endif

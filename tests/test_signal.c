@@ -1,4 +1,5 @@
-/* A signal at every instruction of every call, in shared mode: its handler frees an object each time. */
+/* A signal at every instruction of every call, in shared mode: its handler frees an object each time; or it allocates,
+   and has an object or ZSLAB_E_BUSY each time. */
 /* timeout: 300 */
 #include "test.h"
 #include "step.h"
@@ -11,12 +12,42 @@ static zslab *z;
 static void *supply[SUPPLY];
 static volatile size_t next, wrong, steps, every;
 
+/* What a handler may ask for: objects of all sizes, with and without a handle, of the current epoch and of one that the
+   call is about, and large ones. */
+static volatile size_t taking, taken, refused;
+static zslab_epoch about;
+
+static void allocate(void)
+{
+    size_t n = taking++, size = 8 + n % 50 * 24;
+    zslab_handle h = 0;
+    void *p = NULL;
+    if (n % 5 == 4)
+        h = zslab_handle_alloc(z, size, about, &p);
+    else
+        p = n % 5 == 3 ? zslab_malloc(z, (size_t)20000)
+            : n % 2    ? zslab_malloc(z, size)
+                       : zslab_malloc_epoch(z, size, about);
+    if (p) {
+        taken++;
+        wrong += (h ? zslab_handle_free(z, h) : zslab_free(z, p)) != ZSLAB_OK;
+    } else if (zslab_last_error() == ZSLAB_E_BUSY) {
+        refused++;
+    } else { /* the call ends or empties the epoch */
+        wrong += zslab_last_error() != ZSLAB_E_CLOSED || (n % 5 != 4 && (n % 2 || n % 5 == 3));
+    }
+}
+
 /* Another object in its turn, each of another class than the one before; the last one ends it. */
 static void on_trap(int signo, siginfo_t *info, void *context)
 {
     (void)signo, (void)info;
     if (++steps % every)
         return;
+    if (taking) {
+        allocate();
+        return;
+    }
     if (next < SUPPLY)
         wrong += zslab_free(z, supply[next++]) != ZSLAB_OK;
     else
@@ -49,6 +80,7 @@ static void one_call(int call, size_t round)
     zslab_result r = ZSLAB_OK;
     void *p, *q = NULL, *some[10];
     zslab_handle h;
+    about = e;
     MUST(e && (p = zslab_malloc(z, size)) != NULL);
     for (i = 0; i < 10; i++)
         MUST(some[i] = zslab_malloc_epoch(z, size, e));
@@ -102,6 +134,29 @@ static void signals_at_every_instruction(const test_mode *m)
     test_destroy(z);
 }
 
+/* Where a call holds a lock a refusal is right; whatever else is refused is not, and nothing waits for ever. */
+static void allocations_at_every_instruction(const test_mode *m)
+{
+    int call;
+    z = test_open(m, NULL);
+    for (call = 0; call < CALLS; call++) {
+        size_t round;
+        test_at("%s, %s, allocating", m->name, call_name[call]);
+        taken = refused = 0;
+        for (round = 0; round < ROUNDS; round++) {
+            next = SUPPLY, steps = 0;
+            taking = 1;
+            every = call < TRIM ? 1 : 29 + round % 13;
+            one_call(call, round);
+            taking = 0;
+            CHECK(wrong == 0);
+        }
+        CHECK(taken > ROUNDS && test_live(z) == 0);
+        printf("%s, %s: %zu objects, %zu refusals\n", m->name, call_name[call], taken, refused);
+    }
+    test_destroy(z);
+}
+
 int main(void)
 {
     step_handler(on_trap);
@@ -110,8 +165,10 @@ int main(void)
     if (!steps)
         return test_skip("no trap after an instruction here");
     TEST_EACH_MODE(m)
-        if (!test_owned(m))
+        if (!test_owned(m)) {
             signals_at_every_instruction(m);
+            allocations_at_every_instruction(m);
+        }
     return test_summary("test_signal");
 }
 #else
