@@ -106,8 +106,8 @@
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>arena
-     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>heap >>large >>alloc >>shared >>visit >>domain >>pool
-     >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
+     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>domain
+     >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -2465,7 +2465,9 @@ typedef struct zs__row {
     uintptr_t beside;      /* zs__row *, atomic: the next one of its place; rows_lock, or a claim [EPOCH-5] */
     struct zs__row *beside_prev; /* rows_lock */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 8 : 5];
+    uint32_t taken;        /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
+    uint32_t worth;        /* somebody who takes found chunks without live slots in it; under the epoch lock */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 6 : 3];
 } zs__row;
 ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
@@ -2491,7 +2493,8 @@ typedef struct zs__tls_block {
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
 typedef struct zs__round {
     zs__u64 word;          /* round << 22 | place << 6: equal to the stamps of live chunks */
-    zs__u64 pad[7];
+    uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
+    zs__u64 pad[6];
 } zs__round;
 
 typedef struct zs__class {
@@ -2528,8 +2531,10 @@ typedef struct zs__chunk_cold {
     uint8_t mark;          /* a closer is about to look at it; under the close lock */
     uint8_t touched;       /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
     uint8_t swept;         /* atomic: its slabs' metadata was given back, but for pages others use. Statistics */
-    uint8_t pad;
-    uint32_t drained;      /* atomic: draining, found without live slots and counted */
+    uint8_t cached;        /* atomic: empty, and counted in z->cached_bytes */
+    uint8_t drained;       /* atomic: draining, found without live slots and counted */
+    uint16_t held;         /* its slots in a magazine, counted by who takes chunks */
+    uint8_t pooled;        /* of the pool, while that is searched; arena lock */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
     zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
     zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
@@ -2538,9 +2543,10 @@ typedef struct zs__chunk_cold {
    first chunk: how many there are; all_prev of a free span's last: 1 + first. mask[0] of a head: atomic, bytes of its
    object; home: the next on z->large_freed. */
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
-#define ZS__CHUNK_CACHED 2u   /* empty, counted in z->cached_bytes */
 #define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
 #define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
+#define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes */
+#define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
 
 typedef struct zs__bin_cold {
@@ -2659,7 +2665,7 @@ struct zslab {
     uint32_t first_part;   /* of ids never given out [ID-6] */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
     zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
-    uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside stays with its class while frees empty it */
+    uintptr_t reserved_bytes; /* atomic: sum of the places': stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
 
     /* epochs, heaps; guarded by epoch_lock */
@@ -2746,6 +2752,8 @@ typedef struct zs__scope {
     uint32_t entered;      /* times in a row */
 } zs__scope;
 #define ZS__SCOPES_MAX 64
+#define ZS__TAKER_AT_WORK 1u
+#define ZS__TAKER_WAS_HERE 2u /* magazines name slots that are not the heap's any more */
 
 /* Private state of one thread, or of one explicit heap. Owner only, but for the fields said to be atomic. */
 struct zslab_heap {
@@ -2761,6 +2769,8 @@ struct zslab_heap {
     zs__row *pass_next;
     uint32_t attached_count, idle_count, seen_events, pass_left;
     uint32_t todo;         /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
+    uint32_t busy;         /* atomic: how deep its owner is in slow paths [TAKE-1] */
+    uint32_t taker;        /* atomic: ZS__TAKER_*: what somebody who takes chunks does, or did [TAKE-1] */
     uint32_t scope_count;
     zs__u64 gathered[4];   /* classes with an entry in gather */
     zs__u64 random;        /* hardened: which free slot next */
@@ -3103,15 +3113,23 @@ static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
 #endif /* ZS__TLS_INCLUDE */
 #endif
 
+/* The magazine's top moves after what it stands for is stored: a slot that is out is marked, one that is in is there.
+   release: pairs with the loads of zs__take_bin and zs__bin_held. [TAKE-2] */
+static ZS__ALWAYS_INLINE void zs__bin_top(zs__bin *bin, zs__entry *top)
+{
+    zs__store_rel_ptr((uintptr_t *)(void *)&bin->top, (uintptr_t)top);
+}
+
 /* The next slot of a bin, marked LIVE; NULL: neither the magazine nor the current slab has one. */
 static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
 {
     zs__entry *top = bin->top;
     void *p;
     if (ZS__LIKELY(top != bin->bottom)) {
-        bin->top = --top;
+        --top;
         p = top->p;
         zs__store_rel_u8(top->state, ZS__LIVE); /* release: the record. Pairs with the acquire in zs__free_fast */
+        zs__bin_top(bin, top);
     } else {
         uint64_t avail = bin->avail;
         uint8_t *states = bin->states;
@@ -3120,9 +3138,9 @@ static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
             return NULL;
         slot = zs__ctz(avail);
         p = bin->slots + slot * bytes;
-        bin->avail = avail & (avail - 1);
         ZS__PREFETCH_WRITE((char *)p + bytes);
         zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
+        zs__store_rel_u64(&bin->avail, avail & (avail - 1)); /* release: as zs__bin_top */
     }
     ZS__ASSUME(p != NULL);
     zs__total_alloc(bin);
@@ -3138,14 +3156,14 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bi
     zs__entry *top = bin->top;
     zs__total_free(bin);
     if (ZS__LIKELY(top != bin->limit)) {
-        top->p = p;
-        top->state = state;
-        bin->top = top + 1;
+        zs__store_ptr((uintptr_t *)(void *)&top->p, (uintptr_t)p); /* relaxed, both: read by who takes chunks */
+        zs__store_ptr((uintptr_t *)(void *)&top->state, (uintptr_t)state);
+        zs__bin_top(bin, top + 1);
         return ZSLAB_OK;
     } else {
         size_t at = (size_t)(state - z->states), slab = at >> 6;
         uint64_t was = z->words[slab], now = was | (uint64_t)1 << (at & 63);
-        z->words[slab] = now;
+        zs__store_u64(&z->words[slab], now); /* relaxed: who takes chunks leaves this one [TAKE-3] */
         if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != z->classes[bin->cls].last_full))
             return ZSLAB_OK;
         return zs__free_listed(z, bin, p, was);
@@ -4356,14 +4374,70 @@ static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t up
     return 0;
 }
 
-/* A buffer's top fresh chunks become bump space. At whichever instruction a fork comes, the child finds the old space,
-   the new one, or no room at all: the range's end is beyond either. Arena lock held. */
-static void zs__meta_lend(zs__allocator *z, uint32_t chunks)
+static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on);
+static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
+
+static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
 {
-    size_t bytes = (size_t)chunks * ZS__CHUNK_BYTES;
-    char *from = z->base + (size_t)(z->chunk_limit - chunks) * ZS__CHUNK_BYTES;
-    z->chunk_limit -= chunks;
-    zs__tell_plain(from, bytes);
+    return z->config.memory || z->fresh_chunk < z->record_committed ? z->fresh_chunk : (uint32_t)z->record_committed;
+}
+
+/* Neighbours of the pool, taken out of it: never again objects. 1 + the first; 0: there are none. Arena lock held. */
+static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
+{
+    uint32_t first = 0, run = 0, chunk, *at;
+    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
+        z->cold[chunk - 1].pooled = 1;
+    for (chunk = 0; run < chunks && chunk < zs__chunks_known(z); chunk++) {
+        run = z->cold[chunk].pooled ? run + 1 : 0;
+        first = chunk + 2 - run;
+    }
+    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
+        z->cold[chunk - 1].pooled = 0;
+    if (run < chunks)
+        return 0;
+    for (at = &z->pool; (chunk = *at) != 0;) {
+        zs__chunk_cold *x = &z->cold[chunk - 1];
+        if (chunk < first || chunk >= first + chunks) {
+            at = &x->all_next;
+            continue;
+        }
+        zs__ids_leave(z, chunk - 1, 1);
+        x->flags = ZS__CHUNK_LENT; /* before it leaves the pool: zs__fork_strays */
+        zs__compiler_barrier();
+        zs__store_u32(at, x->all_next);
+        z->pool_count--;
+        zs__store_u64(&z->chunks[chunk - 1].stamp, 0);
+        zs__store_recip(&z->chunks[chunk - 1].recip, 0); /* as if never used: a pointer into it is foreign */
+        zs__cached(z, x, 0);
+        zs__sub_ptr(&z->committed_bytes, ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes));
+        zs__store_u32(&x->purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
+    }
+    return first;
+}
+
+/* Chunks become metadata: a buffer's top fresh ones, else what the pool has, also where the system gives no more. NULL:
+   there are none. Arena lock held. */
+static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
+{
+    char *from;
+    if (z->config.memory && z->chunk_limit - z->fresh_chunk >= chunks) {
+        z->chunk_limit -= chunks;
+        from = z->base + (size_t)z->chunk_limit * ZS__CHUNK_BYTES;
+    } else {
+        uint32_t first = zs__pool_lend(z, chunks);
+        if (!first)
+            return NULL;
+        from = z->base + (size_t)(first - 1) * ZS__CHUNK_BYTES;
+    }
+    zs__tell_plain(from, (size_t)chunks * ZS__CHUNK_BYTES);
+    return from;
+}
+
+/* A buffer's bump space goes on there. At whichever instruction a fork comes, the child finds the old space, the new
+   one, or no room at all: the range's end is beyond either. Arena lock held. */
+static void zs__meta_move(zs__allocator *z, char *from, size_t bytes)
+{
     z->meta_top = z->base + z->range_bytes;
     zs__compiler_barrier();
     z->meta = from;
@@ -4372,24 +4446,38 @@ static void zs__meta_lend(zs__allocator *z, uint32_t chunks)
     z->meta_top = from;
 }
 
-/* Metadata of a heap, a row or a domain, zeroed: bump, never freed; their owners keep spare lists. A buffer
-   lends its top fresh chunks when the bump space is used up. Arena lock held. */
-static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
+/* Bump space from the top on, committed; NULL: there is none. Arena lock held. */
+static char *zs__meta_room_for(zs__allocator *z, size_t bytes, size_t alignment)
 {
     char *p = (char *)zs__round_up((size_t)z->meta_top, alignment);
-    if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes) {
-        uint32_t chunks = (uint32_t)((bytes + alignment + ZS__CHUNK_MASK) >> ZSLAB_CHUNK_SHIFT);
-        if (!z->config.memory || z->chunk_limit < z->fresh_chunk + chunks)
-            return NULL;
-        zs__meta_lend(z, chunks);
-        p = (char *)zs__round_up((size_t)z->meta_top, alignment);
-    }
+    size_t done = (size_t)(z->meta_committed - z->meta);
+    if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes)
+        return NULL;
     if (p + bytes > z->meta_committed) {
-        size_t done = (size_t)(z->meta_committed - z->meta);
         if (zs__commit_upto(z, z->meta, &done, (size_t)(p - z->meta) + bytes, (size_t)(z->meta_end - z->meta),
                             (size_t)1 << 18))
             return NULL;
         z->meta_committed = z->meta + done;
+    }
+    return p;
+}
+
+/* Metadata of a heap, a row or a domain, zeroed: bump, never freed; their owners keep spare lists. What the bump space
+   has not, chunks lend: a reservation's goes on when the system gives again. Arena lock held. */
+static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
+{
+    char *p = zs__meta_room_for(z, bytes, alignment);
+    if (!p) {
+        uint32_t chunks = (uint32_t)((bytes + alignment + ZS__CHUNK_MASK) >> ZSLAB_CHUNK_SHIFT);
+        char *from = zs__chunks_lend(z, chunks);
+        if (!from)
+            return NULL;
+        if (!z->config.memory) {
+            zs__zero(from, bytes);
+            return from;
+        }
+        zs__meta_move(z, from, (size_t)chunks * ZS__CHUNK_BYTES);
+        p = zs__meta_room_for(z, bytes, alignment);
     }
     z->meta_top = p + bytes;
     if (z->config.memory)
@@ -4496,11 +4584,11 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
 
 static int zs__limit_take(zs__allocator *z, size_t bytes) /* count bytes as committed; 0 = within the limit */
 {
-    size_t was = zs__add_ptr(&z->committed_bytes, bytes); /* a counter: ordered with nothing */
-    if (z->config.limit_bytes && was + bytes > z->config.limit_bytes) {
-        zs__sub_ptr(&z->committed_bytes, bytes);
-        return -1;
-    }
+    size_t was = zs__load_ptr(&z->committed_bytes), limit = z->config.limit_bytes; /* a counter: ordered with nothing */
+    do {
+        if (limit && (was > limit || bytes > limit - was))
+            return -1;
+    } while (!zs__cas_ptr(&z->committed_bytes, &was, was + bytes)); /* nobody is refused for what another is refused */
     return 0;
 }
 
@@ -4816,6 +4904,11 @@ static inline uint32_t zs__chunk_slab(const zs__allocator *z, const zs__chunk *c
     return (uint32_t)(((uint8_t *)zs__load_ptr(&c->states) - z->states) >> 6);
 }
 
+static inline size_t zs__slab_at(const zs__allocator *z, uint32_t chunk, const zs__class *k)
+{
+    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
+}
+
 static inline uint32_t zs__slab_chunk(const zs__allocator *z, uint32_t slab) /* the chunk of a slab, for ever */
 {
     uint32_t r = z->region_count - 1;
@@ -4911,15 +5004,39 @@ static void zs__pool_give(zs__allocator *z, uint32_t head, uint32_t tail, uint32
     zs__arena_drop(z);
 }
 
-static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on) /* the owner says whether the chunk is empty */
+/* Is the chunk empty and resident? Its owner says the first, who purges it the second: whichever of them comes last
+   finds it purged, and it does not count. */
+static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on)
 {
-    if (on && !(x->flags & ZS__CHUNK_CACHED)) {
-        x->flags |= ZS__CHUNK_CACHED;
+    if (zs__load_u8(&x->cached) == (uint8_t)on) /* relaxed: a figure */
+        return;
+    if (on && !zs__exchange_u8(&x->cached, 1)) {
         zs__add_ptr(&z->cached_bytes, ZS__CHUNK_BYTES); /* a counter: ordered with nothing */
-    } else if (!on && (x->flags & ZS__CHUNK_CACHED)) {
-        x->flags &= ~ZS__CHUNK_CACHED;
-        zs__sub_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);
+        on = zs__load_seq_u32(&x->purged_bytes) != ZS__CHUNK_BYTES; /* pairs with the exchange of zs__purged */
     }
+    if (!on && zs__exchange_u8(&x->cached, 0))
+        zs__sub_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);
+}
+
+/* What zslab_reserve set aside in an epoch counts there and in the allocator: until the chunk leaves its epoch, or the
+   epoch ends. */
+static void zs__reserved_chunk(zs__allocator *z, zs__chunk_cold *x, uint32_t place) /* it leaves */
+{
+    uintptr_t *of = &zs__round_of(z, place)->reserved_bytes, was = zs__load_ptr(of); /* counters, without order */
+    if (!(x->flags & ZS__CHUNK_RESERVED))
+        return;
+    x->flags &= ~ZS__CHUNK_RESERVED;
+    do {
+        if (was < ZS__CHUNK_BYTES)
+            return;
+    } while (!zs__cas_ptr(of, &was, was - ZS__CHUNK_BYTES));
+    zs__sub_ptr(&z->reserved_bytes, ZS__CHUNK_BYTES);
+}
+
+static void zs__reserved_epoch(zs__allocator *z, zs__place *place) /* it ends, or begins */
+{
+    uintptr_t *of = &zs__round_of(z, (uint64_t)(place - z->places))->reserved_bytes;
+    zs__sub_ptr(&z->reserved_bytes, zs__exchange_ptr(of, 0));
 }
 
 /* The whole chunk's pages; nobody else may reach it (taken from the pool, or emptied by its owner). */
@@ -4931,6 +5048,7 @@ static size_t zs__purge_chunk(zs__allocator *z, uint32_t chunk)
         return 0;
     zs__store_u32(&x->purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
     zs__sub_ptr(&z->committed_bytes, rest);
+    zs__cached(z, x, 0);
     return rest;
 }
 
@@ -4954,6 +5072,7 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     zs__all_remove(z, row, b, chunk);
     zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     zs__list_remove(z, b, chunk);
+    zs__reserved_chunk(z, &z->cold[chunk], row->place);
     zs__chunk_loose(z, chunk);
     if (b->fresh == chunk + 1)
         b->fresh = 0;
@@ -4971,8 +5090,8 @@ static ZS__NOINLINE void zs__chunk_emptied(zs__allocator *z, zs__bin *bin, uint3
     if (!zs__chunk_leave(z, bin, chunk))
         return;
     zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].overflowed, x->carved);
-    if (z->rss_policy && zs__purge_chunk(z, chunk))
-        zs__cached(z, x, 0);
+    if (z->rss_policy)
+        zs__purge_chunk(z, chunk);
     zs__pool_give(z, chunk + 1, chunk + 1, 1);
 }
 
@@ -5003,7 +5122,7 @@ static void zs__bin_current(const zs__allocator *z, zs__bin *bin, uint32_t chunk
     bin->slots = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
     bin->states = z->states + (size_t)slab * 64;
     zs__store_u32(&bin->current, slab + 1);
-    bin->avail = avail;
+    zs__store_u64(&bin->avail, avail);
 }
 
 /* The last chunk that got slots back gives its lowest slab. */
@@ -5122,8 +5241,6 @@ static int zs__dead_settled(zs__allocator *z, uint32_t chunk)
     return settled;
 }
 
-static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
-
 /* The binding that ends has touched the slabs it carved: for the statistics. Bindings to one class begin at the same
    slab, so the longer one counts; another class's may lie elsewhere. */
 static void zs__chunk_worn(zs__allocator *z, uint32_t chunk, const zs__class *next)
@@ -5150,7 +5267,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
         if (z->rss_policy || !z->fence_ready)
             zs__fence_seq(); /* pairs with purging++ in zs__drain_free: it sees 0, or we see its claim */
         else
-            zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__dead_trim */
+            zs__compiler_barrier(); /* pairs with the asymmetric fence after purging++ in zs__epoch_tell */
         if (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging)) {
             zs__store_u64(&c->stamp, old);
             return ZSLAB_E_BUSY;
@@ -5177,7 +5294,9 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     zs__store_u32(&x->start, k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0);
     zs__cached(z, x, 0);
-    x->flags = 0;
+    if (!old || zs__stamp_place(old) != row->place) /* a reset keeps what was reserved */
+        zs__reserved_chunk(z, x, zs__stamp_place(old));
+    x->flags &= ZS__CHUNK_RESERVED;
     zs__store_u8(&x->swept, 0);
     x->drained = 0;
     zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region); /* the owner's, as carved */
@@ -5199,22 +5318,31 @@ static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
    reason. */
 static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, zslab_result *why)
 {
-    uint32_t chunk;
+    size_t room = SIZE_MAX, committed;
+    uint32_t chunk, *at = &z->pool;
     zs__arena_take(z);
-    chunk = fresh ? 0 : z->pool;
+    committed = zs__load_ptr(&z->committed_bytes);
+    if (z->config.limit_bytes)
+        room = z->config.limit_bytes > committed ? z->config.limit_bytes - committed : 0;
+    while (*at && zs__load_u32(&z->cold[*at - 1].purged_bytes) > room) /* one that the limit counts already */
+        at = &z->cold[*at - 1].all_next;
+    chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
-    while (!chunk && !fresh && (chunk = zs__span_lend(z)) == 0 && (z->large_dead || zs__load_u32(&z->large_freed)))
-        zs__large_sweep(z, ZS__FOLD_MAX, 0);
-    if (chunk && !z->pool) { /* to the pool, as one of it */
-        zs__store_u32(&z->cold[chunk - 1].all_next, 0);
-        z->pool = chunk;
-        z->pool_count = 1;
+    if (!chunk && !fresh) {
+        while ((chunk = zs__span_lend(z)) == 0 && (z->large_dead || zs__load_u32(&z->large_freed)))
+            zs__large_sweep(z, ZS__FOLD_MAX, 0);
+        if (chunk) { /* to the pool, as one of it */
+            at = &z->pool;
+            zs__store_u32(&z->cold[chunk - 1].all_next, *at);
+            zs__store_u32(at, chunk);
+            z->pool_count++;
+        }
     }
     if (chunk) {
         if (zs__chunk_metadata(z, chunk - 1, k))
             chunk = 0;
         else {
-            z->pool = z->cold[chunk - 1].all_next;
+            zs__store_u32(at, z->cold[chunk - 1].all_next);
             z->pool_count--;
         }
     } else if (z->config.limit_bytes && zs__load_ptr(&z->committed_bytes) + ZS__CHUNK_BYTES > z->config.limit_bytes) {
@@ -5313,19 +5441,6 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
     zs__wait_claim(word, value, *turn);
     return 1;
 }
-
-#if !ZSLAB_NO_TLS
-/* The bin is the one the free loaded: a closer may have pointed the chunk elsewhere since. */
-ZSLAB_API zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, uint64_t was)
-{
-    size_t offset = (size_t)((char *)p - z->base);
-    uint32_t chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
-    uint32_t first = zs__chunk_slab(z, &z->chunks[chunk]);
-    uint32_t slab = first + (uint32_t)((offset & ZS__CHUNK_MASK) / ((size_t)bin->size * 64));
-    zs__slab_put(z, bin, chunk, slab, was, z->words[slab]);
-    return ZSLAB_OK;
-}
-#endif
 
 /* ---- >>handle --------------------------------------------------------------
    The registry of slabs that serve handles, and the generations of their slots. A slab gets an id with its first
@@ -5494,9 +5609,13 @@ static int zs__registry_grow(zs__allocator *z)
     if (want > z->id_limit)
         want = z->id_limit;
     if (z->config.memory) {
-        ids = (char *)zs__meta_alloc(z, want * (sizeof(zs__id) + 256), 64);
+        size_t least = z->id_limit < 64 ? z->id_limit : 64;
+        ids = NULL;
+        for (; !z->id_mask && !ids && want >= least; want /= 2) /* as many as there is place for, once for all */
+            ids = (char *)zs__meta_alloc(z, want * (sizeof(zs__id) + 256), 64);
         if (!ids)
             return -1;
+        want *= 2;
         words = ids + want * sizeof(zs__id);
     } else if (zs__commit(z, ids, zs__round_up(want * sizeof(zs__id), z->page_bytes)) ||
                zs__commit(z, words, zs__round_up(want * 256, z->page_bytes)) ||
@@ -6250,6 +6369,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
     zs__label_set(place, label);
+    zs__reserved_epoch(z, place); /* a reservation that met the end of the epoch before */
     place->opened_ns = zs__os_now_ns();
     place->rss_before_close = place->rss_after_close = 0;
     place->domains = 0; /* those over an epoch that was here before find it gone */
@@ -6281,8 +6401,8 @@ static void zs__listed_drop(zs__allocator *z, zs__bin_cold *b)
 static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
-    bin->top = bin->bottom;
-    bin->avail = 0;
+    zs__bin_top(bin, bin->bottom);
+    zs__store_u64(&bin->avail, 0);
     zs__store_u32(&bin->current, 0);
     zs__listed_drop(z, b);
     b->partial = b->fresh = 0;
@@ -6329,11 +6449,11 @@ static int zs__plain_lost(zs__allocator *z, zs__bin *bin)
 static inline void zs__plain_rewind(const zs__allocator *z, zs__bin *bin, size_t at)
 {
     if (ZS__LIKELY((bin->avail & 255) && !z->always_slow)) {
-        bin->avail |= bin->avail - 1;
+        zs__store_u64(&bin->avail, bin->avail | (bin->avail - 1));
         zs__store_u64((uint64_t *)(void *)bin->states, 0);
         return;
     }
-    bin->avail = zs__slab_full_at(z, bin->cls, at & ZS__CHUNK_MASK);
+    zs__store_u64(&bin->avail, zs__slab_full_at(z, bin->cls, at & ZS__CHUNK_MASK));
     zs__states_clear(bin->states);
 }
 
@@ -6352,7 +6472,7 @@ static void zs__row_wake(zs__allocator *z, zs__row *row)
                 zs__bin_forget(z, bin);
                 continue;
             }
-            bin->top = bin->bottom;
+            zs__bin_top(bin, bin->bottom);
             zs__plain_rewind(z, bin, at);
             zs__store_rel_u64(&z->chunks[at >> ZSLAB_CHUNK_SHIFT].stamp, stamp); /* as in zs__chunk_bind */
         }
@@ -6744,13 +6864,15 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
             return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
     zs__sub_ptr(&z->committed_bytes, bytes - was);
+    if (bytes == ZS__CHUNK_BYTES)
+        zs__cached(z, x, 0);
     return bytes - was;
 }
 
 /* A draining chunk without live slots: counted once, by whoever exchanges first. The last one ends the epoch. */
 static int zs__chunk_drained(zs__allocator *z, zs__place *place, zs__chunk_cold *x)
 {
-    if (!z->shared && zs__exchange_u32(&x->drained, 1))
+    if (!z->shared && zs__exchange_u8(&x->drained, 1))
         return 0;
     zs__purged(z, x, ZS__CHUNK_BYTES);
     if (z->shared)
@@ -7074,7 +7196,6 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
             zs__sweep_metadata(z, &s, chunk);
             if (ZS__CHUNK_BYTES >= z->page_bytes) {
                 s.bytes += zs__purged(z, x, ZS__CHUNK_BYTES);
-                zs__cached(z, x, 0);
             }
         }
     zs__sweep_flush(z, &s);
@@ -7316,6 +7437,319 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
     return n != 0;
 }
 
+/* ---- >>take ----------------------------------------------------------------
+   Chunks out of the rows of heaps whose owners have not passed a slow path, for an allocation that would be refused and
+   for zslab_trim. Who takes holds the epoch lock; the owner's fast paths pay nothing.
+
+   [TAKE-1] Owner: busy++; barrier; wait while a taker is at work; touch lists, masks, words by list, magazines; busy--
+       (release). Taker: taker = at work; shut gates; asymmetric fence; a heap with busy == 0 is the taker's until its
+       word is cleared, one with busy != 0 is left alone. If the owner's look at `taker` came before the fence, its
+       busy++ did too, and the taker sees it; if after, the owner sees the taker and waits. Where no fence reaches other
+       threads, owners fence for themselves (own_fence) or nothing is taken. Whoever holds the epoch lock is no taker's
+       prey: the waits of [TAKE-1] begin under no lock.
+   [TAKE-2] A pop stores LIVE, then the magazine's top or `avail`, then reads the gate. After the fence every slot that
+       is out of both shows LIVE; and the owner pops once more at most: the gate is shut, and zs__malloc_undo waits. So
+       the only slot it may yet mark is the magazine's top entry or, with an empty magazine, one of `avail`: the
+       chunk of that one stays. A push stores its entry before the top, above what the taker reads.
+   [TAKE-3] In a round that lives a chunk may go iff each of its carved slots is in its word, the magazine, in `avail`
+       or REMOTE, and mask and home count agree with the words: an object, a slot that is being freed, and one whose
+       zs__free_listed waits for the taker all keep it. The taker writes no word: the owner's frees OR bits in.
+       In a dead round each chunk may go but that of [TAKE-2].
+   [TAKE-4] A chunk that went is out of the row's lists and names the draining row, until it is bound again; the row
+       says `taken`. Its owner, on the way out of the wait, drops what its magazines and `avail` still hold of such
+       chunks, before it binds one. An undo writes nothing when the chunk's stamp is not the row's any more.
+
+   Assume O popped s of chunk c in epoch e and stopped between LIVE and the gate; e is released; T takes. c may go: s
+   shows LIVE and the round is dead. T binds c to an epoch f, hands s out; O wakes, finds the gate shut and undoes: the
+   stamp of c is not its row's, so it leaves s alone. Had O stopped before LIVE, s would be the top entry: c stays. */
+static void zs__row_sift(zs__allocator *z, zs__row *row) /* [TAKE-4] by the owner, or for a parked heap */
+{
+    uint32_t w;
+    row->taken = 0;
+    for (w = 0; w < z->mask_words; w++) {
+        uint64_t left;
+        for (left = row->used[w]; left; left &= left - 1) {
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
+            zs__entry *from, *to = bin->bottom;
+            for (from = bin->bottom; from != bin->top; from++)
+                if (zs__chunk_bin(z, &z->chunks[(size_t)((char *)from->p - z->base) >> ZSLAB_CHUNK_SHIFT]) == bin) {
+                    zs__store_ptr((uintptr_t *)(void *)&to->p, (uintptr_t)from->p);
+                    zs__store_ptr((uintptr_t *)(void *)&to->state, (uintptr_t)from->state);
+                    to++;
+                }
+            zs__bin_top(bin, to);
+            if (bin->avail && zs__chunk_bin(z, &z->chunks[zs__slab_chunk(z, bin->current - 1)]) != bin)
+                zs__store_u64(&bin->avail, 0);
+        }
+    }
+}
+
+static void zs__heap_sift(zslab_heap *heap)
+{
+    zs__row *row;
+    if (!(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE)) /* relaxed: the caller has acquired */
+        return;
+    for (row = heap->made; row; row = row->made)
+        if (row->taken)
+            zs__row_sift(heap->z, row);
+    zs__sub_u32(&heap->taker, ZS__TAKER_WAS_HERE);
+}
+
+static ZS__NOINLINE void zs__taker_wait(zslab_heap *heap)
+{
+    uint32_t seen, tries;
+    zs__fork_check(); /* in a child the taker may be gone */
+    for (tries = 0;; tries += tries < INT_MAX) {
+        seen = zs__load_acq_u32(&heap->taker); /* acquire: what was taken. Pairs with the end of zs__heaps_take */
+        if (!(seen & ZS__TAKER_AT_WORK))
+            break;
+        zs__wait_turn(&heap->taker, seen, (int)tries);
+    }
+    zs__heap_sift(heap);
+}
+
+/* A slow path of the owner begins, ends. [TAKE-1] */
+static inline uint32_t zs__heap_enter(zslab_heap *heap) /* how deep it was, for zs__heap_exit */
+{
+    uint32_t depth = heap->busy;
+    zs__store_u32(&heap->busy, depth + 1); /* relaxed: the fence of zs__heaps_take orders it, or ours */
+    if (depth)
+        return depth;
+    if (heap->z->own_fence)
+        zs__fence_seq(); /* pairs with the one in zs__fence_all */
+    else
+        zs__compiler_barrier();
+    if (ZS__UNLIKELY(zs__load_acq_u32(&heap->taker) != 0)) /* acquire: as in zs__taker_wait */
+        zs__taker_wait(heap);
+    return depth;
+}
+
+static inline void zs__heap_exit(zslab_heap *heap, uint32_t depth)
+{
+    zs__store_rel_u32(&heap->busy, depth); /* release: pairs with the load in zs__heaps_take */
+}
+
+/* The same for a call that may come from a shared heap: it keeps the chunk of what it has just allocated in place. */
+#define ZS__NOT_HELD 0xffffffffu
+static inline uint32_t zs__heap_hold(zslab_heap *heap)
+{
+    if (heap->z->shared)
+        return ZS__NOT_HELD;
+#if !ZSLAB_NO_TLS
+    if (ZS__UNLIKELY(zs__tls()->passing) && heap->tls) /* an inner call may let go of the heap [THREAD-2] */
+        return ZS__NOT_HELD;
+#endif
+    zs__fork_check();
+    return zs__heap_enter(heap);
+}
+
+static inline void zs__heap_let(zslab_heap *heap, uint32_t depth)
+{
+    if (depth != ZS__NOT_HELD)
+        zs__heap_exit(heap, depth);
+}
+
+/* Empty chunks on their way to the pool, linked by all_next. */
+typedef struct zs__chain {
+    uint32_t head, tail, count;
+} zs__chain;
+
+static void zs__chain_end(zs__allocator *z, const zs__chain *chain)
+{
+    if (chain->count)
+        zs__pool_give(z, chain->head, chain->tail, chain->count);
+}
+
+/* 1 + chunk that an owner may be taking a slot of, 0: none. [TAKE-2] */
+static uint32_t zs__bin_held(const zs__allocator *z, const zs__bin *bin)
+{
+    /* acquire: the entry before the top. Pairs with zs__bin_top */
+    const zs__entry *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
+    uint32_t current = zs__load_u32(&bin->current);
+    if (z->always_slow)
+        return 0; /* no slot is handed out but under `busy` */
+    if (top != bin->bottom)
+        return (uint32_t)((zs__load_ptr((const uintptr_t *)(const void *)&top[-1].p) - (uintptr_t)z->base) >>
+                          ZSLAB_CHUNK_SHIFT) + 1;
+    return current && zs__load_u64(&bin->avail) ? zs__slab_chunk(z, current - 1) + 1 : 0;
+}
+
+/* Count the bin's slots in its magazine, chunk by chunk. */
+static void zs__bin_count_held(zs__allocator *z, zs__bin *bin)
+{
+    const zs__entry *entry, *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
+    uint32_t chunk;
+    for (chunk = zs__cold_of(z, bin)->all; chunk; chunk = z->cold[chunk - 1].all_next)
+        z->cold[chunk - 1].held = 0;
+    for (entry = bin->bottom; entry != top; entry++) {
+        chunk = (uint32_t)(((uintptr_t)entry->p - (uintptr_t)z->base) >> ZSLAB_CHUNK_SHIFT);
+        if (zs__chunk_bin(z, &z->chunks[chunk]) == bin) /* others went before [TAKE-4] */
+            z->cold[chunk].held++;
+    }
+}
+
+/* [TAKE-3] */
+static int zs__chunk_unused(const zs__allocator *z, const zs__bin *bin, uint32_t chunk)
+{
+    const zs__chunk_cold *x = &z->cold[chunk];
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t i, number = x->start, first = zs__chunk_slab(z, &z->chunks[chunk]), home = 0, out = 0;
+    if (!zs__chunk_bin(z, &z->chunks[chunk]))
+        return (int)zs__load_acq_u8(&x->drained); /* acquire: the looks of who counted it. With zs__chunk_drained */
+    for (i = 0; i < x->carved && out <= x->held; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
+        uint64_t full = zs__slab_full(k, number), word = zs__load_u64(&z->words[first + number]), away = full & ~word;
+        if ((word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
+            return 0;
+        if (bin->current == first + number + 1)
+            away &= ~zs__load_u64(&bin->avail);
+        if (away)
+            out += zs__popcount(away & ~zs__slab_in_state(z, first + number, ZS__REMOTE));
+        home += word == full;
+    }
+    return out == x->held && home == x->home;
+}
+
+/* What may go of a bin. held: 1 + chunk that may not; dead: the round is. Row lock held. */
+static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t held, int dead, zs__chain *chain)
+{
+    zs__bin_cold *b = zs__cold_of(z, bin);
+    uint32_t chunk, next;
+    if (!dead)
+        zs__bin_count_held(z, bin);
+    for (chunk = b->all; chunk; chunk = next) {
+        zs__chunk_cold *x = &z->cold[chunk - 1];
+        next = x->all_next;
+        if (chunk == held || (!dead && !zs__chunk_unused(z, bin, chunk - 1)))
+            continue;
+        zs__all_remove(z, row, b, chunk - 1);
+        zs__list_remove(z, b, chunk - 1);
+        if (b->fresh == chunk)
+            b->fresh = 0;
+        row->plain[bin->cls >> 6] &= ~((uint64_t)1 << (bin->cls & 63));
+        zs__store_ptr(&z->chunks[chunk - 1].row, (uintptr_t)&z->drain_row);
+        zs__reserved_chunk(z, x, row->place);
+        if (!dead) {
+            zs__cached(z, x, 1);
+            zs__chunk_loose(z, chunk - 1);
+        }
+        zs__store_u32(&x->all_next, chain->head);
+        chain->head = chunk;
+        if (!chain->count++)
+            chain->tail = chunk;
+    }
+}
+
+static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objects are, for ever */
+{
+    const zs__place *place = &z->places[row->place];
+    return zs__load_u64(&place->id) != zs__load_u64(&row->epoch) ||
+           zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||
+           zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, row->place)->word);
+}
+
+/* What a row holds empty goes to the pool: how many chunks. By its owner, who has put home what could; or, `taken`, by
+   somebody else. *again: somebody has a claim on the row's place, or its gate is open. */
+static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *again)
+{
+    zs__chain chain = {0, 0, 0};
+    uint32_t w;
+    int dead;
+    if (!row->epoch) {
+        zs__row_strip(z, row, 0);
+        return 0;
+    }
+    zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+    dead = zs__row_dead(z, row);
+    if (zs__load_seq_u32(&z->places[row->place].purging) || (taken && zs__load_u64(&row->gate))) { /* [EPOCH-5] */
+        *again |= dead || row->worth || !taken;
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+        return 0;
+    }
+    if (dead && !taken)
+        zs__row_forget(z, row, 0);
+    for (w = 0; w < z->mask_words; w++) {
+        uint64_t left;
+        for (left = row->used[w]; left; left &= left - 1) {
+            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
+            zs__bin_give(z, row, bin, taken ? zs__bin_held(z, bin) : 0, dead, &chain);
+        }
+    }
+    zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+    zs__row_strip(z, row, 0);
+    zs__compiler_barrier(); /* [FORK-2] */
+    zs__chain_end(z, &chain);
+    if (taken && chain.count)
+        row->taken = 1;
+    return chain.count;
+}
+
+/* Rows of the heaps at hand with a chunk that seems to hold no object: their gates are shut, their owners open them
+   again at their next allocation. A glance, without a lock. [STATS-1] Epoch lock held. */
+static void zs__rows_worth(zs__allocator *z)
+{
+    uint32_t chunk, i, count;
+    zs__arena_take(z);
+    count = zs__chunks_known(z);
+    zs__arena_drop(z);
+    for (chunk = 0; chunk < count; chunk++) {
+        const zs__chunk *c = &z->chunks[chunk];
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
+        const zs__class *k = zs__chunk_class(z, c);
+        zs__row *row = (zs__row *)zs__load_ptr(&c->row);
+        size_t first = zs__slab_at(z, chunk, k);
+        uint64_t open;
+        if (!stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || row == &z->drain_row || row->worth ||
+            !(zs__load_u32(&row->heap->taker) & ZS__TAKER_AT_WORK))
+            continue;
+        for (i = 0; i < k->slabs && !zs__slab_live(z, (uint32_t)first + i, zs__slab_full(k, i)); i++)
+            ;
+        open = i == k->slabs ? zs__load_u64(&row->gate) : 0;
+        if (!open)
+            continue;
+        row->worth = 1;
+        zs__cas_u64(&row->gate, &open, 0); /* as in zs__gates_shut */
+    }
+}
+
+/* Take what the heaps of other threads, and explicit ones, hold empty. *again: not all could be looked at. Epoch lock
+   held. */
+static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *again)
+{
+    zslab_heap *heap;
+    uint32_t given = 0, others = 0;
+    if (!z->fence_ready && !z->own_fence)
+        return 0;
+    for (heap = z->heaps; heap; heap = heap->next)
+        if (heap != mine && !heap->is_parked) {
+            zs__add_u32(&heap->taker, ZS__TAKER_AT_WORK);
+            others++;
+        }
+    if (!others)
+        return 0;
+    zs__rows_worth(z);
+    zs__fence_all(z); /* [TAKE-1] */
+    for (heap = z->heaps; heap; heap = heap->next) {
+        uint32_t from = given;
+        int sift = 0;
+        zs__row *row;
+        if (heap == mine || heap->is_parked)
+            continue;
+        if (zs__load_acq_u32(&heap->busy)) { /* acquire: all it did before. Pairs with zs__heap_exit */
+            *again = 1;
+        } else {
+            for (row = heap->made; row; row = row->made)
+                if (row->worth || !zs__load_u64(&row->gate))
+                    given += zs__row_give(z, row, 1, again);
+            sift = from != given && !(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE);
+        }
+        for (row = heap->made; row; row = row->made)
+            row->worth = 0;
+        /* release: what was taken. Pairs with zs__taker_wait */
+        zs__add_u32(&heap->taker, (sift ? ZS__TAKER_WAS_HERE : 0) - ZS__TAKER_AT_WORK);
+    }
+    return given;
+}
+
 /* ---- >>heap ----------------------------------------------------------------
    Heaps and their owners: a thread's number, attaching, passing a slow path, parking; then the slow paths right
    below each other: allocation, free.
@@ -7358,31 +7792,6 @@ static int zs__thread_number_end(const zs__allocator *z, uint32_t thread)
 }
 #endif
 
-/* Epoch lock held. */
-static zslab_heap *zs__heap_new(zs__allocator *z)
-{
-    zslab_heap *heap;
-    char *p;
-    zs__arena_take(z);
-    heap = (zslab_heap *)zs__meta_alloc(z, z->heap_bytes, 64);
-    zs__arena_drop(z);
-    if (!heap)
-        return NULL;
-    p = (char *)(heap + 1);
-    heap->z = z;
-    heap->counters = (zs__counters *)(void *)p;
-    p += (z->class_count + 1) * sizeof(zs__counters);
-    heap->row_of = (uintptr_t *)(void *)p;
-    p += z->epoch_count * sizeof(uintptr_t);
-    heap->gather = (zs__gather *)(void *)p;
-    heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
-    heap->thread = ZS__NOBODY;
-    heap->next = z->heaps;
-    z->heap_count++;
-    zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
-    return heap;
-}
-
 static void zs__heap_owner(zslab_heap *heap, uint32_t thread)
 {
     zs__row *row;
@@ -7424,57 +7833,138 @@ static void zs__row_home(zs__allocator *z, zs__row *row)
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         while (bin->top != bin->bottom) {
-            zs__entry *entry = --bin->top;
+            zs__entry *entry = bin->top - 1;
             size_t at = (size_t)(entry->state - z->states), slab = at >> 6;
             zs__slab_put(z, bin, (uint32_t)((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT),
                          (uint32_t)slab, z->words[slab], (uint64_t)1 << (at & 63));
+            zs__bin_top(bin, entry);
         }
         if (bin->avail) {
             uint32_t slab = bin->current - 1;
             uint64_t avail = bin->avail;
-            bin->avail = 0;
+            zs__store_u64(&bin->avail, 0);
             zs__slab_put(z, bin, zs__slab_chunk(z, slab), slab, z->words[slab], avail);
         }
     }
 }
 
-/* Empty chunks and idle rows' chunks to the pool. */
-static void zs__heap_give(zslab_heap *heap)
+/* The heap puts home and gives to the pool what it can, by its owner; a parked one's by who holds the epoch lock. What
+   others gave back comes home first. */
+static void zs__heap_empty(zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
     zs__row *row;
-    uint32_t cls, chunk, next;
-    for (row = heap->idle; row; row = row->next)
-        zs__row_strip(z, row, 0);
-    for (row = heap->attached; row; row = row->next) {
-        if (!zs__load_u64(&row->gate) && !z->own_fence)
-            continue;
-        zs__row_strip(z, row, 0);
-        for (cls = 0; cls < z->class_count; cls++) {
-            zs__bin *bin = zs__bin_at(row, cls);
-            for (chunk = zs__cold_of(z, bin)->partial; chunk; chunk = next) {
-                zs__chunk_cold *x = &z->cold[chunk - 1];
-                next = x->next;
-                if (x->home == x->carved && zs__chunk_leave(z, bin, chunk - 1)) {
-                    zs__cached(z, x, 1);
-                    zs__pool_give(z, chunk, chunk, 1);
-                }
-            }
-        }
+    int again = 0;
+    zs__heap_sift(heap);
+    zs__gather_flush(heap, ~(uint32_t)0);
+    do
+        zs__heap_pass(heap);
+    while (heap->pass_left);
+    zs__heap_fold(heap, ~(uint32_t)0);
+    for (row = heap->attached; row; row = row->next)
+        if (!zs__row_dead(z, row) && !(z->rss_policy && zs__load_u32(&z->places[row->place].state)))
+            zs__row_home(z, row); /* drained frees look after themselves, in a dead round nothing does */
+    for (row = heap->made; row; row = row->made)
+        zs__row_give(z, row, 0, &again);
+}
+
+/* What an allocation does, and zslab_trim, before it is refused for want of memory: places that have drained end, rows
+   of ended epochs retire, parked heaps and those of sleeping threads give what they hold empty. *again: not all could
+   be looked at. Epoch lock held. */
+static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *again)
+{
+    zslab_heap *heap;
+    zs__places_poke(z);
+    for (heap = z->parked; heap; heap = heap->next_parked)
+        zs__heap_empty(heap);
+    return zs__heaps_take(z, mine, again);
+}
+
+#ifndef ZS__RECLAIM_TRIES
+#define ZS__RECLAIM_TRIES 50u /* looks at heaps whose owners are in slow paths; between later ones we nap */
+#endif
+
+static void zs__busy_wait(zs__allocator *z, uint32_t tries) /* for owners who are in slow paths */
+{
+    uint32_t *word = &z->events, value = zs__load_u32(word); /* relaxed: no more than a place to nap */
+    if (tries < ZS__RECLAIM_TRIES / 2)
+        zs__os_yield();
+    else
+        zs__os_wait(word, value);
+}
+
+/* An allocation found no memory: make some, its own heap's, then others', then by purging what the limit counts; 0:
+   there is none. The owner is in a slow path and holds no slot. [TAKE-1] */
+static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
+{
+    zs__allocator *z = heap->z;
+    uint32_t depth = heap->busy, given = 0;
+    int again = 0;
+    if (!tries) {
+        zs__heap_empty(heap);
+        return 1;
     }
+    if (tries > ZS__RECLAIM_TRIES)
+        return 0;
+    zs__store_rel_u32(&heap->busy, 0); /* release: as in zs__heap_exit; what it has is there for others */
+    zs__epochs_take(z);
+    given = zs__others_empty(z, heap, &again);
+    zs__epochs_drop(z);
+    if (why == ZSLAB_E_LIMIT && tries > 1)
+        again |= zs__pool_trim(z, 0) != 0;
+    else if (!given && again)
+        zs__busy_wait(z, tries); /* who is busy may be about to leave, or waits for us */
+    zs__heap_enter(heap);
+    zs__store_u32(&heap->busy, depth); /* relaxed: the same as far as a taker sees */
+    return tries == 1 || given || again;
+}
+
+/* Bookkeeping of a heap or a domain, by who holds the epoch lock; NULL: no memory. */
+static void *zs__meta_get(zs__allocator *z, size_t bytes)
+{
+    void *p = NULL;
+    int again = 0, tries;
+    for (tries = 0; !p && tries < 2; tries++) {
+        if (tries && !z->shared)
+            zs__others_empty(z, NULL, &again);
+        zs__arena_take(z);
+        p = zs__meta_alloc(z, bytes, 64);
+        zs__arena_drop(z);
+    }
+    return p;
+}
+
+/* Epoch lock held. */
+static zslab_heap *zs__heap_new(zs__allocator *z)
+{
+    zslab_heap *heap;
+    char *p;
+    heap = (zslab_heap *)zs__meta_get(z, z->heap_bytes);
+    if (!heap)
+        return NULL;
+    p = (char *)(heap + 1);
+    heap->z = z;
+    heap->counters = (zs__counters *)(void *)p;
+    p += (z->class_count + 1) * sizeof(zs__counters);
+    heap->row_of = (uintptr_t *)(void *)p;
+    p += z->epoch_count * sizeof(uintptr_t);
+    heap->gather = (zs__gather *)(void *)p;
+    heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
+    heap->thread = ZS__NOBODY;
+    heap->next = z->heaps;
+    z->heap_count++;
+    zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
+    return heap;
 }
 
 /* The owner lets go: nothing stays in its magazines or unflushed. */
 static void zs__heap_settle(zslab_heap *heap)
 {
-    zs__row *row;
+    uint32_t depth;
     zs__fork_check();
-    zs__gather_flush(heap, ~(uint32_t)0);
-    zs__heap_fold(heap, ~(uint32_t)0);
-    for (row = heap->attached; row; row = row->next)
-        if (zs__load_u64(&row->gate) || heap->z->own_fence)
-            zs__row_home(heap->z, row);
-    zs__heap_give(heap);
+    depth = zs__heap_enter(heap);
+    zs__heap_empty(heap);
+    zs__heap_exit(heap, depth);
 }
 
 /* Dead epochs' rows go before their heap has no owner. What a claim keeps is seen to as in zs__rows_end. Epoch lock. */
@@ -8275,20 +8765,8 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
     if (zs__take_fresh(z, bin))
         return ZSLAB_OK;
     why = zs__take_chunk(z, bin);
-    if (why != ZSLAB_OK) { /* what this heap holds empty elsewhere may serve */
-        zs__row *row;
-        for (row = heap->attached; row; row = row->next)
-            if (zs__load_u64(&row->gate) || z->own_fence)
-                zs__row_home(z, row);
-        zs__heap_give(heap);
-        while (zs__heap_fold(heap, ZS__FOLD_MAX) && !zs__cold_of(z, bin)->partial)
-            ;
-        if (zs__take_partial(z, bin))
-            return ZSLAB_OK;
-        do
-            why = zs__take_chunk(z, bin);
-        while (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn));
-    }
+    while (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
+        why = zs__take_chunk(z, bin);
     if (why == ZSLAB_OK)
         zs__take_fresh(z, bin);
     return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
@@ -8299,11 +8777,12 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
 {
     unsigned slot;
     if (bin->top != bin->bottom) {
-        bin->top--;
+        zs__entry *top = bin->top - 1;
         zs__total_alloc(bin);
-        zs__tell_object(bin->top->p, bin->size);
-        zs__store_rel_u8(bin->top->state, state); /* release: as in zs__row_malloc */
-        return bin->top->p;
+        zs__tell_object(top->p, bin->size);
+        zs__store_rel_u8(top->state, state); /* release: as in zs__row_malloc */
+        zs__bin_top(bin, top);
+        return top->p;
     }
     if (!bin->avail)
         return NULL;
@@ -8315,17 +8794,17 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
         heap->random ^= heap->random << 17;
         slot = zs__any_bit(bin->avail, heap->random);
     }
-    bin->avail &= ~((uint64_t)1 << slot);
     zs__tell_object(bin->slots + (size_t)slot * bin->size, bin->size);
     zs__store_rel_u8(bin->states + slot, state);
+    zs__store_rel_u64(&bin->avail, bin->avail & ~((uint64_t)1 << slot)); /* release: as zs__bin_top */
     return bin->slots + (size_t)slot * bin->size;
 }
 
 static void zs__free_unseen(zs__allocator *z, void *p);
 
-/* Undo a refused allocation: a free, also in a chunk that drains by now, that nobody is told of [HOOK-1]. In a dead
-   round there is nothing to undo. */
-static void zs__undo(zs__allocator *z, void *p)
+/* Undo an allocation: a free, also in a chunk that drains by now, that nobody is told of [HOOK-1]. In a dead round
+   there is nothing to undo. The owner is in a slow path. */
+static void zs__undo_slot(zs__allocator *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
     uint64_t stamp = zs__load_u64(&c->stamp);
@@ -8336,6 +8815,20 @@ static void zs__undo(zs__allocator *z, void *p)
         zs__tell_hide(p, zs__load_u16(&c->cls) == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, (uint32_t)(c - z->chunks))
                                                                    : zs__chunk_class(z, c)->size);
     }
+}
+
+/* The same for a slot of the row that the gate, or a call in another epoch, refuses. The chunk of a dead round may be
+   another's by now [TAKE-4]. */
+static void zs__undo(zs__row *row, void *p)
+{
+    zs__allocator *z = row->z;
+    const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
+    uint32_t depth;
+    zs__fork_check();
+    depth = zs__heap_enter(row->heap);
+    if (zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp))
+        zs__undo_slot(z, p);
+    zs__heap_exit(row->heap, depth);
 }
 
 /* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. */
@@ -8358,7 +8851,7 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
         if (zs__load_u64(&row->gate))
             return p;
     }
-    zs__undo(z, p);
+    zs__undo(row, p);
     *why = ZSLAB_E_CLOSED;
     return NULL;
 }
@@ -8406,12 +8899,33 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
 
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why);
 
+/* A slot, marked `state`, of the heap's row for an epoch (0: the heap's own); NULL with the reason. The owner is in a
+   slow path. */
+static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t state, zslab_result *why)
+{
+    uint32_t tries = 0;
+    zs__heap_pass(heap);
+    for (;;) {
+        zs__row *row = NULL;
+        void *p;
+        if (e)
+            row = zs__row_for(heap, e, why);
+        else
+            *why = zs__heap_row(heap, &row);
+        p = row ? zs__row_alloc(heap, row, cls, state, why) : NULL;
+        if (p || (*why == ZSLAB_E_CLOSED ? !row : !zs__heap_reclaim(heap, *why, tries++)))
+            return p;
+    }
+}
+
 /* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
 static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 {
     zs__allocator *z = heap->z;
     zslab_result why = ZSLAB_E_INVALID;
     size_t cls;
+    uint32_t depth;
+    void *p;
     if (!size)
         return zs__fail_null(ZSLAB_E_INVALID);
     cls = zs__class_of(z, size);
@@ -8421,29 +8935,17 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     }
     zs__sample(heap, size);
     if (z->shared) {
-        void *p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
-        if (p)
-            return p;
-        zs__count_refused(heap, cls, why);
-        return zs__fail_null(why);
+        p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
+    } else {
+        zs__fork_check();
+        depth = zs__heap_enter(heap);
+        p = zs__heap_slot(heap, e, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why);
+        zs__heap_exit(heap, depth);
     }
-    zs__fork_check();
-    zs__heap_pass(heap);
-    for (;;) {
-        zs__row *row = NULL;
-        void *p;
-        if (e)
-            row = zs__row_for(heap, e, &why);
-        else
-            why = zs__heap_row(heap, &row);
-        p = row ? zs__row_alloc(heap, row, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why) : NULL;
-        if (p)
-            return p;
-        if (!row || why != ZSLAB_E_CLOSED) {
-            zs__count_refused(heap, cls, why);
-            return zs__fail_null(why);
-        }
-    }
+    if (p)
+        return p;
+    zs__count_refused(heap, cls, why);
+    return zs__fail_null(why);
 }
 
 /* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs.
@@ -8489,24 +8991,29 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     zslab_heap *heap = row->heap;
     zs__allocator *z = row->z;
     zs__bin *bin = zs__bin_for(z, row, size);
+    uint32_t depth;
     void *p;
     if (!zs__load_u64(&row->gate) || bin->cls == z->class_count ||
         heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
-    if (!bin->avail && bin->top == bin->bottom) {
-        uint32_t current = bin->current;
-        if (zs__load_u32(&heap->todo) || zs__load_u32(&heap->inbox) ||
-            (!zs__take_partial(z, bin) && !zs__take_fresh(z, bin)))
-            return NULL;
-        zs__count_dry(heap, bin->cls, current);
-    }
+    depth = zs__heap_enter(heap);
     p = zs__bin_take(heap, bin, ZS__LIVE);
+    if (!p && zs__load_u64(&row->gate) && !zs__load_u32(&heap->todo) &&
+        !zs__load_u32(&heap->inbox)) {
+        uint32_t current = bin->current;
+        if (zs__take_partial(z, bin) || zs__take_fresh(z, bin)) {
+            zs__count_dry(heap, bin->cls, current);
+            p = zs__bin_take(heap, bin, ZS__LIVE);
+        }
+    }
     zs__compiler_barrier(); /* [GATE-1] */
-    if (zs__load_u64(&row->gate))
-        return p;
-    zs__undo(z, p);
-    return NULL;
+    if (p && !zs__load_u64(&row->gate)) {
+        zs__undo(row, p);
+        p = NULL;
+    }
+    zs__heap_exit(heap, depth);
+    return p;
 }
 
 /* This thread's open row in an allocator other than the one its words name; NULL: none. */
@@ -8529,7 +9036,7 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
             if (ZS__LIKELY((p = zs__bin_pop(zs__bin_for(z, row, size))) != NULL)) {
                 if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
                     return p;
-                zs__undo(z, p);
+                zs__undo(row, p);
             }
             zs__tls_set(row->heap, row);
         }
@@ -8565,8 +9072,11 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
     p = zs__heap_alloc(heap, size, e);
     if (!z->always_slow && p && (row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK))) != NULL) {
         zs__row *current;
-        if (zs__load_ptr(&tls->z) != (uintptr_t)z)
+        if (zs__load_ptr(&tls->z) != (uintptr_t)z) {
+            uint32_t depth = zs__heap_enter(heap);
             zs__heap_row(heap, &current); /* refused: the next call comes this way again */
+            zs__heap_exit(heap, depth);
+        }
         if (zs__load_ptr(&tls->z) == (uintptr_t)z)
             tls->given = row;
     }
@@ -8576,11 +9086,29 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
 
 ZSLAB_API void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, void *p)
 {
-    zslab_heap *heap = zs__heap_mine(z);
-    zs__undo(z, p);
-    p = heap ? zs__heap_alloc(heap, size, e) : NULL;
+    zs__row *row = e ? zs__tls()->given : zs__tls()->row; /* it came from there */
+    zslab_heap *heap = row->heap;
+    (void)z;
+    zs__undo(row, p);
+    p = zs__heap_alloc(heap, size, e);
     zs__heap_done(heap);
     return p;
+}
+
+/* The bin is the one the free loaded: a closer may have pointed the chunk elsewhere since. */
+ZSLAB_API zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, uint64_t was)
+{
+    size_t offset = (size_t)((char *)p - z->base);
+    uint32_t chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
+    uint32_t first = zs__chunk_slab(z, &z->chunks[chunk]);
+    uint32_t slab = first + (uint32_t)((offset & ZS__CHUNK_MASK) / ((size_t)bin->size * 64));
+    zslab_heap *heap = zs__bin_heap(bin);
+    uint64_t process = zs__load_u64(&zs__global.process_id); /* relaxed: changes in a child alone */
+    uint32_t depth = zs__heap_enter(heap);
+    if (ZS__LIKELY(process == zs__load_u64(&zs__global.process_id))) /* else all lists are made anew already */
+        zs__slab_put(z, bin, chunk, slab, was, z->words[slab]);
+    zs__heap_exit(heap, depth);
+    return ZSLAB_OK;
 }
 
 ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
@@ -8738,8 +9266,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
     for (cls = 0; cls < z->class_count && given < most; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         zs__bin_cold *b = zs__cold_of(z, bin);
-        if (!zs__ranked_try(zs__as_lock(&b->lock), ZS__LOCK_BIN))
-            continue;
+        zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
         zs__shared_collect(z, bin);
         for (chunk = b->partial; chunk && given < most; chunk = next) {
             next = z->cold[chunk - 1].next;
@@ -8917,9 +9444,47 @@ static int zs__place_open(const zs__allocator *z, zslab_epoch e)
     return place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE; /* pairs with zs__epoch_apply */
 }
 
+/* As zs__others_empty, where the one heap is everybody's. Epoch lock held. */
+static void zs__shared_empty(zs__allocator *z)
+{
+    zslab_heap *heap = z->shared_heap;
+    zs__row *row;
+    zs__places_poke(z);
+    zs__heap_over(heap);
+    for (row = heap->attached; row; row = row->next) {
+        zs__row_take(z, row);
+        if (!zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
+            if (zs__row_dead(z, row))
+                zs__row_forget(z, row, 0);
+            zs__row_strip(z, row, 0); /* what earlier rounds left with their classes */
+        }
+        zs__row_drop(z, row);
+        zs__shared_give(z, row, ~(uint32_t)0);
+    }
+    for (row = heap->idle; row; row = row->next)
+        zs__row_strip(z, row, 0);
+}
+
+/* An allocation found no memory: make some; 0: there is none. */
+static int zs__memory_make(zslab_heap *heap, zslab_result why, uint32_t tries)
+{
+    zs__allocator *z = heap->z;
+    if (!z->shared)
+        return zs__heap_reclaim(heap, why, tries);
+    if (tries > 1)
+        return 0;
+    zs__epochs_take(z);
+    zs__shared_empty(z);
+    zs__epochs_drop(z);
+    if (why == ZSLAB_E_LIMIT && tries)
+        zs__pool_trim(z, 0);
+    return 1;
+}
+
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why)
 {
     zs__allocator *z = heap->z;
+    uint32_t tries = 0;
     int again;
     for (again = 0;; again = 1) {
         zslab_epoch in = e ? e : zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
@@ -8932,7 +9497,8 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
                 return p;
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
-        if (*why != ZSLAB_E_CLOSED || (!zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))))
+        if (*why == ZSLAB_E_CLOSED ? !zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))
+                                   : !zs__memory_make(heap, *why, tries++))
             return NULL;
     }
 }
@@ -8940,11 +9506,6 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
 /* ---- >>visit ---------------------------------------------------------------
    Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks while
    others may go on. Chunks are walked by address, without a lock; [STATS-1] holds here as for snapshots.       */
-
-static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
-{
-    return z->config.memory || z->fresh_chunk < z->record_committed ? z->fresh_chunk : (uint32_t)z->record_committed;
-}
 
 static uint32_t zs__chunks_bound(zs__allocator *z) /* chunks that may ever have been bound */
 {
@@ -8957,11 +9518,6 @@ static uint32_t zs__chunks_bound(zs__allocator *z) /* chunks that may ever have 
 }
 
 /* By class alone [STATS-1]. */
-static inline size_t zs__slab_at(const zs__allocator *z, uint32_t chunk, const zs__class *k)
-{
-    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
-}
-
 /* Shared mode: who has claimed a slot says soon what becomes of it; past the gate by then, perhaps. */
 static uint8_t zs__state_settled(const uint8_t *state)
 {
@@ -9129,6 +9685,8 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
     if (first)
         zs__gates_shut(z, place);
+    if (first && action != ZS__RESET)
+        zs__reserved_epoch(z, place);
     if (first && action == ZS__CLOSE) {
         zs__store_u32(&place->draining, 1); /* the closer's own count keeps it from ending */
         place->look = zs__rows_first(place);
@@ -9195,9 +9753,11 @@ static zslab_domain *zs__domain_new(zs__allocator *z)
     if (d) {
         z->domains_spare = d->next;
     } else {
-        zs__arena_take(z);
-        d = (zslab_domain *)zs__meta_alloc(z, sizeof *d, 64);
-        zs__arena_drop(z);
+        d = (zslab_domain *)zs__meta_get(z, sizeof *d);
+        if (!d && z->shared) {
+            zs__shared_empty(z);
+            d = (zslab_domain *)zs__meta_get(z, sizeof *d);
+        }
     }
     if (d)
         zs__zero(d, sizeof *d);
@@ -11706,7 +12266,7 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
         if (ZS__LIKELY(p != NULL)) {
             if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
                 return p;
-            zs__undo(heap->z, p);
+            zs__undo(row, p);
         }
     }
     return zs__heap_alloc(heap, size, e);
@@ -11750,21 +12310,33 @@ static inline int zs__size_large(const zs__allocator *z, size_t size) /* larger 
     return size > z->classes[z->class_count - 1].size && size <= z->config.large_bytes_max;
 }
 
+static inline zslab_heap *zs__heap_near(zs__allocator *z) /* this thread's, by the row it uses when it can */
+{
+#if !ZSLAB_NO_TLS
+    if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z))
+        return zs__tls()->row->heap;
+#endif
+    return zs__heap_mine(z);
+}
+
 ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
 {
     zs__allocator *z = zs__own(self);
     size_t bytes = zs__mul_clamp(count, size);
+    zslab_heap *heap = zs__heap_near(z); /* NULL: only the fallback may serve it */
+    uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* nobody else's object is zeroed, whatever ends meanwhile */
     void *p;
     if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
         zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0};
-        zslab_heap *heap = zs__heap_mine(z);
         p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
         zs__heap_done(heap);
-        return p;
+    } else {
+        p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
+        if (ZS__LIKELY(p != NULL))
+            zs__zero_small(p, bytes);
     }
-    p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
-    if (ZS__LIKELY(p != NULL))
-        zs__zero_small(p, bytes);
+    if (heap)
+        zs__heap_let(heap, depth);
     return p;
 }
 
@@ -11797,6 +12369,7 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     zs__spot at;
     zslab_result r;
     zslab_heap *heap;
+    uint32_t depth;
     void *q;
     size_t have = zs__usable_fast(z, p);
     if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
@@ -11817,18 +12390,22 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = zs__heap_mine(z);
-    if (heap && zs__size_large(z, size)) {
+    if (!heap)
+        return NULL;
+    depth = zs__heap_hold(heap); /* as in zslab_calloc */
+    if (zs__size_large(z, size)) {
         zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0};
         q = zs__given(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
     } else {
-        q = heap ? zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size) : NULL;
+        q = zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size);
     }
+    if (q) {
+        zs__tag_set(z, q, zs__tag_at(z, at.state));
+        zs__copy(q, p, at.bytes < size ? at.bytes : size);
+        zs__free_by(z, NULL, p);
+    }
+    zs__heap_let(heap, depth);
     zs__heap_done(heap);
-    if (!q)
-        return NULL;
-    zs__tag_set(z, q, zs__tag_at(z, at.state));
-    zs__copy(q, p, at.bytes < size ? at.bytes : size);
-    zs__free_by(z, NULL, p);
     return q;
 }
 
@@ -11878,7 +12455,7 @@ static size_t zs__row_malloc_batch(zs__allocator *z, zs__row *row, size_t size, 
         if (!p)
             break;
         if (ZS__UNLIKELY(!zs__load_u64(&row->gate))) {
-            zs__undo(z, p);
+            zs__undo(row, p);
             break;
         }
         out[i] = zs__given(z, p, size);
@@ -11960,26 +12537,34 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *self, const void *p)
 static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_result *why)
 {
     zs__allocator *z = heap->z;
-    zs__row *row;
-    void *p;
-    if (z->shared)
-        return zs__shared_alloc(heap, e, cls, ZS__HANDLE, why);
-    row = z->always_slow ? NULL : zs__row_open(heap, e);
-    if (ZS__LIKELY(row != NULL) && (p = zs__bin_take(heap, zs__bin_at(row, cls), ZS__HANDLE)) != NULL) {
-        zs__compiler_barrier(); /* [GATE-1] */
-        if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
-            return p;
-        zs__undo(z, p);
+    zs__row *row = z->always_slow ? NULL : zs__row_open(heap, e);
+    void *p = row ? zs__bin_take(heap, zs__bin_at(row, cls), ZS__HANDLE) : NULL;
+    zs__compiler_barrier(); /* [GATE-1] */
+    if (ZS__UNLIKELY(p && zs__load_u64(&row->gate) != e)) {
+        zs__undo(row, p);
+        p = NULL;
     }
-    zs__fork_check();
-    zs__heap_pass(heap);
-    for (;;) {
-        row = zs__row_for(heap, e, why);
-        if (!row)
-            return NULL;
-        p = zs__row_alloc(heap, row, cls, ZS__HANDLE, why);
-        if (p || *why != ZSLAB_E_CLOSED)
+    if (p)
+        return p;
+    return z->shared ? zs__shared_alloc(heap, e, cls, ZS__HANDLE, why) : zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+}
+
+/* An object and its handle; NULL with the reason. */
+static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_epoch e, zslab_handle *h,
+                               zslab_result *why)
+{
+    zs__allocator *z = heap->z;
+    uint32_t tries;
+    for (tries = 0;; tries++) {
+        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0};
+        void *p = cls == z->class_count ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
+        if (!p)
+            zs__count_refused(heap, cls, *why);
+        if (!p || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
             return p;
+        zs__undo_slot(z, p);
+        if (!zs__memory_make(heap, *why, tries))
+            return NULL;
     }
 }
 
@@ -11990,24 +12575,18 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     zslab_handle h = 0;
     void *p = NULL;
     size_t cls = size ? zs__class_of(z, size) : 0;
+    uint32_t depth = zs__heap_hold(heap); /* from the slot to its handle: an object of a dead round keeps no chunk */
     if (out_p)
         *out_p = NULL;
     if (size && cls != z->class_count)
         zs__sample(heap, size);
     if (!size)
         why = ZSLAB_E_INVALID;
-    else if (zs__size_large(z, size)) {
-        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0};
-        if (e && (p = zs__large_alloc(heap, ask, e, &why)) == NULL)
-            zs__count_refused(heap, cls, why);
-    } else if (cls == z->class_count)
+    else if (cls == z->class_count && !zs__size_large(z, size))
         why = e && zs__place_open(z, e) ? ZSLAB_E_TOO_BIG : ZSLAB_E_CLOSED;
-    else if (e && (p = zs__handle_slot(heap, cls, e, &why)) == NULL)
-        zs__count_refused(heap, cls, why);
-    if (p && (why = zs__handle_issue(z, p, &h)) != ZSLAB_OK) {
-        zs__undo(z, p);
-        p = NULL;
-    }
+    else if (e)
+        p = zs__handle_object(heap, size, cls, e, &h, &why);
+    zs__heap_let(heap, depth);
     if (!p)
         zs__fail(why);
     else if (out_p)
@@ -12165,45 +12744,50 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
         x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
     }
     zs__list_push(z, b, chunk);
-    zs__add_ptr(&z->reserved_bytes, ZS__CHUNK_BYTES); /* a counter: ordered with nothing */
+    if (!(x->flags & ZS__CHUNK_RESERVED)) {
+        x->flags |= ZS__CHUNK_RESERVED;
+        zs__add_ptr(&z->reserved_bytes, ZS__CHUNK_BYTES); /* counters: ordered with nothing */
+        zs__add_ptr(&zs__round_of(z, zs__row_of_bin(bin)->place)->reserved_bytes, ZS__CHUNK_BYTES);
+    }
     return ZSLAB_OK;
 }
 
-static zslab_result zs__heap_reserve(zslab_heap *heap, size_t cls, size_t count)
+/* So many chunks more in the class's bin, and the pages of its magazine. */
+static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
 {
     zs__allocator *z = heap->z;
-    size_t chunks;
+    size_t left = chunks;
+    uint32_t tries = 0;
     int turn = 0;
-    zs__row *row = NULL;
-    zs__bin *bin;
-    zslab_result r;
-    zs__entry *entry;
-    zs__fork_check();
-    if (z->shared) {
-        r = ZSLAB_E_CLOSED;
-        row = zs__shared_row(z, zs__load_acq_u64(&z->current), 0, &r); /* acquire: pairs with zslab_epoch_advance */
-    } else {
-        r = zs__heap_row(heap, &row);
-    }
-    if (!row)
-        return r;
-    bin = zs__bin_at(row, cls);
-    chunks = count / z->classes[cls].slots + (count % z->classes[cls].slots != 0);
-    for (r = ZSLAB_OK; chunks && r == ZSLAB_OK;) {
+    for (;;) {
+        zslab_result r = ZSLAB_E_CLOSED;
+        zs__row *row = NULL;
+        zs__bin *bin;
+        zs__entry *entry;
         if (z->shared)
-            zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
-        r = zs__bin_stock(z, bin);
-        if (z->shared)
-            zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
-        if (r == ZSLAB_OK)
-            chunks--;
-        else if (r == ZSLAB_E_BUSY)
-            r = zs__chunks_wait(z, &turn) ? ZSLAB_OK : ZSLAB_E_NOMEM;
+            row = zs__shared_row(z, zs__load_acq_u64(&z->current), 0, &r); /* acquire: with zslab_epoch_advance */
+        else
+            r = zs__heap_row(heap, &row);
+        if (row) {
+            bin = zs__bin_at(row, cls);
+            if (z->shared)
+                zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+            for (r = ZSLAB_OK; left && (r = zs__bin_stock(z, bin)) == ZSLAB_OK; left--)
+                ;
+            if (z->shared)
+                zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+            if (!left && !z->shared)
+                for (entry = bin->bottom; entry != bin->limit; entry++)
+                    zs__store_ptr((uintptr_t *)(void *)&entry->p, (uintptr_t)entry->p);
+        }
+        if (r == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
+            continue;
+        r = r == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : r;
+        if (r == ZSLAB_OK || r == ZSLAB_E_CLOSED || !zs__memory_make(heap, r, tries))
+            return r;
+        if (!tries++)
+            left = chunks; /* what was set aside went with all that is empty */
     }
-    if (!z->shared)
-        for (entry = bin->bottom; entry != bin->limit; entry++) /* and the magazine's pages */
-            *(void *volatile *)&entry->p = entry->p;
-    return r;
 }
 
 ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
@@ -12212,94 +12796,49 @@ ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
     size_t cls = size ? zs__class_of(z, size) : 0;
     zslab_heap *heap;
     zslab_result r;
+    uint32_t depth;
     if (!size)
         return ZSLAB_E_INVALID;
     if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
     heap = zs__heap_mine(z);
-    r = !heap                      ? zslab_last_error()
-        : cls == z->class_count ? zs__large_reserve(heap, size, count)
-                                : zs__heap_reserve(heap, cls, count);
+    if (!heap)
+        return zslab_last_error();
+    depth = zs__heap_hold(heap);
+    if (cls == z->class_count)
+        r = zs__large_reserve(heap, size, count);
+    else
+        r = zs__reserve(heap, cls, count / z->classes[cls].slots + (count % z->classes[cls].slots != 0));
+    zs__heap_let(heap, depth);
     zs__heap_done(heap);
     return r;
-}
-
-static size_t zs__dead_trim(zs__allocator *z) /* pages of dead epochs whose owners have not come by */
-{
-    uint32_t q;
-    size_t bytes = 0;
-    if (!z->fence_ready || z->shared)
-        return 0;
-    for (q = 0; q < z->epoch_count; q++) {
-        zs__place *place = &z->places[q];
-        zslab_epoch e = ZSLAB_EPOCH_NONE;
-        zs__row *row;
-        uint64_t stamp = 0;
-        zs__epochs_take(z);
-        zs__rows_take(place);
-        for (row = place->wanted ? NULL : zs__rows_first(place); row && !e; row = zs__row_beside(row)) {
-            stamp = zs__load_u64(&row->stamp);
-            if (zs__row_over(z, row) || stamp != zs__load_u64(&zs__round_of(z, q)->word)) /* drained, or a round past */
-                e = row->epoch;
-        }
-        zs__rows_drop(place);
-        if (e)
-            zs__add_u32(&place->purging, 1); /* the claim [EPOCH-4] */
-        zs__epochs_drop(z);
-        if (!e)
-            continue;
-        zs__closing_take(z);
-        zs__fence_all(z);
-        zs__lists_settle(place);
-        bytes += zs__sweep_epoch(z, e, stamp, 1);
-        zs__closing_drop(z);
-        zs__epochs_take(z);
-        zs__claim_end_rows(z, place);
-        zs__epochs_drop(z);
-    }
-    return bytes;
 }
 
 ZSLAB_API size_t zslab_trim(zslab *self)
 {
     zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_peek(z);
-    zs__row *row;
-    size_t bytes = 0;
+    uint32_t depth, tries;
+    size_t bytes;
+    int again = !z->shared;
     if (z->shared) {
         zs__epochs_take(z);
-        zs__places_poke(z);
-        zs__heap_over(heap);
-        for (row = heap->attached; row; row = row->next)
-            zs__shared_give(z, row, ~(uint32_t)0);
-        for (row = heap->idle; row; row = row->next)
-            zs__row_strip(z, row, 0);
+        zs__shared_empty(z);
         zs__epochs_drop(z);
-        bytes = zs__large_trim(z, z->config.cache_bytes);
-        return bytes + zs__pool_trim(z, z->config.cache_bytes);
+    } else if (heap) {
+        depth = zs__heap_hold(heap);
+        zs__heap_empty(heap);
+        zs__heap_let(heap, depth);
     }
-    zs__epochs_take(z); /* a claim may have kept a drained epoch from ending when its last object went */
-    zs__places_poke(z);
-    zs__epochs_drop(z);
-    if (heap) {
-        zs__heap_pass(heap);
-        zs__heap_fold(heap, ZS__FOLD_MAX);
-        for (row = heap->attached; row; row = row->next)
-            if (zs__load_u64(&row->gate) || z->own_fence)
-                zs__row_home(z, row);
-        zs__heap_give(heap);
+    for (tries = 0; again && tries < 4; tries++) {
+        if (tries)
+            zs__busy_wait(z, tries);
+        again = 0;
+        zs__epochs_take(z);
+        zs__others_empty(z, heap, &again);
+        zs__epochs_drop(z);
     }
-    zs__epochs_take(z); /* parked heaps belong to who holds the lock */
-    for (heap = z->parked; heap; heap = heap->next_parked) {
-        uint32_t turns = heap->attached_count / ZS__FOLD_MAX + 1; /* a claim may keep a row: it is not waited for */
-        while (turns--)
-            zs__heap_pass(heap);
-        zs__heap_fold(heap, ~(uint32_t)0);
-        zs__heap_give(heap);
-    }
-    zs__epochs_drop(z);
-    bytes += zs__dead_trim(z);
-    bytes += zs__large_trim(z, z->config.cache_bytes);
+    bytes = zs__large_trim(z, z->config.cache_bytes);
     return bytes + zs__pool_trim(z, z->config.cache_bytes);
 }
 
@@ -13093,6 +13632,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
         zs__row_link(&heap->idle, row);
         heap->idle_count++;
     }
+    row->taken = row->worth = 0;
     row->lock = row->swept = row->cursor_cls = row->cursor_chunk = 0;
     zs__zero(row->plain, sizeof row->plain);
     zs__zero(row->used, sizeof row->used);
@@ -13103,6 +13643,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
 static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
 {
     zs__row *row;
+    heap->busy = heap->taker = 0;
     heap->inbox = heap->todo = 0; /* whatever was given back, or is about to be, is found by its state */
     zs__zero(heap->gather, z->class_count * sizeof *heap->gather);
     zs__zero(heap->gathered, sizeof heap->gathered);
@@ -13185,10 +13726,11 @@ static void zs__fork_strays(zs__allocator *z)
         const int used = z->chunks[chunk].recip != 0;
         if (used)
             zs__fork_hints(z, chunk);
-        if (!x->mark && (z->config.memory || ((size_t)chunk + 1) * ZS__CHUNK_BYTES <= z->range_committed)) {
+        if (!x->mark && !(x->flags & ZS__CHUNK_LENT) &&
+            (z->config.memory || ((size_t)chunk + 1) * ZS__CHUNK_BYTES <= z->range_committed)) {
             z->chunks[chunk].stamp = 0;
             x->purged_bytes = used ? x->purged_bytes : (uint32_t)ZS__CHUNK_BYTES;
-            x->flags &= ZS__CHUNK_CACHED;
+            x->flags = 0;
             zs__chunk_loose(z, chunk);
             x->all_next = z->pool;
             z->pool = chunk + 1;
@@ -13196,7 +13738,7 @@ static void zs__fork_strays(zs__allocator *z)
         }
         x->mark = 0;
         z->committed_bytes += used ? ZS__CHUNK_BYTES - x->purged_bytes : 0;
-        z->cached_bytes += x->flags & ZS__CHUNK_CACHED ? ZS__CHUNK_BYTES : 0;
+        z->cached_bytes += x->cached ? ZS__CHUNK_BYTES : 0;
     }
     z->pool_count += taken;
 }

@@ -211,7 +211,6 @@ static const il_scenario scenarios[] = {
 
 static const il_plant plants[] = {
     { "claim_not_read", "purge_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
-    { "claim_not_read", "trim_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
 };
 
 int main(int argc, char **argv)
