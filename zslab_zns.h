@@ -246,6 +246,8 @@ typedef struct zslab_zns_config {
     size_t fault_count;
     uint32_t
         queue_depth; /* with ZSLAB_ZNS_USE_URING: appends under way at once, up to 1024: 32; 1: no queue */
+    uint64_t directory_bytes; /* memory for frame directories, 16 bytes an object: no limit. Above it those of some
+                                 frames are dropped and read again when asked for: one more device read */
 } zslab_zns_config;
 
 typedef struct zslab_zns_epoch_config {
@@ -445,11 +447,29 @@ ZSLAB_API zslab_result zslab_zns_flush(zslab_zns *store, zslab_zns_epoch e);
 
 /* zslab_zns_iterate -- visit the objects of an epoch, in the order their frames were written.
    in       e      0: all epochs, oldest first
-            visit  non-zero stops the walk; may append and read, may not release the epoch it is shown
+            visit  non-zero stops the walk; may append and read, may not release the epoch it is shown.
+                   object->data is valid inside the call
    returns  ZSLAB_OK, ZSLAB_E_CLOSED, ZSLAB_E_CORRUPT (objects were damaged; the others were visited), ...
+   cost     one device read a frame
    source   >>read                                                                  */
 ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit,
                                          void *user);
+
+/* zslab_zns_list -- as zslab_zns_iterate, but handles and sizes alone: data is NULL.
+   threads  any
+   cost     nothing is read where a frame's directory is in memory, else its header
+   source   >>read                                                                  */
+ZSLAB_API zslab_result zslab_zns_list(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit, void *user);
+
+/* zslab_zns_copy_out -- a compact image of what lives: epochs and objects with their ids and handles, in a new file
+   with as many zones of the store's kind as they need.
+   in       path   missing or empty; opened later with zslab_zns_open_file
+   returns  ZSLAB_OK: it is durable; ZSLAB_E_FOREIGN (something is there), ZSLAB_E_NO_SPACE, ZSLAB_E_PERMISSION,
+            ZSLAB_E_IO, ZSLAB_E_NOMEM, ...; the file is removed then
+   threads  any; each epoch as it is when its turn comes, its release waits for that. Damaged objects stay damaged
+   cost     reads and writes every live frame once
+   source   >>public                                                                */
+ZSLAB_API zslab_result zslab_zns_copy_out(zslab_zns *store, const char *path);
 
 /* zslab_zns_stats -- counters and amplification, a snapshot; the zone counts are the device's own.
    cost     one report of all zones                                                 */
@@ -2723,6 +2743,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
             persisted ahead of use and moves at every release and open: no id meets a generation twice.
    [META-1] metadata state (listed, sealed, sequence, window) changes with meta_lock held, together with
             its record.
+   [DIR-1]  a directory is dropped by who turns `uses` from 0 to ZS__ZNS_DIR_GOING, or with its frame: nobody reads it
+            then. A reader counts itself in before it looks at dir, and again when it met GOING.
    [SYNC-1] batches of syncs end one after the other; one thread leads at a time. Whoever joins a batch finds it in
             sync_open with sync_lock held, and the leader closes it there before it looks at any buffer: what was
             appended before the join is written before the flush.
@@ -2856,7 +2878,9 @@ typedef struct zs__zns_frame {
     uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
     uint32_t zone, block, blocks, payload_at, payload_bytes, count, heads, state, bad;
     uint32_t next, next_free; /* ids + 1 */
+    uint32_t uses;            /* readers of dir, or ZS__ZNS_DIR_GOING alone: [DIR-1] */
 } zs__zns_frame;
+#define ZS__ZNS_DIR_GOING 0x80000000u
 
 struct zslab_zns {
     zs__zns_dev dev;
@@ -2871,7 +2895,8 @@ struct zslab_zns {
     uint32_t exclusive, cursor;
     uintptr_t frame_page[ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE];
     zs__u64 frame_free;  /* tag << 32 | id + 1 */
-    uint32_t frame_top;
+    uint32_t frame_top, dir_hand; /* dir_hand: where the next directory to drop is looked for */
+    zs__u64 dir_bytes;
     zs__lock page_lock; /* making pages of frames and epochs */
     uintptr_t epoch_page[ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE];
     uint32_t epoch_top, epoch_limit, epoch_count; /* slots ever used; [META-1] */
@@ -3130,13 +3155,35 @@ static uint32_t zs__zns_frame_take(zslab_zns *s, zs__zns_ep *e)
     return id;
 }
 
+/* Its readers are gone. [DIR-1] */
+static void zs__zns_dir_free(zslab_zns *s, zs__zns_frame *f)
+{
+    void *dir = (void *)zs__exchange_ptr(&f->dir, 0); /* acquire: count. Pairs with who set it */
+    if (dir) zs__sub_u64(&s->dir_bytes, (uint64_t)f->count * ZS__ZNS_ENTRY_BYTES);
+    (free)(dir);
+}
+
+/* Drops directories that nobody reads until they fit, or until it has looked at all. What recovery marked as damaged
+   stands in memory only and stays. */
+static void zs__zns_dirs_fit(zslab_zns *s)
+{
+    uint32_t turns = zs__load_u32(&s->frame_top), top = turns; /* relaxed, here and below: any value serves */
+    while (s->config.directory_bytes && turns-- && zs__load_u64(&s->dir_bytes) > s->config.directory_bytes) {
+        zs__zns_frame *f = zs__zns_frame_at(s, zs__add_u32(&s->dir_hand, 1) % top);
+        uint32_t none = 0;
+        if (!f || f->bad || !zs__load_ptr(&f->dir) || !zs__cas_u32(&f->uses, &none, ZS__ZNS_DIR_GOING)) continue;
+        zs__zns_dir_free(s, f);
+        zs__and_u32(&f->uses, ~ZS__ZNS_DIR_GOING); /* release: dir is 0. Pairs with zs__zns_dir_hold */
+    }
+}
+
 /* Nobody uses the frame any more. [EP-2] */
 static void zs__zns_frame_drop(zslab_zns *s, uint32_t id)
 {
     zs__zns_frame *f = zs__zns_frame_of(s, id);
     zs__store_rel_u64(&f->gen, 0); /* release: late readers that see a later owner see this too */
     zs__store_ptr(&f->epoch, 0);
-    (free)((void *)zs__exchange_ptr(&f->dir, 0));
+    zs__zns_dir_free(s, f);
     zs__store_ptr(&f->buffer, 0);
     zs__zns_frame_push(s, id);
 }
@@ -4260,7 +4307,8 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     f->count = l->count;
     f->heads = h->heads;
     if (dir) memcpy(dir, l->entry, (size_t)l->count * ZS__ZNS_ENTRY_BYTES);
-    zs__store_ptr(&f->dir, (uintptr_t)dir);
+    if (dir) zs__add_u64(&s->dir_bytes, (uint64_t)l->count * ZS__ZNS_ENTRY_BYTES);
+    zs__store_rel_ptr(&f->dir, (uintptr_t)dir); /* release: entries, count. Pairs with zs__zns_frame_dir, _dir_free */
     zs__store_rel_u32(&f->state, ZS__ZNS_F_STORED); /* release: the fields. Pairs with zs__zns_frame_dir */
     zs__add_u64(&z->live_blocks, h->blocks);
     zs__add_u64(&e->device_blocks, h->blocks);
@@ -4270,6 +4318,7 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
             ;
         if (n < z->limit) zs__store_u32(&z->frame[n], l->id); /* relaxed: read after the drain [ZONE-1] */
     }
+    zs__zns_dirs_fit(s);
 }
 
 /* Encodes one frame for the reserved place. From here to zs__zns_load_end it counts as under way. */
@@ -5101,10 +5150,24 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
         rc = -(int)ZSLAB_E_CORRUPT;
     for (i = 0; !rc && i < 2 * f->count; i++) made[i] = zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + 8 * (size_t)i);
     zs__zns_pages_free(p);
-    if (rc || !zs__cas_ptr(&f->dir, &none, (uintptr_t)made))
+    if (!rc) zs__add_u64(&s->dir_bytes, (uint64_t)f->count * ZS__ZNS_ENTRY_BYTES); /* before it can be dropped */
+    if (!rc && !zs__cas_ptr(&f->dir, &none, (uintptr_t)made)) {
+        zs__sub_u64(&s->dir_bytes, (uint64_t)f->count * ZS__ZNS_ENTRY_BYTES);
+        rc = 1; /* another thread was first */
+    }
+    if (rc)
         (free)(made);                                     /* failed, or another thread was first */
     *out = (const uint64_t *)zs__load_acq_ptr(&f->dir); /* acquire: as above */
-    return rc;
+    return rc > 0 ? 0 : rc;
+}
+
+/* Counts in as a reader of the frame's directory. [DIR-1] */
+static void zs__zns_dir_hold(zs__zns_frame *f)
+{
+    while (zs__add_u32(&f->uses, 1) & ZS__ZNS_DIR_GOING) { /* acquire: pairs with zs__zns_dirs_fit */
+        zs__sub_u32(&f->uses, 1);
+        zs__os_yield();
+    }
 }
 
 /* The packing buffer a frame is still in, held against reuse, or NULL. [BUF-2] */
@@ -5139,11 +5202,13 @@ static int zs__zns_entry_of(zslab_zns *s, uint32_t id, uint32_t idx, uint64_t en
     }
     /* acquire: pairs with zs__zns_frame_stored */
     if (zs__load_acq_u32(&f->state) != ZS__ZNS_F_STORED || idx >= f->count) return -(int)ZSLAB_E_STALE;
+    zs__zns_dir_hold(f);
     rc = zs__zns_frame_dir(s, id, &dir);
-    if (rc) return rc;
-    entry[0] = dir[2 * (size_t)idx];
-    entry[1] = dir[2 * (size_t)idx + 1];
-    return 0;
+    if (!rc) entry[0] = dir[2 * (size_t)idx];
+    if (!rc) entry[1] = dir[2 * (size_t)idx + 1];
+    zs__sub_u32(&f->uses, 1); /* release: read. Pairs with zs__zns_dirs_fit */
+    if (s->config.directory_bytes) zs__zns_dirs_fit(s);
+    return rc;
 }
 
 /* Copies one piece out of the packing buffer; 1: done. */
@@ -5183,9 +5248,81 @@ static int zs__zns_piece(zslab_zns *s, uint32_t id, const uint64_t entry[2], uin
     return zs__zns_crc(0, to, bytes) == zs__zns_entry_crc(entry[0]) ? 0 : -(int)ZSLAB_E_CORRUPT;
 }
 
-/* Follows the pieces of an object in a pinned epoch. to NULL: only its size. */
-static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, uint32_t id, uint32_t idx, uint8_t *to,
-                          uint64_t *out_bytes)
+/* What a walk keeps: its last two frames as the device has them, and room for an object in pieces. */
+typedef struct zs__zns_image {
+    uint8_t *pages;
+    size_t room;
+    uint32_t id; /* + 1; 0: none */
+} zs__zns_image;
+typedef struct zs__zns_walk {
+    zslab_zns_visit_fn *visit;
+    void *user;
+    int bad, list; /* list: no data */
+    zs__zns_image image[2];
+    uint32_t turn;
+    uint8_t *object;
+    size_t room;
+} zs__zns_walk;
+
+static const uint8_t *zs__zns_image_of(const zs__zns_walk *w, uint32_t id)
+{
+    if (w && w->image[0].id == id + 1) return w->image[0].pages;
+    return w && w->image[1].id == id + 1 ? w->image[1].pages : NULL;
+}
+
+/* The whole frame in one read, its header proven; NULL: object by object, then, and each says what is wrong. */
+static const uint8_t *zs__zns_image_read(zslab_zns *s, zs__zns_walk *w, uint32_t id)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, id);
+    zs__zns_image *m = &w->image[w->turn ^= 1];
+    size_t bytes = (size_t)f->blocks * s->block_bytes;
+    zs__zns_head h;
+    m->id = 0;
+    if (m->room < bytes) {
+        zs__zns_pages_free(m->pages);
+        m->pages = (uint8_t *)zs__zns_pages(bytes);
+        m->room = m->pages ? bytes : 0;
+    }
+    if (!m->pages || zs__zns_read_blocks(s, f, 0, f->blocks, m->pages) ||
+        !zs__zns_head_read(s, m->pages, f->zone, f->blocks, &h) || h.kind != ZS__ZNS_FRAME_OBJECTS || h.id != id ||
+        h.entries != f->count || h.payload_at != f->payload_at || h.payload_bytes != f->payload_bytes ||
+        h.gen != zs__load_acq_u64(&f->gen) || !zs__zns_head_proven(m->pages, &h)) /* acquire: pinned */
+        return NULL;
+    m->id = id + 1;
+    return m->pages;
+}
+
+/* An entry, from a walk's image where there is one. */
+static int zs__zns_entry_in(zslab_zns *s, const zs__zns_walk *w, uint32_t id, uint32_t idx, uint64_t entry[2])
+{
+    const uint8_t *p = zs__zns_image_of(w, id);
+    if (!p) return zs__zns_entry_of(s, id, idx, entry);
+    if (idx >= zs__zns_frame_of(s, id)->count) return -(int)ZSLAB_E_STALE;
+    p += ZS__ZNS_HEAD_BYTES + (size_t)idx * ZS__ZNS_ENTRY_BYTES;
+    entry[0] = zs__zns_get64(p);
+    entry[1] = zs__zns_get64(p + 8);
+    return 0;
+}
+
+/* The bytes of a piece in a walk's image, crc checked; NULL with rc 0: there is none. */
+static const uint8_t *zs__zns_piece_in(zslab_zns *s, const zs__zns_walk *w, uint32_t id, const uint64_t entry[2],
+                                       int *out_rc)
+{
+    const uint8_t *p = zs__zns_image_of(w, id);
+    size_t bytes = zs__zns_entry_bytes(entry[0]), at = zs__zns_entry_offset(entry[1]);
+    *out_rc = 0;
+    if (!p) return NULL;
+    p += zs__zns_frame_of(s, id)->payload_at + at;
+    if (at + bytes <= zs__zns_frame_of(s, id)->payload_bytes &&
+        zs__zns_crc(0, p, bytes) == zs__zns_entry_crc(entry[0]))
+        return p;
+    *out_rc = -(int)ZSLAB_E_CORRUPT;
+    return NULL;
+}
+
+/* Follows the pieces of an object in a pinned epoch and copies those that fit `capacity`. to NULL: only its size. */
+static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, const zs__zns_walk *w, uint32_t id, uint32_t idx, uint8_t *to,
+                          uint64_t capacity, uint64_t *out_bytes)
 {
     uint64_t entry[2] = {0, 0}, sum = 0;
     uint32_t expect = ZS__ZNS_FIRST;
@@ -5195,11 +5332,17 @@ static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, uint32_t id, uint32_t idx
         /* acquire both: pairs with zs__zns_frame_take */
         if (!f || !zs__load_acq_u64(&f->gen) || zs__load_acq_ptr(&f->epoch) != (uintptr_t)e)
             return expect ? -(int)ZSLAB_E_STALE : -(int)ZSLAB_E_CORRUPT;
-        rc = zs__zns_entry_of(s, id, idx, entry);
+        rc = zs__zns_entry_in(s, w, id, idx, entry);
         if (!rc && (!entry[0] || (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect))
             rc = -(int)ZSLAB_E_STALE;
         if (rc == -(int)ZSLAB_E_STALE && !expect) rc = -(int)ZSLAB_E_CORRUPT; /* a piece is missing */
-        if (!rc && to) rc = zs__zns_piece(s, id, entry, to + sum);
+        if (!rc && to && sum + zs__zns_entry_bytes(entry[0]) <= capacity) {
+            const uint8_t *p = zs__zns_piece_in(s, w, id, entry, &rc);
+            if (p)
+                memcpy(to + sum, p, zs__zns_entry_bytes(entry[0]));
+            else if (!rc)
+                rc = zs__zns_piece(s, id, entry, to + sum);
+        }
         if (rc) return rc;
         sum += zs__zns_entry_bytes(entry[0]);
         if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE)) break;
@@ -5263,51 +5406,68 @@ static zs__zns_order *zs__zns_frames_of(zslab_zns *s, zs__zns_ep *e, size_t *out
     return list;
 }
 
+/* An object that is in pieces, or whose frame has no image: gathered in the walk's room. */
+static int zs__zns_visit_gather(zslab_zns *s, zs__zns_ep *e, zs__zns_walk *w, uint32_t id, uint32_t idx,
+                                uint64_t *out_bytes)
+{
+    int rc = zs__zns_object(s, e, w, id, idx, NULL, 0, out_bytes);
+    if (rc || w->list) return rc;
+    if (w->room < *out_bytes) {
+        (free)(w->object);
+        w->object = (uint8_t *)(malloc)((size_t)*out_bytes);
+        w->room = w->object ? (size_t)*out_bytes : 0;
+    }
+    return w->object ? zs__zns_object(s, e, w, id, idx, w->object, *out_bytes, out_bytes) : -(int)ZSLAB_E_NOMEM;
+}
+
 /* Visits the objects whose first piece is in this frame. 1: the visitor stopped the walk. */
-static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, uint32_t id, zslab_zns_visit_fn *visit,
-                               void *user, int *out_bad)
+static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_walk *w, uint32_t id)
 {
     zs__zns_frame *f = zs__zns_frame_of(s, id);
-    uint64_t entry[2], bytes;
+    uint64_t entry[2] = {0, 0}, bytes;
     zslab_zns_visit v;
     uint32_t idx;
+    if (zs__load_acq_u32(&f->state) == ZS__ZNS_F_STORED) { /* acquire: pairs with zs__zns_frame_stored */
+        if (!f->heads) return 0;
+        /* what recovery marked in the entries is not on the device */
+        if (!w->list && !f->bad) (void)zs__zns_image_read(s, w, id);
+    }
     for (idx = 0; idx < ZS__ZNS_ENTRIES_MAX; idx++) {
-        int stop = 0, rc = zs__zns_entry_of(s, id, idx, entry);
-        uint8_t *data = NULL;
+        int rc = zs__zns_entry_in(s, w, id, idx, entry);
         if (rc) {
-            *out_bad = rc == -(int)ZSLAB_E_STALE ? *out_bad : rc;
+            w->bad = rc == -(int)ZSLAB_E_STALE ? w->bad : rc;
             return 0;
         }
         if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST)) continue;
-        rc = zs__zns_object(s, e, id, idx, NULL, &bytes);
-        if (!rc && !(data = (uint8_t *)(malloc)((size_t)bytes))) rc = -(int)ZSLAB_E_NOMEM;
-        rc = rc ? rc : zs__zns_object(s, e, id, idx, data, &bytes);
-        if (!rc) {
-            v.handle = zs__zns_handle(id, idx, zs__load_acq_u64(&f->gen)); /* acquire: pinned */
-            v.epoch = e->id;
-            v.data = data;
-            v.bytes = (size_t)bytes;
-            stop = visit(user, &v) != 0;
-        } else {
-            *out_bad = rc;
+        bytes = zs__zns_entry_bytes(entry[0]);
+        v.data = NULL;
+        if (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE) && !w->list)
+            v.data = zs__zns_piece_in(s, w, id, entry, &rc);
+        if (!rc && !v.data) {
+            rc = zs__zns_visit_gather(s, e, w, id, idx, &bytes);
+            v.data = w->list ? NULL : w->object;
         }
-        (free)(data);
-        if (stop) return 1;
+        v.handle = zs__zns_handle(id, idx, zs__load_acq_u64(&f->gen)); /* acquire: pinned */
+        v.epoch = e->id;
+        v.bytes = (size_t)bytes;
+        if (rc)
+            w->bad = rc;
+        else if (w->visit(w->user, &v))
+            return 1;
     }
     return 0;
 }
 
-static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zslab_zns_visit_fn *visit, void *user,
-                               int *out_bad)
+static int zs__zns_visit_epoch(zslab_zns *s, zs__zns_ep *e, zs__zns_walk *w)
 {
     size_t n = 0, i;
     zs__zns_order *list;
     int stop = 0;
     zs__zns_ep_land(s, e, 1); /* what is under way has no place in the order yet */
     list = zs__zns_frames_of(s, e, &n);
-    if (!list) *out_bad = -(int)ZSLAB_E_NOMEM;
-    for (i = 0; list && i < n && !stop; i++)
-        stop = zs__zns_visit_frame(s, e, list[i].id, visit, user, out_bad);
+    if (!list) w->bad = -(int)ZSLAB_E_NOMEM;
+    w->image[0].id = w->image[1].id = 0; /* of another epoch, whose ids may be in use again */
+    for (i = 0; list && i < n && !stop; i++) stop = zs__zns_visit_frame(s, e, w, list[i].id);
     (free)(list);
     return stop;
 }
@@ -5783,7 +5943,7 @@ static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
     s->zone[f->zone].live_blocks -= f->blocks;
     e->device_blocks -= f->blocks;
     e->user_bytes -= f->payload_bytes;
-    (free)((void *)f->dir);
+    zs__zns_dir_free(s, f);
     memset(f, 0, sizeof *f);
 }
 
@@ -5816,6 +5976,8 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     zs__zns_frame *f;
     uint64_t *made = NULL;
     uint32_t bad = 0;
+    int more = 0;
+    size_t i;
     if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
     if (!e) { /* released, or its begin was never durable */
@@ -5828,6 +5990,9 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
     if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
+    for (i = 0; frame && i < h->entries; i++) /* pieces of objects: recovery follows them */
+        more |= zs__zns_entry_flags(zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES)) !=
+                ZS__ZNS_FIRST;
     if (made) bad = zs__zns_verify(h, frame, frame + h->payload_at, made);
     if (f->gen == h->gen && bad) {
         (free)(made);
@@ -5835,6 +6000,11 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     }
     if (f->gen) zs__zns_disown(s, f, h->id);
     f->bad = bad;
+    if (made && !bad && !more && s->config.directory_bytes && s->dir_bytes >= s->config.directory_bytes) {
+        (free)(made); /* objects in one piece each, all whole: nothing is asked of it before a read */
+        made = NULL;
+    }
+    if (made) s->dir_bytes += (uint64_t)h->entries * ZS__ZNS_ENTRY_BYTES;
     f->dir = (uintptr_t)made;
     f->epoch = (uintptr_t)e;
     f->gen = h->gen;
@@ -6032,6 +6202,7 @@ static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
             zs__add_u64(&s->lost, 1);
         } else {
             dir[2 * i] = 0;
+            f->bad += !f->bad; /* what is struck out here is not on the device */
             torn = 1;
         }
     }
@@ -6548,12 +6719,9 @@ zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t c
     if (!s || (!buffer && capacity)) return zs__zns_answer(ZSLAB_E_INVALID);
     r = zs__zns_pin_handle(s, h, &e);
     if (r != ZSLAB_OK) return zs__zns_answer(r);
-    r = (zslab_result)-zs__zns_object(s, e, id, idx, NULL, &bytes);
+    r = (zslab_result)-zs__zns_object(s, e, NULL, id, idx, (uint8_t *)buffer, capacity, &bytes);
     if (r == ZSLAB_OK && out_bytes) *out_bytes = (size_t)bytes;
-    if (r == ZSLAB_OK && bytes > capacity)
-        r = buffer || !out_bytes ? ZSLAB_E_INVALID : ZSLAB_OK;
-    else if (r == ZSLAB_OK)
-        r = (zslab_result)-zs__zns_object(s, e, id, idx, (uint8_t *)buffer, &bytes);
+    if (r == ZSLAB_OK && bytes > capacity && (buffer || !out_bytes)) r = ZSLAB_E_INVALID;
     if (r == ZSLAB_E_CORRUPT) zs__add_u64(&s->lost, 1);
     zs__zns_unpin(e, 0);
     return zs__zns_answer(r);
@@ -6613,23 +6781,175 @@ zslab_result zslab_zns_flush(zslab_zns *s, zslab_zns_epoch id)
     return zs__zns_answer(r);
 }
 
-zslab_result zslab_zns_iterate(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)
+static zslab_result zs__zns_walk_all(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user, int list)
 {
     zslab_zns_epoch at = id;
     zslab_zns_epoch_stats t;
-    int bad = 0, stop = 0;
+    zs__zns_walk w;
+    int stop = 0;
     if (!s || !visit) return zs__zns_answer(ZSLAB_E_INVALID);
+    memset(&w, 0, sizeof w);
+    w.visit = visit;
+    w.user = user;
+    w.list = list;
     if (!id) at = zslab_zns_epoch_next(s, 0, &t);
     while (at && !stop) {
         zs__zns_ep *e = zs__zns_pin_id(s, at, 0);
         if (!e && id) return zs__zns_answer(ZSLAB_E_CLOSED);
         if (e) {
-            stop = zs__zns_visit_epoch(s, e, visit, user, &bad);
+            stop = zs__zns_visit_epoch(s, e, &w);
             zs__zns_unpin(e, 0);
         }
         at = id ? 0 : zslab_zns_epoch_next(s, at, &t);
     }
-    return zs__zns_answer((zslab_result)-bad);
+    zs__zns_pages_free(w.image[0].pages);
+    zs__zns_pages_free(w.image[1].pages);
+    (free)(w.object);
+    return zs__zns_answer((zslab_result)-w.bad);
+}
+
+zslab_result zslab_zns_iterate(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)
+{
+    return zs__zns_walk_all(s, id, visit, user, 0);
+}
+zslab_result zslab_zns_list(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)
+{
+    return zs__zns_walk_all(s, id, visit, user, 1);
+}
+
+/* ---- copying out ---- */
+#if ZSLAB_ZNS_HAS_FILE
+/* Writes one frame of s, as it stands, to the epoch of the same id in d. */
+static int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id, uint8_t *pages, uint64_t *entry)
+{
+    const zs__zns_frame *f = zs__zns_frame_of(s, id);
+    uint32_t header = zs__zns_header_blocks(s, f->count), i;
+    zs__zns_frame *g = zs__zns_frame_page(d, id);
+    zs__zns_load l;
+    uint8_t *payload = pages + (size_t)header * s->block_bytes;
+    int rc = g ? zs__zns_read_blocks(s, f, 0, f->blocks, pages) : -(int)ZSLAB_E_NOMEM;
+    for (i = 0; !rc && i < f->count; i++) rc = zs__zns_entry_of(s, id, i, entry + 2 * (size_t)i);
+    if (rc) return rc;
+    for (i = 0; i < f->count; i++) entry[2 * (size_t)i] &= ~((uint64_t)ZS__ZNS_BAD << 27);
+    if (f->payload_at % s->block_bytes) memmove(payload, pages + f->payload_at, f->payload_bytes);
+    memset(payload + f->payload_bytes, 0,
+           (size_t)zs__zns_blocks(s, f->payload_bytes) * s->block_bytes - f->payload_bytes);
+    memset(&l, 0, sizeof l);
+    l.id = id;
+    l.count = f->count;
+    l.entry = entry;
+    l.header = pages;
+    l.bytes = f->payload_bytes;
+    l.min = l.max = header + zs__zns_blocks(s, f->payload_bytes);
+    if (f->payload_at % s->block_bytes) { /* close behind the entries, as it was: put together in the second half */
+        l.header = pages + (size_t)l.max * s->block_bytes;
+        l.packed = payload;
+        l.min = l.max = f->blocks;
+    }
+    g->gen = zs__zns_frame_of(s, id)->gen;
+    g->epoch = (uintptr_t)to;
+    g->next = to->frames;
+    to->frames = id + 1;
+    if (id >= d->frame_top) d->frame_top = id + 1;
+    to->objects += f->heads;
+    return zs__zns_load_write(d, to, &l);
+}
+
+static int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t *pages, uint64_t *entry)
+{
+    zs__zns_ep *to = zs__zns_ep_page(d, e->slot);
+    size_t n = 0, i;
+    zs__zns_order *list;
+    int rc = to && zs__zns_order_room(d) ? zs__zns_epoch_flush(s, e) : -(int)ZSLAB_E_NOMEM;
+    if (rc) return rc;
+    to->id = e->id;
+    to->expected = 1; /* zones of its class: those of a copy are full */
+    to->expires = e->expires;
+    to->lifetime = e->lifetime;
+    to->sealed = e->sealed;
+    memcpy(to->label, e->label, sizeof to->label);
+    zs__zns_ep_init(d, to);
+    if (e->slot >= d->epoch_top) d->epoch_top = e->slot + 1;
+    zs__lock_take(&d->meta_lock);
+    d->meta_have = 0;
+    to->expected = e->expected;
+    zs__zns_record_epoch(d, to);
+    to->expected = 1;
+    to->listed = 1;
+    rc = zs__zns_meta_write(d);
+    d->order[d->order_count++] = to->id;
+    d->epoch_count++;
+    zs__lock_drop(&d->meta_lock);
+    to->word = (uint64_t)(e->sealed ? ZS__ZNS_E_SEALED : ZS__ZNS_E_OPEN) << 56;
+    list = zs__zns_frames_of(s, e, &n);
+    if (!list) rc = -(int)ZSLAB_E_NOMEM;
+    for (i = 0; list && !rc && i < n && list[i].seq != UINT64_MAX; i++)
+        rc = zs__zns_copy_frame(s, d, to, list[i].id, pages, entry);
+    (free)(list);
+    return rc;
+}
+
+/* As many zones as what lives needs: a class leaves part of a frame at each zone's end and part of its last zone. */
+static uint32_t zs__zns_copy_zones(zslab_zns *s)
+{
+    uint64_t live = 0, fit = s->zone[0].limit > 2 * s->frame_blocks ? s->zone[0].limit - s->frame_blocks : 1, zones;
+    uint32_t i, classes = 0;
+    zslab_zns_epoch_stats t;
+    zslab_zns_epoch id;
+    for (id = zslab_zns_epoch_next(s, 0, &t); id; id = zslab_zns_epoch_next(s, id, &t))
+        classes |= 1u << t.lifetime_class;
+    for (i = 0; i < s->zone_count; i++) live += zs__load_u64(&s->zone[i].live_blocks); /* relaxed: a figure */
+    zones = live / fit + 4;
+    for (; classes; classes &= classes - 1) zones++;
+    return zones < 1u << 20 ? (uint32_t)zones : 1u << 20;
+}
+
+static int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
+{
+    size_t room = 2 * ((size_t)s->frame_blocks + zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX)) * s->block_bytes;
+    uint8_t *pages = (uint8_t *)zs__zns_pages(room);
+    uint64_t *entry = (uint64_t *)(malloc)((size_t)ZS__ZNS_ENTRIES_MAX * ZS__ZNS_ENTRY_BYTES);
+    zslab_zns_epoch_stats t;
+    zslab_zns_epoch id = 0;
+    int rc = pages && entry ? 0 : -(int)ZSLAB_E_NOMEM;
+    zs__lock_take(&d->meta_lock);
+    d->seq = zs__load_u64(&s->seq) + ZS__ZNS_SEQ_STEP; /* relaxed: past what any copied frame can have */
+    rc = rc ? rc : zs__zns_reserve_ahead(d);
+    zs__lock_drop(&d->meta_lock);
+    while (!rc && (id = zslab_zns_epoch_next(s, id, &t)) != 0) {
+        zs__zns_ep *e = zs__zns_pin_id(s, id, 0);
+        if (e) rc = zs__zns_copy_epoch(s, d, e, pages, entry);
+        if (e) zs__zns_unpin(e, 0);
+    }
+    zs__zns_pages_free(pages);
+    (free)(entry);
+    return rc;
+}
+#endif
+
+zslab_result zslab_zns_copy_out(zslab_zns *s, const char *path)
+{
+#if ZSLAB_ZNS_HAS_FILE
+    zslab_zns_geometry g;
+    struct stat info;
+    zslab_zns *d;
+    zslab_result r, closed;
+    if (!s || !path) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!stat(path, &info) && (!S_ISREG(info.st_mode) || info.st_size)) return zs__zns_answer(ZSLAB_E_FOREIGN);
+    g = s->dev.ops.geometry;
+    g.max_active = g.max_open = 0;
+    g.zone_count = zs__zns_copy_zones(s);
+    d = zslab_zns_open_file(path, &g, NULL);
+    if (!d) return zslab_last_error();
+    r = (zslab_result)-zs__zns_copy_into(s, d);
+    closed = zslab_zns_close(d);
+    r = r != ZSLAB_OK ? r : closed;
+    if (r != ZSLAB_OK) (void)remove(path);
+    return zs__zns_answer(r);
+#else
+    (void)s, (void)path;
+    return zs__zns_answer(ZSLAB_E_INVALID);
+#endif
 }
 
 /* ---- looking inside ---- */
