@@ -1,8 +1,9 @@
 /* Memory back at close and release under the RSS policy, read from the kernel: two threads fill an epoch and
    then sleep for ever or exit; a third ends it, and within the call the resident set falls to at most 2 % of
    the epoch, or 32 pages, above where it began: objects, and all that was needed to know them, handles and frees from
-   elsewhere included, also where the system gives huge pages to whoever has room for one. With live objects left
-   exactly the other pages are gone, page by page.
+   elsewhere included, also where the system gives huge pages to whoever has room for one (2.5 % with handles of 8 bytes
+   or of 33 classes: pages of the registry that ids still in use share). With live objects left exactly the other pages
+   are gone, page by page.
    usage: test_reclaim [MiB of the epoch, default 64; 4 under a sanitizer] [v: print every figure] */
 /* timeout: 600 */
 #define _GNU_SOURCE
@@ -145,10 +146,10 @@ static void empty(const story *s, half h[2], test_worker w[2])
     CHECK(h[0].wrong == 0 && h[1].wrong == 0);
 }
 
-static void judge(const char *name, const char *of, size_t began, size_t peak, size_t after, size_t bytes)
+static void judge(const char *name, const char *of, size_t began, size_t peak, size_t after, size_t bytes, size_t part)
 {
     size_t left = after > began ? after - began : 0;
-    size_t allowed = bytes / 50 > 32 * page_bytes ? bytes / 50 : 32 * page_bytes;
+    size_t allowed = bytes / part > 32 * page_bytes ? bytes / part : 32 * page_bytes;
     if (verbose || (!TEST_SANITIZED && left > allowed))
         printf("%-10s %-50s %-10s +%7zu KiB at the peak, +%5zu KiB after (%.2f %%)\n", mode->name, name, of,
                (peak - began) / 1024, left / 1024, 100 * (double)left / (double)bytes);
@@ -173,7 +174,7 @@ static void tell(const story *s, size_t bytes, size_t first_class, size_t classe
     if (s->exits)
         for (int i = 0; i < 2; i++) test_worker_end(&w[i]);
     CHECK_IS(s->release ? zslab_epoch_release(z, e) : zslab_epoch_close(z, e), ZSLAB_OK);
-    judge(s->name, of, began, peak, resident(), bytes);
+    judge(s->name, of, began, peak, resident(), bytes, handles ? 40 : 50);
     CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     if (!s->exits) { /* the sleepers wake: what went is there again */
         e = fill(z, h, w, bytes / 8, first_class, classes, in_turn, handles);
@@ -312,7 +313,7 @@ static void the_latency_policy_keeps_pages_until_trim(size_t bytes)
     if (!TEST_SANITIZED) CHECK(resident() > began + bytes - bytes / 16);
     for (int i = 0; i < 2; i++) test_worker_end(&w[i]);
     CHECK(zslab_trim(z) >= bytes - bytes / 16);
-    judge("latency: release, threads gone, trim", "in turn", began, peak, resident(), bytes);
+    judge("latency: release, threads gone, trim", "in turn", began, peak, resident(), bytes, 50);
     test_destroy(z);
 }
 
