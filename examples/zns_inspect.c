@@ -14,6 +14,41 @@ static const char *const conditions[] = {"empty",     "open",    "closed",      
                                          "read-only", "offline", "conventional"};
 static const char *const kinds[] = {"-", "metadata", "objects", "foreign", "out of use"};
 
+/* The letter of an epoch in the map and the colour in the picture: by its place among the live ones. */
+static uint32_t place_of(zslab_zns *s, zslab_zns_epoch e)
+{
+    zslab_zns_epoch_stats t;
+    zslab_zns_epoch id;
+    uint32_t n = 0;
+    for (id = zslab_zns_epoch_next(s, 0, &t); id && id != e; id = zslab_zns_epoch_next(s, id, &t)) n++;
+    return n;
+}
+static char letter(uint32_t place)
+{
+    return place < 52 ? "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[place] : '*';
+}
+
+/* The zones as text, a character each. */
+static void zone_map(zslab_zns *s)
+{
+    zslab_zns_zone_stats z;
+    zslab_zns_epoch_stats e;
+    zslab_zns_epoch id;
+    uint32_t i, n = 0;
+    printf("\nmap: . empty, # metadata, + several epochs, ! out of use or foreign, else one epoch:\n");
+    for (i = 0; zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
+        if (i % 64 == 0) printf("%s%5u ", i ? "\n" : "", i);
+        putchar(z.kind == 1       ? '#'
+                : z.kind > 2      ? '!'
+                : !z.first_epoch  ? '.'
+                : z.epochs > 1    ? '+'
+                                  : letter(place_of(s, z.first_epoch)));
+    }
+    putchar('\n');
+    for (id = zslab_zns_epoch_next(s, 0, &e); id && n < 53; id = zslab_zns_epoch_next(s, id, &e), n++)
+        printf("%5c %s (%llu)\n", letter(n), n < 52 ? e.label : "and all later ones", (unsigned long long)id);
+}
+
 static void text(zslab_zns *s, const zslab_zns_store_stats *t)
 {
     zslab_zns_zone_stats z;
@@ -43,22 +78,27 @@ static void text(zslab_zns *s, const zslab_zns_store_stats *t)
                (unsigned long long)z.live_bytes, (unsigned long long)z.dead_bytes, z.epochs);
     }
     printf("and %u empty ones\n", unused);
+    zone_map(s);
 }
 
 /* A square for each zone: the colour is the epoch's, filled as far as bytes live; shared ones framed. */
 static int svg(zslab_zns *s, const zslab_zns_store_stats *t, const char *path)
 {
-    uint32_t i, across = 32, rows = (t->zones + across - 1) / across;
+    enum { LEGEND = 24 }; /* epochs that are named */
+    uint32_t i, n = 0, across = 32, rows = (t->zones + across - 1) / across;
+    uint32_t named = t->epochs < LEGEND ? (uint32_t)t->epochs : LEGEND;
     zslab_zns_zone_stats z;
+    zslab_zns_epoch_stats e;
+    zslab_zns_epoch id;
     FILE *f = fopen(path, "w");
     if (!f) return 0;
     fprintf(f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" font-family=\"sans-serif\" "
             "font-size=\"11\"><rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-            across * 22 + 20, rows * 22 + 40);
+            across * 22 + 20, rows * 22 + 40 + named * 16);
     for (i = 0; i < t->zones && zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
         uint32_t x = 10 + i % across * 22, y = 10 + i / across * 22;
-        uint32_t hue = (uint32_t)(z.first_epoch / 1048576 * 47 % 360);
+        uint32_t hue = z.first_epoch ? place_of(s, z.first_epoch) * 47 % 360 : 0;
         double live = z.device.capacity ? (double)z.live_bytes / (double)z.device.capacity : 0;
         char colour[48];
         snprintf(colour, sizeof colour,
@@ -66,12 +106,27 @@ static int svg(zslab_zns *s, const zslab_zns_store_stats *t, const char *path)
                  : z.kind > 2 ? "#c22"
                               : "hsl(%u,60%%,55%%)",
                  hue);
-        fprintf(f, "<rect x=\"%u\" y=\"%u\" width=\"20\" height=\"20\" fill=\"%s\" stroke=\"%s\"/>", x, y,
+        fprintf(f, "<g><rect x=\"%u\" y=\"%u\" width=\"20\" height=\"20\" fill=\"%s\" stroke=\"%s\"/>", x, y,
                 z.device.condition == ZSLAB_ZNS_EMPTY ? "#eee" : "#ccc", z.epochs > 1 ? "#000" : "#bbb");
         if (z.device.condition != ZSLAB_ZNS_EMPTY)
             fprintf(f, "<rect x=\"%u\" y=\"%.1f\" width=\"20\" height=\"%.1f\" fill=\"%s\"/>", x,
                     y + 20 - 20 * (z.kind == 2 ? live : 1), 20 * (z.kind == 2 ? live : 1), colour);
-        fprintf(f, "<title>zone %u: %s, %s</title>\n", i, kinds[z.kind], conditions[z.device.condition]);
+        fprintf(f, "<title>zone %u: %s, %s, %u epochs, %llu bytes live</title></g>\n", i, kinds[z.kind],
+                conditions[z.device.condition], z.epochs, (unsigned long long)z.live_bytes);
+    }
+    for (id = zslab_zns_epoch_next(s, 0, &e); id && n < named; id = zslab_zns_epoch_next(s, id, &e), n++) {
+        const char *c = e.label;
+        fprintf(f,
+                "<rect x=\"10\" y=\"%u\" width=\"10\" height=\"10\" fill=\"hsl(%u,60%%,55%%)\"/>"
+                "<text x=\"26\" y=\"%u\">",
+                rows * 22 + 40 + n * 16, n * 47 % 360, rows * 22 + 49 + n * 16);
+        for (; *c; c++)
+            if (*c == '<' || *c == '&' || (unsigned char)*c < 32)
+                fprintf(f, "&#%d;", *c < 32 ? ' ' : *c);
+            else
+                putc(*c, f);
+        fprintf(f, " (%llu): %llu objects, %u zones%s</text>\n", (unsigned long long)id, (unsigned long long)e.objects,
+                e.zones, n + 1 == named && named < t->epochs ? "; more epochs follow" : "");
     }
     fprintf(
         f,

@@ -11,7 +11,7 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows exports exports-inline mismatch readme install \
+        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows exports exports-inline mismatch readme readme-zns install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
@@ -160,6 +160,20 @@ readme()
     diff "$out/wanted" "$out/got"
 }
 
+# The first C block of README's part on the store is a program: each run finds what up to three before it left.
+readme_zns()
+{
+    awk '/^## Objects on a zoned/ { f = 1 } f && /^```c$/ { p = 1; next } p && /^```/ { exit } p' README.md >"$out/zns.c"
+    [ -s "$out/zns.c" ] || { echo "README.md: no program of the store"; return 1; }
+    # shellcheck disable=SC2086
+    say_and gcc -std=c11 $warn "$out/zns.c" -o "$out/a" || return 1
+    for run in 0 1 2 3 3; do
+        (cd "$out" && ./a) >"$out/got" || return 1
+        [ "$(grep -c '^a generation has hello$' "$out/got")" = $run ] || { echo "expected $run generations"; return 1; }
+    done
+    rm -f "$out/store.zns"
+}
+
 [ "${1:-}" ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }
 if [ "$1" = list ]; then list; exit 0; fi
 out=build/matrix/$1
@@ -199,6 +213,7 @@ exports) exports ;;
 exports-inline) exports -DZSLAB_INLINE=1 ;;
 mismatch) mismatch ;;
 readme) readme ;;
+readme-zns) readme_zns ;;
 typed) typed ;;
 cpp-two) need g++ && cpp_two ;;
 cpp-*) need g++ && cpp "${1#cpp-}" ;;
