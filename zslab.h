@@ -613,6 +613,10 @@ typedef struct zslab_global_stats {
     uint64_t sampled_slot_bytes;     /* bytes they got, each as large as its class; the difference is wasted */
     uint64_t large_objects;          /* of live_objects, those of ZSLAB_CLASS_LARGE */
     uint64_t large_bytes;            /* of live_bytes, theirs, each in whole pages */
+    uint64_t range_reserved_bytes;   /* bytes of address space there are for objects */
+    uint64_t metadata_bytes;         /* bytes of estimated_rss_bytes that are the allocator's own */
+    uint64_t thread_held_bytes;      /* bytes of chunks without an object that stay with threads that have not passed a
+                                        slow path: one a class, epoch and thread; zslab_thread_detach returns them */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -7881,17 +7885,8 @@ static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *
 }
 
 #ifndef ZS__RECLAIM_TRIES
-#define ZS__RECLAIM_TRIES 50u /* looks at heaps whose owners are in slow paths; between later ones we nap */
+#define ZS__RECLAIM_TRIES 50u /* looks at heaps whose owners are in slow paths */
 #endif
-
-static void zs__busy_wait(zs__allocator *z, uint32_t tries) /* for owners who are in slow paths */
-{
-    uint32_t *word = &z->events, value = zs__load_u32(word); /* relaxed: no more than a place to nap */
-    if (tries < ZS__RECLAIM_TRIES / 2)
-        zs__os_yield();
-    else
-        zs__os_wait(word, value);
-}
 
 /* An allocation found no memory: make some, its own heap's, then others', then by purging what the limit counts; 0:
    there is none. The owner is in a slow path and holds no slot. [TAKE-1] */
@@ -7913,7 +7908,7 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     if (why == ZSLAB_E_LIMIT && tries > 1)
         again |= zs__pool_trim(z, 0) != 0;
     else if (!given && again)
-        zs__busy_wait(z, tries); /* who is busy may be about to leave, or waits for us */
+        zs__os_yield(); /* who is busy may be about to leave, or waits for us */
     zs__heap_enter(heap);
     zs__store_u32(&heap->busy, depth); /* relaxed: the same as far as a taker sees */
     return tries == 1 || given || again;
@@ -10975,20 +10970,46 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
 }
 
 /* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
-static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z)
+static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z, uint64_t *metadata)
 {
     uint32_t chunk, chunks = zs__chunks_bound(z);
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, lines = 0;
     zs__lines at[ZS__REGIONS_MAX];
     zs__zero(at, sizeof at);
     for (chunk = 0; chunk < chunks; chunk++) {
         const zs__class *k = &z->classes[zs__load_u16(&z->chunks[chunk].cls)];
-        if (k == &z->classes[ZSLAB_CLASS_LARGE])
-            bytes += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes) + sizeof(zs__chunk) +
-                     sizeof(zs__chunk_cold);
-        else if (zs__load_acq_u64(&z->chunks[chunk].stamp)) /* acquire: pairs with zs__chunk_bind */
-            bytes += zs__chunk_resident(z, chunk, k) + zs__lines_of_chunk(z, chunk, k, at) + sizeof(zs__chunk) +
-                     sizeof(zs__chunk_cold);
+        if (k == &z->classes[ZSLAB_CLASS_LARGE]) {
+            bytes += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
+        } else if (zs__load_acq_u64(&z->chunks[chunk].stamp)) { /* acquire: pairs with zs__chunk_bind */
+            bytes += zs__chunk_resident(z, chunk, k);
+            lines += zs__lines_of_chunk(z, chunk, k, at);
+        } else {
+            continue;
+        }
+        lines += sizeof(zs__chunk) + sizeof(zs__chunk_cold);
+    }
+    *metadata = lines;
+    return bytes;
+}
+
+/* Chunks without a live object that nobody can take from the heaps that have them. [TAKE-2] */
+static uint64_t zs__stats_held(const zs__allocator *z)
+{
+    const zslab_heap *heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps); /* with zs__heap_new */
+    uint64_t bytes = 0;
+    for (; heap && !z->shared; heap = heap->next) {
+        zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
+        for (; row && !zs__load_u32(&heap->is_parked); row = row->made) {
+            uint32_t cls;
+            for (cls = 0; zs__load_u64(&row->epoch) && cls < z->class_count; cls++) {
+                const zs__class *k = &z->classes[cls];
+                uint32_t chunk = zs__bin_held(z, zs__bin_at(row, cls)), i = 0;
+                while (chunk && i < k->slabs && !zs__row_dead(z, row) &&
+                       !zs__slab_live(z, (uint32_t)zs__slab_at(z, chunk - 1, k) + i, zs__slab_full(k, i)))
+                    i++;
+                bytes += chunk && (i == k->slabs || zs__row_dead(z, row)) ? ZS__CHUNK_BYTES : 0;
+            }
+        }
     }
     return bytes;
 }
@@ -11174,9 +11195,13 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->range_bytes = zs__stats_range(w);
     out->created_ns = z->created_ns;
     out->taken_ns = zs__os_now_ns();
-    out->estimated_rss_bytes = zs__stats_resident(w) + zs__stats_heaps(z) + sizeof *z +
-                               (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * (sizeof(zs__id) + 256) +
-                               z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
+    out->range_reserved_bytes = z->range_bytes;
+    out->thread_held_bytes = zs__stats_held(z);
+    out->estimated_rss_bytes = zs__stats_resident(w, &out->metadata_bytes);
+    out->metadata_bytes += zs__stats_heaps(z) + sizeof *z +
+                           (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * (sizeof(zs__id) + 256) +
+                           z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
+    out->estimated_rss_bytes += out->metadata_bytes;
     out->rss_bytes = zs__os_rss();
     zs__stats_sum(z, out);
 }
@@ -11526,7 +11551,10 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(sampled_request_bytes, 1, "Bytes these asked for."),
     ZS__GLOBAL(sampled_slot_bytes, 1, "Bytes they got, each as large as its class."),
     ZS__GLOBAL(large_objects, 0, "Live objects larger than the largest class."),
-    ZS__GLOBAL(large_bytes, 0, "Bytes of these, in whole pages.")};
+    ZS__GLOBAL(large_bytes, 0, "Bytes of these, in whole pages."),
+    ZS__GLOBAL(range_reserved_bytes, 0, "Address space there is for objects."),
+    ZS__GLOBAL(metadata_bytes, 0, "Resident bytes of the allocator's own."),
+    ZS__GLOBAL(thread_held_bytes, 0, "Chunks without an object that stay with threads that have not passed by.")};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
@@ -12832,7 +12860,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     }
     for (tries = 0; again && tries < 4; tries++) {
         if (tries)
-            zs__busy_wait(z, tries);
+            zs__os_yield(); /* who was in a slow path leaves it */
         again = 0;
         zs__epochs_take(z);
         zs__others_empty(z, heap, &again);
@@ -13278,10 +13306,12 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
    is small, as long as all that takes no more than a quarter of it. */
 static size_t zs__meta_room(const zs__shape *s, size_t range)
 {
-    size_t rows = 64 + s->config->epoch_count, fit = range / 4 / (s->row_bytes + 64);
+    const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
+    size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? s->heap_bytes : 0) + 128;
+    size_t fit = range / 4 / each;
     rows = rows < fit ? rows : fit;
     rows = rows > 64 ? rows : 64;
-    return range / 32 + s->heap_bytes * 16 + (s->row_bytes + 64) * rows + zs__samples_bytes(s->config);
+    return range / 32 + s->heap_bytes * 16 + each * rows + zs__samples_bytes(s->config);
 }
 
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */

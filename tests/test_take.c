@@ -1,0 +1,162 @@
+/* An allocation is refused only where live objects leave no room: what others' heaps hold empty is found, whether
+   their owners sleep, have exited or never come back, under a limit, in a buffer and in a bounded range (>>take). */
+#include "test.h"
+
+#define BYTES ((size_t)8 << 20)
+#define SIZE 256u
+#define SLEEPERS 6
+
+typedef enum ending { RELEASED, RESET, FREED, CLOSED, ENDINGS } ending;
+static const char *const ending_name[] = {"released", "reset", "freed one by one", "freed and closed"};
+
+typedef struct worker {
+    zslab *z;
+    zslab_epoch e;
+    pthread_t thread;
+    uint64_t seed;
+    ending how;
+    uint32_t loaded, asleep, wake; /* atomic */
+    int sleeps;
+} worker;
+
+static void wait_for(uint32_t *word)
+{
+    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+/* Fill the epoch with a share of all there is; where objects go one by one, in an order that fills the magazine with
+   slots of every chunk. */
+static void *work(void *arg)
+{
+    enum { MOST = 20000 };
+    worker *w = (worker *)arg;
+    void **p = (void **)calloc(MOST, sizeof *p);
+    size_t n = 0, i, most = BYTES / 2 / SIZE;
+    MUST(p && most <= MOST);
+    while (n < most && (p[n] = zslab_malloc_epoch(w->z, SIZE, w->e)) != NULL)
+        n++;
+    w->loaded = (uint32_t)n;
+    for (i = n; i > 1 && w->how >= FREED; i--) {
+        size_t other = (size_t)(test_random(&w->seed) % i);
+        void *q = p[other];
+        p[other] = p[i - 1];
+        p[i - 1] = q;
+    }
+    for (i = 0; i < n && w->how >= FREED; i++)
+        CHECK_IS(zslab_free(w->z, p[i]), ZSLAB_OK);
+    free(p);
+    __atomic_store_n(&w->asleep, 1, __ATOMIC_RELEASE);
+    if (w->sleeps)
+        wait_for(&w->wake);
+    if (w->sleeps && w->how == FREED) { /* it goes on where it was: what it still has is its own */
+        void *q = zslab_malloc_epoch(w->z, SIZE, w->e);
+        CHECK(q != NULL);
+        if (q)
+            CHECK_IS(zslab_free(w->z, q), ZSLAB_OK);
+    }
+    return NULL;
+}
+
+static zslab *create(int place, zslab_reclaim reclaim, uint32_t flags, void *memory)
+{
+    zslab_config c = {0};
+    c.reclaim = reclaim;
+    c.flags = flags;
+    c.epoch_count = 16;
+    if (place == 0)
+        c.limit_bytes = BYTES;
+    if (place == 1) {
+        c.memory = memory;
+        c.memory_bytes = 2 * BYTES; /* rows of so many threads and epochs are in it too */
+    }
+    if (place == 2)
+        c.reserve_bytes = BYTES;
+    return test_create(&c);
+}
+
+/* Worker after worker fills half of what there is, each after the one before has ended its objects and sleeps, or is
+   gone: none is refused. */
+static void one_after_the_other(zslab *z, ending how, int sleeps)
+{
+    static worker w[SLEEPERS];
+    zslab_global_stats g;
+    size_t i, other;
+    memset(w, 0, sizeof w);
+    for (i = 0; i < SLEEPERS; i++) {
+        w[i].z = z;
+        w[i].how = how;
+        w[i].seed = 20261130 + i;
+        w[i].sleeps = sleeps;
+        MUST(w[i].e = zslab_epoch_open(z, NULL));
+        MUST(pthread_create(&w[i].thread, NULL, work, &w[i]) == 0);
+        wait_for(&w[i].asleep);
+        if (!sleeps)
+            pthread_join(w[i].thread, NULL);
+        CHECK(w[i].loaded == BYTES / 2 / SIZE);
+        if (how == RELEASED)
+            CHECK_IS(zslab_epoch_release(z, w[i].e), ZSLAB_OK);
+        if (how == RESET)
+            CHECK_IS(zslab_epoch_reset(z, w[i].e), ZSLAB_OK);
+        if (how == CLOSED)
+            CHECK_IS(zslab_epoch_close(z, w[i].e), ZSLAB_OK);
+    }
+    for (other = 16; other <= 4096; other *= 4) { /* every other class has what it had */
+        void *p = zslab_malloc(z, other);
+        CHECK(p != NULL);
+        CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    }
+    zslab_stats_global(z, &g);
+    CHECK(g.thread_held_bytes <= (size_t)(sleeps ? SLEEPERS + 1 : 1) * ZS__CHUNK_BYTES * 8);
+    zslab_trim(z);
+    zslab_stats_global(z, &g);
+    CHECK(g.live_objects == 0 && g.cached_bytes <= g.committed_bytes);
+    for (i = 0; sleeps && i < SLEEPERS; i++) {
+        __atomic_store_n(&w[i].wake, 1, __ATOMIC_RELEASE);
+        pthread_join(w[i].thread, NULL);
+    }
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+}
+
+static void every_way(void)
+{
+    static const zslab_reclaim policies[2] = {ZSLAB_RECLAIM_LATENCY, ZSLAB_RECLAIM_RSS};
+    static const char *const places[] = {"limit", "buffer", "range"};
+    void *memory;
+    int place, policy, how, sleeps, shared;
+    MUST(memory = malloc(2 * BYTES));
+    for (shared = ZSLAB_NO_TLS; shared < 2; shared++)
+        for (place = 0; place < 3; place++)
+            for (policy = 0; policy < 2; policy++)
+                for (how = 0; how < ENDINGS; how++)
+                    for (sleeps = 0; sleeps < 2; sleeps++) {
+                        zslab *z = create(place, policies[policy], shared ? ZSLAB_FLAG_SHARED : 0, memory);
+                        test_at("%s, %s, policy %d, %s, %s", shared ? "shared" : "heaps", places[place], policy,
+                                ending_name[how], sleeps ? "asleep" : "exited");
+                        if (z->shared || z->fence_ready || !sleeps) /* without it only passing owners' chunks */
+                            one_after_the_other(z, (ending)how, sleeps);
+                        test_destroy(z);
+                    }
+    test_at("%s", "");
+    free(memory);
+}
+
+/* Of two that meet at the limit, one's refused count is not held against the other. */
+static void a_refusal_counts_for_nobody(void)
+{
+    zslab_config c = {0};
+    zslab *z;
+    c.limit_bytes = 4 * ZS__CHUNK_BYTES;
+    z = test_create(&c);
+    CHECK(zs__limit_take(z, 4 * ZS__CHUNK_BYTES) == 0);
+    CHECK(zs__limit_take(z, 1) != 0 && zs__load_ptr(&z->committed_bytes) == 4 * ZS__CHUNK_BYTES);
+    zs__sub_ptr(&z->committed_bytes, 4 * ZS__CHUNK_BYTES);
+    test_destroy(z);
+}
+
+int main(void)
+{
+    every_way();
+    a_refusal_counts_for_nobody();
+    return test_summary("test_take");
+}
