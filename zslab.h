@@ -3946,8 +3946,11 @@ static void zs__wait_claim(uint32_t *word, uint32_t value, int turn)
 static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
 {
     int turn;
-    for (turn = 0; !zs__lock_try(l); turn += turn < INT_MAX)
-        zs__wait_turn(&l->word, zs__load_u32(&l->word), turn);
+    for (turn = 0; !zs__lock_try(l); turn += turn < INT_MAX) {
+        uint32_t held = zs__load_u32(&l->word);
+        if (held) /* 0: it was dropped since, and nothing would change while we wait */
+            zs__wait_turn(&l->word, held, turn);
+    }
 }
 
 static inline void zs__lock_take(zs__lock *l)
