@@ -25,7 +25,7 @@ EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
            python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
-           clang-tidy cppcheck
+           clang-tidy cppcheck cmake pkg-config meson ninja-build doxygen
 PACKAGES_ALL = gcovr $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
 
 help: ## this list
@@ -94,14 +94,32 @@ asm: ## the inlined fast paths, disassembled
 	@for f in fast_malloc_64 fast_malloc fast_free; do \
 	    objdump -d --no-show-raw-insn --disassemble=$$f build/bench/fast_paths.o | sed '1,5d'; done
 
-install: ## copy the headers to PREFIX/include
-	install -d "$(DESTDIR)$(PREFIX)/include"
+VERSION := $(shell sed -n 's/^\#define ZSLAB_VERSION_M[AI][JN]OR //p; s/^\#define ZSLAB_VERSION_PATCH //p' zslab.h | paste -sd.)
+PACKAGE = $(DESTDIR)$(PREFIX)/lib/cmake/zslab
+install: ## headers, zslab.pc and CMake's package to PREFIX (and DESTDIR)
+	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(PACKAGE)"
 	install -m 644 $(HEADERS) "$(DESTDIR)$(PREFIX)/include"
+	install -m 644 examples/cmake/zslab-config.cmake "$(PACKAGE)"
+	printf 'set(PACKAGE_VERSION %s)\nif(PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION)\n%s\nendif()\n' \
+	    $(VERSION) '  set(PACKAGE_VERSION_COMPATIBLE TRUE)' >"$(PACKAGE)/zslab-config-version.cmake"
+	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' '' 'Name: zslab' 'Version: $(VERSION)' \
+	    'Description: lifetime-aware slab allocator in one header' 'Cflags: -I$${includedir} -pthread' 'Libs: -pthread' \
+	    >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/zslab.pc"
+
+uninstall: ## remove what install put there
+	rm -f $(HEADERS:%="$(DESTDIR)$(PREFIX)/include/%") "$(DESTDIR)$(PREFIX)/lib/pkgconfig/zslab.pc"
+	rm -rf "$(PACKAGE)"
+
+first: ## a stranger's first program from a clean clone: by copying, pkg-config, CMake, Meson
+	@tests/first.sh
+
+docs: ## reference of every public call as HTML, by Doxygen: build/docs/html/index.html
+	@tests/docs.sh
 
 clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo demo-zns test test-notls examples lint map asm install clean
+.PHONY: help deps deps-all demo demo-zns test test-notls examples lint map asm install uninstall first docs clean
 
 include tests/wide.mk bench/bench.mk

@@ -1,4 +1,5 @@
 /* zslab.h -- a lifetime-aware slab allocator in one header.
+   SPDX-License-Identifier: MIT OR Unlicense
 
    QUICKSTART in C (one file defines ZSLAB_IMPLEMENTATION before the include; link with -pthread)
 
@@ -67,6 +68,11 @@
                                                      that other threads' remotes, or a domain of shared mode
                                                      that other threads were using
 
+   PLUGINS
+     Destroy every allocator before dlclose: threads that used it then exit without harm. dlclose without
+     zslab_destroy leaves a thread-exit hook that points into unloaded code. An allocator made in a file with
+     ZSLAB_STATIC serves that file alone: another one's zslab_malloc is NULL, ZSLAB_E_FOREIGN.
+
    OPTIONS (define before the include; the layout ones must agree in every file). Empty means 1, or the default where
    it is a number; a word other than 0 and 1 is an #error.
      ZSLAB_IMPLEMENTATION          this file holds the code (0: it does not)
@@ -114,6 +120,7 @@
 #if defined(__cplusplus) ? __cplusplus < 201103L && !defined(_MSC_VER)                                        \
                          : !defined(_MSC_VER) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
 #error "zslab.h needs C11 or C++11: -std=c11, -std=c++11 or later"
+#define ZS__TOO_OLD
 #else /* to the end of the file */
 
 /* ---- >>config --------------------------------------------------------------
@@ -709,11 +716,13 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *config);
 ZSLAB_API size_t zslab_trim(zslab *z);
 
 /* zslab_flags_in_effect -- the ZSLAB_FLAG_* that hold for z; refused huge pages or NUMA locality are missing.
-   threads  any thread; cost O(1)                                                   */
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z);
 
-/* zslab_last_error -- why the last failing call of this thread failed; written only on failure. With ZSLAB_NO_TLS
-   one word for all threads.                                                            */
+/* zslab_last_error -- why the last failing call of this thread failed; written only on failure.
+   threads  any thread: each has its own; with ZSLAB_NO_TLS one word for all threads
+   cost     O(1) */
 ZSLAB_API zslab_result zslab_last_error(void);
 
 /* zslab_config_error -- which field was refused and why, when this thread's last failing call was zslab_create,
@@ -736,7 +745,8 @@ ZSLAB_API uint32_t zslab_version(void);
 ZSLAB_API const char *zslab_result_name(zslab_result r);
 
 /* zslab_rss_bytes -- resident bytes of this process as the system counts them; 0 where unknown.
-   cost     one file read on Linux                                                  */
+   threads  any thread
+   cost     one file read on Linux */
 ZSLAB_API uint64_t zslab_rss_bytes(void);
 
 /* ---- >>api-alloc -----------------------------------------------------------
@@ -762,7 +772,9 @@ ZSLAB_API void *zslab_malloc_epoch(zslab *z, size_t size, zslab_epoch epoch);
 
 /* zslab_calloc -- count * size bytes of zeros; a product that overflows is ZSLAB_E_TOO_BIG or the fallback's
    refusal. Large objects: chunks that are fresh from the system, or that it has had back and gives as zeros (Linux,
-   without zslab_config.os), are not written. */
+   without zslab_config.os), are not written.
+   threads  any thread
+   cost     as zslab_malloc, and the bytes set to zero */
 ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size);
 
 /* zslab_realloc -- change an object's size, within its epoch.
@@ -771,11 +783,14 @@ ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size);
    returns  p when the class stays the same, and for a large object that shrinks or has free space behind it; else a
             new object with the bytes both have, p freed; NULL: p is untouched, and the reason is zslab_malloc's,
             zslab_free's, or ZSLAB_E_INVALID (an object with a handle would move; a fallback without usable_size)
-   threads  any thread                                                              */
+   threads  any thread
+   cost     O(1) while the class stays; else as zslab_malloc and zslab_free, and the copy */
 ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size);
 
 /* zslab_aligned_alloc -- an object at a multiple of alignment, a power of two up to 1 GiB: of the smallest class that
-   has it, else a large one; ZSLAB_E_INVALID for another alignment, a larger power of two is as a size too large. */
+   has it, else a large one; ZSLAB_E_INVALID for another alignment, a larger power of two is as a size too large.
+   threads  any thread
+   cost     as zslab_malloc */
 ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
 
 /* zslab_free -- give an object back; a wrong pointer is an answer, not a crash.
@@ -789,28 +804,42 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
 ZSLAB_API zslab_result zslab_free(zslab *z, void *p);
 
 /* zslab_free_sized -- zslab_free that also checks the size: another class than p's, of a large object another number of
-   pages, is ZSLAB_E_INVALID, nothing freed. */
+   pages, is ZSLAB_E_INVALID, nothing freed.
+   threads  any thread
+   cost     as zslab_free, and the look-up of the class */
 ZSLAB_API zslab_result zslab_free_sized(zslab *z, void *p, size_t size);
 
 /* zslab_malloc_batch -- up to count objects of one size into out; returns how many, the reason for fewer in
-   zslab_last_error(). */
+   zslab_last_error().
+   threads  any thread
+   cost     as zslab_malloc, count times */
 ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out);
 
 /* zslab_free_batch -- free count pointers; skips NULL and wrong ones (each reported as zslab_free would), returns
-   how many were freed. */
+   how many were freed.
+   threads  any thread
+   cost     as zslab_free, count times */
 ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count);
 
-/* zslab_usable_size -- bytes that a live object may use: its class, a large one whole pages; 0 for anything else. */
+/* zslab_usable_size -- bytes that a live object may use: its class, a large one whole pages; 0 for anything else.
+   threads  any thread, while nobody frees p
+   cost     O(1) */
 ZSLAB_API size_t zslab_usable_size(const zslab *z, const void *p);
 
-/* zslab_owns -- 1 when p points into a slot of a chunk in use, live or not, or is the fallback's; else 0. */
+/* zslab_owns -- 1 when p points into a slot of a chunk in use, live or not, or is the fallback's; else 0.
+   threads  any thread
+   cost     O(1), without a fallback */
 ZSLAB_API int zslab_owns(const zslab *z, const void *p);
 
 /* zslab_size_class_of -- index of the class that serves size, ZSLAB_CLASS_LARGE for a large object's, the number of
-   classes when there is none. */
+   classes when there is none.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API size_t zslab_size_class_of(const zslab *z, size_t size);
 
-/* zslab_size_class_bytes -- bytes of a class, 0 past the last. */
+/* zslab_size_class_bytes -- bytes of a class, 0 past the last.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
 
 /* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread:
@@ -827,19 +856,23 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
    ones drain (CLOSING, then CLOSED); release and reset drop them all at once. release and reset ask that no other
    thread uses the epoch's objects meanwhile.                                              */
 
-/* zslab_epoch_current -- the epoch that plain allocations go to outside domains; it may be closed. */
+/* zslab_epoch_current -- the epoch that plain allocations go to outside domains; it may be closed.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z);
 
 /* zslab_epoch_advance -- open a new current epoch and close the old one.
    returns  the new epoch; ZSLAB_EPOCH_NONE: ZSLAB_E_BUSY, every place is open or draining, and the old stays
-   current threads  any thread; a zslab_malloc racing with it lands in one of the two
-   cost     as zslab_epoch_open and zslab_epoch_close                               */
+            current
+   threads  any thread; a zslab_malloc racing with it lands in one of the two
+   cost     as zslab_epoch_open and zslab_epoch_close */
 ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
 
 /* zslab_epoch_open -- an epoch beside the current one.
    in       label    up to 31 bytes, copied; NULL: none
    returns  the epoch; ZSLAB_EPOCH_NONE with ZSLAB_E_BUSY
-   cost     O(1), one lock                                                          */
+   threads  any thread
+   cost     O(1), one lock */
 ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
 
 /* zslab_epoch_close -- refuse new objects, keep the live ones until they are freed. With the RSS policy every page
@@ -848,25 +881,34 @@ ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
    returns  ZSLAB_OK, also when it was closing already; ZSLAB_E_CLOSED
    threads  any thread, racing with allocations and frees: each allocation is intact or refused
    cost     latency policy: O(threads); RSS policy: two fences, O(slabs of the epoch), a system call per run of
-   pages source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
+            pages
+   source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
 ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e);
 
 /* zslab_epoch_release -- drop all objects of the epoch at once and close it: pointers and handles become stale.
    returns  ZSLAB_OK, ZSLAB_E_CLOSED
+   threads  any thread, while no other uses the epoch's objects
    cost     latency policy: O(threads x classes), independent of the number of objects; RSS policy: and the purge */
 ZSLAB_API zslab_result zslab_epoch_release(zslab *z, zslab_epoch e);
 
-/* zslab_epoch_reset -- drop all objects of an ACTIVE epoch at once; it stays open. Cost as zslab_epoch_release. */
+/* zslab_epoch_reset -- drop all objects of an ACTIVE epoch at once; it stays open.
+   threads  as zslab_epoch_release
+   cost     as zslab_epoch_release */
 ZSLAB_API zslab_result zslab_epoch_reset(zslab *z, zslab_epoch e);
 
 /* zslab_epoch_state_of -- ACTIVE, CLOSING or CLOSED (also for what never was an epoch of z).
+   threads  any thread
    cost     one lock; for a closing epoch a look at slabs that were live when last looked at */
 ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e);
 
-/* zslab_epoch_set_label -- name an epoch in statistics; 31 bytes, copied. ZSLAB_OK, ZSLAB_E_CLOSED. */
+/* zslab_epoch_set_label -- name an epoch in statistics; 31 bytes, copied. ZSLAB_OK, ZSLAB_E_CLOSED.
+   threads  any thread
+   cost     one lock */
 ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char *label);
 
-/* zslab_epoch_of -- the epoch of a live object; ZSLAB_EPOCH_NONE with zslab_free's reason otherwise. */
+/* zslab_epoch_of -- the epoch of a live object; ZSLAB_EPOCH_NONE with zslab_free's reason otherwise.
+   threads  any thread, while nobody frees p
+   cost     O(1) */
 ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
 
 /* ---- >>api-domain ----------------------------------------------------------
@@ -875,42 +917,55 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
    to zslab_malloc_epoch). Domains nest, last entered first left.                      */
 
 /* zslab_domain_create -- a domain with an epoch of its own, released at the last exit; after that it cannot be
-   entered again. NULL: ZSLAB_E_BUSY (no epoch place), ZSLAB_E_NOMEM. */
+   entered again. NULL: ZSLAB_E_BUSY (no epoch place), ZSLAB_E_NOMEM.
+   threads  any thread
+   cost     as zslab_epoch_open, and memory for the domain */
 ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
 
 /* zslab_domain_wrap -- a domain over an epoch that somebody else opened.
    in       policy   what the last exit does: ZSLAB_ON_EXIT_KEEP, _RESET, _CLOSE, _RELEASE
-   returns  the domain; NULL: ZSLAB_E_CLOSED, ZSLAB_E_INVALID (policy), ZSLAB_E_NOMEM */
+   returns  the domain; NULL: ZSLAB_E_CLOSED, ZSLAB_E_INVALID (policy), ZSLAB_E_NOMEM
+   threads  any thread
+   cost     one lock, and memory for the domain */
 ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit policy);
 
 /* zslab_domain_enter -- go inside; entering again while inside counts.
    returns  ZSLAB_OK, ZSLAB_E_CLOSED (ended, or its epoch was), ZSLAB_E_LIMIT (64 domains deep), ZSLAB_E_INVALID
-   (NULL or
-            destroyed), ZSLAB_E_NOMEM
-   threads  any thread; cost one lock                                               */
+            (NULL or destroyed), ZSLAB_E_NOMEM
+   threads  any thread
+   cost     one lock */
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
 
 /* zslab_domain_exit -- leave the domain this thread entered last. Another one: ZSLAB_E_INVALID, nothing changes. A
-   thread that exits leaves its domains first. */
+   thread that exits leaves its domains first.
+   threads  the thread that entered it
+   cost     one lock; at the last exit as the policy: zslab_epoch_release, _reset or _close */
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d);
 
 /* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while
-   somebody is inside. */
+   somebody is inside.
+   threads  any thread
+   cost     as the policy: zslab_epoch_release, _reset or _close */
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d);
 
 /* zslab_domain_destroy -- forget the domain; an owned epoch still open is released. ZSLAB_E_BUSY while somebody is
-   inside, ZSLAB_E_INVALID for NULL. */
+   inside, ZSLAB_E_INVALID for NULL.
+   threads  any thread; nobody uses d meanwhile
+   cost     one lock; as zslab_epoch_release for an owned epoch */
 ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d);
 
 /* zslab_domain_current -- the innermost domain this thread is inside of, NULL outside; shared mode: the one
-   entered last by anybody. */
+   entered last by anybody.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API zslab_domain *zslab_domain_current(const zslab *z);
 
-/* zslab_domain_epoch -- its epoch. */
+/* zslab_domain_epoch -- its epoch.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
 
-/* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute).
-   */
+/* ZSLAB_DOMAIN_SCOPE(d) -- enter d here, leave it at the end of the block (compilers with the cleanup attribute). */
 #if defined(__GNUC__) || defined(__clang__)
 static inline ZS__MAYBE_UNUSED void zs__scope_leave(zslab_domain **d)
 {
@@ -967,37 +1022,55 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *z, zslab_handle h);
 ZSLAB_API zslab_handle zslab_handle_of(const zslab *z, const void *p);
 
 /* zslab_handle_pack -- the 64 bits of these fields, version included; 0 with ZSLAB_E_INVALID when one has more bits
-   than its place. Says nothing about liveness. */
+   than its place. Says nothing about liveness.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API zslab_handle zslab_handle_pack(zslab_handle_fields f);
 
-/* zslab_handle_unpack -- the fields of 64 bits, any bits. */
+/* zslab_handle_unpack -- the fields of 64 bits, any bits.
+   threads  any thread
+   cost     O(1) */
 ZSLAB_API zslab_handle_fields zslab_handle_unpack(zslab_handle h);
 
 /* ---- >>api-heap ------------------------------------------------------------
    Explicit heaps: no thread-local storage; for fibers, job systems, plugins. A heap may move between threads, one
    at a time. In shared mode they all are the one heap.                                   */
 
-/* zslab_heap_create -- NULL: ZSLAB_E_NOMEM. Any thread. */
+/* zslab_heap_create -- NULL: ZSLAB_E_NOMEM.
+   threads  any thread; then one thread at a time uses the heap
+   cost     one lock, and memory for the heap, unless one is parked */
 ZSLAB_API zslab_heap *zslab_heap_create(zslab *z);
 
 /* zslab_heap_destroy -- its live objects stay valid; the next heap or thread takes over its memory. NULL is
-   ignored. */
+   ignored.
+   threads  one thread; nobody uses the heap meanwhile
+   cost     O(rows) */
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap);
 
-/* zslab_heap_malloc -- zslab_malloc from this heap, in the allocator's current epoch, never a domain's. */
+/* zslab_heap_malloc -- zslab_malloc from this heap, in the allocator's current epoch, never a domain's.
+   threads  one at a time for each heap
+   cost     as zslab_malloc_epoch */
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size);
 
-/* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap. */
+/* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap.
+   threads  one at a time for each heap
+   cost     as zslab_malloc_epoch */
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e);
 
-/* zslab_heap_handle_alloc -- zslab_handle_alloc from this heap. */
+/* zslab_heap_handle_alloc -- zslab_handle_alloc from this heap.
+   threads  one at a time for each heap
+   cost     as zslab_handle_alloc */
 ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p);
 
-/* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners. */
+/* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners.
+   threads  one at a time for each heap
+   cost     as zslab_free, with every check on the cold path */
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
 
 /* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one
-   again. Does nothing inside a domain. */
+   again. Does nothing inside a domain.
+   threads  any thread, for itself
+   cost     O(rows of this thread), one lock */
 ZSLAB_API void zslab_thread_detach(zslab *z);
 
 /* ---- >>api-pool ------------------------------------------------------------
@@ -1083,19 +1156,22 @@ ZSLAB_API zslab_result zslab_remote_free(zslab_remote *r, void *slot);
 
 /* zslab_pool_usable_size -- bytes of one slot; 0 when p is NULL.
    threads  any thread
-   source   >>pool                                                               */
+   cost     O(1)
+   source   >>pool */
 ZSLAB_API size_t zslab_pool_usable_size(const zslab_pool *p);
 
 /* zslab_pool_owns -- does the address lie in one of the pool's slots? A fallback object's does not.
    threads  any thread
-   source   >>pool                                                               */
+   cost     O(1)
+   source   >>pool */
 ZSLAB_API int zslab_pool_owns(const zslab_pool *p, const void *slot);
 
 /* zslab_pool_bytes -- length of the buffer a configuration needs, wherever the buffer begins.
    in       c        NULL: the defaults; memory and memory_bytes are not looked at
    returns  bytes; 0: zslab_last_error() is ZSLAB_E_INVALID
    threads  any thread
-   source   >>pool                                                               */
+   cost     O(1)
+   source   >>pool */
 ZSLAB_API size_t zslab_pool_bytes(const zslab_pool_config *c);
 
 /* zslab_stats_pool -- a pool's figures; all 0 when p is NULL.
@@ -1155,7 +1231,9 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
 /* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
    allocator, zslab_class_* labelled class and bytes, zslab_epoch_* labelled epoch and label (and state, for
-   zslab_epoch_info). Counters end in _total. Arguments, result and threads as zslab_stats_json. */
+   zslab_epoch_info). Counters end in _total. Arguments and result as zslab_stats_json.
+   threads  as zslab_stats_json
+   cost     as zslab_stats_json; a walk more for each figure where more than six classes or epochs are in use */
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
 
 /* zslab_suggest_classes -- the table of at most max_classes size classes that wastes least for the requests remembered
@@ -1195,8 +1273,7 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
      zslab_check's visitor  on z: queries
 
    ZSLAB_PROBES puts a probe (a nop and a note, USDT) at the same places, provider zslab: alloc(z, p, size),
-   free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }'
-   */
+   free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }' */
 
 /* zslab_check -- visit every live object and verify the allocator's invariants.
    in       visit    NULL: verify only; non-zero from it stops the walk
@@ -2401,7 +2478,7 @@ typedef struct zslab zs__allocator;
 #define ZS__ROUND_STEP ((uint64_t)1 << 22)    /* from one round of a place to the next: 2^42 of them */
 #define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
 #ifndef ZS__FOLD_MAX
-#define ZS__FOLD_MAX 16                       /* slabs folded in, flushed or rebound by one call [promise 9] */
+#define ZS__FOLD_MAX 16                       /* slabs folded in, flushed or rebound by one call */
 #endif
 
 /* Fractions for the one multiplication that divides by the slot size: 32 bits are exact for offsets below
@@ -3202,7 +3279,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, zslab_heap
                 if (ZS__TOLD)
                     zs__tell_gone(p, z->classes[zs__load_u16(&c->cls)].size);
                 zs__store_u8(state, ZS__FREE);
-                zs__compiler_barrier(); /* [GATE-1] pairs with the second fence of a close */
+                zs__compiler_barrier(); /* [EPOCH-3] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: nobody else changes its class */
                     return zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
                 return zs__free_drained(z, heap, c, state, stamp);
@@ -9022,8 +9099,7 @@ static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
     return heap ? heap->row : NULL;
 }
 
-/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry.
-   */
+/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
 ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
@@ -9622,8 +9698,7 @@ static void zs__leaks_at_destroy(const zs__allocator *z)
 
 /* ---- >>domain --------------------------------------------------------------
    Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in
-   the same step. Nesting is each thread's own stack of scopes.
-   */
+   the same step. Nesting is each thread's own stack of scopes. */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
 /* The caller's own row, and the shared one, need no pass of a slow path to see what happened. Epoch lock held. */
@@ -13945,7 +14020,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
         if (((live | retired) & word) || (word & ~full))
             return ZSLAB_E_CORRUPT; /* [WORD-1] */
         if (!zs__handles_right(z, chunk, first + number))
-            return ZSLAB_E_CORRUPT; /* [ID-3] */
+            return ZSLAB_E_CORRUPT; /* [ID-1] */
         if (listed && (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
             return ZSLAB_E_CORRUPT; /* [SLAB-1] */
         home += word == full;

@@ -1,6 +1,7 @@
 /* zslab_zns.h -- an object store on a zoned device, grouped by lifetime.
+   SPDX-License-Identifier: MIT OR Unlicense
 
-   QUICKSTART (one .c file defines both implementation macros before the includes)
+   QUICKSTART (one file defines both implementation macros before the includes; C and C++; link with -pthread)
 
        #define ZSLAB_IMPLEMENTATION
        #include "zslab.h"
@@ -9,16 +10,19 @@
 
        int main(void)
        {
-           zslab_zns *store = zslab_zns_open_file("store.zns", NULL, NULL);
-           zslab_zns_epoch day = zslab_zns_epoch_begin(store, NULL);
+           zslab_zns *store = zslab_zns_open_file("store.zns", NULL, NULL); // made when missing
+           zslab_zns_epoch day = store ? zslab_zns_epoch_begin(store, NULL) : ZSLAB_ZNS_EPOCH_NONE;
            zslab_handle h = 0;
            char back[8];
            size_t bytes = 0;
-           zslab_zns_append(store, day, "hello", 6, &h);
-           zslab_zns_sync(store, day);                         from here on it survives a power cut
-           zslab_zns_read(store, h, back, sizeof back, &bytes);
-           zslab_zns_epoch_release(store, day);                all of the day's objects, gone at once
-           return (int)zslab_zns_close(store);
+           int wrong;
+           if (!day) // zslab_last_error() says why
+               return 1;
+           wrong = zslab_zns_append(store, day, "hello", 6, &h) != ZSLAB_OK;
+           wrong |= zslab_zns_sync(store, day) != ZSLAB_OK; // from here on it survives a power cut
+           wrong |= zslab_zns_read(store, h, back, sizeof back, &bytes) != ZSLAB_OK || bytes != 6;
+           wrong |= zslab_zns_epoch_release(store, day) != ZSLAB_OK; // all of the day's objects, gone at once
+           return zslab_zns_close(store) != ZSLAB_OK || wrong;
        }
 
    WHAT YOU GET
@@ -137,6 +141,18 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>base stands all that a user reads.               */
+#ifndef ZS__TOO_OLD /* zslab.h has said that the language is; to the end of the file */
+#ifdef ZSLAB_ZNS_IMPLEMENTATION /* looked at whenever the file is included */
+#if ZS__EMPTY(ZSLAB_ZNS_IMPLEMENTATION)
+#undef ZSLAB_ZNS_IMPLEMENTATION
+#define ZSLAB_ZNS_IMPLEMENTATION 1
+#elif !ZS__SWITCH(ZSLAB_ZNS_IMPLEMENTATION)
+#error "ZSLAB_ZNS_IMPLEMENTATION is 0 or 1; empty means 1"
+#elif !ZSLAB_ZNS_IMPLEMENTATION
+#undef ZSLAB_ZNS_IMPLEMENTATION
+#endif
+#endif
+
 #ifndef ZSLAB_ZNS_H
 #define ZSLAB_ZNS_H
 
@@ -145,19 +161,30 @@
 #endif
 
 /* ---- >>config --------------------------------------------------------------
-   Every switch with its default and its allowed values.                           */
+   Every switch with its default and its allowed values. Defined empty, a switch means 1, a number its default. */
 #ifndef ZSLAB_ZNS_USE_LIBZBD
 #define ZSLAB_ZNS_USE_LIBZBD 0
+#elif ZS__EMPTY(ZSLAB_ZNS_USE_LIBZBD)
+#undef ZSLAB_ZNS_USE_LIBZBD
+#define ZSLAB_ZNS_USE_LIBZBD 1
+#elif !ZS__SWITCH(ZSLAB_ZNS_USE_LIBZBD)
+#error "ZSLAB_ZNS_USE_LIBZBD is 0 or 1; empty means 1"
 #endif
 
 #ifndef ZSLAB_ZNS_USE_URING
 #define ZSLAB_ZNS_USE_URING 0
+#elif ZS__EMPTY(ZSLAB_ZNS_USE_URING)
+#undef ZSLAB_ZNS_USE_URING
+#define ZSLAB_ZNS_USE_URING 1
+#elif !ZS__SWITCH(ZSLAB_ZNS_USE_URING)
+#error "ZSLAB_ZNS_USE_URING is 0 or 1; empty means 1"
 #endif
 #if ZSLAB_ZNS_USE_URING && !defined(__linux__)
 #error "ZSLAB_ZNS_USE_URING needs Linux: leave it 0 elsewhere"
 #endif
 
-#ifndef ZSLAB_ZNS_LANES
+#if !defined(ZSLAB_ZNS_LANES) || ZS__EMPTY(ZSLAB_ZNS_LANES)
+#undef ZSLAB_ZNS_LANES
 #define ZSLAB_ZNS_LANES (ZSLAB_ZNS_USE_URING ? 16 : 4)
 #endif
 #if ZSLAB_ZNS_LANES < 2 || ZSLAB_ZNS_LANES > 64
@@ -177,7 +204,7 @@
    Ids, configurations and the structs a program may look into.                    */
 typedef struct zslab_zns zslab_zns; /* a store: one device, its zones, its epochs */
 typedef uint64_t zslab_zns_epoch;   /* persistent, never reused; 0 is none */
-#define ZSLAB_ZNS_EPOCH_NONE ((zslab_zns_epoch)0)
+#define ZSLAB_ZNS_EPOCH_NONE UINT64_C(0)
 
 /* zslab_zns_config.flags */
 #define ZSLAB_ZNS_FLAG_FORCE     1u  /* format over foreign or damaged data: everything on the device goes */
@@ -357,8 +384,9 @@ typedef struct zslab_zns_zone_stats {
    returns  the store, or NULL with the reason in zslab_last_error: ZSLAB_E_BUSY (somebody has it open),
             ZSLAB_E_FOREIGN (other data), ZSLAB_E_GEOMETRY (also: a newer format), ZSLAB_E_NO_SPACE,
             ZSLAB_E_PERMISSION, ZSLAB_E_CORRUPT (metadata lost), ZSLAB_E_IO, ZSLAB_E_INVALID, ZSLAB_E_NOMEM
+   threads  any thread
    cost     reads what an index does not spare: see zslab_zns_recovery
-   source   >>seam-file, >>recover                                                  */
+   source   >>seam-file, >>recover */
 ZSLAB_API zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geometry,
                                          const zslab_zns_config *config);
 
@@ -368,14 +396,18 @@ ZSLAB_API zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geome
    returns  as zslab_zns_open_file; ZSLAB_E_GEOMETRY also for a device that is not zoned, that has
             metadata bytes in its blocks, or too few active zones
    note     zone append where the kernel permits it, else pwrite at the write pointer: stats.uses_append
-   source   >>seam-nvme                                                             */
+   threads  any thread
+   cost     as zslab_zns_open_file
+   source   >>seam-nvme */
 ZSLAB_API zslab_zns *zslab_zns_open_device(const char *path, const zslab_zns_config *config);
 #endif
 
 /* zslab_zns_open_ops -- open or format a store on a caller's driver.
    in       ops       all seven operations; copied. close is called once, also when opening fails
    returns  as zslab_zns_open_file
-   source   >>seam                                                                  */
+   threads  any thread
+   cost     as zslab_zns_open_file
+   source   >>seam */
 ZSLAB_API zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, const zslab_zns_config *config);
 
 /* ---- >>api-store -----------------------------------------------------------
@@ -383,7 +415,8 @@ ZSLAB_API zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, co
 
 /* zslab_zns_close -- sync everything, note the orderly end, free the store.
    returns  ZSLAB_OK, or what the sync said; the store is freed in any case
-   threads  one; nobody uses the store meanwhile                                    */
+   threads  one; nobody uses the store meanwhile
+   cost     as zslab_zns_sync, and one metadata append */
 ZSLAB_API zslab_result zslab_zns_close(zslab_zns *store);
 
 /* zslab_zns_append -- add an object to an epoch.
@@ -405,7 +438,8 @@ ZSLAB_API zslab_result zslab_zns_append(zslab_zns *store, zslab_zns_epoch e, con
    returns  ZSLAB_OK, ZSLAB_E_STALE (epoch released), ZSLAB_E_INVALID (malformed handle),
             ZSLAB_E_CORRUPT (crc), ZSLAB_E_OFFLINE, ZSLAB_E_GONE, ZSLAB_E_IO
    threads  any; holds off the release of its epoch while it runs
-   source   >>read                                                                  */
+   cost     one device read, unless the object is still in a packing buffer; a crc
+   source   >>read */
 ZSLAB_API zslab_result zslab_zns_read(zslab_zns *store, zslab_handle h, void *buffer, size_t capacity,
                                       size_t *out_bytes);
 
@@ -450,6 +484,7 @@ ZSLAB_API zslab_result zslab_zns_flush(zslab_zns *store, zslab_zns_epoch e);
             visit  non-zero stops the walk; may append and read, may not release the epoch it is shown.
                    object->data is valid inside the call
    returns  ZSLAB_OK, ZSLAB_E_CLOSED, ZSLAB_E_CORRUPT (objects were damaged; the others were visited), ...
+   threads  any; holds off the release of the epochs it shows
    cost     one device read a frame
    source   >>read                                                                  */
 ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit,
@@ -472,15 +507,20 @@ ZSLAB_API zslab_result zslab_zns_list(zslab_zns *store, zslab_zns_epoch e, zslab
 ZSLAB_API zslab_result zslab_zns_copy_out(zslab_zns *store, const char *path);
 
 /* zslab_zns_stats -- counters and amplification, a snapshot; the zone counts are the device's own.
-   cost     one report of all zones                                                 */
+   threads  any
+   cost     one report of all zones */
 ZSLAB_API void zslab_zns_stats(zslab_zns *store, zslab_zns_store_stats *out);
 
 /* zslab_zns_stats_json -- the same with all epochs, as JSON.
-   returns  bytes needed without the end mark, like snprintf                        */
+   returns  bytes needed without the end mark, like snprintf
+   threads  any
+   cost     as zslab_zns_stats, and the text */
 ZSLAB_API size_t zslab_zns_stats_json(zslab_zns *store, char *buf, size_t cap);
 
 /* zslab_zns_zone_at -- one zone, from the device and from the store.
-   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such zone), what the device's report said */
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no such zone), what the device's report said
+   threads  any
+   cost     one report of a zone */
 ZSLAB_API zslab_result zslab_zns_zone_at(zslab_zns *store, uint32_t zone_idx, zslab_zns_zone_stats *out);
 
 /* ---- >>api-epoch -----------------------------------------------------------
@@ -490,12 +530,15 @@ ZSLAB_API zslab_result zslab_zns_zone_at(zslab_zns *store, uint32_t zone_idx, zs
    in       config   NULL: no label, class 0, size unknown
    returns  its id, or 0: ZSLAB_E_INVALID (class above 15), ZSLAB_E_LIMIT (live epochs),
             ZSLAB_E_READ_ONLY, ZSLAB_E_GONE, ZSLAB_E_IO, ZSLAB_E_NO_SPACE
+   threads  any
    cost     one metadata append; durable with the epoch's first sync
-   source   >>meta, >>public                                                        */
+   source   >>meta, >>public */
 ZSLAB_API zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *store, const zslab_zns_epoch_config *config);
 
 /* zslab_zns_epoch_seal -- no more appends; stays readable. Twice is ZSLAB_OK.
-   returns  ZSLAB_OK, ZSLAB_E_CLOSED (released or unknown), what writing the rest said */
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED (released or unknown), what writing the rest said
+   threads  any
+   cost     as zslab_zns_flush, and one metadata append */
 ZSLAB_API zslab_result zslab_zns_epoch_seal(zslab_zns *store, zslab_zns_epoch e);
 
 /* zslab_zns_epoch_release -- drop all objects of an epoch: drain, record durably, reset its zones.
@@ -528,7 +571,9 @@ ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch
 /* ---- >>api-recover ---------------------------------------------------------
    What opening the store met.                                                     */
 
-/* zslab_zns_recovery -- the report of the recovery that open made; all zero for a fresh store. */
+/* zslab_zns_recovery -- the report of the recovery that open made; all zero for a fresh store.
+   threads  any
+   cost     O(1) */
 ZSLAB_API void zslab_zns_recovery(zslab_zns *store, zslab_zns_recovery_report *out);
 
 #endif /* ZSLAB_ZNS_H */
@@ -6890,7 +6935,7 @@ static int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t
 }
 
 /* As many zones as what lives needs: a class leaves part of a frame at each zone's end and part of its last zone. */
-static uint32_t zs__zns_copy_zones(zslab_zns *s)
+static ZS__NOINLINE uint32_t zs__zns_copy_zones(zslab_zns *s)
 {
     uint64_t live = 0, fit = s->zone[0].limit > 2 * s->frame_blocks ? s->zone[0].limit - s->frame_blocks : 1, zones;
     uint32_t i, classes = 0;
@@ -6904,7 +6949,7 @@ static uint32_t zs__zns_copy_zones(zslab_zns *s)
     return zones < 1u << 20 ? (uint32_t)zones : 1u << 20;
 }
 
-static int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
+static ZS__NOINLINE int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
 {
     size_t room = 2 * ((size_t)s->frame_blocks + zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX)) * s->block_bytes;
     uint8_t *pages = (uint8_t *)zs__zns_pages(room);
@@ -7289,3 +7334,4 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
    ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
    WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */
+#endif /* ZS__TOO_OLD */

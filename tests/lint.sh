@@ -36,6 +36,49 @@ undocumented() # a public function is named at the head of a comment: "/* zslab_
     sed -n '/^\/\* *zslab_/,/--/p' "$1" | sed 's/--.*//' >"$tmp/heads"
     public_names "$1" | sort -u | while read -r f; do grep -qw "$f" "$tmp/heads" || echo "$f"; done
 }
+doc_form() # a public function's comment: its lines in order, keywords at column 4, threads and cost there, no lone end
+{
+    awk -v h="$1" 'BEGIN { n = split("in out returns after threads cost source", k, " "); for (i = 1; i <= n; i++) rank[k[i]] = i }
+        /the private half begins/ { exit }
+        /^ *\*\/$/ { print h ":" FNR ": a comment ends on a line of its own" }
+        /^\/\*/ { text = FNR; last = 0; threads = cost = 0 }
+        text && match($0, /^   (in|out|returns|after|threads|cost|source) /) {
+            w = $1; if (rank[w] < last) print h ":" FNR ": " w " stands too late"; last = rank[w]
+            if (w == "threads") threads = 1; if (w == "cost") cost = 1 }
+        text && /[a-z)] +(threads|cost|source)   / && !/^   (threads|cost|source)/ { print h ":" FNR ": a keyword inside a line" }
+        /^ZSLAB_API / && /zslab_[a-z0-9_]+\(/ { if (!threads) print h ":" FNR ": no threads"; if (!cost) print h ":" FNR ": no cost" }
+        /^$/ { text = 0; threads = cost = 0 }' "$1"
+}
+code_alone() # without comments and strings
+{
+    perl -0pe 's{/\*.*?\*/}{my $c = $&; $c =~ s/[^\n]//g; $c}gse; s/"(\\.|[^"\\\n])*"/""/g' "$1"
+}
+stranger_macros() # names that other people's headers define as macros: not ours, or called in parentheses
+{
+    code_alone "$1" | grep -nE '(^|[^a-zA-Z0-9_])((small|near|far|hyper|interface|IN|OUT|I|ERROR|DELETE|TRUE|FALSE|None|Bool|Status|likely|unlikely|barrier)([^a-zA-Z0-9_]|$)|(min|max|current|malloc|calloc|realloc|free|aligned_alloc|open|close|read|write|ioctl)\()' |
+        grep -vE 'zslab_zns_' | sed "s|^|$1:|"
+}
+stack() # no public call takes more than 2 KB of stack, all that it calls included
+{
+    printf '#define ZSLAB_IMPLEMENTATION\n#include "zslab.h"\n#define ZSLAB_ZNS_IMPLEMENTATION\n#include "zslab_zns.h"\n' >"$tmp/stack.c"
+    gcc -std=c11 -O2 -I. -fcallgraph-info=su -c "$tmp/stack.c" -o "$tmp/stack.o" && tests/stack.py "$tmp/stack.ci" 2048
+}
+quickstarts() # of the front pages and README's C and C++ blocks, as pasted, in each language they promise
+{
+    sed -n '/QUICKSTART in C (/,/^       }$/p' zslab.h | sed 1d >"$tmp/c.c"
+    sed -n '/QUICKSTART in C++ (/,/^       }$/p' zslab.h | sed 1d >"$tmp/cpp.cc"
+    awk '/^```c$/ && !n { n = 1; next } /^```/ && n == 1 { exit } n == 1' README.md >"$tmp/readme.c"
+    sed -n '/QUICKSTART/,/^       }$/p' zslab_zns.h | sed 1d >"$tmp/zns.c"
+    for f in c.c readme.c zns.c cpp.cc; do
+        [ -s "$tmp/$f" ] || echo "$f: nothing extracted"
+        cp "$tmp/$f" "$tmp/both.cc"
+        for cc in "gcc -std=c11" "g++ -std=c++11" "g++ -std=c++17"; do
+            case "$cc $f" in gcc*.cc) continue ;; esac
+            case $cc in g++*) source=$tmp/both.cc ;; *) source=$tmp/$f ;; esac
+            $cc -Wall -Wextra -Werror -fsyntax-only -I. "$source" 2>&1 | grep -m 1 error | sed "s|^|$f, $cc: |"
+        done
+    done
+}
 switches() # the compile-time switches of the config room
 {
     sed -n '/^\/\* ---- >>config/,/^\/\* ---- >>types/p' "$1" | sed -n 's/^#if\(n\?def\| !defined(\) *\(ZSLAB_[A-Z_]*\).*/\2/p;s/^#if !defined(\(ZSLAB_[A-Z_]*\)).*/\1/p' | grep -vx ZSLAB_H | sort -u
@@ -59,8 +102,12 @@ trap 'rm -rf "$tmp"' EXIT
         rule "$h: private functions are zs__" "$(grep -nE '^static [^=;]*\(' $h | grep -vE '\bzs__[a-z0-9_]*\(|zslab_')"
         rule "$h: macros are ZSLAB_* or ZS__*, or rename a function" "$(grep -nE '^ *# *define ' $h | grep -vE 'define (ZSLAB_|ZS__|zs__[a-z_]+ |zslab_(zns_)?[a-z_]+\(|NOMINMAX|WIN32_LEAN_AND_MEAN)')"
         rule "$h: every public function has its doc comment" "$(undocumented $h)"
+        rule "$h: doc comments have their form, threads and cost" "$(doc_form $h)"
+        rule "$h: no name that other people's headers define" "$(stranger_macros $h)"
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"
+    rule "quickstarts and README's block compile as pasted" "$(quickstarts)"
+    rule "no public call takes more than 2 KB of stack" "$(stack)"
     rule "README: the figures of bench/results" "$(bench/readme.py check)"
     rule "zslab_zns.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab_zns.h >"$tmp/front"; unexplained zslab_zns.h "$tmp/front" | sed 's/ is not.*//')"
     for h in $headers; do

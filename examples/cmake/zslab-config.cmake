@@ -1,0 +1,25 @@
+# zslab::zslab: where the headers are, for every file that includes them.
+# zslab::impl: a static library of the implementation, built here as the program is; it brings zslab::zslab along.
+# Switches (ZSLAB_STATS and its like) are compile definitions of target zslab, so that all files agree.
+if(NOT ZSLAB_INCLUDE_DIR) # installed as PREFIX/lib/cmake/zslab
+  get_filename_component(ZSLAB_INCLUDE_DIR "${CMAKE_CURRENT_LIST_DIR}/../../../include" ABSOLUTE)
+endif()
+if(NOT TARGET zslab)
+  set(THREADS_PREFER_PTHREAD_FLAG ON)
+  find_package(Threads REQUIRED)
+  add_library(zslab INTERFACE)
+  target_include_directories(zslab INTERFACE "${ZSLAB_INCLUDE_DIR}")
+  target_link_libraries(zslab INTERFACE Threads::Threads)
+  add_library(zslab::zslab ALIAS zslab)
+  get_property(zslab_languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  set(zslab_source "${CMAKE_BINARY_DIR}/zslab_impl.cc")
+  if("C" IN_LIST zslab_languages)
+    set(zslab_source "${CMAKE_BINARY_DIR}/zslab_impl.c")
+  endif()
+  file(WRITE "${zslab_source}.new" "#define ZSLAB_IMPLEMENTATION\n#include \"zslab.h\"\n")
+  configure_file("${zslab_source}.new" "${zslab_source}" COPYONLY)
+  add_library(zslab_impl STATIC EXCLUDE_FROM_ALL "${zslab_source}")
+  target_compile_features(zslab_impl PRIVATE cxx_std_11)
+  target_link_libraries(zslab_impl PUBLIC zslab)
+  add_library(zslab::impl ALIAS zslab_impl)
+endif()
