@@ -6865,7 +6865,8 @@ zslab_result zslab_zns_list(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn
 /* ---- copying out ---- */
 #if ZSLAB_ZNS_HAS_FILE
 /* Writes one frame of s, as it stands, to the epoch of the same id in d. */
-static int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id, uint8_t *pages, uint64_t *entry)
+static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id,
+                                            uint8_t *pages, uint64_t *entry)
 {
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint32_t header = zs__zns_header_blocks(s, f->count), i;
@@ -6900,7 +6901,7 @@ static int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32
     return zs__zns_load_write(d, to, &l);
 }
 
-static int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t *pages, uint64_t *entry)
+static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t *pages, uint64_t *entry)
 {
     zs__zns_ep *to = zs__zns_ep_page(d, e->slot);
     size_t n = 0, i;
@@ -6972,15 +6973,22 @@ static ZS__NOINLINE int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
 }
 #endif
 
+#if ZSLAB_ZNS_HAS_FILE
+static ZS__NOINLINE int zs__zns_copy_taken(const char *path) /* something is there that is no empty file */
+{
+    struct stat info;
+    return !stat(path, &info) && (!S_ISREG(info.st_mode) || info.st_size);
+}
+#endif
+
 zslab_result zslab_zns_copy_out(zslab_zns *s, const char *path)
 {
 #if ZSLAB_ZNS_HAS_FILE
     zslab_zns_geometry g;
-    struct stat info;
     zslab_zns *d;
     zslab_result r, closed;
     if (!s || !path) return zs__zns_answer(ZSLAB_E_INVALID);
-    if (!stat(path, &info) && (!S_ISREG(info.st_mode) || info.st_size)) return zs__zns_answer(ZSLAB_E_FOREIGN);
+    if (zs__zns_copy_taken(path)) return zs__zns_answer(ZSLAB_E_FOREIGN);
     g = s->dev.ops.geometry;
     g.max_active = g.max_open = 0;
     g.zone_count = zs__zns_copy_zones(s);
