@@ -11200,7 +11200,7 @@ static void zs__stats_samples(const zs__allocator *z, zslab_global_stats *out)
     }
 }
 
-static void zs__stats_sum(const zs__allocator *z, zslab_global_stats *out) /* counters of every class */
+static ZS__NOINLINE void zs__stats_sum(const zs__allocator *z, zslab_global_stats *out) /* counters of every class */
 {
     uint32_t cls, kind;
     zs__counters n;
