@@ -56,6 +56,7 @@ ROOMS = {
     "heap": "test_threads test_stats@1 test_small_epochs test_buffer race_remote race_release",
     "alloc": "test_hooks test_realloc test_threads test_buffer test_stats@1 test_hardened race_release race_close",
     "shared": "test_shared test_signal test_hardened test_stats@1 race_shared",
+    "large": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer",
     "visit": "test_visit test_visit_untagged",
     "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit race_domain "
               "race_close race_release",

@@ -1,5 +1,5 @@
-/* Random operations of the whole API against a plain shadow model, by two threads in recorded order: every answer
-   compared, every object's bytes checked, the set of live objects compared with zslab_check's walk, the statistics with
+/* Random operations of the whole API against a plain shadow model, by three threads in recorded order (who is not at
+   it sleeps): every answer compared, every object's bytes checked, the set of live objects compared with zslab_check's walk, the statistics with
    the shadow's own counts.
      test_model [operations in total] [seed]
      test_model -r 'MODE VARIANT: TAPE'     plays a tape as it was printed
@@ -19,7 +19,7 @@
 #define OUTSIDE EPOCHS  /* where objects of the fallback are: in none */
 #define GHOSTS 512      /* pointers and handles that were objects */
 #define HEAPS 3
-#define THREADS 2
+#define THREADS 3
 #define DEPTH 6         /* of domains inside domains */
 #define SLOTS 24        /* of the pool */
 #define QUEUE 8
@@ -55,8 +55,10 @@ typedef struct visit {     /* of one thread in a domain */
 } visit;
 
 /* What a play is made of beside its tape. */
-typedef enum variant { PLAIN, FAULTS, LIMITED, VARIANTS } variant;
-static const char *const variant_name[] = {"plain", "faults", "limited"};
+typedef enum variant { PLAIN, FAULTS, LIMITED, TIGHT, VARIANTS } variant; /* TIGHT: few classes in a small range */
+static const char *const variant_name[] = {"plain", "faults", "limited", "tight"};
+#define TIGHT_CHUNKS 60
+static const uint32_t tight_classes[] = {64, 512, 4096};
 
 static struct {
     zslab *z;
@@ -163,12 +165,23 @@ static int big_owns(void *user, const void *p)
     return p && big_place(p) != NULL;
 }
 
+/* Is there room whatever else there is? At worst every live object has a chunk for itself, and every heap, threads'
+   and explicit ones, keeps one of each class. */
+static int room_left(void)
+{
+    return model.count - model.outside + (THREADS + HEAPS) * model.z->class_count + 2 < TIGHT_CHUNKS;
+}
+
 /* May this operation be refused for want of memory? */
 static int may_refuse(zslab_result why)
 {
+    if (sys.failed != model.failures_seen && why == ZSLAB_E_NOMEM)
+        return 1;
+    if (model.variant == TIGHT && room_left())
+        return 0;
     if (model.variant == LIMITED && why == ZSLAB_E_LIMIT)
         return 1;
-    return why == ZSLAB_E_NOMEM && (test_tight(model.mode) || sys.failed != model.failures_seen);
+    return why == ZSLAB_E_NOMEM && (test_tight(model.mode) || model.variant == TIGHT);
 }
 
 /* ---- the shadow: live objects by address ---- */
@@ -297,7 +310,7 @@ static size_t some_size(void)
 static size_t any_size(void) /* now and then one larger than every class */
 {
     size_t size = some_size();
-    return draw(64) ? size : model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(LARGE_MOST - 70000);
+    return draw(64) || model.variant == TIGHT ? size : model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(LARGE_MOST - 70000);
 }
 
 /* Larger than large_bytes_max: from the fallback, outside of domains, unless the epoch is closed. */
@@ -582,10 +595,10 @@ static void check_state(int e)
 {
     const group *g = &model.epochs[e];
     zslab_epoch_state state = zslab_epoch_state_of(model.z, g->id);
-    if (g->state == ZSLAB_EPOCH_CLOSING && g->live == 0)
-        CHECK(state == ZSLAB_EPOCH_CLOSING || state == ZSLAB_EPOCH_CLOSED); /* drained, found so or not yet */
-    else
+    if (g->state != ZSLAB_EPOCH_CLOSING || g->live)
         CHECK(state == g->state);
+    else /* with nothing left it is found so by this question; without a fence when all threads have passed */
+        CHECK(state == ZSLAB_EPOCH_CLOSED || (!model.z->fence_ready && state == ZSLAB_EPOCH_CLOSING));
 }
 
 static void epoch_end(int e, int how) /* the model's side of 0: reset, 1: close, 2: release, of one not CLOSED */
@@ -620,10 +633,13 @@ static void op_epoch(void)
         if (g->live) {
             CHECK_IS(zslab_epoch_close(model.z, g->id), ZSLAB_OK);
             CHECK_IS(zslab_epoch_reset(model.z, g->id), ZSLAB_E_CLOSED);
+            if (draw(2))
+                break; /* it goes on draining */
             CHECK_IS(zslab_epoch_release(model.z, g->id), ZSLAB_OK);
             forget_epoch(e);
         } else {
-            zslab_epoch_release(model.z, g->id); /* OK, or CLOSED when it was found drained */
+            zslab_result r = zslab_epoch_release(model.z, g->id);
+            CHECK(r == ZSLAB_E_CLOSED || (!model.z->fence_ready && r == ZSLAB_OK)); /* it was found drained */
             g->drained = 1;
         }
         g->state = ZSLAB_EPOCH_CLOSED;
@@ -905,6 +921,29 @@ static void op_stats(void)
     }
 }
 
+/* Everything goes, epoch by epoch or object by object; then with nothing live nothing is refused. */
+static void op_empty(void)
+{
+    size_t cls, size;
+    int e, failed = test_failed;
+    for (e = 1; e < EPOCHS; e++)
+        if (is_open(e) && draw(2)) {
+            CHECK_IS(zslab_epoch_reset(model.z, model.epochs[e].id), ZSLAB_OK);
+            forget_epoch(e);
+        }
+    while (model.count && test_failed == failed)
+        op_free();
+    for (e = 0; e < EPOCHS; e++)
+        if (model.epochs[e].id)
+            check_state(e);
+    for (cls = 0; cls < model.z->class_count && test_failed == failed; cls += 1 + (size_t)draw(4)) {
+        size = zslab_size_class_bytes(model.z, cls);
+        given(zslab_malloc(model.z, size), size, here());
+        e = (int)draw(EPOCHS);
+        given(zslab_malloc_epoch(model.z, size, model.epochs[e].id), size, e);
+    }
+}
+
 static void op_trim(void) { zslab_trim(model.z); }
 
 static void op_detach(void) { zslab_thread_detach(model.z); }
@@ -936,7 +975,7 @@ static void op_fault(void) /* some call of a hook fails, and perhaps more after 
     sys.more[hook] = (unsigned)draw(4) * (unsigned)draw(2);
 }
 
-static void op_thread(void) {} /* the second thread ends and another takes its place: see operate */
+static void op_thread(void) {} /* a thread ends and another takes its place: see play */
 
 /* ---- a play ---- */
 static const struct operation {
@@ -958,7 +997,7 @@ static const struct operation {
     {"check", op_check, 4},                       {"trim", op_trim, 10},
     {"detach", op_detach, 10},                    {"heap", op_heap, 20},
     {"reserve", op_reserve, 10},                  {"fault", op_fault, 60},
-    {"thread", op_thread, 6},
+    {"empty", op_empty, 5},                       {"thread", op_thread, 6},
 };
 #define OPERATIONS (sizeof operations / sizeof *operations)
 #define OP_MALLOC 0
@@ -984,7 +1023,7 @@ static tape tape_random(uint64_t seed, size_t count)
         if (k == OP_FREE && i / 4096 % 4 < 2 && test_random(&seed) % 4 == 0) /* the number of objects rises and falls */
             k = OP_MALLOC;
         if (test_random(&seed) % 16 == 0) /* a thread does several in a row: handing over costs more than they do */
-            thread ^= 1;
+            thread = (uint8_t)(test_random(&seed) % THREADS);
         t.op[i].kind = (uint16_t)k;
         t.op[i].thread = thread;
         t.op[i].number = (uint32_t)test_random(&seed);
@@ -1035,6 +1074,11 @@ static void begin(const player *by)
     }
     if (by->variant == LIMITED)
         c.limit_bytes = 60 * ZS__CHUNK_BYTES;
+    if (by->variant == TIGHT) {
+        c.class_bytes = tight_classes;
+        c.class_count = sizeof tight_classes / sizeof *tight_classes;
+        c.reserve_bytes = by->mode->in_buffer ? 0 : TIGHT_CHUNKS * ZS__CHUNK_BYTES;
+    }
     model.z = test_open(by->mode, &c);
     for (e = 0; e < EPOCHS; e++)
         model.epochs[e].state = ZSLAB_EPOCH_CLOSED;
@@ -1073,31 +1117,36 @@ static void finish(const player *by)
 static void play(void *user, const tape *t, size_t *step)
 {
     player by = *(const player *)user;
-    test_worker second;
+    test_worker other[THREADS]; /* but for the first */
+    int i;
     by.t = t;
     by.step = step;
     by.failed = test_failed;
     begin(&by);
-    test_worker_start(&second);
+    for (i = 1; i < THREADS; i++)
+        test_worker_start(&other[i]);
     while (*step < t->count && test_failed == by.failed) {
+        model.thread = t->op[*step].thread % THREADS;
         if (t->op[*step].kind == OPERATIONS - 1) {
-            test_worker_end(&second);
-            thread_left(1);
-            test_worker_start(&second);
+            i = model.thread ? model.thread : 1;
+            test_worker_end(&other[i]);
+            thread_left(i);
+            test_worker_start(&other[i]);
             ++*step;
             continue;
         }
-        model.thread = t->op[*step].thread & 1;
         for (by.until = *step + 1; by.until < t->count && t->op[by.until].thread == t->op[*step].thread &&
                                    t->op[by.until].kind != OPERATIONS - 1;)
             by.until++;
         if (model.thread)
-            test_worker_do(&second, run_some, &by);
+            test_worker_do(&other[model.thread], run_some, &by);
         else
             run_some(&by);
     }
-    test_worker_end(&second);
-    thread_left(1);
+    for (i = 1; i < THREADS; i++) {
+        test_worker_end(&other[i]);
+        thread_left(i);
+    }
     finish(&by);
 }
 
