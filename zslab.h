@@ -7026,12 +7026,16 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
 }
 
 /* Queue hints of the run: a page goes when none of its slabs is in an inbox, or can come there. The flags are taken
-   first, and go with the page. [HINT-1] */
+   first, and go with the page. [HINT-1] Lines are committed in the order of chunks: past the last chunk that served the
+   region there may be none. */
 static void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
 {
     size_t page = z->page_bytes, unit = sizeof *z->hints * z->regions[region].lines, n = page / sizeof *z->hints;
-    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first);
-    uintptr_t low = zs__round_up(at + s->from * unit, page), high = (at + s->to * unit) & ~(uintptr_t)(page - 1);
+    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first), low = zs__round_up(at + s->from * unit, page), high;
+    uint32_t to = s->to;
+    while (to > s->from && !(zs__load_u64(&z->cold[to - 1].regions) >> region & 1)) /* relaxed: as in zs__sweep_area */
+        to--;
+    high = (at + to * unit) & ~(uintptr_t)(page - 1);
     for (; low < high; low += page) {
         size_t slab = (size_t)((zs__hint *)low - z->hints), i, used = 0;
         for (i = 0; i < n; i++) { /* relaxed, all: a look; most pages were never written */

@@ -213,7 +213,7 @@ static void damage(const test_mode *m)
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
 
     live = *state, *state = 99, found(z), *state = live;
-    was = chunk->cls, chunk->cls = z->class_count, found(z), chunk->cls = was;
+    was = chunk->cls, chunk->cls = (uint16_t)z->class_count, found(z), chunk->cls = (uint16_t)was;
     chunk->recip++, found(z), chunk->recip--;
     was = cold->carved, cold->carved = z->classes[chunk->cls].slabs + 1, found(z), cold->carved = was;
     *word ^= (uint64_t)1 << ((size_t)(state - z->states) & 63), found(z); /* free and live */
@@ -228,9 +228,35 @@ static void damage(const test_mode *m)
     test_destroy(z);
 }
 
+/* One object of a class, then the whole range in another: a trim looks at metadata that was committed, no more. */
+static void metadata_of_a_run(const test_mode *m)
+{
+    static const uint32_t classes[] = {16, 64};
+    static void *p[200000];
+    size_t small, n;
+    zslab_config c;
+    memset(&c, 0, sizeof c);
+    c.class_bytes = classes;
+    c.class_count = 2;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    for (c.reserve_bytes = 8 * ZS__CHUNK_BYTES; c.reserve_bytes < 48 * ZS__CHUNK_BYTES; c.reserve_bytes *= 2)
+        for (small = 0; small < 2; small++) {
+            zslab *z = test_open(m, &c);
+            CHECK_IS(zslab_free(z, zslab_malloc(z, classes[!small])), ZSLAB_OK);
+            for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, classes[small])) != NULL;)
+                n++;
+            while (n)
+                CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+            zslab_trim(z);
+            test_destroy(z);
+        }
+}
+
 int main(void)
 {
     TEST_EACH_MODE(m) {
+        if (!m->in_buffer)
+            metadata_of_a_run(m);
         if (test_owned(m) && !m->in_buffer)
             no_thread_number(m);
         if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer)
