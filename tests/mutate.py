@@ -56,6 +56,7 @@ ROOMS = {
     "heap": "test_threads test_stats@1 test_small_epochs test_buffer race_remote race_release",
     "alloc": "test_hooks test_realloc test_threads test_buffer test_stats@1 test_hardened race_release race_close",
     "shared": "test_shared test_signal test_hardened test_stats@1 race_shared",
+    "span": "test_large test_buffer test_limits fault_os@2 test_shared",
     "large": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer",
     "visit": "test_visit test_visit_untagged",
     "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit race_domain "
@@ -350,7 +351,7 @@ class Board:
                 f.write(json.dumps({"what": what, "result": result}) + "\n")
 
     def room(self, room):
-        specs = ROOMS[room].split() + ([] if room in ONLY_OWN else ALL.split())
+        specs = ROOMS.get(room, "").split() + ([] if room in ONLY_OWN else ALL.split())
         return [self.programs[s] for s in dict.fromkeys(specs)]
 
     def unchanged(self, spec):
@@ -371,7 +372,7 @@ class Board:
         return spec, program
 
     def begin(self, pool, rooms):
-        specs = dict.fromkeys(s for r in rooms for s in ROOMS[r].split() + ([] if r in ONLY_OWN else ALL.split()))
+        specs = dict.fromkeys(s for r in rooms for s in ROOMS.get(r, "").split() + ([] if r in ONLY_OWN else ALL.split()))
         self.programs = dict(pool.map(self.unchanged, specs))
 
     def compiles(self, change):
