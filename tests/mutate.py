@@ -296,6 +296,10 @@ def comment(source, word):
     return m.group(1) if m else ""
 
 
+def specs_of(room):
+    return ROOMS.get(room, "").split() + ([] if room in ONLY_OWN else ALL.split())
+
+
 class Program:
     """A test, with what it is told to do."""
 
@@ -351,8 +355,7 @@ class Board:
                 f.write(json.dumps({"what": what, "result": result}) + "\n")
 
     def room(self, room):
-        specs = ROOMS.get(room, "").split() + ([] if room in ONLY_OWN else ALL.split())
-        return [self.programs[s] for s in dict.fromkeys(specs)]
+        return [self.programs[s] for s in dict.fromkeys(specs_of(room))]
 
     def unchanged(self, spec):
         """Each program passes as it is, and how long that takes; else it is left out, and said."""
@@ -372,7 +375,7 @@ class Board:
         return spec, program
 
     def begin(self, pool, rooms):
-        specs = dict.fromkeys(s for r in rooms for s in ROOMS.get(r, "").split() + ([] if r in ONLY_OWN else ALL.split()))
+        specs = dict.fromkeys(s for r in rooms for s in specs_of(r))
         self.programs = dict(pool.map(self.unchanged, specs))
 
     def compiles(self, change):
