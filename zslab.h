@@ -7031,7 +7031,8 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
 static void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
 {
     size_t page = z->page_bytes, unit = sizeof *z->hints * z->regions[region].lines, n = page / sizeof *z->hints;
-    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first), low = zs__round_up(at + s->from * unit, page), high;
+    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first);
+    uintptr_t low = zs__round_up(at + s->from * unit, page), high;
     uint32_t to = s->to;
     while (to > s->from && !(zs__load_u64(&z->cold[to - 1].regions) >> region & 1)) /* relaxed: as in zs__sweep_area */
         to--;
