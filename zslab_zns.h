@@ -64,8 +64,14 @@
      a read                ZSLAB_E_IO, ZSLAB_E_OFFLINE, ZSLAB_E_CORRUPT: never wrong bytes
      the device is gone    ZSLAB_E_GONE from every call from then on; open it again when it is back
      found at open         a read-only zone is read and never written. An offline one is skipped and counted:
-                           its objects are ZSLAB_E_STALE, those with a piece elsewhere ZSLAB_E_CORRUPT and
-                           lost in the report. No whole metadata: ZSLAB_E_CORRUPT, nothing is touched
+                           its objects are lost in the report and ZSLAB_E_STALE, those with a piece elsewhere
+                           ZSLAB_E_CORRUPT. No whole metadata: ZSLAB_E_CORRUPT, nothing is touched
+     damage found at open  a part of the log that is missing or wrong, frames missing that a sync had covered, a
+                           file cut short, a zone table that is wrong: the store opens read-only, the report's
+                           result is ZSLAB_E_CORRUPT, nothing is reset. zslab_zns_lost says which epochs lost how
+                           much. ZSLAB_ZNS_FLAG_REPAIR keeps what can be proven and goes on with that. One
+                           flipped bit in superblock, zone table, log or a frame's header is found and mended by
+                           its crc. An epoch of which it cannot be known whether it was released is lost
      already open          ZSLAB_E_BUSY, in this process too
      not ours              other data or an unformatted device with NO_FORMAT: ZSLAB_E_FOREIGN. Not zoned,
                            metadata bytes in its blocks, another geometry, a newer format: ZSLAB_E_GEOMETRY
@@ -84,7 +90,7 @@
 
    LIMITS
      2^26 frames and 4,096 objects a frame live at once; frames are at most 4 MiB; 2^20 live epochs, and as
-     many as a snapshot in 5/8 of a zone holds (about 36,000 with zones of 4 MiB). The generation in a
+     many as a snapshot in 3/4 of a zone holds (about 35,000 with zones of 4 MiB). The generation in a
      handle has 24 bits and moves with every begin, release and zone, and with an open after a crash by up
      to 1,024: a handle of a released epoch could be taken for a new one only after 16,777,216 of these.
      A program may crash; two programs may not share a store: the second is ZSLAB_E_BUSY.
@@ -106,7 +112,11 @@
         16 16  store id            88  4  header blocks; 0: the payload begins right behind the entries
         32  4  zone index          92  4  payload bytes (without padding)
         36  4  blocks in all       96  4  first pieces: objects that begin here
-                                  124  4  crc of bytes 0-123 and of the entries or inline bytes
+       100  4  ordinal: the epoch's   104  8  first pieces and payload bytes in the epoch's frames of lower
+               frames from 1 on               ordinal, 32 bits of each
+       112  4  all of the epoch's     116  4  serial of the last log frame that was flushed, its low 32 bits
+               to this ordinal        124  4  crc of bytes 0-123 and of the entries or inline bytes
+               were synced
         40  8  zone sequence      128     entries, 16 bytes each, or inline bytes
         48  8  epoch
         56  8  frame sequence
@@ -121,9 +131,12 @@
      Metadata: a log of records {u16 type, u16 bytes incl. these 4, body} padded to 8, in frames of
      kind 2, in one zone at a time. A full zone is followed by a fresh one that begins with a
      snapshot; the old one is reset once the snapshot is flushed.
+     A frame of the log has at 72 its serial, without gaps, and as it leaves them at 48 a hash of the living
+     epochs (the exclusive or of id x 0x9e3779b97f4a7c15) and at 64 how many they are (2^32-1: not told). It is
+     written twice in one append, but for a snapshot: that is what the zone before is kept for.
          1 snapshot   u32 part, parts, then u64 frame sequence
-         2 epoch      u32 class, u64 id, expected bytes, u32 state, 32 bytes label, and 4 bytes on, where it is not 0,
-                      u64 time of expiry    (begin)
+         2 epoch      u32 class, u64 id, expected bytes, u32 state, 32 bytes label, u32 frames, u64 time of expiry,
+                      u32 first pieces, payload bytes so far, frames synced    (begin)
          3 seal       u32 0, u64 id
          4 release    u32 0, u64 id
          5 reserve    u32 n, u64 store sequence persisted ahead, n x u32 zones about to be opened
@@ -132,7 +145,9 @@
                       0 blocks: a crash cut the frame at that block, the zone ends before it
          8 doubt      u32 0, u64 from, to: frames of these sequences were not synced when a crash
                       came; what is damaged in them was never acknowledged
-     Index frame: for each frame of the zone the header bytes 36-99, then u32 block in the zone.
+         9 frames     u32 frames, u64 id, u32 first pieces, payload bytes, frames synced, then what is accounted
+                      for: u32 up to frame, u32 frames, first pieces, bytes missing, u32 objects, u64 bytes lost
+     Index frame: for each frame of the zone the header bytes 36-115, then u32 block in the zone; 84 at 96 (0: 36-99).
 
    THE MAP (grep -n -e '-- >>' zslab_zns.h)
      >>front >>config >>types >>api-device >>api-store >>api-epoch >>api-recover
@@ -210,6 +225,7 @@ typedef uint64_t zslab_zns_epoch;   /* persistent, never reused; 0 is none */
 #define ZSLAB_ZNS_FLAG_FORCE     1u  /* format over foreign or damaged data: everything on the device goes */
 #define ZSLAB_ZNS_FLAG_READ_ONLY 2u  /* write nothing, not even to finish interrupted releases */
 #define ZSLAB_ZNS_FLAG_NO_FORMAT 4u  /* an empty device is ZSLAB_E_FOREIGN instead of being formatted */
+#define ZSLAB_ZNS_FLAG_REPAIR    128u /* of a damaged store keep what can be proven; without, it is read-only */
 #define ZSLAB_ZNS_FLAG_VERIFY    8u  /* recovery reads every frame, also where an index spares it */
 #define ZSLAB_ZNS_FLAG_NO_APPEND 16u /* zoned device: pwrite at the write pointer instead of zone append */
 #define ZSLAB_ZNS_FLAG_VOLATILE_CACHE                                                                        \
@@ -319,6 +335,8 @@ typedef struct zslab_zns_visit {
 } zslab_zns_visit;
 typedef int zslab_zns_visit_fn(void *user, const zslab_zns_visit *object); /* non-zero stops the walk */
 
+typedef int zslab_zns_lost_fn(void *user, zslab_zns_epoch e, uint64_t objects, uint64_t bytes); /* as above */
+
 typedef struct zslab_zns_store_stats {
     uint32_t version, zones, zones_empty, zones_active, zones_full, zones_read_only, zones_offline;
     uint32_t uses_append;     /* 1: the device assigns the place; 0: pwrite at the write pointer */
@@ -347,6 +365,9 @@ typedef struct zslab_zns_recovery_report {
     uint64_t epochs;
     uint64_t releases_finished; /* zones of released epochs that were reset now */
     uint64_t bytes_read, duration_ns;
+    uint64_t damaged_frames, damaged_bytes; /* unreadable or unprovable although a sync had covered them */
+    uint64_t tail_unverified; /* objects and places behind the last sync that is known of: torn or damaged */
+    uint32_t result; /* a zslab_result. ZSLAB_E_CORRUPT: damage; read-only unless opened with _REPAIR */
 } zslab_zns_recovery_report;
 
 /* An epoch, as zslab_zns_epoch_next shows it. */
@@ -575,6 +596,14 @@ ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch
    threads  any
    cost     O(1) */
 ZSLAB_API void zslab_zns_recovery(zslab_zns *store, zslab_zns_recovery_report *out);
+
+/* zslab_zns_lost -- which epochs recovery found incomplete, and how much of each a sync had covered.
+   in       visit    non-zero stops the walk
+   returns  ZSLAB_OK, ZSLAB_E_INVALID (no visitor)
+   threads  any
+   cost     one visit for each epoch that has lost something
+   source   >>recover; invariant [ORD-1]                                            */
+ZSLAB_API zslab_result zslab_zns_lost(zslab_zns *store, zslab_zns_lost_fn *visit, void *user);
 
 #endif /* ZSLAB_ZNS_H */
 
@@ -954,6 +983,7 @@ typedef struct zs__zns_dev {
     uint32_t uses_append;
     uint32_t sick;   /* ZS__ZNS_SICK_*: found when the device was opened */
     uint32_t beside; /* another process has it open for writing */
+    uint32_t fresh;  /* made by this open: there is nothing in it */
     int (*note)(void *user, const zs__zns_note *n);
     void (*noted)(void *user, zs__zns_note *out);   /* as it is now; NULL both: the device keeps none */
     void (*distrust)(void *user); /* from now on all zones are full of what may be data, none is written */
@@ -1229,7 +1259,7 @@ typedef struct zs__zns_file {
     char *path;      /* of a file made by this open, until the first flush: then NULL */
     zs__lock table_lock; /* [FILE-3] saved, resets; taken with lock held or alone */
     int fd, writable, generic;
-    uint32_t version, sick, distrusted;
+    uint32_t version, sick, distrusted, fresh;
     zs__u64 all_resets;
     zs__lock lock;                     /* conditions' counts; all of the cache */
     uint32_t active_count, open_count; /* [FILE-2] */
@@ -1987,6 +2017,7 @@ static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometr
     if (r == ZSLAB_OK) r = zs__zns_file_shape(f);
     if (r != ZSLAB_OK) return r;
     f->sick = 0;
+    f->fresh = 1;
     f->data_at = zs__zns_file_data_at(f);
     if (!block_device && ftruncate(f->fd, 0)) return (zslab_result)-zs__zns_errno(errno);
     r = zs__zns_file_allocate(f, zs__zns_file_end(f), block_device);
@@ -2226,6 +2257,7 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     out->ops.geometry = f->geometry;
     out->sick = f->sick;
     out->beside = beside;
+    out->fresh = f->fresh;
     out->note = zs__zns_file_note;
     out->noted = zs__zns_file_noted;
     out->distrust = zs__zns_file_distrust;
@@ -2793,7 +2825,9 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
    [SYNC-1] batches of syncs end one after the other; one thread leads at a time. Whoever joins a batch finds it in
             sync_open with sync_lock held, and the leader closes it there before it looks at any buffer: what was
             appended before the join is written before the flush.
-   Lock order: epoch lock, zone_lock, meta_lock. sync_lock and lane_lock are taken last.               */
+   [ORD-1]  an epoch's frames have the ordinals 1 to begun, each one frame until it is stored or accounted for as
+            gone: so a recovery that finds fewer knows how many are missing, and how many objects in them.
+   Lock order: epoch lock, zone_lock, meta_lock. sync_lock, lane_lock, note_lock, ord_lock are taken last. */
 #define ZS__ZNS_HEAD_BYTES  128u
 #define ZS__ZNS_ENTRY_BYTES 16u
 #define ZS__ZNS_ENTRIES_MAX 4096u
@@ -2804,7 +2838,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_EPOCH_PAGE  64u
 #define ZS__ZNS_CLASSES     16u
 #define ZS__ZNS_WINDOW      16u
-#define ZS__ZNS_ITEM_BYTES  68u /* a frame in an index */
+#define ZS__ZNS_ITEM_BYTES  84u /* a frame in an index */
+#define ZS__ZNS_ITEM_OLD    68u /* before there were ordinals */
 #define ZS__ZNS_DOUBTS      32u
 
 #define ZS__ZNS_KIND_META     1u /* of a zone */
@@ -2827,6 +2862,10 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_Z_OFFLINE   7u
 #define ZS__ZNS_Z_FOREIGN   8u
 #define ZS__ZNS_Z_RETIRED   9u /* a reset failed; tried again after a rest, see zs__zns_zone_spare */
+
+#define ZS__ZNS_HARM_LOG   1u /* recovery: a frame of the log is missing or damaged */
+#define ZS__ZNS_HARM_TABLE 2u /* the device's own records are, or contradict the zones */
+#define ZS__ZNS_HARM_LOST  4u /* frames that a sync had covered are missing */
 
 #define ZS__ZNS_CLOSED_BIT     ((uint64_t)1 << 32)
 #define ZS__ZNS_UNDERWAY       ((uint64_t)1 << 33)
@@ -2906,6 +2945,14 @@ typedef struct zs__zns_ep {
     uint32_t sync_rc;  /* why a batch did not cover it, negated */
     zs__u64 sync_in;   /* the last batch it is in; sync_lock */
     zs__u64 sync_ok;   /* the last batch that covered it */
+    zs__lock ord_lock;                    /* from here to gone_bytes */
+    uint32_t begun, landed, heads, bytes; /* frames with an ordinal, frames stored; sums over these [ORD-1] */
+    uint32_t covered, mark;               /* ordinals synced; those stored when mark_seq was the newest */
+    zs__u64 mark_seq;
+    uint32_t gone_upto, gone, gone_heads, gone_bytes; /* accounted for: so many frames are missing up to there */
+    uint32_t told, lost, pending; /* begun, as the log has it; objects; gone is to be recorded; meta_lock */
+    zs__u64 lost_bytes;
+    uint32_t proof; /* recovery: the newest serial of the log at which it was alive, low 32 bits */
     char label[32];
 } zs__zns_ep;
 
@@ -2924,8 +2971,18 @@ typedef struct zs__zns_frame {
     uint32_t zone, block, blocks, payload_at, payload_bytes, count, heads, state, bad;
     uint32_t next, next_free; /* ids + 1 */
     uint32_t uses;            /* readers of dir, or ZS__ZNS_DIR_GOING alone: [DIR-1] */
+    uint32_t ordinal, before, before_bytes; /* 0: none yet, or of an image without; sums over lower ones */
 } zs__zns_frame;
 #define ZS__ZNS_DIR_GOING 0x80000000u
+
+typedef struct zs__zns_log { /* the log as it leaves a frame */
+    uint64_t serial, hash;
+    uint32_t live;
+} zs__zns_log;
+
+typedef struct zs__zns_loss { /* what recovery found missing of an epoch */
+    uint64_t epoch, objects, bytes;
+} zs__zns_loss;
 
 struct zslab_zns {
     zs__zns_dev dev;
@@ -2955,6 +3012,16 @@ struct zslab_zns {
     zs__u64 doubt[ZS__ZNS_DOUBTS][2];    /* frame sequences [from, to) that a crash found unsynced */
     uint32_t doubt_count, clean;         /* clean: the log ends with an orderly close */
     zs__u64 clean_seq;                   /* the sequence then; 0: unknown */
+    zs__zns_log log, log_flushed;        /* meta_lock and note_lock; note_lock */
+    zs__lock note_lock;
+    uint32_t meta_kept; /* the zone of the log before this one, not reset yet; it is the spare, too */
+    uint32_t damage;    /* ZS__ZNS_HARM_*: found by recovery */
+    zs__u64 log_reach;  /* recovery: the log was flushed up to this serial */
+    zs__u64 unproven;   /* epochs that are not known to have lived at this serial of the log are in doubt */
+    uint32_t deep;      /* recovery looks at every block, whatever the zone table says */
+    zs__zns_note noted; /* what the device was told last, when it was opened */
+    zs__zns_loss *loss; /* loss_count of them, as recovery found them */
+    size_t loss_count;
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
@@ -2976,6 +3043,7 @@ struct zslab_zns {
    Headers of zones and frames, entries and handles, to and from bytes: >>front says what they mean.  */
 typedef struct zs__zns_head {
     uint32_t kind, zone, blocks, id, entries, header_blocks, payload_at, payload_bytes, heads;
+    uint32_t ordinal, before, before_bytes, covered, serial;
     uint64_t zone_seq, epoch, frame_seq, gen, synced;
 } zs__zns_head;
 
@@ -3034,12 +3102,18 @@ static void zs__zns_head_write(const zslab_zns *s, uint8_t *p, const zs__zns_hea
     zs__zns_put32(p + 88, h->payload_at % s->block_bytes ? 0 : h->header_blocks);
     zs__zns_put32(p + 92, h->payload_bytes);
     zs__zns_put32(p + 96, h->heads);
+    zs__zns_put32(p + 100, h->ordinal);
+    zs__zns_put32(p + 104, h->before);
+    zs__zns_put32(p + 108, h->before_bytes);
+    zs__zns_put32(p + 112, h->covered);
+    zs__zns_put32(p + 116, h->serial);
     zs__zns_put32(p + 124, zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes));
 }
 
-/* Reads the part from byte 36 to 100: an index holds the same bytes. */
-static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h)
+/* Reads the part from byte 36 to 120; in an index `item` bytes say the same, but for the serial. */
+static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h, uint32_t item)
 {
+    int old = item == ZS__ZNS_ITEM_OLD;
     const uint8_t *p = from36 - 36;
     h->blocks = zs__zns_get32(p + 36);
     h->zone_seq = zs__zns_get64(p + 40);
@@ -3052,6 +3126,11 @@ static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h)
     h->header_blocks = zs__zns_get32(p + 88);
     h->payload_bytes = zs__zns_get32(p + 92);
     h->heads = zs__zns_get32(p + 96);
+    h->ordinal = old ? 0 : zs__zns_get32(p + 100);
+    h->before = old ? 0 : zs__zns_get32(p + 104);
+    h->before_bytes = old ? 0 : zs__zns_get32(p + 108);
+    h->covered = old ? 0 : zs__zns_get32(p + 112);
+    h->serial = item ? 0 : zs__zns_get32(p + 116);
 }
 
 /* Do the lengths agree with each other and with `room` blocks? Finds where the payload begins. */
@@ -3081,7 +3160,7 @@ static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone
         return 0;
     h->kind = zs__zns_get32(p + 12);
     h->zone = zone;
-    zs__zns_head_fields(p + 36, h);
+    zs__zns_head_fields(p + 36, h, 0);
     return h->zone_seq == s->zone[zone].seq && zs__zns_head_sane(s, h, room);
 }
 static int zs__zns_head_proven(const uint8_t *p, const zs__zns_head *h)
@@ -3090,6 +3169,52 @@ static int zs__zns_head_proven(const uint8_t *p, const zs__zns_head *h)
         h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
     return zs__zns_get32(p + 124) ==
            zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes);
+}
+
+static size_t zs__zns_inline_bytes(const uint8_t *p)
+{
+    size_t n = zs__zns_get32(p + 68);
+    return zs__zns_get32(p + 12) == ZS__ZNS_FRAME_OBJECTS ? n * ZS__ZNS_ENTRY_BYTES : n;
+}
+
+/* `p` may be a frame's first blocks, of which `room` bytes are here, with one bit flipped: flips it back. [CRC-2]
+   What must stand there anyway is compared first; kind and length, which say how far the crc goes, are tried. */
+static int zs__zns_head_mend(const zslab_zns *s, uint8_t *p, uint32_t zone, size_t room)
+{
+    uint8_t want[24], bit = 0, *at;
+    uint32_t i, wrong = 0;
+    size_t n;
+    memcpy(want, zs__zns_magic(1), 8);
+    memcpy(want + 8, s->uuid, 16);
+    for (i = 0; i < 24; i++) {
+        uint32_t x = p[i < 8 ? i : i + 8] ^ want[i];
+        for (; x; x &= x - 1) wrong++;
+    }
+    if (wrong > 1 || zs__zns_get32(p + 32) >> 24 || (!wrong && zs__zns_get32(p + 32) != zone &&
+                                                    !zs__is_pow2(zs__zns_get32(p + 32) ^ zone)))
+        return 0;
+    n = zs__zns_inline_bytes(p);
+    if (n <= room - ZS__ZNS_HEAD_BYTES) {
+        uint32_t diff =
+            zs__zns_get32(p + 124) ^ zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, n);
+        if (!diff) return 0; /* whole */
+        at = zs__zns_crc_culprit(p, 124, p + ZS__ZNS_HEAD_BYTES, n, diff, &bit);
+        if (at || zs__is_pow2(diff)) {
+            if (at) *at ^= bit;
+            zs__zns_put32(p + 124, zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, n));
+            return 1;
+        }
+    }
+    for (i = 0; i < 64; i++) {
+        at = p + (i < 32 ? 12 : 68) + (i & 31) / 8;
+        *at ^= (uint8_t)(1u << (i & 7));
+        n = zs__zns_inline_bytes(p);
+        if (n <= room - ZS__ZNS_HEAD_BYTES &&
+            zs__zns_get32(p + 124) == zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, n))
+            return 1;
+        *at ^= (uint8_t)(1u << (i & 7));
+    }
+    return 0;
 }
 
 static uint64_t zs__zns_entry0(size_t bytes, uint32_t flags, uint32_t crc)
@@ -3191,6 +3316,7 @@ static uint32_t zs__zns_frame_take(zslab_zns *s, zs__zns_ep *e)
     f = zs__zns_frame_of(s, id);
     zs__store_u32(&f->state, ZS__ZNS_F_NONE);
     f->frame_seq = UINT64_MAX;
+    f->ordinal = 0;
     zs__store_ptr(&f->epoch, (uintptr_t)e);
     /* release: epoch and the cleared state. Pairs with zs__zns_pin_handle; acquire of seq: [GEN-1] */
     zs__store_rel_u64(&f->gen, zs__load_acq_u64(&s->seq));
@@ -3373,7 +3499,11 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_R_CLEAN     6u
 #define ZS__ZNS_R_INDEX     7u
 #define ZS__ZNS_R_DOUBT     8u
+#define ZS__ZNS_R_FRAMES    9u
+#define ZS__ZNS_HASH        UINT64_C(0x9e3779b97f4a7c15)
+#define ZS__ZNS_UNHASH      UINT64_C(0xf1de83e19937733d) /* their product is 1 */
 #define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
+#define ZS__ZNS_META_KEEP   320u /* bytes of records in one write, and five with frames are less */
 #define ZS__ZNS_SEQ_STEP    1024u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
 
@@ -3381,10 +3511,43 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 static int zs__zns_tell(zslab_zns *s)
 {
     zs__zns_note n;
+    int rc = 0;
+    if (!s->dev.note) return 0;
     memset(&n, 0, sizeof n);
+    zs__lock_take(&s->note_lock); /* so that notes do not overtake each other */
     n.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
-    n.serial = 1;
-    return s->dev.note ? s->dev.note(s->dev.user, &n) : 0;
+    n.serial = s->log_flushed.serial;
+    n.live_hash = s->log_flushed.hash;
+    n.live = s->log_flushed.live;
+    rc = s->dev.note(s->dev.user, &n);
+    zs__lock_drop(&s->note_lock);
+    return rc;
+}
+
+/* A device flush, and what of the log it made durable. */
+static int zs__zns_dev_flush(zslab_zns *s)
+{
+    zs__zns_log log;
+    int rc;
+    zs__lock_take(&s->note_lock);
+    log = s->log;
+    zs__lock_drop(&s->note_lock);
+    rc = s->dev.ops.flush(s->dev.user);
+    zs__lock_take(&s->note_lock);
+    if (!rc && log.serial > s->log_flushed.serial) s->log_flushed = log;
+    zs__lock_drop(&s->note_lock);
+    return rc;
+}
+
+/* The epoch joins the living ones, or leaves them: meta_lock held, or nobody else is there yet. */
+static void zs__zns_list(zslab_zns *s, zs__zns_ep *e, uint32_t listed)
+{
+    if (e->listed == listed) return;
+    e->listed = listed;
+    zs__lock_take(&s->note_lock);
+    s->log.hash ^= e->id * ZS__ZNS_HASH;
+    s->log.live += listed ? 1u : ~0u;
+    zs__lock_drop(&s->note_lock);
 }
 
 static void zs__zns_set_fatal(zslab_zns *s, int rc)
@@ -3564,13 +3727,14 @@ static uint8_t *zs__zns_record(zslab_zns *s, uint32_t type, size_t bytes)
     return p;
 }
 
-/* Writes the records gathered in meta_pages as one frame of the metadata zone. */
-static int zs__zns_meta_emit(zslab_zns *s)
+/* Writes the records gathered in meta_pages as one frame of the metadata zone; `part`: of a snapshot, 2: its last. */
+static int zs__zns_meta_emit(zslab_zns *s, int part)
 {
     zs__zns_zone *z = &s->zone[s->meta_zone];
     zs__zns_head h;
-    zslab_zns_iov iov;
+    zslab_zns_iov iov[2];
     uint64_t at = 0;
+    uint32_t copies = part ? 1 : 2;
     int rc;
     memset(&h, 0, sizeof h);
     h.kind = ZS__ZNS_FRAME_META;
@@ -3580,17 +3744,27 @@ static int zs__zns_meta_emit(zslab_zns *s)
     h.blocks = h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + s->meta_have);
     h.frame_seq = zs__add_u64(&s->frame_seq, 1);
     h.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
-    if (s->meta_used + h.blocks > z->capacity) return -(int)ZSLAB_E_NO_SPACE;
+    h.gen = s->log.serial + 1;
+    h.epoch = part == 1 ? 0 : s->log.hash;
+    h.id = part == 1 ? UINT32_MAX : s->log.live;
+    zs__lock_take(&s->note_lock);
+    h.serial = (uint32_t)s->log_flushed.serial;
+    zs__lock_drop(&s->note_lock);
+    if (s->meta_used + copies * h.blocks > z->capacity) return -(int)ZSLAB_E_NO_SPACE;
     memset(s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have, 0,
            (size_t)h.blocks * s->block_bytes - ZS__ZNS_HEAD_BYTES - s->meta_have);
     zs__zns_head_write(s, s->meta_pages, &h);
-    iov.base = s->meta_pages;
-    iov.bytes = (size_t)h.blocks * s->block_bytes;
-    rc = s->dev.ops.append(s->dev.user, s->meta_zone, &iov, 1, &at);
+    iov[0].base = iov[1].base = s->meta_pages;
+    iov[0].bytes = iov[1].bytes = (size_t)h.blocks * s->block_bytes;
+    rc = s->dev.ops.append(s->dev.user, s->meta_zone, iov, copies, &at);
     zs__zns_set_fatal(s, rc);
-    s->meta_used += h.blocks; /* also on failure: the write pointer may have moved over a hole */
-    zs__add_u64(&s->device_blocks, h.blocks);
-    return rc;
+    s->meta_used += copies * h.blocks; /* also on failure: the write pointer may have moved over a hole */
+    zs__add_u64(&s->device_blocks, copies * h.blocks);
+    if (rc) return rc;
+    zs__lock_take(&s->note_lock);
+    s->log.serial++;
+    zs__lock_drop(&s->note_lock);
+    return 0;
 }
 
 /* The zones that may be opened next without a further record: the spare and the next empty ones. */
@@ -3615,16 +3789,51 @@ static void zs__zns_record_reserve(zslab_zns *s)
     for (i = 0; i < s->window_count; i++) zs__zns_put32(p + 16 + 4 * (size_t)i, s->window[i]);
 }
 
-static int zs__zns_record_epoch(zslab_zns *s, const zs__zns_ep *e)
+/* ord_lock held. A sync has covered the frames up to the mark by now. */
+static uint32_t zs__zns_covered_upto(zslab_zns *s, zs__zns_ep *e)
 {
-    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_EPOCH, e->expires ? 72 : 60);
+    if (e->mark > e->covered && e->mark_seq < zs__load_acq_u64(&s->synced)) /* acquire: pairs with zs__zns_flush */
+        e->covered = e->mark;
+    return e->covered;
+}
+
+static int zs__zns_record_epoch(zslab_zns *s, zs__zns_ep *e)
+{
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_EPOCH, 84);
     if (!p) return 0;
     zs__zns_put32(p + 4, e->lifetime);
     zs__zns_put64(p + 8, e->id);
     zs__zns_put64(p + 16, e->expected);
     zs__zns_put32(p + 24, e->sealed);
     memcpy(p + 28, e->label, 32);
-    if (e->expires) zs__zns_put64(p + 64, e->expires);
+    zs__zns_put64(p + 64, e->expires);
+    zs__lock_take(&e->ord_lock);
+    zs__zns_put32(p + 60, e->begun);
+    zs__zns_put32(p + 72, e->heads);
+    zs__zns_put32(p + 76, e->bytes);
+    zs__zns_put32(p + 80, zs__zns_covered_upto(s, e));
+    zs__lock_drop(&e->ord_lock);
+    return 1;
+}
+
+/* How many of the epoch's frames there are, were synced, and are known to be gone. */
+static int zs__zns_record_frames(zslab_zns *s, zs__zns_ep *e)
+{
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_FRAMES, 56);
+    if (!p) return 0;
+    zs__zns_put64(p + 8, e->id);
+    zs__lock_take(&e->ord_lock);
+    zs__zns_put32(p + 4, e->begun);
+    zs__zns_put32(p + 16, e->heads);
+    zs__zns_put32(p + 20, e->bytes);
+    zs__zns_put32(p + 24, zs__zns_covered_upto(s, e));
+    zs__zns_put32(p + 28, e->gone_upto);
+    zs__zns_put32(p + 32, e->gone);
+    zs__zns_put32(p + 36, e->gone_heads);
+    zs__zns_put32(p + 40, e->gone_bytes);
+    zs__lock_drop(&e->ord_lock);
+    zs__zns_put32(p + 44, e->lost);
+    zs__zns_put64(p + 48, e->lost_bytes);
     return 1;
 }
 
@@ -3662,11 +3871,11 @@ static void zs__zns_snapshot_part(zslab_zns *s, zs__zns_snapshot *w)
     zs__zns_put32(w->head + 4, w->part++);
     zs__zns_put64(w->head + 12, zs__load_acq_u64(&s->synced)); /* acquire: pairs with zs__zns_flush */
 }
-static void zs__zns_snapshot_emit(zslab_zns *s, zs__zns_snapshot *w)
+static void zs__zns_snapshot_emit(zslab_zns *s, zs__zns_snapshot *w, int last)
 {
     int tries = 0;
     do /* a failed append leaves a hole; the same part again */
-        w->rc = w->rc ? w->rc : zs__zns_meta_emit(s);
+        w->rc = w->rc ? w->rc : zs__zns_meta_emit(s, last ? 2 : 1);
     while (w->rc == -(int)ZSLAB_E_IO && ++tries < 3 && !(w->rc = 0));
 }
 
@@ -3679,13 +3888,17 @@ static int zs__zns_snapshot_write(zslab_zns *s)
     zs__zns_record_reserve(s);
     for (i = 0; i < s->doubt_count && !w.rc; i++)
         while (!w.rc && !zs__zns_record_doubt(s, i)) {
-            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_emit(s, &w, 0);
             zs__zns_snapshot_part(s, &w);
         }
     for (i = 0; i < s->epoch_top && !w.rc; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, i);
         while (!w.rc && e && e->listed && !zs__zns_record_epoch(s, e)) {
-            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_emit(s, &w, 0);
+            zs__zns_snapshot_part(s, &w);
+        }
+        while (!w.rc && e && e->listed && (e->gone || e->lost) && !zs__zns_record_frames(s, e)) {
+            zs__zns_snapshot_emit(s, &w, 0);
             zs__zns_snapshot_part(s, &w);
         }
     }
@@ -3693,11 +3906,11 @@ static int zs__zns_snapshot_write(zslab_zns *s)
         while (!w.rc &&
                zs__load_acq_u32(&s->zone[i].index_noted) && /* acquire: pairs with zs__zns_zone_index */
                !zs__zns_record_index(s, &s->zone[i])) {
-            zs__zns_snapshot_emit(s, &w);
+            zs__zns_snapshot_emit(s, &w, 0);
             zs__zns_snapshot_part(s, &w);
         }
     zs__zns_put32(w.head + 8, w.part);
-    zs__zns_snapshot_emit(s, &w);
+    zs__zns_snapshot_emit(s, &w, 1);
     return w.rc;
 }
 
@@ -3715,7 +3928,7 @@ static int zs__zns_meta_try(zslab_zns *s, uint32_t zone)
     s->meta_zone = zone;
     s->meta_used = 1;
     rc = rc ? rc : zs__zns_snapshot_write(s);
-    rc = rc ? rc : s->dev.ops.flush(s->dev.user);
+    rc = rc ? rc : zs__zns_dev_flush(s);
     zs__zns_set_fatal(s, rc);
     return rc;
 }
@@ -3737,7 +3950,9 @@ static uint32_t zs__zns_meta_candidate(zslab_zns *s)
 {
     uint32_t zone = s->meta_spare, tries;
     s->meta_spare = ZS__ZNS_NONE;
-    if (zone != ZS__ZNS_NONE) return zone;
+    if (zone != ZS__ZNS_NONE && zone != s->meta_kept) return zone;
+    s->meta_kept = ZS__ZNS_NONE;
+    if (zone != ZS__ZNS_NONE && !zs__zns_zone_reset(s, zone, ZS__ZNS_Z_META)) return zone;
     for (tries = 0; tries < s->zone_count; tries++) { /* each time another thread took it */
         zone = zs__zns_zone_spare(s);
         if (zone == ZS__ZNS_NONE || zs__zns_zone_take(s, zone, ZS__ZNS_Z_META)) return zone;
@@ -3754,13 +3969,13 @@ static void zs__zns_meta_pick_spare(zslab_zns *s)
     s->meta_spare = zone;
 }
 
-/* A fresh metadata zone with a snapshot of the present state; the old one is reset after the flush. */
+/* A fresh metadata zone with a snapshot of the present state. The old one, full or finished, is kept until the next
+   roll needs its place: with it the snapshot is not the only one. */
 static int zs__zns_meta_roll(zslab_zns *s)
 {
     uint32_t old = s->meta_zone, used = s->meta_used, zone, tries;
-    int rc = -(int)ZSLAB_E_NO_SPACE;
-    if (old != ZS__ZNS_NONE && used < s->zone[old].capacity && !s->dev.ops.finish(s->dev.user, old))
-        zs__add_u64(&s->finishes, 1); /* frees its active slot; a zone that cannot be finished is no loss */
+    int rc = -(int)ZSLAB_E_NO_SPACE, ended = old != ZS__ZNS_NONE && !s->dev.ops.finish(s->dev.user, old);
+    if (ended && used < s->zone[old].capacity) zs__add_u64(&s->finishes, 1); /* frees its active slot */
     s->seq_limit += ZS__ZNS_SEQ_STEP;
     zs__zns_window_fill(s);
     for (tries = 0; tries < 2 && zs__zns_fatal(s) == ZSLAB_OK; tries++) {
@@ -3776,12 +3991,16 @@ static int zs__zns_meta_roll(zslab_zns *s)
         s->meta_used = old == ZS__ZNS_NONE ? 0 : s->zone[old].capacity;
         return rc;
     }
-    if (old != ZS__ZNS_NONE && !zs__zns_zone_dead(s, old) && !zs__zns_zone_reset(s, old, ZS__ZNS_Z_EMPTY) &&
-        s->meta_spare == ZS__ZNS_NONE) {
-        zs__zns_zone_state(s, old, ZS__ZNS_Z_SPARE);
-        s->meta_spare = old;
+    if (old != ZS__ZNS_NONE && !zs__zns_zone_dead(s, old)) {
+        if (s->meta_spare != ZS__ZNS_NONE || !ended) {
+            zs__zns_zone_reset(s, old, ZS__ZNS_Z_EMPTY);
+        } else {
+            zs__zns_zone_forget(s, old, ZS__ZNS_Z_SPARE);
+            s->meta_spare = s->meta_kept = old;
+        }
     }
     zs__zns_meta_pick_spare(s);
+    (void)zs__zns_tell(s); /* failing that the next flush does */
     return 0;
 }
 
@@ -3799,7 +4018,7 @@ static uint8_t *zs__zns_meta_record(zslab_zns *s, uint32_t type, uint64_t id)
    repeated behind the hole, then in a fresh zone. It is kept aside: a snapshot uses its pages. */
 static int zs__zns_meta_write(zslab_zns *s)
 {
-    uint8_t keep[256];
+    uint8_t keep[ZS__ZNS_META_KEEP];
     size_t bytes = s->meta_have;
     uint32_t i, tries;
     int rc = -(int)ZSLAB_E_IO;
@@ -3823,9 +4042,10 @@ static int zs__zns_meta_write(zslab_zns *s)
             zs__zns_record_index(s, &s->zone[i]);
             zs__cas_u32(&s->zone[i].index_noted, &fresh, 2);
         }
-        rc = zs__zns_meta_emit(s);
+        rc = zs__zns_meta_emit(s, 0);
         if (rc) zs__add_u64(&s->retries, 1);
     }
+    if (rc) s->meta_used = s->zone[s->meta_zone].capacity; /* it may have arrived all the same: a snapshot goes next */
     return zs__zns_or_gone(s, rc);
 }
 
@@ -3840,7 +4060,7 @@ static int zs__zns_reserve_ahead(zslab_zns *s)
     s->meta_have = 0;
     zs__zns_record_reserve(s);
     rc = zs__zns_meta_write(s);
-    rc = rc ? rc : s->dev.ops.flush(s->dev.user);
+    rc = rc ? rc : zs__zns_dev_flush(s);
     if (rc) {
         zs__zns_set_fatal(s, rc);
         s->window_count = 0;
@@ -3927,12 +4147,16 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
         zs__zns_put32(item + 52, f->payload_at % s->block_bytes ? 0 : f->payload_at / s->block_bytes);
         zs__zns_put32(item + 56, f->payload_bytes);
         zs__zns_put32(item + 60, f->heads);
-        zs__zns_put32(item + 64, f->block);
+        zs__zns_put32(item + 64, f->ordinal);
+        zs__zns_put32(item + 68, f->before);
+        zs__zns_put32(item + 72, f->before_bytes);
+        zs__zns_put32(item + 80, f->block);
         n++;
     }
     h.kind = ZS__ZNS_FRAME_INDEX;
     h.zone = zone;
     h.zone_seq = z->seq;
+    h.heads = ZS__ZNS_ITEM_BYTES;
     h.entries = n * ZS__ZNS_ITEM_BYTES;
     h.header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + h.entries); /* payload_at 0: none */
     h.frame_seq = zs__add_u64(&s->frame_seq, 1);
@@ -4366,6 +4590,68 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     zs__zns_dirs_fit(s);
 }
 
+/* Gives the frame its ordinal, for as often as it is tried, and the header what follows from it. [ORD-1] */
+static void zs__zns_ordinal(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f, zs__zns_head *h)
+{
+    zs__lock_take(&e->ord_lock);
+    if (!f->ordinal) {
+        f->ordinal = ++e->begun;
+        f->before = e->heads;
+        f->before_bytes = e->bytes;
+        e->heads += h->heads;
+        e->bytes += h->payload_bytes;
+    }
+    h->ordinal = f->ordinal;
+    h->before = f->before;
+    h->before_bytes = f->before_bytes;
+    h->covered = zs__zns_covered_upto(s, e);
+    zs__lock_drop(&e->ord_lock);
+    zs__lock_take(&s->note_lock);
+    h->serial = (uint32_t)s->log_flushed.serial;
+    zs__lock_drop(&s->note_lock);
+}
+
+/* Its frame is stored: with all of them stored a later sync covers all. */
+static void zs__zns_landed(zslab_zns *s, zs__zns_ep *e, uint64_t frame_seq)
+{
+    zs__lock_take(&e->ord_lock);
+    (void)zs__zns_covered_upto(s, e);
+    if (frame_seq > e->mark_seq) e->mark_seq = frame_seq;
+    if (++e->landed == e->begun) e->mark = e->begun;
+    zs__lock_drop(&e->ord_lock);
+}
+
+/* A frame that is given up: the last ordinal is taken back, another one's absence is recorded. */
+static void zs__zns_give_up(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
+{
+    zs__zns_frame *f = zs__zns_frame_of(s, l->id);
+    uint32_t last;
+    int rc = 0;
+    if (!f->ordinal) return;
+    zs__lock_take(&e->ord_lock);
+    last = f->ordinal == e->begun;
+    if (last) {
+        e->begun--;
+        e->heads = f->before;
+        e->bytes = f->before_bytes;
+        if (e->landed == e->begun) e->mark = e->begun;
+    } else {
+        e->gone_upto = f->ordinal > e->gone_upto ? f->ordinal : e->gone_upto;
+        e->gone++;
+        e->gone_heads += l->head.heads;
+        e->gone_bytes += l->head.payload_bytes;
+    }
+    f->ordinal = 0;
+    zs__lock_drop(&e->ord_lock);
+    if (last) return;
+    zs__lock_take(&s->meta_lock);
+    s->meta_have = 0;
+    (void)zs__zns_record_frames(s, e);
+    rc = zs__zns_meta_write(s);
+    zs__lock_drop(&s->meta_lock);
+    if (!rc) zs__zns_landed(s, e, 0); /* else no sync covers what comes behind it */
+}
+
 /* Encodes one frame for the reserved place. From here to zs__zns_load_end it counts as under way. */
 static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uint32_t zone, uint32_t blocks)
 {
@@ -4409,6 +4695,7 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8, l->entry[2 * i + 1]);
         h->heads += zs__zns_entry_flags(l->entry[2 * i]) & ZS__ZNS_FIRST;
     }
+    zs__zns_ordinal(s, e, zs__zns_frame_of(s, l->id), h);
     zs__add_u64(&s->underway, 1); /* before the sequence is taken: see zs__zns_flush */
     h->frame_seq = zs__add_u64(&s->frame_seq, 1);
     h->synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
@@ -4425,6 +4712,7 @@ static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         if (zs__load_u32(&s->zone[l->io.zone].errors)) /* relaxed: a hint; it works again */
             zs__store_u32(&s->zone[l->io.zone].errors, 0);
         zs__zns_frame_stored(s, e, l, &l->head, l->io.at);
+        zs__zns_landed(s, e, l->head.frame_seq);
         zs__add_u64(&s->appends, 1);
         for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
     } else {
@@ -4561,6 +4849,7 @@ static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         rc = zs__zns_place_wait(s, e, l, &zone, &blocks);
         if (rc) return rc;
         zs__zns_load_begin(s, e, l, zone, blocks);
+        l->min = l->max = blocks; /* cut once: the sums behind it count on that [ORD-1] */
         rc = l->io.rc = s->dev.ops.append(s->dev.user, zone, l->io.iov, l->io.iov_count, &l->io.at);
         zs__zns_load_end(s, e, l);
         if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
@@ -4867,6 +5156,7 @@ static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size
     int rc = zs__zns_direct_begin(s, e, &l, data, bytes, link, more);
     if (rc) return rc;
     rc = zs__zns_load_write(s, e, &l);
+    if (rc) zs__zns_give_up(s, e, &l);
     *out_taken = l.taken;
     *out_frame = l.id;
     zs__zns_pages_free(l.header);
@@ -4883,6 +5173,7 @@ static int zs__zns_fleet_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
     if (zs__zns_load_land(s, e, l)) {
         l->min = l->max = l->head.blocks;
         rc = zs__zns_load_write(s, e, l);
+        if (rc) zs__zns_give_up(s, e, l);
     }
     zs__zns_pages_free(l->header);
     l->header = NULL;
@@ -4906,6 +5197,7 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
             for (i = 1; i < ZS__ZNS_FLEET && !rc; i++)
                 rc = zs__zns_fleet_land(s, e, &fleet[(n + i) % ZS__ZNS_FLEET]);
             rc = rc ? rc : zs__zns_load_write(s, e, l);
+            if (rc) zs__zns_give_up(s, e, l);
             zs__zns_pages_free(l->header);
             l->header = NULL;
         }
@@ -5055,11 +5347,11 @@ static int zs__zns_flush(zslab_zns *s)
     int rc;
     if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
         upto = 0;
-    rc = zs__zns_or_gone(s, s->dev.ops.flush(s->dev.user));
+    rc = zs__zns_or_gone(s, zs__zns_dev_flush(s));
     zs__zns_set_fatal(s, rc);
     if (!rc && upto > zs__load_u64(&s->synced)) /* relaxed: the leader alone changes it */
         zs__store_rel_u64(&s->synced, upto);    /* release: pairs with the loads of synced */
-    return rc;
+    return rc ? rc : zs__zns_tell(s);
 }
 
 /* Writes out what all buffers hold, in two rounds where appends may be under way together. */
@@ -5188,6 +5480,8 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
     p = (uint8_t *)zs__zns_pages((size_t)zs__zns_header_blocks(s, f->count) * s->block_bytes);
     made = (uint64_t *)(malloc)((size_t)f->count * ZS__ZNS_ENTRY_BYTES);
     rc = p && made ? zs__zns_read_blocks(s, f, 0, zs__zns_header_blocks(s, f->count), p) : -(int)ZSLAB_E_NOMEM;
+    if (!rc && zs__zns_get32(p + 68) == f->count)
+        (void)zs__zns_head_mend(s, p, f->zone, (size_t)zs__zns_header_blocks(s, f->count) * s->block_bytes);
     if (!rc &&
         (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
          h.gen != zs__load_acq_u64(&f->gen) || h.payload_at != f->payload_at || /* acquire: pinned */
@@ -5401,6 +5695,18 @@ static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, const zs__zns_walk *w, ui
     return 0;
 }
 
+/* A reader beside a writer: 1: the writer has put the frame's zone to another use since. */
+static int zs__zns_overtaken(zslab_zns *s, uint32_t id)
+{
+    const zs__zns_frame *f = zs__zns_frame_of(s, id);
+    uint8_t *p = s->read_only && s->owned ? (uint8_t *)zs__zns_pages(s->block_bytes) : NULL;
+    int moved = p && f->zone < s->zone_count &&
+                !s->dev.ops.read(s->dev.user, s->zone[f->zone].start, p, s->block_bytes) &&
+                zs__zns_get32(p + 124) == zs__zns_crc(0, p, 124) && zs__zns_get64(p + 40) != f->zone_seq;
+    zs__zns_pages_free(p);
+    return moved;
+}
+
 /* The handle's epoch, pinned. [EP-1] [GEN-1] */
 static zslab_result zs__zns_pin_handle(zslab_zns *s, zslab_handle h, zs__zns_ep **out)
 {
@@ -5496,7 +5802,7 @@ static int zs__zns_visit_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_walk *w, uin
         v.epoch = e->id;
         v.bytes = (size_t)bytes;
         if (rc)
-            w->bad = rc;
+            w->bad = rc == -(int)ZSLAB_E_CORRUPT && zs__zns_overtaken(s, id) ? -(int)ZSLAB_E_STALE : rc;
         else if (w->visit(w->user, &v))
             return 1;
     }
@@ -5616,11 +5922,12 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
     rc = zs__zns_seq_next(s, &seq); /* handles of ids given again carry another generation [GEN-1] */
     if (!rc) {
         zs__zns_meta_record(s, ZS__ZNS_R_RELEASE, id);
-        e->listed = 0;
+        zs__zns_list(s, e, 0);
         rc = zs__zns_meta_write(s);
-        rc = rc ? rc : s->dev.ops.flush(s->dev.user); /* [REL-2] */
+        rc = rc ? rc : zs__zns_dev_flush(s); /* [REL-2] */
+        rc = rc ? rc : zs__zns_tell(s);
         zs__zns_set_fatal(s, rc);
-        if (rc) e->listed = 1;
+        if (rc) zs__zns_list(s, e, 1);
     }
     zs__lock_drop(&s->meta_lock);
     if (rc) {
@@ -5652,6 +5959,7 @@ typedef struct zs__zns_scan {
     uint8_t *pages;
     uint32_t damaged; /* runs of blocks that are no frame */
     uint32_t in_run;
+    uint32_t mended, mended_at; /* frames whose header had one flipped bit */
     uint32_t cut; /* where a frame reaches beyond the end: a crash took the write pointer back; 0: nowhere */
 } zs__zns_scan;
 
@@ -5686,6 +5994,20 @@ static const uint8_t *zs__zns_scan_blocks(zslab_zns *s, zs__zns_scan *sc, uint32
     return sc->pages;
 }
 
+/* Mends the header of a frame at sc->at in memory, where one bit is wrong. */
+static int zs__zns_scan_mend(zslab_zns *s, zs__zns_scan *sc)
+{
+    uint32_t most = zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX), left = sc->end - sc->at;
+    uint32_t count = left < most ? left : most;
+    if (sc->mended_at == sc->at || !zs__zns_scan_blocks(s, sc, sc->at, count) ||
+        !zs__zns_head_mend(s, sc->pages + (size_t)(sc->at - sc->have_from) * s->block_bytes, sc->zone,
+                           (size_t)count * s->block_bytes))
+        return 0;
+    sc->mended_at = sc->at;
+    sc->mended++;
+    return 1;
+}
+
 /* The next frame whose header is whole: its place and its bytes. 0: the zone is at its end. */
 static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, uint32_t *out_block,
                              const uint8_t **out_header)
@@ -5701,6 +6023,10 @@ static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, ui
             sc->in_run = 0;
             sc->cut = 0;
             return 1;
+        }
+        if (zs__zns_scan_mend(s, sc)) {
+            sc->at--; /* look again */
+            continue;
         }
         p = zs__zns_scan_blocks(s, sc, sc->at, 1);
         if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) &&
@@ -5719,7 +6045,7 @@ static void zs__zns_scan_begin(zs__zns_scan *sc, uint32_t zone, uint32_t end)
     sc->at = 1; /* the zone header is block 0 */
     sc->end = end;
     sc->have = 0;
-    sc->damaged = sc->in_run = sc->cut = 0;
+    sc->damaged = sc->in_run = sc->cut = sc->mended = sc->mended_at = 0;
 }
 
 /* What mount learns about each zone before it knows which store this is. */
@@ -5728,6 +6054,28 @@ typedef struct zs__zns_found {
     uint8_t uuid[16];
 } zs__zns_found;
 
+/* A zone whose header is not there: its frames say what it was, if it has any. */
+static zslab_result zs__zns_found_frames(zslab_zns *s, uint32_t zone, zs__zns_found *t, uint8_t *p)
+{
+    zs__zns_zone *z = &s->zone[zone];
+    uint32_t at, most = t->used < 256 ? t->used : 256;
+    for (at = 1; at < most; at++) {
+        int rc = s->dev.ops.read(s->dev.user, z->start + (uint64_t)at * s->block_bytes, p, s->block_bytes);
+        if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
+        if (rc || memcmp(p, zs__zns_magic(1), 8) != 0 || zs__zns_get32(p + 32) != zone ||
+            zs__zns_inline_bytes(p) > s->block_bytes - ZS__ZNS_HEAD_BYTES ||
+            zs__zns_get32(p + 124) !=
+                zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, zs__zns_inline_bytes(p)) ||
+            zs__zns_get64(p + 40) < z->seq)
+            continue;
+        t->kind = zs__zns_get32(p + 12) == ZS__ZNS_FRAME_META ? ZS__ZNS_KIND_META : ZS__ZNS_KIND_OBJECTS;
+        memcpy(t->uuid, p + 16, 16);
+        z->seq = zs__zns_get64(p + 40);
+        t->odd = 2; /* ours by its frames */
+    }
+    return ZSLAB_OK;
+}
+
 /* Reads and judges one zone header. */
 static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_found *t, uint8_t *p)
 {
@@ -5735,9 +6083,9 @@ static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_fo
     int rc = (s->dev.ops.read)(s->dev.user, z->start, p, s->block_bytes);
     t->odd = 1;
     if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
-    if (rc || memcmp(p, zs__zns_magic(0), 8) != 0 || zs__zns_get32(p + 124) != zs__zns_crc(0, p, 124) ||
+    if (rc || zs__zns_crc_mend(p, 124, zs__zns_get32(p + 124)) < 0 || memcmp(p, zs__zns_magic(0), 8) != 0 ||
         zs__zns_get32(p + 32) != zone)
-        return ZSLAB_OK;
+        return zs__zns_found_frames(s, zone, t, p);
     if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION) return ZSLAB_E_GEOMETRY;
     if (zs__zns_get32(p + 36) != s->block_bytes || zs__zns_get32(p + 60) != s->zone_count ||
         zs__zns_get64(p + 64) != s->dev.ops.geometry.zone_bytes ||
@@ -5815,12 +6163,13 @@ static zs__zns_ep *zs__zns_replay_epoch(zslab_zns *s, uint64_t id)
     return e && e->id == id && id ? e : NULL;
 }
 
-static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p)
+static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p, uint32_t bytes)
 {
     uint64_t id = zs__zns_get64(p + 8);
     uint32_t slot = (uint32_t)(id % ZS__ZNS_EPOCHS_MAX);
     zs__zns_ep *e = id ? zs__zns_ep_page(s, slot) : NULL;
     if (!e) return id ? ZSLAB_E_NOMEM : ZSLAB_E_CORRUPT;
+    if (e->listed && e->id != id) zs__zns_list(s, e, 0); /* its release is missing */
     e->id = id;
     e->lifetime = zs__zns_get32(p + 4) % ZS__ZNS_CLASSES;
     e->expected = zs__zns_get64(p + 16);
@@ -5829,7 +6178,12 @@ static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p)
     memcpy(e->label, p + 28, 32);
     e->label[31] = 0;
     zs__zns_ep_init(s, e);
-    e->listed = 1;
+    e->begun = e->told = bytes >= 84 ? zs__zns_get32(p + 60) : 0;
+    e->heads = bytes >= 84 ? zs__zns_get32(p + 72) : 0;
+    e->bytes = bytes >= 84 ? zs__zns_get32(p + 76) : 0;
+    e->covered = bytes >= 84 ? zs__zns_get32(p + 80) : 0;
+    e->proof = (uint32_t)s->log.serial;
+    zs__zns_list(s, e, 1);
     if (slot >= s->epoch_top) s->epoch_top = slot + 1;
     return ZSLAB_OK;
 }
@@ -5861,6 +6215,12 @@ static int zs__zns_covered(const zslab_zns *s, uint64_t frame_seq)
     return frame_seq < s->synced;
 }
 
+/* All frames of lower sequence were synced; a reader beside the writer goes by what the device was told. */
+static void zs__zns_synced_to(zslab_zns *s, uint64_t frame_seq)
+{
+    if (frame_seq > s->synced && !s->dev.beside) s->synced = frame_seq;
+}
+
 static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32_t type, uint32_t bytes)
 {
     zs__zns_ep *e;
@@ -5869,19 +6229,35 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
     switch (type) {
     case ZS__ZNS_R_SNAPSHOT:
     case ZS__ZNS_R_CLEAN:
-        if (bytes >= (type == ZS__ZNS_R_CLEAN ? 16u : 20u) &&
-            zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12)) > s->synced)
-            s->synced = zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12));
+        if (bytes >= (type == ZS__ZNS_R_CLEAN ? 16u : 20u))
+            zs__zns_synced_to(s, zs__zns_get64(p + (type == ZS__ZNS_R_CLEAN ? 8 : 12)));
         if (type == ZS__ZNS_R_CLEAN) s->clean_seq = bytes >= 24 ? zs__zns_get64(p + 16) : 0;
+        for (i = 0; i < s->epoch_top && s->clean; i++)
+            if ((e = zs__zns_ep_at(s, i)) != NULL) e->covered = e->begun;
         break;
-    case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p) : ZSLAB_E_CORRUPT;
+    case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p, bytes) : ZSLAB_E_CORRUPT;
+    case ZS__ZNS_R_FRAMES:
+        e = bytes >= 56 ? zs__zns_replay_epoch(s, zs__zns_get64(p + 8)) : NULL;
+        if (!e) break;
+        e->begun = e->told = zs__zns_get32(p + 4);
+        e->heads = zs__zns_get32(p + 16);
+        e->bytes = zs__zns_get32(p + 20);
+        if (zs__zns_get32(p + 24) > e->covered) e->covered = zs__zns_get32(p + 24);
+        e->gone_upto = zs__zns_get32(p + 28);
+        e->gone = zs__zns_get32(p + 32);
+        e->gone_heads = zs__zns_get32(p + 36);
+        e->gone_bytes = zs__zns_get32(p + 40);
+        e->lost = zs__zns_get32(p + 44);
+        e->lost_bytes = zs__zns_get64(p + 48);
+        break;
     case ZS__ZNS_R_SEAL:
     case ZS__ZNS_R_RELEASE:
         e = bytes >= 16 ? zs__zns_replay_epoch(s, zs__zns_get64(p + 8)) : NULL;
         if (e && type == ZS__ZNS_R_SEAL) {
             e->sealed = 1;
+            e->proof = (uint32_t)s->log.serial;
         } else if (e) {
-            e->listed = 0;
+            zs__zns_list(s, e, 0);
             e->id = 0;
         }
         break;
@@ -5928,32 +6304,116 @@ static zslab_result zs__zns_replay_frame(zslab_zns *s, const uint8_t *p, uint32_
     return r;
 }
 
+/* The living epochs should be `live` with that hash. Where one release, or one begin, is missing that tells which
+   epoch's: it is made good. 0: more than that is missing. */
+static int zs__zns_replay_settle(zslab_zns *s, uint64_t hash, uint32_t live)
+{
+    uint64_t id = (s->log.hash ^ hash) * ZS__ZNS_UNHASH;
+    zs__zns_ep *e = zs__zns_replay_epoch(s, id);
+    uint8_t begin[64];
+    if (s->log.hash == hash && s->log.live == live) return 1;
+    if (live + 1 == s->log.live && e && e->listed) {
+        zs__zns_list(s, e, 0);
+        e->id = 0;
+        return 1;
+    }
+    if (live != s->log.live + 1 || e || !id) return 0;
+    memset(begin, 0, sizeof begin);
+    zs__zns_put64(begin + 8, id);
+    return zs__zns_replay_begin(s, begin, 60) == ZSLAB_OK && s->log.hash == hash;
+}
+
+/* What the frames of the log say about themselves; those of old images say nothing. */
+typedef struct zs__zns_serials {
+    uint64_t last, copies; /* of the frame before, and how often it was there */
+    uint32_t single;       /* it was part of a snapshot: once */
+    uint32_t torn;         /* a crash cut the log: no frame may follow */
+} zs__zns_serials;
+
+/* Something is missing from the log from this serial on: damage where a flush had covered it, else a crash. */
+static void zs__zns_replay_missing(zslab_zns *s, zs__zns_serials *t, uint64_t serial)
+{
+    if (serial <= s->log_reach) {
+        s->damage |= ZS__ZNS_HARM_LOG;
+        s->recovery.damaged_frames++;
+    } else
+        t->torn = 1;
+}
+
+/* Is the frame to be applied? Counts copies, notes gaps. */
+static int zs__zns_replay_serial(zslab_zns *s, zs__zns_serials *t, const zs__zns_head *h, uint32_t single)
+{
+    if (!h->gen) return 1;
+    if (s->dev.beside && h->gen > s->noted.serial) return 0; /* younger than what is shown */
+    if (h->gen == t->last) t->copies++;
+    if (h->gen <= t->last) return 0;
+    if (t->last && t->copies == 1 && !t->single) zs__zns_replay_missing(s, t, t->last);
+    if (t->last && h->gen != t->last + 1) zs__zns_replay_missing(s, t, t->last + 1);
+    t->last = h->gen;
+    t->copies = 1;
+    t->single = single;
+    return 1;
+}
+
+/* Everything that is not proven to have lived at this serial is in doubt. */
+static void zs__zns_replay_unproven(zslab_zns *s, uint64_t serial)
+{
+    s->damage |= ZS__ZNS_HARM_LOG;
+    if (serial > s->unproven) s->unproven = serial;
+}
+
 /* One pass over a metadata zone. Whole: every part of its snapshot is there. */
 static zslab_result zs__zns_replay_zone(zslab_zns *s, uint32_t zone, uint32_t used, int apply, int *out_whole)
 {
     zs__zns_scan sc;
     zs__zns_head h;
+    zs__zns_serials t;
     uint32_t block, parts = 0, total = 0;
     const uint8_t *p;
     zslab_result r = ZSLAB_OK;
     memset(&sc, 0, sizeof sc);
+    memset(&t, 0, sizeof t);
+    t.last = apply ? s->log.serial : 0;
     zs__zns_scan_begin(&sc, zone, used);
     while (r == ZSLAB_OK && zs__zns_scan_next(s, &sc, &h, &block, &p)) {
-        if (h.kind == ZS__ZNS_FRAME_META)
-            r = zs__zns_replay_frame(s, p + ZS__ZNS_HEAD_BYTES, h.entries, apply, &parts, &total);
+        uint32_t single = h.entries >= 8 && zs__zns_get16(p + ZS__ZNS_HEAD_BYTES) == ZS__ZNS_R_SNAPSHOT;
         if (h.frame_seq >= s->frame_seq) s->frame_seq = h.frame_seq + 1;
-        if (apply && h.synced > s->synced) s->synced = h.synced;
+        if (apply) zs__zns_synced_to(s, h.synced);
+        if (!apply && h.kind == ZS__ZNS_FRAME_META && h.serial > s->log_reach) s->log_reach = h.serial;
+        if (h.kind != ZS__ZNS_FRAME_META || (apply && !zs__zns_replay_serial(s, &t, &h, single))) continue;
+        if (apply && h.gen) s->log.serial = h.gen;
+        r = zs__zns_replay_frame(s, p + ZS__ZNS_HEAD_BYTES, h.entries, apply, &parts, &total);
+        if (!apply || !h.gen || h.id == UINT32_MAX) continue;
+        if (!t.torn && !zs__zns_replay_settle(s, h.epoch, h.id)) zs__zns_replay_unproven(s, h.gen);
+        s->log.hash = h.epoch; /* so that later ones are measured from here; zs__zns_resume counts anew */
+        s->log.live = h.id;
     }
     zs__zns_pages_free(sc.pages);
     *out_whole = total && parts == total;
-    if (apply && sc.cut) s->meta_used = s->zone[zone].capacity; /* the next record goes to a fresh zone */
+    if (!apply) return r;
+    if (sc.mended) s->damage |= ZS__ZNS_HARM_LOG;
+    if (t.copies == 1 && !t.single) zs__zns_replay_missing(s, &t, t.last);
+    if (sc.cut || t.torn) /* the next record goes to a fresh zone */
+        s->meta_used = s->zone[zone].capacity;
     return r;
 }
 
-/* The metadata zone with the newest whole snapshot; NONE: there is none. */
+/* The end of the log against what the device was told last. */
+static void zs__zns_replay_end(zslab_zns *s)
+{
+    if (!s->noted.serial || s->log.serial >= s->noted.serial) return;
+    s->damage |= ZS__ZNS_HARM_LOG;
+    s->recovery.damaged_frames += s->noted.serial - s->log.serial;
+    s->log.serial = s->noted.serial;
+    if (!zs__zns_replay_settle(s, s->noted.live_hash, s->noted.live)) zs__zns_replay_unproven(s, s->noted.serial);
+}
+
+/* The metadata zone with the newest whole snapshot, and what later ones have behind theirs; NONE: there is none. */
 static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
 {
     uint64_t below = UINT64_MAX;
+    uint32_t broken[2] = {ZS__ZNS_NONE, ZS__ZNS_NONE}; /* newer ones without a whole snapshot */
+    s->log_reach = s->noted.serial;
     for (;;) {
         uint32_t i, best = ZS__ZNS_NONE;
         int whole = 0;
@@ -5970,13 +6430,31 @@ static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
             s->meta_zone = best;
             s->meta_used =
                 found[best].condition == ZSLAB_ZNS_READ_ONLY ? s->zone[best].capacity : found[best].used;
-            return zs__zns_replay_zone(s, best, found[best].used, 1, &whole);
+            r = zs__zns_replay_zone(s, best, found[best].used, 1, &whole);
+            for (i = 2; i-- && r == ZSLAB_OK;)
+                if (broken[i] != ZS__ZNS_NONE)
+                    r = zs__zns_replay_zone(s, broken[i], found[broken[i]].used, 1, &whole);
+            for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) /* the one before it */
+                if (found[i].kind == ZS__ZNS_KIND_META && s->zone[i].seq < below && found[i].used &&
+                    !memcmp(found[i].uuid, s->uuid, 16) &&
+                    (s->meta_kept == ZS__ZNS_NONE || s->zone[i].seq > s->zone[s->meta_kept].seq))
+                    s->meta_kept = i;
+            if (r == ZSLAB_OK) zs__zns_replay_end(s);
+            return r;
         }
+        broken[1] = broken[0];
+        broken[0] = best;
         if (zs__zns_fatal(s) == ZSLAB_E_GONE) return ZSLAB_E_GONE;
     }
 }
 
 /* ---- taking up frames ---- */
+
+/* Is it not known whether the epoch was released in a part of the log that is missing? */
+static int zs__zns_in_doubt(const zslab_zns *s, const zs__zns_ep *e)
+{
+    return s->unproven && e->proof < (uint32_t)s->unproven;
+}
 
 /* Takes a frame out of its epoch again. */
 static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
@@ -6025,10 +6503,17 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     size_t i;
     if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
+    if (h->serial > (uint32_t)s->log.serial && !s->dev.beside) {
+        s->log.serial = h->serial; /* the log had got further than what is left of it */
+        zs__zns_replay_unproven(s, h->serial);
+    }
     if (!e) { /* released, or its begin was never durable */
         s->zone[zone].dead = 1;
         return ZSLAB_OK;
     }
+    if (s->dev.beside && h->frame_seq >= s->synced) return ZSLAB_OK; /* younger than what is shown */
+    if (h->serial > e->proof) e->proof = h->serial;
+    if (h->covered > e->covered) e->covered = h->covered;
     f = zs__zns_frame_page(s, h->id);
     if (!f) return ZSLAB_E_NOMEM;
     if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery missed this one: its id was given again */
@@ -6062,6 +6547,9 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     f->payload_bytes = h->payload_bytes;
     f->count = h->entries;
     f->heads = h->heads;
+    f->ordinal = h->ordinal;
+    f->before = h->before;
+    f->before_bytes = h->before_bytes;
     f->state = ZS__ZNS_F_STORED;
     f->next = e->frames;
     e->frames = h->id + 1;
@@ -6084,12 +6572,17 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
     zslab_result r = ZSLAB_OK;
     zs__zns_scan_begin(sc, zone, used);
     while (r == ZSLAB_OK && zs__zns_scan_next(s, sc, &h, &block, &p)) {
-        if (h.synced > s->synced) s->synced = h.synced;
+        zs__zns_synced_to(s, h.synced);
         if (h.kind != ZS__ZNS_FRAME_OBJECTS) continue;
         s->zone[zone].met++;
         r = zs__zns_adopt(s, &h, zone, block, p);
     }
     if (sc->in_run && unwritten) sc->damaged--; /* the rest of a finished zone was never written */
+    s->recovery.damaged_frames += sc->mended; /* and each of their objects is there */
+    if (sc->in_run && !unwritten && !s->clean) {
+        sc->damaged--;
+        s->recovery.tail_unverified++; /* or torn: nothing behind it says which */
+    }
     s->recovery.torn += sc->damaged;
     if (sc->cut) {
         s->zone[zone].failed = 1;
@@ -6107,7 +6600,7 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
     zs__zns_zone *z = &s->zone[zone];
     zs__zns_head index, h;
     const uint8_t *p;
-    uint32_t i, n;
+    uint32_t i, n, size;
     zslab_result r = ZSLAB_OK;
     *out_done = 0;
     zs__zns_scan_begin(sc, zone, used);
@@ -6117,17 +6610,19 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
     p = zs__zns_scan_blocks(s, sc, z->index_block, z->index_blocks);
     if (!p || !zs__zns_head_read(s, p, zone, used - z->index_block, &index) ||
         index.kind != ZS__ZNS_FRAME_INDEX || index.header_blocks != z->index_blocks ||
-        !zs__zns_head_proven(p, &index) || index.entries % ZS__ZNS_ITEM_BYTES)
+        !zs__zns_head_proven(p, &index))
         return ZSLAB_OK;
-    n = index.entries / ZS__ZNS_ITEM_BYTES;
+    size = index.heads == ZS__ZNS_ITEM_BYTES ? ZS__ZNS_ITEM_BYTES : ZS__ZNS_ITEM_OLD;
+    if (index.entries % size) return ZSLAB_OK;
+    n = index.entries / size;
     z->met = n;
     for (i = 0; i < n; i++)
-        if (!zs__zns_covered(s, zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES + 20)))
+        if (!zs__zns_covered(s, zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + (size_t)i * size + 20)))
             return ZSLAB_OK; /* it may have gone with the power: look at it */
     for (i = 0; i < n && r == ZSLAB_OK; i++) {
-        const uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)i * ZS__ZNS_ITEM_BYTES;
-        uint32_t block = zs__zns_get32(item + 64);
-        zs__zns_head_fields(item, &h);
+        const uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)i * size;
+        uint32_t block = zs__zns_get32(item + size - 4);
+        zs__zns_head_fields(item, &h, size);
         h.kind = ZS__ZNS_FRAME_OBJECTS;
         if (h.zone_seq == z->seq && block < used && zs__zns_head_sane(s, &h, used - block))
             r = zs__zns_adopt(s, &h, zone, block, NULL);
@@ -6148,7 +6643,7 @@ static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns
     if (z->seq >= s->seq_limit) s->seq_limit = z->seq + 1;
     s->recovery.zones_scanned++;
     if (z->index_noted && !z->index_blocks && z->index_block < used) used = z->index_block;
-    if (z->index_blocks && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY))
+    if (z->index_blocks && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY) && !s->deep)
         r = zs__zns_take_index(s, zone, used, sc, &done);
     if (r == ZSLAB_OK && !done)
         r = zs__zns_take_scan(s, zone, used,
@@ -6181,11 +6676,11 @@ static void zs__zns_settle_zone(zslab_zns *s, uint32_t zone, const zs__zns_found
     }
 }
 
-/* Decides about every zone but the metadata's. */
+/* Takes up the frames of the store's zones. */
 static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
 {
     zs__zns_scan sc;
-    uint32_t i, k, ours, pass;
+    uint32_t i, pass;
     zslab_result r = ZSLAB_OK;
     memset(&sc, 0, sizeof sc);
     for (pass = 0; pass < 2; pass++) /* first those to be scanned: they tell how far syncs reached */
@@ -6194,29 +6689,39 @@ static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
                 !memcmp(found[i].uuid, s->uuid, 16) && (s->zone[i].index_blocks != 0) == (pass != 0))
                 r = zs__zns_take_zone(s, i, &found[i], &sc);
     zs__zns_pages_free(sc.pages);
-    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
-        if (i == s->meta_zone) {
-            zs__zns_zone_state(s, i, ZS__ZNS_Z_META);
+    return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
+}
+
+/* Decides about every zone but the metadata's. */
+static zslab_result zs__zns_settle_zones(zslab_zns *s, const zs__zns_found *found)
+{
+    uint32_t i, k, ours;
+    for (i = 0; i < s->zone_count; i++) {
+        if (i == s->meta_zone || (i == s->meta_kept && found[i].condition == ZSLAB_ZNS_FULL)) {
+            zs__zns_zone_state(s, i, i == s->meta_zone ? ZS__ZNS_Z_META : ZS__ZNS_Z_SPARE);
+            if (i != s->meta_zone) s->meta_spare = i;
             continue;
         }
+        if (i == s->meta_kept) s->meta_kept = ZS__ZNS_NONE; /* it holds an active slot: no place for it */
         if (!found[i].used) continue;
-        ours = s->owned || (!found[i].odd && !memcmp(found[i].uuid, s->uuid, 16));
-        for (k = 0; k < s->window_count && found[i].odd; k++)
+        ours = s->owned || (found[i].odd != 1 && !memcmp(found[i].uuid, s->uuid, 16));
+        for (k = 0; k < s->window_count && found[i].odd == 1; k++)
             ours |= s->window[k] == i; /* its header was torn: announced before it was opened */
         if (ours) {
             zs__zns_settle_zone(s, i, &found[i]);
-        } else if (found[i].odd && found[i].condition == ZSLAB_ZNS_READ_ONLY) {
+        } else if (found[i].odd == 1 && found[i].condition == ZSLAB_ZNS_READ_ONLY) {
             zs__zns_zone_state(s, i, ZS__ZNS_Z_READ_ONLY); /* nobody's any more */
         } else {
             s->recovery.zones_foreign++;
             zs__zns_zone_state(s, i, ZS__ZNS_Z_FOREIGN);
         }
     }
-    return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
+    return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : ZSLAB_OK;
 }
 
-/* Is every piece of the object known? Frames known from an index only are taken at their word. */
-static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
+/* Is every piece of the object known? Frames known from an index only are taken at their word. 1: yes; 0: a piece
+   is missing; -1: a piece is damaged, in the frame *out_frame. */
+static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry, zs__zns_frame **out_frame)
 {
     uint32_t hops = 0;
     while (!(zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD) && (zs__zns_entry_flags(entry[0]) & ZS__ZNS_MORE)) {
@@ -6224,34 +6729,46 @@ static int zs__zns_whole(zslab_zns *s, zs__zns_ep *e, const uint64_t *entry)
         zs__zns_frame *f = zs__zns_frame_at(s, id);
         if (!f || !f->gen || f->epoch != (uintptr_t)e || idx >= f->count || hops++ > s->frame_top) return 0;
         if (!f->dir) return 1;
+        *out_frame = f;
         entry = (const uint64_t *)f->dir + 2 * (size_t)idx;
         if (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) return 0;
     }
-    return !(zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD);
+    return zs__zns_entry_flags(entry[0]) & ZS__ZNS_BAD ? -1 : 1;
 }
 
-/* Counts objects. One with a piece missing or damaged is lost, and reads say so; if no sync had covered it,
-   it never was: its entry goes. */
-static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f)
+/* Counts objects. One with a piece missing or damaged that a sync had covered is lost, and reads say so; of the
+   others the entry goes: a piece missing was never there, one damaged may have been, with nothing to tell.
+   A missing frame that was covered is known by the ordinals [ORD-1]; `gone`: the epoch has such. */
+static void zs__zns_count_frame(zslab_zns *s, zs__zns_ep *e, zs__zns_frame *f, int gone, zs__zns_loss *loss)
 {
     uint64_t *dir = (uint64_t *)f->dir, heads = f->heads;
     int covered = zs__zns_covered(s, f->frame_seq);
-    uint32_t torn = 0;
+    uint32_t torn = 0, bad = 0;
     size_t i;
     for (i = 0; dir && i < f->count; i++) {
-        if (!(zs__zns_entry_flags(dir[2 * i]) & ZS__ZNS_FIRST) || zs__zns_whole(s, e, dir + 2 * i))
-            continue;
+        zs__zns_frame *where = f;
+        uint32_t flags = zs__zns_entry_flags(dir[2 * i]);
+        int whole, lost;
+        if (flags & ZS__ZNS_BAD) s->recovery.damaged_bytes += covered ? zs__zns_entry_bytes(dir[2 * i]) : 0;
+        bad |= flags & ZS__ZNS_BAD;
+        whole = flags & ZS__ZNS_FIRST ? zs__zns_whole(s, e, dir + 2 * i, &where) : 1;
+        if (whole == 1) continue;
         heads -= heads > 0;
-        if (covered) {
-            s->recovery.lost++;
-            zs__add_u64(&s->lost, 1);
-        } else {
-            dir[2 * i] = 0;
-            f->bad += !f->bad; /* what is struck out here is not on the device */
-            torn = 1;
+        lost = whole < 0 ? zs__zns_covered(s, where->frame_seq) : f->ordinal ? gone : covered;
+        if (lost) {
+            loss->objects++;
+            loss->bytes += zs__zns_entry_bytes(dir[2 * i]);
+            continue;
         }
+        if (whole < 0)
+            s->recovery.tail_unverified++;
+        else
+            torn = 1;
+        dir[2 * i] = 0;
+        f->bad += !f->bad; /* what is struck out here is not on the device */
     }
     s->recovery.torn += torn;
+    s->recovery.damaged_frames += bad && covered;
     e->objects += heads;
     s->objects += heads;
     s->recovery.objects += heads;
@@ -6264,21 +6781,156 @@ static int zs__zns_u64_cmp(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static int zs__zns_ordinal_cmp(const void *a, const void *b)
+{
+    const zs__zns_frame *x = *(zs__zns_frame *const *)a, *y = *(zs__zns_frame *const *)b;
+    return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
+}
+
+/* What is missing of an epoch: frames, objects and bytes, of these the covered ones. */
+typedef struct zs__zns_gap {
+    uint32_t frames, heads, bytes, covered, covered_heads, covered_bytes;
+} zs__zns_gap;
+
+/* The frames after ordinal `from`, `count` of them, with what they held by the sums beside them. */
+static void zs__zns_gap_add(zs__zns_gap *g, uint32_t from, uint32_t count, uint32_t heads, uint32_t bytes,
+                            uint32_t covered)
+{
+    uint32_t part = covered <= from ? 0 : covered - from < count ? covered - from : count;
+    g->frames += count;
+    g->heads += heads;
+    g->bytes += bytes;
+    g->covered += part;
+    if (!part) return;
+    g->covered_heads += heads; /* of a gap across the last sync: all, rather than too few */
+    g->covered_bytes += bytes;
+}
+
+/* Looks for the epoch's frames that are not there. [ORD-1] The fields are as after a sync of all that is known. */
+static zslab_result zs__zns_find_gaps(zslab_zns *s, zs__zns_ep *e, zs__zns_gap *g)
+{
+    zs__zns_frame **list;
+    uint32_t at, n = 0, i, last = 0, heads = 0, bytes = 0, told = e->begun, covered = e->covered;
+    for (at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next) n++;
+    list = (zs__zns_frame **)(malloc)((n + 1) * sizeof(zs__zns_frame *));
+    if (!list) return ZSLAB_E_NOMEM;
+    for (n = 0, at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next) {
+        list[n] = zs__zns_frame_of(s, at - 1);
+        if (zs__zns_covered(s, list[n]->frame_seq) && list[n]->ordinal > covered) covered = list[n]->ordinal;
+        if (list[n]->frame_seq > e->mark_seq) e->mark_seq = list[n]->frame_seq;
+        n += list[n]->ordinal != 0;
+    }
+    qsort(list, n, sizeof(zs__zns_frame *), zs__zns_ordinal_cmp);
+    for (i = 0; i < n; i++) {
+        const zs__zns_frame *f = list[i];
+        if (f->ordinal == last) continue;
+        if (f->ordinal > last + 1)
+            zs__zns_gap_add(g, last, f->ordinal - last - 1, f->before - heads, f->before_bytes - bytes, covered);
+        last = f->ordinal;
+        heads = f->before + f->heads;
+        bytes = f->before_bytes + f->payload_bytes;
+    }
+    if (told > last) {
+        zs__zns_gap_add(g, last, told - last, e->heads - heads, e->bytes - bytes, covered);
+        last = told;
+        heads = e->heads;
+        bytes = e->bytes;
+    }
+    if (covered > last) zs__zns_gap_add(g, last, covered - last, 0, 0, covered);
+    e->begun = e->landed = e->mark = covered > last ? covered : last;
+    e->heads = heads;
+    e->bytes = bytes;
+    e->covered = covered;
+    (free)(list);
+    return ZSLAB_OK;
+}
+
+/* The epoch's losses against those of earlier recoveries; new ones are recorded when the store is written again. */
+static zslab_result zs__zns_count_epoch(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_gap g;
+    zs__zns_loss loss, *more;
+    uint32_t at, lost = 0, torn;
+    zslab_result r;
+    memset(&g, 0, sizeof g);
+    r = zs__zns_find_gaps(s, e, &g);
+    if (r != ZSLAB_OK) return r;
+    lost = g.covered > e->gone ? g.covered - e->gone : 0;
+    torn = g.frames > e->gone + lost ? g.frames - e->gone - lost : 0;
+    if (lost) {
+        e->lost += g.covered_heads > e->gone_heads ? g.covered_heads - e->gone_heads : 0;
+        e->lost_bytes += g.covered_bytes > e->gone_bytes ? g.covered_bytes - e->gone_bytes : 0;
+        s->recovery.damaged_frames += lost;
+        s->recovery.damaged_bytes += g.covered_bytes > e->gone_bytes ? g.covered_bytes - e->gone_bytes : 0;
+        if (!s->recovery.zones_skipped) s->damage |= ZS__ZNS_HARM_LOST; /* else they went with an offline zone */
+    }
+    s->recovery.torn += torn;
+    e->pending = lost || torn;
+    if (e->pending) {
+        e->gone = g.frames;
+        e->gone_heads = g.heads;
+        e->gone_bytes = g.bytes;
+        e->gone_upto = e->begun;
+    }
+    loss.epoch = e->id;
+    loss.objects = e->lost;
+    loss.bytes = e->lost_bytes;
+    for (at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next)
+        zs__zns_count_frame(s, e, zs__zns_frame_of(s, at - 1), e->lost || lost, &loss);
+    if (zs__zns_in_doubt(s, e)) { /* whether it was released is not known: nothing of it is shown */
+        loss.objects += e->objects;
+        loss.bytes += e->user_bytes;
+        s->objects -= e->objects;
+        s->recovery.objects -= e->objects;
+    }
+    s->recovery.lost += loss.objects;
+    zs__add_u64(&s->lost, loss.objects);
+    if (!loss.objects && !loss.bytes) return ZSLAB_OK;
+    more = (zs__zns_loss *)(realloc)(s->loss, (s->loss_count + 1) * sizeof *more);
+    if (!more) return ZSLAB_E_NOMEM;
+    s->loss = more;
+    s->loss[s->loss_count++] = loss;
+    return ZSLAB_OK;
+}
+
+static zslab_result zs__zns_count_epochs(zslab_zns *s)
+{
+    uint32_t i;
+    zslab_result r = ZSLAB_OK;
+    for (i = 0; i < s->epoch_top && r == ZSLAB_OK; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (e && e->listed) r = zs__zns_count_epoch(s, e);
+    }
+    return r;
+}
+
+/* An epoch in doubt goes, with what the zones and the table know of it; its losses have been counted. */
+static void zs__zns_drop_doubted(zslab_zns *s, zs__zns_ep *e)
+{
+    uint32_t i;
+    while (e->frames) {
+        uint32_t id = e->frames - 1;
+        zs__zns_disown(s, zs__zns_frame_of(s, id), id);
+    }
+    for (i = 0; i < e->zone_count; i++) s->zone[e->zone[i]].refs--;
+    e->zone_count = 0;
+    zs__zns_list(s, e, 0);
+    e->id = 0;
+}
+
 /* Epochs take up their work, free frame ids are gathered. */
 static zslab_result zs__zns_take_epochs(zslab_zns *s)
 {
-    uint32_t i, at, id;
+    uint32_t i, id;
     for (i = 0; i < s->epoch_top; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, s->epoch_top - 1 - i);
         if (e && !e->listed) { /* the lowest comes first in the chain */
             e->free_next = s->epoch_free;
             s->epoch_free = e->slot + 1;
         }
-        if (!e || !e->listed) continue;
+        if (!e || !e->listed || zs__zns_in_doubt(s, e)) continue;
         if (!zs__zns_order_room(s)) return ZSLAB_E_NOMEM;
         s->order[s->order_count++] = e->id;
-        for (at = e->frames; at; at = zs__zns_frame_of(s, at - 1)->next)
-            zs__zns_count_frame(s, e, zs__zns_frame_of(s, at - 1));
         s->epoch_count++;
         s->recovery.epochs++;
         e->word = (uint64_t)(e->sealed ? ZS__ZNS_E_SEALED : ZS__ZNS_E_OPEN) << 56;
@@ -6315,6 +6967,12 @@ static zslab_result zs__zns_format(zslab_zns *s, const zs__zns_found *found)
     zs__zns_put64(s->uuid, zs__zns_mix(&seed));
     seed ^= zs__os_random();
     zs__zns_put64(s->uuid + 8, zs__zns_mix(&seed));
+    if (s->dev.mend && (s->deep || s->dev.sick)) { /* nothing is kept */
+        uint8_t *keep = (uint8_t *)(calloc)(s->zone_count, 1);
+        rc = keep ? s->dev.mend(s->dev.user, keep) : -(int)ZSLAB_E_NOMEM;
+        (free)(keep);
+        if (rc) return (zslab_result)-rc;
+    }
     for (i = 0; i < s->zone_count; i++)
         if (found[i].used && found[i].condition != ZSLAB_ZNS_READ_ONLY)
             zs__zns_zone_reset(s, i, ZS__ZNS_Z_EMPTY);
@@ -6342,7 +7000,9 @@ static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
     if (s->read_only ||
         ((s->config.flags & ZSLAB_ZNS_FLAG_NO_FORMAT) && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE)))
         return objects ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN;
-    if (!written || (s->config.flags & ZSLAB_ZNS_FLAG_FORCE)) return zs__zns_format(s, found);
+    if (s->config.flags & ZSLAB_ZNS_FLAG_FORCE) return zs__zns_format(s, found);
+    if (s->noted.serial) return ZSLAB_E_CORRUPT; /* there was a store in this file */
+    if (!written) return zs__zns_format(s, found);
     if (objects) return ZSLAB_E_CORRUPT;
     if (s->owned || headers == written) /* a format that did not get to its snapshot */
         return zs__zns_format(s, found);
@@ -6354,16 +7014,33 @@ static zslab_result zs__zns_resume(zslab_zns *s)
 {
     int rc = 0;
     uint32_t i, notes;
+    s->log.hash = s->log.live = 0;
+    for (i = 0; i < s->epoch_top; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !e->listed) continue;
+        s->log.hash ^= e->id * ZS__ZNS_HASH;
+        s->log.live++;
+    }
+    s->log_flushed.serial = s->log_reach;
     zs__store_u64(&s->seq, s->clean && s->clean_seq ? s->clean_seq : s->seq_limit);
     if (s->read_only) return ZSLAB_OK;
     zs__lock_take(&s->meta_lock);
     zs__zns_meta_pick_spare(s);
+    if (s->damage) s->meta_used = s->zone[s->meta_zone].capacity; /* the log begins anew, whole */
     if (!s->clean) { /* frames behind a write pointer that fell back show when their zone is finished: not known now */
         s->frame_seq += (uint64_t)1 << 32;
         zs__zns_doubt(s, s->synced, s->frame_seq);
         s->meta_have = 0;
         zs__zns_record_doubt(s, s->doubt_count - 1);
         rc = zs__zns_meta_write(s);
+    }
+    for (i = 0; i < s->epoch_top && !rc; i++) { /* before anything new is covered: what is missing stays known */
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !e->listed || !e->pending) continue;
+        s->meta_have = 0;
+        (void)zs__zns_record_frames(s, e);
+        rc = zs__zns_meta_write(s);
+        e->pending = 0;
     }
     while (!rc) { /* the ends of cut zones are durable before any frame id is given again */
         rc = zs__zns_reserve_ahead(s);
@@ -6378,13 +7055,10 @@ static zslab_result zs__zns_resume(zslab_zns *s)
     return (zslab_result)-rc;
 }
 
-static zslab_result zs__zns_mount(zslab_zns *s)
+static void zs__zns_limits(zslab_zns *s)
 {
-    uint64_t began = zs__os_now_ns();
-    zs__zns_found *found = (zs__zns_found *)(calloc)(s->zone_count, sizeof *found);
-    zslab_result r = found ? zs__zns_find_zones(s, found) : ZSLAB_E_NOMEM;
-    uint32_t i, fresh = 0;
-    for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
+    uint32_t i;
+    for (i = 0; i < s->zone_count; i++) {
         zs__zns_zone *z = &s->zone[i];
         uint32_t frames = z->capacity / s->frame_blocks + 1;
         uint32_t room =
@@ -6392,17 +7066,95 @@ static zslab_result zs__zns_mount(zslab_zns *s)
         z->limit = z->capacity; /* an index takes at most 1/1024, and none is kept of a few large frames */
         if (z->capacity / 1024 >= room && frames > 16) z->limit -= room;
     }
+}
+
+/* Damage that may be put right by looking at every block: a zone with a wrong entry, frames behind its pointer. */
+static int zs__zns_look_deeper(zslab_zns *s)
+{
+    if (s->deep || s->dev.beside || !s->dev.distrust) return 0;
+    if (s->meta_zone == ZS__ZNS_NONE) return !s->dev.fresh && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE);
+    return (s->dev.sick & ZS__ZNS_SICK_TABLE) || (s->damage & ZS__ZNS_HARM_LOST) || s->unproven;
+}
+
+/* What recovery found: 1: nothing is changed until the caller asks for that. */
+static int zs__zns_hands_off(zslab_zns *s)
+{
+    if (s->dev.sick || s->deep) s->damage |= ZS__ZNS_HARM_TABLE;
+    if (!s->damage) return 0;
+    s->recovery.result = (uint32_t)ZSLAB_E_CORRUPT;
+    if (!(s->config.flags & ZSLAB_ZNS_FLAG_REPAIR)) s->read_only = 1;
+    return s->read_only != 0;
+}
+
+/* The device is to be written again: what was found out about it is put right first. */
+static zslab_result zs__zns_repair(zslab_zns *s, zs__zns_found *found)
+{
+    uint8_t *keep = (uint8_t *)(calloc)(s->zone_count, 1);
+    uint32_t i;
+    int rc = keep ? 0 : -(int)ZSLAB_E_NOMEM;
+    for (i = 0; i < s->epoch_top && !rc; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (e && e->listed && zs__zns_in_doubt(s, e)) zs__zns_drop_doubted(s, e);
+    }
+    s->unproven = 0;
+    for (i = 0; i < s->zone_count && !rc; i++) keep[i] = s->deep && (s->zone[i].refs || i == s->meta_zone);
+    if (!rc && s->dev.mend && (s->dev.sick || s->deep)) rc = s->dev.mend(s->dev.user, keep);
+    for (i = 0; i < s->zone_count && !rc && s->deep; i++) { /* the device tells the truth again */
+        zslab_zns_zone d;
+        rc = zs__zns_report_one(s, i, &d);
+        found[i].condition = d.condition;
+        if (d.condition == ZSLAB_ZNS_EMPTY) found[i].used = 0;
+    }
+    (free)(keep);
+    return (zslab_result)-rc;
+}
+
+/* Has a zone that recovery went by been reset since, by the writer beside this reader? */
+static int zs__zns_moved(zslab_zns *s, const uint32_t *before, uint32_t *after)
+{
+    uint32_t i, moved = 0;
+    if (s->dev.look(s->dev.user, after)) return 1;
+    for (i = 0; i < s->zone_count; i++)
+        moved |= before[i] != after[i] && (s->zone[i].refs || i == s->meta_zone || s->damage);
+    return (int)moved;
+}
+
+/* ZSLAB_E_BUSY: the store is to be looked at again, from the beginning. */
+static zslab_result zs__zns_mount(zslab_zns *s)
+{
+    uint64_t began = zs__os_now_ns();
+    zs__zns_found *found = (zs__zns_found *)(calloc)(s->zone_count, sizeof *found);
+    uint32_t *resets = (uint32_t *)(calloc)((size_t)2 * s->zone_count, sizeof *resets), fresh = 0;
+    zslab_result r = found && resets ? ZSLAB_OK : ZSLAB_E_NOMEM;
+    if (s->dev.noted) s->dev.noted(s->dev.user, &s->noted);
+    if (r == ZSLAB_OK && s->dev.beside) {
+        s->synced = s->noted.synced;
+        r = s->noted.serial ? (zslab_result)-s->dev.look(s->dev.user, resets) : ZSLAB_E_BUSY;
+    }
+    if (r == ZSLAB_OK && s->deep) s->dev.distrust(s->dev.user);
+    if (r == ZSLAB_OK) r = zs__zns_find_zones(s, found);
+    zs__zns_limits(s);
     if (r == ZSLAB_OK) r = zs__zns_replay(s, found);
+    if (r == ZSLAB_OK && s->noted.synced) zs__zns_synced_to(s, s->noted.synced);
     if (r == ZSLAB_OK && s->meta_zone == ZS__ZNS_NONE) {
         fresh = 1;
-        r = zs__zns_no_store(s, found);
+        r = zs__zns_look_deeper(s) ? ZSLAB_E_BUSY : zs__zns_no_store(s, found);
     } else if (r == ZSLAB_OK) {
         r = zs__zns_take_zones(s, found);
+        if (r == ZSLAB_OK) r = zs__zns_count_epochs(s);
+        if (r == ZSLAB_OK && zs__zns_look_deeper(s)) r = ZSLAB_E_BUSY;
+        if (r == ZSLAB_OK && s->dev.beside && zs__zns_moved(s, resets, resets + s->zone_count)) r = ZSLAB_E_BUSY;
+        if (r == ZSLAB_OK && !zs__zns_hands_off(s) && s->damage) r = zs__zns_repair(s, found);
+        if (r == ZSLAB_OK) r = zs__zns_settle_zones(s, found);
+        while (r == ZSLAB_OK && !s->read_only && s->slots && zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) > s->slots &&
+               zs__zns_zone_finish_fullest(s, 0))
+            ; /* a crash took back what had made room for the log's next zone */
         if (r == ZSLAB_OK) r = zs__zns_take_epochs(s);
-        r = r == ZSLAB_OK ? zs__zns_resume(s) : r;
+        if (r == ZSLAB_OK) r = zs__zns_resume(s);
     }
     if (r == ZSLAB_OK && !s->read_only) r = (zslab_result)-zs__zns_tell(s);
     if (!fresh) s->recovery.duration_ns = zs__os_now_ns() - began;
+    (free)(resets);
     (free)(found);
     return r;
 }
@@ -6433,6 +7185,7 @@ static void zs__zns_free(zslab_zns *s)
     }
     for (i = 0; i < ZS__ZNS_EPOCHS_MAX / ZS__ZNS_EPOCH_PAGE; i++) (free)((void *)s->epoch_page[i]);
     for (i = 0; s->zone && i < s->zone_count; i++) (free)(s->zone[i].frame);
+    (free)(s->loss);
     (free)(s->zone);
     zs__zns_pages_free(s->meta_pages);
     if (s->dev.ops.close) (s->dev.ops.close)(s->dev.user);
@@ -6463,41 +7216,61 @@ static zslab_result zs__zns_shape(zslab_zns *s)
                      : s->pack_blocks > s->frame_blocks ? s->frame_blocks
                                                         : s->pack_blocks;
     s->meta_room = (size_t)s->frame_blocks * s->block_bytes;
-    per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 72 * (g->zone_capacity_bytes * 5 / 8 / s->meta_room);
+    per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 88 * (g->zone_capacity_bytes * 3 / 4 / s->meta_room);
     s->epoch_limit = per_block < ZS__ZNS_EPOCHS_MAX ? (uint32_t)per_block : ZS__ZNS_EPOCHS_MAX;
     return s->epoch_limit < 4 ? ZSLAB_E_GEOMETRY : ZSLAB_OK;
 }
 
-static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
+static zslab_zns *zs__zns_new(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
 {
     zslab_zns *s = (zslab_zns *)(calloc)(1, sizeof *s);
-    zslab_result r = ZSLAB_E_NOMEM;
     uint32_t i;
-    if (!s) {
-        (dev->ops.close)(dev->user);
-        zs__fail(r);
-        return NULL;
-    }
+    if (!s) return NULL;
     s->dev = *dev;
     s->config = *config;
     s->config.faults = NULL;
     s->owned = owned;
     s->read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     if (!s->config.wait_timeout_ns) s->config.wait_timeout_ns = UINT64_C(1000000000);
-    s->meta_zone = s->meta_spare = ZS__ZNS_NONE;
+    s->meta_zone = s->meta_spare = s->meta_kept = ZS__ZNS_NONE;
     s->sync_open = 1;
     for (i = 0; i < ZS__ZNS_CLASSES; i++) {
         s->stream[i].cur = s->stream[i].next = ZS__ZNS_NONE;
         s->stream[i].lifetime = i;
     }
-    r = zs__zns_shape(s);
-    if (r == ZSLAB_OK) {
+    return s;
+}
+
+#define ZS__ZNS_MOUNTS 1000u /* beside a writer that resets zones all the time */
+
+/* Recovers, and again from the beginning where damage asks for a closer look, or the writer beside has moved on. */
+static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
+{
+    zslab_result r = ZSLAB_E_BUSY;
+    uint32_t tries, deep = 0;
+    zslab_zns *s = NULL;
+    for (tries = 0; r == ZSLAB_E_BUSY && tries < ZS__ZNS_MOUNTS; tries++) {
+        if (s) {
+            s->dev.ops.close = NULL; /* the device stays open */
+            zs__zns_free(s);
+            if (dev->beside) zs__zns_nap(tries < 10 ? 0 : 200);
+        }
+        r = ZSLAB_E_NOMEM;
+        s = zs__zns_new(dev, config, owned);
+        if (!s) break;
+        s->deep = deep;
+        deep = !dev->beside;
+        r = zs__zns_shape(s);
+        if (r != ZSLAB_OK) break;
         s->zone = (zs__zns_zone *)(calloc)(s->zone_count, sizeof *s->zone);
         s->meta_pages = (uint8_t *)zs__zns_pages(s->meta_room);
         r = s->zone && s->meta_pages ? zs__zns_mount(s) : ZSLAB_E_NOMEM;
     }
     if (r == ZSLAB_OK) return s;
-    zs__zns_free(s);
+    if (s)
+        zs__zns_free(s);
+    else
+        (dev->ops.close)(dev->user);
     zs__fail(r);
     return NULL;
 }
@@ -6562,6 +7335,32 @@ zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, const zslab_
     return zs__zns_open(&dev, &c, 0);
 }
 
+/* meta_lock held, everything synced. How many frames each epoch has, then the note of an orderly end. */
+static int zs__zns_close_log(zslab_zns *s)
+{
+    uint32_t i;
+    int rc = 0;
+    s->meta_have = 0;
+    for (i = 0; i < s->epoch_top && !rc; i++) {
+        zs__zns_ep *e = zs__zns_ep_at(s, i);
+        if (!e || !e->listed || e->told == e->begun) continue;
+        if (s->meta_have + 56 + 24 > ZS__ZNS_META_KEEP) {
+            rc = zs__zns_meta_write(s);
+            s->meta_have = 0;
+        }
+        (void)zs__zns_record_frames(s, e);
+        e->told = e->begun;
+    }
+    if (!rc) {
+        uint8_t *p = zs__zns_record(s, ZS__ZNS_R_CLEAN, 24);
+        zs__zns_put64(p + 8, zs__load_u64(&s->frame_seq)); /* relaxed both: nobody else is left */
+        zs__zns_put64(p + 16, zs__load_u64(&s->seq));
+    }
+    rc = rc ? rc : zs__zns_meta_write(s);
+    rc = rc ? rc : zs__zns_dev_flush(s);
+    return rc ? rc : zs__zns_tell(s);
+}
+
 zslab_result zslab_zns_close(zslab_zns *s)
 {
     zslab_result r;
@@ -6569,11 +7368,7 @@ zslab_result zslab_zns_close(zslab_zns *s)
     r = s->read_only ? ZSLAB_OK : zslab_zns_sync(s, 0);
     if (r == ZSLAB_OK && !s->read_only) {
         zs__lock_take(&s->meta_lock);
-        /* relaxed both: nobody else is left */
-        zs__zns_put64(zs__zns_meta_record(s, ZS__ZNS_R_CLEAN, zs__load_u64(&s->frame_seq)) + 16,
-                      zs__load_u64(&s->seq));
-        if (zs__zns_meta_write(s) || s->dev.ops.flush(s->dev.user))
-            r = ZSLAB_E_IO; /* only the note is missing: everything was synced */
+        if (zs__zns_close_log(s)) r = ZSLAB_E_IO; /* only the note is missing: everything was synced */
         zs__lock_drop(&s->meta_lock);
     }
     zs__zns_free(s);
@@ -6632,12 +7427,15 @@ static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_conf
     for (n = 0; c->label && c->label[n] && n < sizeof e->label - 1; n++) e->label[n] = c->label[n];
     zs__store_u64(&e->id,
                   seq * ZS__ZNS_EPOCHS_MAX + e->slot); /* relaxed: shut until the turn below publishes */
+    e->begun = e->landed = e->heads = e->bytes = e->covered = e->mark = e->told = 0;
+    e->gone_upto = e->gone = e->gone_heads = e->gone_bytes = e->lost = e->pending = 0;
+    e->lost_bytes = e->mark_seq = 0;
     s->meta_have = 0;
     zs__zns_record_epoch(s, e);
-    e->listed = 1;
+    zs__zns_list(s, e, 1);
     rc = zs__zns_meta_write(s);
     if (rc) {
-        e->listed = 0;
+        zs__zns_list(s, e, 0);
         zs__store_u64(&e->id, 0);
         return rc;
     }
@@ -6689,7 +7487,9 @@ static zslab_result zs__zns_seal(zslab_zns *s, zs__zns_ep *e)
     if (!rc) {
         zs__lock_take(&s->meta_lock);
         zs__zns_meta_record(s, ZS__ZNS_R_SEAL, e->id);
+        zs__zns_record_frames(s, e);
         e->sealed = 1;
+        e->told = e->begun;
         rc = zs__zns_meta_write(s);
         if (rc) e->sealed = 0;
         zs__lock_drop(&s->meta_lock);
@@ -6767,6 +7567,7 @@ zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t c
     r = (zslab_result)-zs__zns_object(s, e, NULL, id, idx, (uint8_t *)buffer, capacity, &bytes);
     if (r == ZSLAB_OK && out_bytes) *out_bytes = (size_t)bytes;
     if (r == ZSLAB_OK && bytes > capacity && (buffer || !out_bytes)) r = ZSLAB_E_INVALID;
+    if (r == ZSLAB_E_CORRUPT && zs__zns_overtaken(s, id)) r = ZSLAB_E_STALE;
     if (r == ZSLAB_E_CORRUPT) zs__add_u64(&s->lost, 1);
     zs__zns_unpin(e, 0);
     return zs__zns_answer(r);
@@ -7185,6 +7986,15 @@ void zslab_zns_recovery(zslab_zns *s, zslab_zns_recovery_report *out)
     if (!out) return;
     memset(out, 0, sizeof *out);
     if (s) *out = s->recovery;
+}
+
+zslab_result zslab_zns_lost(zslab_zns *s, zslab_zns_lost_fn *visit, void *user)
+{
+    size_t i;
+    if (!s || !visit) return zs__zns_answer(ZSLAB_E_INVALID);
+    for (i = 0; i < s->loss_count; i++)
+        if (visit(user, s->loss[i].epoch, s->loss[i].objects, s->loss[i].bytes)) break;
+    return ZSLAB_OK;
 }
 
 /* snprintf that goes on counting behind the end. */
