@@ -6579,8 +6579,8 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
     }
     if (sc->in_run && unwritten) sc->damaged--; /* the rest of a finished zone was never written */
     s->recovery.damaged_frames += sc->mended; /* and each of their objects is there */
-    if (sc->in_run && !unwritten && !s->clean) {
-        sc->damaged--;
+    if (sc->in_run && ((!unwritten && !s->clean) || s->dev.sick)) {
+        sc->damaged -= !unwritten;
         s->recovery.tail_unverified++; /* or torn: nothing behind it says which */
     }
     s->recovery.torn += sc->damaged;
