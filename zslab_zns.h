@@ -3503,7 +3503,7 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_HASH        UINT64_C(0x9e3779b97f4a7c15)
 #define ZS__ZNS_UNHASH      UINT64_C(0xf1de83e19937733d) /* their product is 1 */
 #define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
-#define ZS__ZNS_META_KEEP   320u /* bytes of records in one write, and five with frames are less */
+#define ZS__ZNS_META_KEEP   256u /* bytes of records in one write */
 #define ZS__ZNS_SEQ_STEP    1024u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
 
@@ -5701,7 +5701,7 @@ static int zs__zns_overtaken(zslab_zns *s, uint32_t id)
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint8_t *p = s->read_only && s->owned ? (uint8_t *)zs__zns_pages(s->block_bytes) : NULL;
     int moved = p && f->zone < s->zone_count &&
-                !s->dev.ops.read(s->dev.user, s->zone[f->zone].start, p, s->block_bytes) &&
+                !(s->dev.ops.read)(s->dev.user, s->zone[f->zone].start, p, s->block_bytes) &&
                 zs__zns_get32(p + 124) == zs__zns_crc(0, p, 124) && zs__zns_get64(p + 40) != f->zone_seq;
     zs__zns_pages_free(p);
     return moved;
@@ -6060,7 +6060,7 @@ static zslab_result zs__zns_found_frames(zslab_zns *s, uint32_t zone, zs__zns_fo
     zs__zns_zone *z = &s->zone[zone];
     uint32_t at, most = t->used < 256 ? t->used : 256;
     for (at = 1; at < most; at++) {
-        int rc = s->dev.ops.read(s->dev.user, z->start + (uint64_t)at * s->block_bytes, p, s->block_bytes);
+        int rc = (s->dev.ops.read)(s->dev.user, z->start + (uint64_t)at * s->block_bytes, p, s->block_bytes);
         if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
         if (rc || memcmp(p, zs__zns_magic(1), 8) != 0 || zs__zns_get32(p + 32) != zone ||
             zs__zns_inline_bytes(p) > s->block_bytes - ZS__ZNS_HEAD_BYTES ||
