@@ -1344,7 +1344,7 @@ ZS__SHORT_API zslab_epoch zs__short_epoch(const SlabAllocator *a, EpochId id)
 ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
 {
     zslab_config config;
-    SlabAllocator *a = NULL;
+    SlabAllocator *a = ZS__NULL;
     zslab *z;
     size_t i;
     unsigned char *byte = ZS__CAST(unsigned char *, ZS__CAST(void *, &config));
@@ -1356,12 +1356,12 @@ ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
         a = ZS__CAST(SlabAllocator *, zslab_malloc_epoch(z, sizeof *a, zslab_epoch_open(z, "short names")));
     if (!a) {
         zslab_destroy(z);
-        return NULL;
+        return ZS__NULL;
     }
     a->z = z;
     a->current = 0;
     for (i = 0; i < ZS__SHORT_RING + ZS__SHORT_PLACES; i++)
-        a->epochs[i] = i && i < ZS__SHORT_RING ? zslab_epoch_open(z, NULL) : ZSLAB_EPOCH_NONE;
+        a->epochs[i] = i && i < ZS__SHORT_RING ? zslab_epoch_open(z, ZS__NULL) : ZSLAB_EPOCH_NONE;
     a->epochs[0] = zslab_epoch_current(z);
     return a;
 }
@@ -1430,12 +1430,12 @@ ZS__SHORT_API void slab_epoch_set_label(SlabAllocator *a, EpochId epoch, const c
 ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *domain, EpochId id,
                                            bool auto_close)
 {
-    epoch_domain_t *d = NULL;
+    epoch_domain_t *d = ZS__NULL;
     if (domain)
         d = ZS__CAST(epoch_domain_t *, zslab_malloc_epoch(a->z, sizeof *d, zslab_epoch_of(a->z, a)));
     if (!d) {
         (void)zslab_domain_destroy(domain);
-        return NULL;
+        return ZS__NULL;
     }
     d->alloc = a;
     d->epoch_id = id;
@@ -1467,15 +1467,15 @@ ZS__SHORT_API epoch_domain_t *epoch_domain_wrap(SlabAllocator *a, EpochId epoch,
 /* epoch_domain_enter, _exit, _force_close -- zslab_domain_*; NULL and wrong order change nothing. */
 ZS__SHORT_API void epoch_domain_enter(epoch_domain_t *d)
 {
-    (void)zslab_domain_enter(d ? d->domain : NULL);
+    (void)zslab_domain_enter(d ? d->domain : ZS__NULL);
 }
 ZS__SHORT_API void epoch_domain_exit(epoch_domain_t *d)
 {
-    (void)zslab_domain_exit(d ? d->domain : NULL);
+    (void)zslab_domain_exit(d ? d->domain : ZS__NULL);
 }
 ZS__SHORT_API void epoch_domain_force_close(epoch_domain_t *d)
 {
-    (void)zslab_domain_force_close(d ? d->domain : NULL);
+    (void)zslab_domain_force_close(d ? d->domain : ZS__NULL);
 }
 
 /* epoch_domain_destroy -- forget it; while somebody is inside nothing happens. */
@@ -1496,11 +1496,11 @@ typedef zslab_handle SlabHandle;
 /* alloc_obj_epoch -- an object and its handle; NULL as zslab_handle_alloc. */
 ZS__SHORT_API void *alloc_obj_epoch(SlabAllocator *a, uint32_t size, EpochId epoch, SlabHandle *out)
 {
-    void *p = NULL;
+    void *p = ZS__NULL;
     SlabHandle h = zslab_handle_alloc(a->z, size, zs__short_epoch(a, epoch), &p);
     if (out)
         *out = h;
-    return h ? p : NULL;
+    return h ? p : ZS__NULL;
 }
 
 /* free_obj -- false for a handle that is stale or malformed. */
@@ -10988,7 +10988,7 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
             zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
         }
         if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u16(&c->cls) == of) /* [STATS-1] */
-            zs__tally_add(&out[key], &t, of == ZSLAB_CLASS_LARGE ? t.large_bytes : z->classes[of].size);
+            zs__tally_add(&out[key], &t, of == ZSLAB_CLASS_LARGE ? (size_t)t.large_bytes : z->classes[of].size);
     }
 }
 

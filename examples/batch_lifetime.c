@@ -2,7 +2,7 @@
    Wants: to say itself when a batch's memory ends, and to see it back with the system at that moment.
    Watch: one epoch per batch, opened and released by name. Under the RSS policy resident memory after each
           release is where it was before the batch; what was kept was copied to a longer-lived epoch first.
-   Build: cc -O2 batch_lifetime.c */
+   Build: cc -O2 -I.. batch_lifetime.c */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

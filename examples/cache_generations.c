@@ -2,7 +2,7 @@
    Wants: memory of old entries back without walking the cache, and no waiting for the few still in use.
    Watch: a generation a tick: advance closes the old one. Its dead pages go at once, those of stragglers when
           their readers are done with them; an old generation ends by itself with its last straggler.
-   Build: cc -O2 cache_generations.c */
+   Build: cc -O2 -I.. cache_generations.c */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

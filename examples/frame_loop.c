@@ -2,7 +2,7 @@
    Wants: scratch memory for a frame, from every thread, gone when the frame is shown; no lock in the jobs.
    Watch: one domain for the whole run, reset at its last exit. Jobs and loop are inside together, so the
           frame's memory goes when the last of them leaves, never under somebody's feet, and serves again.
-   Build: cc -O2 -pthread frame_loop.c */
+   Build: cc -O2 -I.. -pthread frame_loop.c */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
    Wants: one heap for each worker slot, handed on with the job; frees from anywhere.
    Watch: explicit heaps move from thread to thread without a lock; objects made in one job are freed in
           another; at the end nothing is left alive.
-   Build: cc -O2 -pthread job_heaps.c */
+   Build: cc -O2 -I.. -pthread job_heaps.c */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

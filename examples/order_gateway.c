@@ -2,7 +2,7 @@
    Wants: no system call and no page fault while the market is open.
    Watch: zslab_reserve before the bell; then 4 million orders cross from thread to thread, and the kernel's
           count of page faults stands still.
-   Build: cc -O2 -pthread order_gateway.c */
+   Build: cc -O2 -I.. -pthread order_gateway.c */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
    Wants: no free() in any handler, whatever way it returns, and no request's memory in the next one's.
    Watch: each request is a domain of its own. The handlers only allocate; leaving the block drops everything,
           also after an error. Memory stands still however many requests come.
-   Build: cc -O2 request_server.c */
+   Build: cc -O2 -I.. request_server.c */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

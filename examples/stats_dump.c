@@ -144,6 +144,7 @@ int main(int argc, char **argv)
         putchar('\n');
     }
     if (findings) found = doctor_examine(snapshot, stdout);
+    if (findings && !found) puts("no findings");
     json_decref(snapshot);
     return found ? 3 : 0;
 }

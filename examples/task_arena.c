@@ -2,7 +2,7 @@
    Wants: the spawn of a 1,024-byte task in a few nanoseconds, no heap in between, memory that cannot grow.
    Watch: 1,000,000 tasks live in 100,000 slots; slots come home from the threads that finished the task, and
           the owner hands them out again; a task that outlives the runtime keeps its memory, and is told.
-   Build: cc -O2 -pthread task_arena.c */
+   Build: cc -O2 -I.. -pthread task_arena.c */
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
    Wants: a query's scratch gone when the query ends, the transaction's log kept until commit or abort.
    Watch: domains nest. Inside the inner one plain allocations are the query's; the log goes to the
           transaction's by name. Commit or abort, inner left first, and nothing is left alive.
-   Build: cc -O2 transactions.c */
+   Build: cc -O2 -I.. transactions.c */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
    Wants: the wrong free named when and where it happens, and the program still running afterwards.
    Watch: each wrong deed has its own answer; the hook hears of all of them; the neighbours stay intact and
           zslab_check walks the whole allocator without a complaint.
-   Build: cc -O2 -pthread wrong_frees.c */
+   Build: cc -O2 -I.. -pthread wrong_frees.c */
 #include <stdio.h>
 #include <string.h>
 #define ZSLAB_STATIC 1

@@ -11,7 +11,7 @@ passed=0 failed=0
 
 verdict() # what was asked, exit status wanted and got; the findings are in $tmp/says, the cause wanted in $cause
 {
-    causes=$(grep -v '^ ' "$tmp/says" | sed 's/:.*//' | sort -u)
+    causes=$(grep -v -e '^ ' -e '^no findings$' "$tmp/says" | sed 's/:.*//' | sort -u)
     if [ "$2" = "$3" ] && [ "$causes" = "$cause" ]; then
         passed=$((passed + 1))
         echo "ok   $1: ${causes:-silent}"

@@ -79,6 +79,13 @@ quickstarts() # of the front pages and README's C and C++ blocks, as pasted, in 
         done
     done
 }
+build_lines() # an example's own build line works from its folder
+{
+    for f in examples/*.c examples/shim/*.c; do
+        line=$(sed -n 's/.*Build: \(cc .*[^ ]\) *\*\/.*/\1/p' "$f" | head -n 1)
+        [ -z "$line" ] || (cd "$(dirname "$f")" && $line -fsyntax-only 2>&1 | grep -m 1 error | sed "s|^|$f: |")
+    done
+}
 switches() # the compile-time switches of the config room
 {
     sed -n '/^\/\* ---- >>config/,/^\/\* ---- >>types/p' "$1" | sed -n 's/^#if\(n\?def\| !defined(\) *\(ZSLAB_[A-Z_]*\).*/\2/p;s/^#if !defined(\(ZSLAB_[A-Z_]*\)).*/\1/p' | grep -vx ZSLAB_H | sort -u
@@ -107,6 +114,7 @@ trap 'rm -rf "$tmp"' EXIT
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"
     rule "quickstarts and README's block compile as pasted" "$(quickstarts)"
+    rule "examples: their build lines work from their folder" "$(build_lines)"
     rule "no public call takes more than 2 KB of stack" "$(stack)"
     rule "README: the figures of bench/results" "$(bench/readme.py check)"
     rule "zslab_zns.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab_zns.h >"$tmp/front"; unexplained zslab_zns.h "$tmp/front" | sed 's/ is not.*//')"

@@ -96,6 +96,9 @@ mutate: ## 200 single-line changes of zslab.h, each built and run against the te
 matrix: ## the tests on other compilers, 32-bit, big-endian, ARM, RISC-V, Windows, wasm (deps-all)
 	@tests/matrix.sh -j $(JOBS) $(ARGS)
 
+flags: ## both headers under every compiler here, standard and a stranger's warnings: a table, all zero
+	@tests/flags.sh
+
 instructions: ## what statistics, tags and probes cost on the fast path; the default ones must cost nothing
 	@tests/instructions.sh $(CC)
 
@@ -114,7 +117,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan stress stress-tsan stress-asan mutate reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions
+.PHONY: asan tsan msan stress stress-tsan stress-asan mutate reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions flags
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
