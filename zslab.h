@@ -7298,6 +7298,15 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     return s.bytes;
 }
 
+static size_t zs__large_trim(zs__allocator *z, size_t keep);
+
+/* All that is empty goes back: the pool's chunks and free spans. */
+static size_t zs__empty_trim(zs__allocator *z)
+{
+    size_t given = zs__pool_trim(z, 0);
+    return given + zs__large_trim(z, 0);
+}
+
 /* Every object of the epoch is about to be stale: a memory checker hears of it. Under a checker only does a release
    take a claim without purging, and time by the chunk. Epoch lock held. [TELL-3] */
 static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
@@ -7991,7 +8000,7 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     given = zs__others_empty(z, heap, &again);
     zs__epochs_drop(z);
     if (why == ZSLAB_E_LIMIT && tries > 1)
-        again |= zs__pool_trim(z, 0) != 0;
+        again |= zs__empty_trim(z) != 0;
     else if (!given && again)
         zs__os_yield(); /* who is busy may be about to leave, or waits for us */
     zs__heap_enter(heap);
@@ -8761,8 +8770,7 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
 static void zs__large_search(zs__allocator *z)
 {
     zslab_trim(z);
-    zs__pool_trim(z, 0);
-    zs__large_trim(z, 0);
+    zs__empty_trim(z);
 }
 
 /* An object in an epoch, 0: the heap's own. NULL with the reason. */
@@ -9556,7 +9564,7 @@ static int zs__memory_make(zslab_heap *heap, zslab_result why, uint32_t tries)
     zs__shared_empty(z);
     zs__epochs_drop(z);
     if (why == ZSLAB_E_LIMIT && tries)
-        zs__pool_trim(z, 0);
+        zs__empty_trim(z);
     return 1;
 }
 
@@ -9798,8 +9806,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     zs__claim_end_rows(z, place); /* nobody has had the place meanwhile */
     zs__place_poke(z, place, 0);
     zs__epochs_leave(z, &later);
-    zs__pool_trim(z, 0); /* what the epoch's chunks left empty before: a close keeps no cache */
-    zs__large_trim(z, 0);
+    zs__empty_trim(z); /* what the epoch's chunks left empty before: a close keeps no cache */
     zs__news_tell(z, &news);
     zs__news_tell(z, &later);
     return ZSLAB_OK;
@@ -13267,8 +13274,7 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
 /* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains. */
 static size_t zs__meta_minimum(const zs__shape *s)
 {
-    size_t rows = s->config->flags & ZSLAB_FLAG_SHARED ? 1 : 2;
-    return s->heap_bytes + rows * (s->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
+    return s->heap_bytes + 2 * (s->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
            zs__round_up(zs__samples_bytes(s->config), 64);
 }
 

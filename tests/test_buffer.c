@@ -95,7 +95,8 @@ static void one_mebibyte(uint32_t flags)
     }
 }
 
-/* The documented minimum: enough for an object of every class, one after the other, wherever the buffer begins. */
+/* The documented minimum: enough for an object of every class, one after the other, and for one in a second epoch,
+   wherever the buffer begins. */
 static void the_minimum(const zslab_config *c)
 {
     size_t least = zslab_buffer_bytes_min(c), shift, cls, size;
@@ -111,6 +112,11 @@ static void the_minimum(const zslab_config *c)
             memset(p, 0xee, size);
             CHECK_IS(zslab_free(z, p), ZSLAB_OK);
             zslab_trim(z);
+        }
+        for (size = 0; size < 3; size++) { /* and an epoch beside the current one */
+            zslab_epoch e = zslab_epoch_open(z, NULL);
+            CHECK(zslab_malloc_epoch(z, 8, e) != NULL);
+            CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
         }
         test_destroy(z);
         CHECK(guards_intact(least, shift));

@@ -433,6 +433,28 @@ static void within_a_limit(const test_mode *m)
     test_destroy(z);
 }
 
+/* Objects of a bit more than a class reach a limit, of each chunk the first pages; once they are gone, small ones do
+   too. */
+static void small_after_large(const test_mode *m)
+{
+    zslab_config c = {0};
+    int how;
+    c.limit_bytes = 20 * C;
+    for (how = 0; how < 2; how++) {
+        zslab *z = test_open(m, &c);
+        zslab_epoch e = zslab_epoch_open(z, NULL);
+        size_t n = 0;
+        while (zslab_malloc_epoch(z, above(z), e))
+            ;
+        CHECK_IS(how ? zslab_epoch_release(z, e) : zslab_epoch_reset(z, e), ZSLAB_OK);
+        e = zslab_epoch_open(z, NULL);
+        while (zslab_malloc_epoch(z, 64, e))
+            n++;
+        CHECK(m->in_buffer || n >= 12 * C / 64);
+        test_destroy(z);
+    }
+}
+
 /* ---- the fallback ---- */
 static int asked, given_back;
 static char outside[1 << 16];
@@ -664,6 +686,7 @@ int main(int argc, char **argv)
         test_destroy(z);
         full_and_again(m);
         within_a_limit(m);
+        small_after_large(m);
         beside_a_fallback(m);
         from_a_sleeper(m);
         storm_of_threads(m);
