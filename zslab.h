@@ -2374,6 +2374,18 @@ static inline unsigned zs__ctz(uint64_t x) /* x != 0 */
 #endif
 }
 
+static inline unsigned zs__top_bit(uint64_t x) /* x != 0 */
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63 - (unsigned)__builtin_clzll(x);
+#else
+    unsigned n = 0;
+    while (x >>= 1)
+        n++;
+    return n;
+#endif
+}
+
 static inline unsigned zs__popcount(uint64_t x)
 {
 #if defined(__GNUC__) || defined(__clang__)
@@ -2593,6 +2605,8 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
+#define ZS__SPAN_HOT 64u       /* chunks of the longest hot span; of all of them together */
+#define ZS__SPAN_HOT_CHUNKS 256u
 #define ZS__SPAN_BINS 140u     /* free spans of 1 to 63 chunks have a list for each size, then four a doubling */
 #define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
@@ -2730,7 +2744,8 @@ struct zslab {
     uint64_t *span_head;   /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
     uint32_t span_list[ZS__SPAN_BINS]; /* 1 + first chunk */
     zs__u64 span_filled[(ZS__SPAN_BINS + 63) / 64]; /* lists that are not empty */
-    size_t span_idle;      /* bytes of free spans that count as committed */
+    uint32_t span_hot[ZS__SPAN_HOT + 1], span_hot_chunks; /* by length: 1 + first chunk [SPAN-4] */
+    size_t span_idle;      /* bytes of free and hot spans that count as committed */
     uint32_t span_hands;   /* atomic: spans on their way back from a purge */
     uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
     uint32_t large_freed;  /* atomic: 1 + head: objects freed and not yet given back; push-only, taken whole */
@@ -4722,7 +4737,9 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
    [SPAN-1] A chunk is in a free span iff its bit in span_free is set. Two free spans never touch.
    [SPAN-2] The first chunk of a free span says how many it has (all_next) and stands in the list of that many; the last
             one names the first (all_prev).
-   [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.    */
+   [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
+   [SPAN-4] What a large object leaves may stay as it is for a while, hot, in a list of its length: it is in no free
+            span, and the next object as long takes it whole. When a search finds no span, all of them join.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
 {
     return (int)(zs__load_u64(&map[i >> 6]) >> (i & 63) & 1);
@@ -4731,6 +4748,11 @@ static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the
 static void zs__bits_put(uint64_t *map, uint32_t from, uint32_t count, int on)
 {
     uint32_t end = from + count;
+    if (ZS__LIKELY(count == 1)) {
+        uint64_t bit = (uint64_t)1 << (from & 63), was = zs__load_u64(&map[from >> 6]);
+        zs__store_u64(&map[from >> 6], on ? was | bit : was & ~bit); /* relaxed: as above */
+        return;
+    }
     while (from < end) {
         uint32_t in = 64 - (from & 63), part = end - from < in ? end - from : in;
         uint64_t bits = (part == 64 ? ~(uint64_t)0 : ((uint64_t)1 << part) - 1) << (from & 63);
@@ -4756,23 +4778,17 @@ static uint32_t zs__bits_find(const uint64_t *map, uint32_t from, uint32_t to, i
 
 static uint32_t zs__bits_back(const uint64_t *map, uint32_t from) /* 1 + the last bit set up to from; 0: none */
 {
-    uint32_t w = from >> 6, bit = 63;
+    uint32_t w = from >> 6;
     uint64_t word = zs__load_u64(&map[w]) << (63 - (from & 63)) >> (63 - (from & 63));
     while (!word && w)
         word = zs__load_u64(&map[--w]);
-    while (word && !(word >> bit & 1))
-        bit--;
-    return word ? w * 64 + bit + 1 : 0;
+    return word ? w * 64 + zs__top_bit(word) + 1 : 0;
 }
 
 static uint32_t zs__span_bin(uint32_t count) /* rising with the chunks */
 {
-    uint32_t log = 6;
-    if (count < 64)
-        return count;
-    while (count >> log > 1)
-        log++;
-    return 64 + (log - 6) * 4 + (count >> (log - 2) & 3);
+    unsigned log = count < 64 ? 6 : zs__top_bit(count);
+    return count < 64 ? count : 64 + (log - 6) * 4 + (count >> (log - 2) & 3);
 }
 
 static uint32_t zs__span_next(const zs__allocator *z, uint32_t bin) /* the first list from bin on that is not empty */
@@ -4856,6 +4872,44 @@ static void zs__span_cut(zs__allocator *z, uint32_t first, uint32_t skip, uint32
     zs__sub_ptr(&z->cached_bytes, counted);
 }
 
+/* [SPAN-4] The span of an object that is gone stays hot; 0: it may not. */
+static int zs__span_heat(zs__allocator *z, uint32_t first, uint32_t count)
+{
+    size_t counted;
+    if (count > ZS__SPAN_HOT || z->span_hot_chunks + count > ZS__SPAN_HOT_CHUNKS)
+        return 0;
+    counted = (size_t)count * ZS__CHUNK_BYTES - z->cold[first + count - 1].purged_bytes;
+    z->cold[first].next = z->span_hot[count];
+    z->span_hot[count] = first + 1;
+    z->span_hot_chunks += count;
+    z->span_idle += counted;
+    zs__add_ptr(&z->cached_bytes, counted); /* a counter: ordered with nothing */
+    return 1;
+}
+
+static uint32_t zs__span_take_hot(zs__allocator *z, uint32_t count) /* 1 + its first chunk; 0: none */
+{
+    uint32_t at = count <= ZS__SPAN_HOT ? z->span_hot[count] : 0;
+    size_t counted;
+    if (!at)
+        return 0;
+    counted = (size_t)count * ZS__CHUNK_BYTES - z->cold[at + count - 2].purged_bytes;
+    z->span_hot[count] = z->cold[at - 1].next;
+    z->span_hot_chunks -= count;
+    z->span_idle -= counted;
+    zs__sub_ptr(&z->cached_bytes, counted);
+    return at;
+}
+
+static int zs__span_cool(zs__allocator *z) /* hot spans join; 0: there were none */
+{
+    uint32_t count, at, any = z->span_hot_chunks;
+    for (count = 1; any && count <= ZS__SPAN_HOT; count++)
+        while ((at = zs__span_take_hot(z, count)) != 0)
+            zs__span_give(z, at - 1, count);
+    return any != 0;
+}
+
 static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t alignment) /* chunks to a multiple */
 {
     uintptr_t at = (uintptr_t)z->base + (uintptr_t)first * ZS__CHUNK_BYTES;
@@ -4919,6 +4973,8 @@ static void zs__span_leave(zs__allocator *z, uint32_t chunk)
 static uint32_t zs__span_lend(zs__allocator *z)
 {
     uint32_t bin = zs__span_next(z, 1), chunk;
+    if (bin == ZS__SPAN_BINS && zs__span_cool(z))
+        bin = zs__span_next(z, 1);
     if (bin == ZS__SPAN_BINS)
         return 0;
     chunk = z->span_list[bin] - 1;
@@ -8385,6 +8441,8 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     if (z->cold[head].ids)
         zs__ids_leave(z, head, 1);
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
+    if (!z->rss_policy && zs__span_heat(z, head, count))
+        return;
     if (purge && z->rss_policy &&
         (zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
          zs__load_ptr(&z->cached_bytes) + zs__span_counted(z, head, count) >
@@ -8476,8 +8534,10 @@ static void zs__large_gather(zs__allocator *z, uint32_t most)
    shared mode no slot of them is in transit. 0 = done; else 1 + a chunk in the way, and all are as they were. */
 static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
 {
-    uint32_t i, any = 0, bad = 0;
-    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
+    uint32_t i, any = 0, bad = 0, other = zs__bits_find(z->span_kind, first, end, 0);
+    if (ZS__LIKELY(other == end))
+        return 0;
+    for (i = other; i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
         uint64_t old = z->chunks[i].stamp;
         z->cold[i].next = (uint32_t)old;
         z->cold[i].prev = (uint32_t)(old >> 32);
@@ -8486,14 +8546,14 @@ static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
     }
     if (any && (z->rss_policy || !z->fence_ready))
         zs__fence_seq(); /* as in zs__chunk_bind */
-    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end && any && !bad;
+    for (i = other; i < end && any && !bad;
          i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
         uint64_t old = (uint64_t)z->cold[i].prev << 32 | z->cold[i].next;
         if (old && (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging) ||
                     (z->shared && !zs__dead_settled(z, i))))
             bad = i + 1;
     }
-    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end && bad; i = zs__bits_find(z->span_kind, i + 1, end, 0))
+    for (i = other; i < end && bad; i = zs__bits_find(z->span_kind, i + 1, end, 0))
         zs__store_u64(&z->chunks[i].stamp, (uint64_t)z->cold[i].prev << 32 | z->cold[i].next);
     return bad;
 }
@@ -8573,6 +8633,8 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
             continue; /* at the end of what is used: room to grow into */
         if (!found && wide > count)
             found = zs__span_find(z, count, ask->alignment, tries);
+        if (!found && zs__span_cool(z))
+            continue;
         if (!found && pool && z->pool) {
             zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
             pool = 0;
@@ -8616,8 +8678,8 @@ static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, si
 static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask *ask, zslab_result *why)
 {
     zs__place *place = &z->places[e & ZS__PLACE_MASK];
-    uint32_t count = zs__large_chunks(ask->size), first, from, to;
-    size_t bytes = zs__large_usable(z, ask->size), more;
+    uint32_t count = zs__large_chunks(ask->size), first, hot, from, to;
+    size_t bytes = zs__large_usable(z, ask->size), more = 0;
     zs__chunk_cold *x;
     char *p;
     zs__arena_take(z);
@@ -8628,10 +8690,13 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
         return NULL;
     }
     *why = ZSLAB_E_NOMEM;
-    first = zs__large_span(z, count, ask);
+    first = hot = ask->alignment <= ZS__CHUNK_BYTES && !ask->room ? zs__span_take_hot(z, count) : 0;
+    if (!first)
+        first = zs__large_span(z, count, ask);
     if (first--) {
-        more = zs__large_uncounted(z, first, first + count, bytes, 0);
-        if (zs__limit_take(z, more)) {
+        if (!hot || z->cold[first + count - 1].purged_bytes) /* [SPAN-4] all before the last were used */
+            more = zs__large_uncounted(z, first, first + count, bytes, 0);
+        if (more && zs__limit_take(z, more)) {
             *why = ZSLAB_E_LIMIT;
             zs__span_give(z, first, count);
             first = ~(uint32_t)0;
@@ -8649,8 +8714,10 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
     from = first, to = first + count;
     if (ask->zero)
         zs__large_dirt(z, &from, &to);
-    zs__large_uncounted(z, first, first + count, bytes, 1);
-    zs__large_convert(z, first, first + count);
+    if (more)
+        zs__large_uncounted(z, first, first + count, bytes, 1);
+    if (!hot)
+        zs__large_convert(z, first, first + count);
     p = zs__chunk_base(z, first);
     x = &z->cold[first];
     zs__store_u32(&x->all_next, count);
@@ -8709,6 +8776,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     was = zs__large_bytes(z, head);
     next = head + have;
     if (count > have) {
+        if (next < z->fresh_chunk && !zs__bit(z->span_free, next))
+            zs__span_cool(z);
         if (next == z->fresh_chunk ||
             (zs__bit(z->span_free, next) && next + z->cold[next].all_next == z->fresh_chunk)) {
             uint32_t room = z->fresh_chunk - next, need = count - have;
@@ -8749,6 +8818,7 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
     uint32_t at, count;
     zs__arena_take(z);
     zs__large_sweep(z, ~(uint32_t)0, 0);
+    zs__span_cool(z);
     for (at = zs__bits_find(z->span_free, 0, z->fresh_chunk, 1); at < z->fresh_chunk && z->span_idle > keep;
          at = zs__bits_find(z->span_free, at + count, z->fresh_chunk, 1)) {
         if (at && zs__bit(z->span_free, at - 1)) { /* what was given back meanwhile joined it: the next trim's */
@@ -12121,7 +12191,9 @@ static zslab_result zs__large_locate(const zs__allocator *z, size_t offset, zs__
     uint64_t stamp;
     if (!head || head - 1 + zs__load_u32(&z->cold[head - 1].all_next) <= out->chunk)
         return ZSLAB_E_STALE; /* what was here is gone, and nothing is */
-    stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__large_take */
+    stamp = zs__load_acq_u64(&c->stamp); /* acquire, both: pair with zs__large_take and _sweep; the round comes last */
+    out->state = (uint8_t *)zs__load_ptr(&c->states);
+    out->was = zs__load_acq_u8(out->state);
     if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
         return ZSLAB_E_STALE;
     out->bytes = zs__large_bytes(z, head - 1);
@@ -12130,8 +12202,6 @@ static zslab_result zs__large_locate(const zs__allocator *z, size_t offset, zs__
         return offset < out->bytes ? ZSLAB_E_MISALIGNED : ZSLAB_E_FOREIGN;
     out->slot = 0;
     out->stamp = stamp;
-    out->state = (uint8_t *)zs__load_ptr(&c->states);
-    out->was = zs__load_acq_u8(out->state); /* acquire: as above */
     return zs__large_live(out->was) ? ZSLAB_OK : ZSLAB_E_DOUBLE_FREE;
 }
 
@@ -12296,14 +12366,16 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
     r = zs__locate(z, p, &at);
     if (r == ZSLAB_OK && !z->shared && zs__spot_large(z, &at)) { /* as above: before the claim */
         zs__fork_check();
-        r = zs__locate(z, p, &at);
+        if (zs__load_u8(at.state) != at.was)
+            r = zs__locate(z, p, &at);
     }
     if (r != ZSLAB_OK)
         return zs__misuse(z, r, p, 0);
     if (at.was == ZS__HANDLE)
         return zs__handle_drop_pointer(z, explicit_heap, &at, p);
-    if (!zs__spot_claim(z, &at, p))
-        return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
+    if (!zs__spot_claim(z, &at, p)) /* somebody freed it, or ended its epoch */
+        return zs__misuse(z, at.stamp == zs__load_u64(&zs__round_at(z, at.stamp)->word) ? ZSLAB_E_DOUBLE_FREE
+                                                                                       : ZSLAB_E_STALE, p, 0);
     zs__taken(z, p);
     return zs__free_slot(z, explicit_heap, &at, p);
 }
@@ -13823,6 +13895,8 @@ static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
     for (; served; served &= served - 1) {
         const zs__region *r = &z->regions[zs__ctz(served)];
         uint32_t slab = r->first + chunk * r->lines, end = slab + r->lines;
+        if (!z->config.memory && chunk >= r->committed)
+            continue; /* a chunk that was being bound for the first time has its class last */
         for (; slab < end; slab++)
             if (z->hints[slab].queued) /* most pages were never written */
                 z->hints[slab].queued = 0;
@@ -13870,6 +13944,8 @@ static void zs__fork_large(zs__allocator *z)
     zs__zero(z->span_free, zs__map_bytes(z->chunk_count));
     zs__zero(z->span_list, sizeof z->span_list);
     zs__zero(z->span_filled, sizeof z->span_filled);
+    zs__zero(z->span_hot, sizeof z->span_hot);
+    z->span_hot_chunks = 0;
     z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
     for (q = 0; q < z->epoch_count; q++)
         z->places[q].large = 0;
@@ -14073,6 +14149,7 @@ static zslab_result zs__check_spans(zs__allocator *z)
     size_t idle = 0, objects;
     zs__arena_take(z);
     zs__large_home(z, 0);
+    zs__span_cool(z);
     for (bin = 0; bin < ZS__SPAN_BINS; bin++)
         for (at = z->span_list[bin]; at && chunks <= z->chunk_count; at = z->cold[at - 1].next) {
             uint32_t first = at - 1, count = z->cold[first].all_next, end = first + count;

@@ -67,6 +67,16 @@ static inline int record_object(void *user, const zslab_visit *object)
         w->live = w->votes = 0;
     }
     if (!w->first_chunk) w->first_chunk = chunk;
+    if (object->class_idx == ZSLAB_CLASS_LARGE) { /* all of the chunks that it has, a full slab each */
+        size_t left = object->usable_bytes, bytes = (size_t)1 << ZSLAB_CHUNK_SHIFT;
+        for (w->chunk = chunk; left; w->chunk++, left -= left < bytes ? left : bytes) {
+            w->slab = 0, w->live = 1, w->object_bytes = bytes;
+            w->epoch = object->epoch, w->tag = object->tag;
+            record_slab(w);
+        }
+        w->live = w->votes = 0;
+        return 0;
+    }
     w->chunk = chunk;
     w->slab = slab;
     w->object_bytes = object->usable_bytes;
@@ -82,7 +92,7 @@ static inline int record_object(void *user, const zslab_visit *object)
      { "chunk_bytes": n, "snapshot": {zslab_stats_json}, "slabs": [{"chunk", "slab", "object_bytes",
        "slots", "live", "epoch", "tag"}, ...] }
    chunk counts from the first one with a live object (chunks are aligned to their size); tag is the one most
-   of the slab's objects carry, 0 for none. */
+   of the slab's objects carry, 0 for none. A large object is a slab of one slot in each of its chunks. */
 static inline int record_map(const zslab *z, const char *path)
 {
     record_walk w = {0};
