@@ -1,6 +1,16 @@
 /* zslab.h -- a lifetime-aware slab allocator in one header.
    SPDX-License-Identifier: MIT OR Unlicense
 
+   1. WHAT IT IS
+     - Frees are checked, always: a foreign pointer, a pointer inside an object, an object freed
+       before are answers (a result code and a count), and the allocator is unchanged.
+     - Objects are grouped by size (class) and by lifetime (epoch). An epoch's objects go together,
+       in one call whose time does not depend on how many there are, and their memory returns to
+       the system when you say so.
+     - Fast paths are a handful of instructions on memory that one thread owns. No background
+       threads, no atexit, no signal handlers, no environment variables, no printing.
+
+   2. USE IT IN TWO MINUTES
    QUICKSTART in C (one file defines ZSLAB_IMPLEMENTATION before the include; link with -pthread)
 
        #define ZSLAB_IMPLEMENTATION
@@ -43,16 +53,119 @@
            return 0;
        }
 
-   WHAT YOU GET
-     - Frees are checked, always: a foreign pointer, a pointer inside an object, an object freed
-       before are answers (a result code and a count), and the allocator is unchanged.
-     - Objects are grouped by size (class) and by lifetime (epoch). An epoch's objects go together,
-       in one call whose time does not depend on how many there are, and their memory returns to
-       the system when you say so.
-     - Fast paths are a handful of instructions on memory that one thread owns. No background
-       threads, no atexit, no signal handlers, no environment variables, no printing.
+   3. WHICH NOUN DO I WANT?
+     allocator   one address range with its size classes, epochs and heaps. One per program is usual; a second one
+                 for a plugin that must go away whole, or for a caller's buffer (zslab_config.memory).
+     epoch       objects that end together: a frame, a request, a generation of a cache. Open one beside the current
+                 one (zslab_epoch_open), or advance the current one. Not for a single object: freeing it is cheaper.
+     domain      a scope over an epoch: while a thread is inside, its plain zslab_malloc goes to that epoch, and the
+                 last thread out applies the policy. For code that calls zslab_malloc and knows nothing of epochs,
+                 and for work that several threads share. Not needed where you pass the epoch yourself.
+     heap        the private memory of one user. Threads have theirs without asking; make one (zslab_heap_create)
+                 for a fiber or a job that moves between threads.
+     handle      64 bits that name an object and know when it is stale, for ever. For references that others keep.
+                 Not for an object that one owner holds: a pointer is a load cheaper.
+     pool        equal slots with one owner thread; remotes give slots back from other threads through a queue. For
+                 messages and orders of one type. Objects of an epoch from several threads need no pool.
 
-   THREADS
+   4. THREE RECIPES
+     A frame. Objects live until the end of the next frame; two epochs take turns.
+
+       static zslab_epoch frames[2];
+
+       static void frame(zslab *z, unsigned number)
+       {
+           zslab_epoch now = frames[number & 1];
+           float *path;
+           if (zslab_epoch_reset(z, now) != ZSLAB_OK) // what frame number - 2 made is gone, in one step
+               return;                                // ZSLAB_E_CLOSED: the epoch was closed elsewhere
+           path = (float *)zslab_malloc_epoch(z, 64 * sizeof *path, now);
+           if (!path)                                 // zslab_last_error() says why: draw this frame without it
+               return;
+           path[0] = 1.0f;
+       }
+
+     A request. Library code below calls zslab_malloc and need not know whose memory it is.
+
+       static int serve(zslab *z)
+       {
+           int status = 503;
+           zslab_domain *request = zslab_domain_create(z);
+           if (!request)                 // ZSLAB_E_BUSY: as many requests as zslab_config.epoch_count are open
+               return status;
+           if (zslab_domain_enter(request) == ZSLAB_OK) {
+               char *body = (char *)zslab_malloc(z, 4000);
+               if (body) {
+                   body[0] = 0;
+                   status = 200;
+               }
+               zslab_domain_exit(request); // the last one out: every object of the request is gone
+           }
+           zslab_domain_destroy(request);
+           return status;
+       }
+
+     A gateway. One thread makes orders, another ends them; nothing may take a microsecond.
+
+       typedef struct order { uint64_t id, price; } order;
+
+       static int before_the_market_opens(zslab *z)
+       {
+           return zslab_reserve(z, sizeof(order), 100000) == ZSLAB_OK; // commits and touches, on the making thread
+       }
+
+       static zslab_handle make(zslab *z, uint64_t id)
+       {
+           void *p;
+           zslab_handle h = zslab_handle_alloc(z, sizeof(order), zslab_epoch_current(z), &p);
+           if (h)                        // 0: refused, and nothing has changed
+               ((order *)p)->id = id;
+           return h;
+       }
+
+       static int end(zslab *z, zslab_handle h) // any thread; the second one to end it is told ZSLAB_E_STALE
+       {
+           return zslab_handle_free(z, h) == ZSLAB_OK;
+       }
+
+   5. CONFIGURATION: every field of zslab_config. 0 in a field means its default, NULL for all of it too.
+     reserve_bytes    address range, not memory: how much the allocator can ever hold. Raise it for more than 64 GiB;
+                      lower it where address space is counted (RLIMIT_AS, 32 bits)
+     memory, memory_bytes  a buffer of yours instead of the system's memory: consoles, kernels, shared tests.
+                      zslab_buffer_bytes_min says how small it may be
+     class_bytes, class_count  your own sizes: zslab_suggest_classes computes the table that wastes least
+     epoch_count      epochs open or draining at once; as many as requests in flight, and some
+     reclaim          _LATENCY keeps pages for the next use, _RSS gives them back inside close, release and reset
+     limit_bytes      a ceiling over committed object memory; beyond it allocations are ZSLAB_E_LIMIT
+     cache_bytes      empty memory that frees and zslab_trim keep resident, so that a burst does not pay again
+     flags            SHARED: one lock-free heap for all threads, for fibers and signal handlers. HARDENED: racing
+                      frees decided, objects zeroed, order shuffled. PREFAULT, LOCK_PAGES: no page fault later.
+                      HUGE_PAGES, NUMA_LOCAL: asked for; what was refused is missing in zslab_flags_in_effect
+     fallback         where objects go that are too large for the allocator
+     os               your own reserve, commit, purge, release: a console's memory, a test that refuses
+     on_misuse        told of every wrong call: log it, or stop the program there
+     on_leak          told of what still lives at a close and at destroy
+     sample_every     remember sizes for zslab_suggest_classes
+     large_bytes_max  the largest object of an epoch; ZSLAB_LARGE_NONE: the largest class is
+
+   6. ERRORS. A call that failed has changed nothing. Where it gives a pointer or an id: NULL or 0, and the reason is in
+   zslab_last_error().
+     E_INVALID      an argument is wrong: size 0, an alignment that is no power of two, malformed handle, a
+                    configuration (zslab_config_error says which field). Mend the call
+     E_NOMEM        the system or the range has no more. Release an epoch, zslab_trim, a larger reserve_bytes
+     E_LIMIT        limit_bytes is reached, or a number has run out (threads, handles). As above, or raise it
+     E_CLOSED       the epoch was closed, released or never opened. Open another; do not retry
+     E_BUSY         every epoch place is open or draining: later, or a larger epoch_count; a thread is inside the
+                    domain; in a signal handler, the interrupted call is in the way
+     E_TOO_BIG      larger than the allocator serves, and no fallback
+     E_STALE        the object went with its epoch, or the handle's object was freed. Drop the reference
+     E_DOUBLE_FREE  the slot holds no live object: it was freed before. A bug of the program: on_misuse finds it
+     E_MISALIGNED   a pointer into an object. A bug of the program
+     E_FOREIGN      a pointer from elsewhere. A bug of the program, or a wrong allocator
+     E_FULL         a pool or its queue is full. The owner drains at its next call
+     E_CORRUPT      something overwrote the allocator's own memory. Debug builds assert; others retire the slab
+
+   7. THREADS, SIGNALS, FORKS, HOOKS
      call                                            from
      zslab_create, zslab_destroy                     one thread; nobody uses the allocator meanwhile
      zslab_malloc ... zslab_free_batch, _reserve     any thread
@@ -68,13 +181,39 @@
                                                      that other threads' remotes, or a domain of shared mode
                                                      that other threads were using
 
-   PLUGINS
-     Destroy every allocator before dlclose: threads that used it then exit without harm. dlclose without
+     Hooks (on_misuse, on_leak, fallback, ZSLAB_ON_*) run under no lock, on the thread of the call that caused them;
+     >>api-debug has the table of what each may call. Those of config.os may run under a lock and call nothing here.
+
+     Plugins: destroy every allocator before dlclose: threads that used it then exit without harm. dlclose without
      zslab_destroy leaves a thread-exit hook that points into unloaded code. An allocator made in a file with
      ZSLAB_STATIC serves that file alone: another one's zslab_malloc is NULL, ZSLAB_E_FOREIGN.
 
-   OPTIONS (define before the include; the layout ones must agree in every file). Empty means 1, or the default where
-   it is a number; a word other than 0 and 1 is an #error.
+   8. PLATFORMS
+     Tested by `make matrix`: Linux x86-64 with gcc 12, clang 14 and 19, glibc and musl; 32-bit x86 and ARM, AArch64,
+     s390x (big-endian), RISC-V by qemu-user; Windows by mingw-w64 and Wine; WebAssembly by Node.js. Not run: macOS,
+     BSD, and MSVC itself.
+     membarrier      Linux 4.14 and Windows have the asymmetric fence that closes rest on. Where it is refused each
+                     allocation takes a slow path with a fence of its own: right, and slower
+     thread-local    40 bytes, initial-exec: a library that is opened late and does not fit sets ZSLAB_TLS_MODEL to
+     storage         "global-dynamic", 5 ns a call. Without any: ZSLAB_NO_TLS, shared mode
+     huge pages      metadata asks for small pages, objects for 2 MiB ones only with the flag
+     stack           at most 2 KiB in any call: fibers of 16 KiB work
+
+   9. LIMITS AND COSTS
+     Objects up to the largest class (8192 bytes by default, a chunk at most) are slots of slabs; larger ones,
+     up to zslab_config.large_bytes_max, spans of chunks whose pages count as they are used; still larger
+     ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
+     once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
+     2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
+     Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 192, a domain 40, a handle's slot 4 and its
+     slab 32; a heap (a thread that allocates) 1,352, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
+     a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
+     class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it used:
+     thread_held_bytes.
+
+  10. SWITCHES (define before the include; the layout ones must agree in every file, or the
+  program does not link). Empty means 1, or the default where it is a number; a word other than 0 and 1 is an
+  #error.
      ZSLAB_IMPLEMENTATION          this file holds the code (0: it does not)
      ZSLAB_STATIC           0      everything static: one file, private to it, fastest
      ZSLAB_INLINE           0      inline fast paths in this file; the slow ones stay in the one
@@ -101,12 +240,15 @@
      ZSLAB_ASSERT(x)               assert from <assert.h> unless NDEBUG
      ZSLAB_API                     linkage of public functions
 
-   LIMITS
-     Objects up to the largest class (8192 bytes by default, a chunk at most) are slots of slabs; larger ones,
-     up to zslab_config.large_bytes_max, spans of chunks whose pages count as they are used; still larger
-     ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
-     once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
-     2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
+   WORDS
+     class      a size that objects come in; a request gets the smallest that fits
+     slot       the place of one object; slab: up to 64 slots of one class; chunk: 64 KiB of slabs, of one heap, one
+                epoch and one class at a time; span: neighbouring chunks that hold one large object
+     magazine   free slots that a thread takes from and gives to without any check but its own
+     live       handed out and not freed. stale: went with its epoch. retired: never used again
+     drain      a closing epoch drains until its last object is freed; then it is CLOSED
+     purge      give pages back to the system; their addresses stay
+     park       a heap waits for its next thread; detach parks it at once
 
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain

@@ -63,6 +63,14 @@ stack() # no public call takes more than 2 KB of stack, all that it calls includ
     printf '#define ZSLAB_IMPLEMENTATION\n#include "zslab.h"\n#define ZSLAB_ZNS_IMPLEMENTATION\n#include "zslab_zns.h"\n' >"$tmp/stack.c"
     gcc -std=c11 -O2 -I. -fcallgraph-info=su -c "$tmp/stack.c" -o "$tmp/stack.o" && tests/stack.py "$tmp/stack.ci" 2048
 }
+recipes() # of the manual, as pasted into one file, in each language they promise
+{
+    { echo '#include "zslab.h"'; awk '/^   4\. /{f=1} /^   5\. /{f=0} f && /^       /' zslab.h; } >"$tmp/recipes.cc"
+    grep -q zslab_domain_enter "$tmp/recipes.cc" || echo "nothing extracted"
+    for cc in "gcc -std=c11 -x c" "g++ -std=c++11" "g++ -std=c++17"; do
+        $cc -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -I. "$tmp/recipes.cc" 2>&1 | grep -m 1 error | sed "s|^|$cc: |"
+    done
+}
 quickstarts() # of the front pages and README's C and C++ blocks, as pasted, in each language they promise
 {
     sed -n '/QUICKSTART in C (/,/^       }$/p' zslab.h | sed 1d >"$tmp/c.c"
@@ -113,6 +121,7 @@ trap 'rm -rf "$tmp"' EXIT
         rule "$h: no name that other people's headers define" "$(stranger_macros $h)"
     done
     rule "zslab.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab.h >"$tmp/front"; unexplained zslab.h "$tmp/front" | sed 's/ is not.*//')"
+    rule "the manual's recipes compile as pasted" "$(recipes)"
     rule "quickstarts and README's block compile as pasted" "$(quickstarts)"
     rule "examples: their build lines work from their folder" "$(build_lines)"
     rule "no public call takes more than 2 KB of stack" "$(stack)"
