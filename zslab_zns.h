@@ -6864,7 +6864,7 @@ static zslab_result zs__zns_count_epoch(zslab_zns *s, zs__zns_ep *e)
         s->recovery.damaged_bytes += g.covered_bytes > e->gone_bytes ? g.covered_bytes - e->gone_bytes : 0;
         if (!s->recovery.zones_skipped) s->damage |= ZS__ZNS_HARM_LOST; /* else they went with an offline zone */
     }
-    s->recovery.torn += torn;
+    if (torn) s->recovery.tail_unverified += torn + (g.heads > g.covered_heads ? g.heads - g.covered_heads : 0);
     e->pending = lost || torn;
     if (e->pending) {
         e->gone = g.frames;
