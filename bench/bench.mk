@@ -64,5 +64,9 @@ bench-zns: build/bench/bench_zns ## the store against pwrite + crc, recovery aga
 	build/bench/bench_zns -o build/bench/zns.csv -s build/bench/zns.svg $(ARGS)
 	@cat build/bench/zns.csv
 
+bench-zns-peers: build/bench/bench_zns_peers ## generations in the store, SQLite, LMDB and RocksDB: speed, CPU, written, space
+	build/bench/bench_zns_peers -o build/bench/zns_peers.csv $(ARGS)
+	@cat build/bench/zns_peers.csv
+
 .PHONY: bench bench-quick bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
-        bench-stats readme-results bench-zns churn soak
+        bench-stats readme-results bench-zns bench-zns-peers churn soak
