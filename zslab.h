@@ -2767,7 +2767,8 @@ typedef struct zs__chunk_cold {
     uint32_t flags;        /* ZS__CHUNK_*; owner */
     uint8_t mark;          /* a closer is about to look at it; under the close lock */
     uint8_t touched;       /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
-    uint8_t swept;         /* atomic: its slabs' metadata was given back, but for pages others use. Statistics */
+    uint8_t swept;         /* atomic: its slabs' metadata was given back, but for pages others use, or ZS__SWEPT_WHOLE.
+                              Statistics */
     uint8_t cached;        /* atomic: empty, and counted in z->cached_bytes */
     uint8_t drained;       /* atomic: draining, found without live slots and counted */
     uint16_t held;         /* its slots in a magazine, counted by who takes chunks */
@@ -2784,6 +2785,7 @@ typedef struct zs__chunk_cold {
 #define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
 #define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes */
 #define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
+#define ZS__SWEPT_WHOLE 2     /* in swept: no page with words of its class stayed */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
 
 typedef struct zs__bin_cold {
@@ -7211,8 +7213,12 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
             continue;
         from = at + chunk * unit;
         to = from + unit;
-        if (last && from >= low && to <= high && region != zs__chunk_class(z, &z->chunks[chunk])->region)
-            zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+        if (last && from >= low && to <= high) {
+            if (region == zs__chunk_class(z, &z->chunks[chunk])->region)
+                zs__store_u8(&z->cold[chunk].swept, ZS__SWEPT_WHOLE);
+            else
+                zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+        }
         from &= ~(uintptr_t)(page - 1);
         to = zs__round_up(to, page);
         from = from < low ? low : from < (uintptr_t)used.to ? (uintptr_t)used.to : from; /* the last one's page */
@@ -11248,22 +11254,23 @@ static size_t zs__lines_more(const zs__allocator *z, size_t from, size_t to, zs_
                       : (to - from) * sizeof *z->hints);
 }
 
-/* Metadata of a chunk: of its binding's region the slabs carved; of those it served before the lines that share
-   pages with other chunks', since a purge seldom has such a page to itself. */
+/* Metadata of a chunk: of its binding's region the slabs carved; of those it served before, and once it was
+   swept, the lines that share pages with other chunks', since a purge seldom has such a page to itself. */
 static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const zs__class *k, zs__lines *at)
 {
     size_t first = zs__slab_at(z, chunk, k), bytes = 0;
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
-    uint64_t before = zs__load_u64(&z->cold[chunk].regions) & ~((uint64_t)(carved != 0) << k->region);
-    if (zs__load_u8(&z->cold[chunk].swept)) /* what stays is a neighbour's */
-        return 0;
+    const int swept = zs__load_u8(&z->cold[chunk].swept);
+    uint64_t before = zs__load_u64(&z->cold[chunk].regions);
+    if (swept ? swept == ZS__SWEPT_WHOLE : carved != 0)
+        before &= ~((uint64_t)1 << k->region);
     for (; before; before &= before - 1) {
         uint32_t region = zs__ctz(before);
         size_t lines = z->regions[region].lines, slab = z->regions[region].first + (size_t)chunk * lines;
         if (lines * 64 < z->page_bytes)
             bytes += zs__lines_more(z, slab, slab + lines, &at[region]);
     }
-    if (carved > k->slabs || start >= k->slabs)
+    if (swept || carved > k->slabs || start >= k->slabs)
         return bytes;
     if (start + carved > k->slabs) /* around the end */
         bytes += zs__lines_more(z, first, first + start + carved - k->slabs, &at[k->region]);
