@@ -5589,7 +5589,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__store_recip(&c->recip, k->recip);
     zs__store_u16(&c->bin_at, (uint16_t)((char *)bin - (char *)row));
     zs__store_u16(&c->cls, (uint16_t)bin->cls);
-    zs__store_ptr(&c->row, (uintptr_t)row);
+    zs__store_rel_ptr(&c->row, (uintptr_t)row); /* release: a row just made. Pairs with zs__inbox_push */
     if (z->shared) /* before the chunk can be found: 0 means swept there */
         zs__store_u32(&x->carved, k->slabs);
     zs__store_rel_u64(&c->stamp, zs__load_u64(&row->stamp)); /* release: the record before the stamp, for acquirers */
@@ -6945,7 +6945,7 @@ static zs__row *zs__row_new(zslab_heap *heap)
             bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
     }
     row->made = heap->made;
-    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* pairs with zs__stats_counters */
+    zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* with zs__stats_counters, zs__heaps_take */
     return row;
 }
 
@@ -8044,7 +8044,8 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
                     given += zs__row_give(z, row, 1, again);
             sift = from != given && !(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE);
         }
-        for (row = heap->made; row; row = row->made)
+        row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
+        for (; row; row = row->made)
             row->worth = 0;
         /* release: what was taken. Pairs with zs__taker_wait */
         zs__add_u32(&heap->taker, (sift ? ZS__TAKER_WAS_HERE : 0) - ZS__TAKER_AT_WORK);

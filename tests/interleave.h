@@ -110,13 +110,15 @@ typedef enum il_deed {
     IL_KEEP,
     IL_DROP,  /* not done: a fence or store is missing; a read-modify-write or CAS only reads */
     IL_RELAX, /* done with relaxed order */
-    IL_LATER, /* a store done after its thread's next operation instead: the two swapped */
-    IL_LIE    /* a load, read-modify-write or CAS is done and answers `value` */
+    IL_LATER, /* a store done after its thread's next operation instead: the two swapped; a load done after the byte
+                 `value` bytes on is cleared, which is what its thread's next read-modify-write there would do */
+    IL_LIE,   /* a load, read-modify-write or CAS is done and answers `value` */
+    IL_KEPT   /* a CAS that is refused adds what it wanted to add all the same */
 } il_deed;
 
 /* The operation is `op` on an argument whose source text contains `text` ("" matches all) inside function
    `func` ("" matches all); nth: 0 every one, n only the n-th of its thread in a run. A plant that matches
-   nothing is reported as an error. */
+   nothing is reported as an error. Entries of one name and scenario in a row are one bug. */
 typedef struct il_plant {
     const char *name;
     const char *scenario;
@@ -167,6 +169,7 @@ IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here o
 
 enum { IL_MODE_RANDOM, IL_MODE_DFS, IL_MODE_REPLAY };
 enum { IL_COST_NONE, IL_COST_PREEMPT, IL_COST_WEAK };
+enum { IL_SET, IL_ADD, IL_SUB, IL_OR, IL_AND };
 enum { IL_READY, IL_SPINNING, IL_NAPPING, IL_BLOCKED, IL_DONE };
 
 typedef struct il_store_rec {
@@ -211,6 +214,7 @@ typedef struct il_fiber {
     uint32_t clock[IL_THREADS], pending_clock[IL_THREADS]; /* what of each thread happened before: its time */
     uint32_t priority;
     int plant_hits;
+    uintptr_t cleared; /* the byte that a load put off found cleared already: its read-modify-write only reads */
     uintptr_t later_address;
     uint64_t later_value;
     int later_size;
@@ -258,7 +262,10 @@ typedef struct il_world {
 typedef struct il_state {
     const il_scenario *scenario;
     const il_plant *plant;
-    int mode, running, current, cut, failed, restart, thread_count, plant_matched;
+    int plant_parts; /* entries that are this bug */
+    uint64_t lie;    /* of the operation planted last */
+    int mode, running, current, cut, failed, restart, thread_count;
+    unsigned plant_matched; /* a bit per entry */
     uint32_t run, tick;
     uint64_t schedules, random_runs, rng, watched;
     char message[512], text[2][IL_CHOICES * 16];
@@ -883,14 +890,19 @@ IL_FN void il_hash_op(il_op op, uint64_t a, uint64_t b)
 
 IL_FN il_deed il_planted(il_op op, IL_SITE)
 {
-    const il_plant *p = il.plant;
+    int i;
     (void)line;
-    if (!p || p->op != op || (p->func[0] && strcmp(p->func, func)) || !strstr(text, p->text))
-        return IL_KEEP;
-    il.plant_matched = 1;
-    if (p->nth && ++il.fiber[il.current].plant_hits != p->nth)
-        return IL_KEEP;
-    return p->deed;
+    for (i = 0; i < il.plant_parts; i++) {
+        const il_plant *p = il.plant + i;
+        if (p->op != op || (p->func[0] && strcmp(p->func, func)) || !strstr(text, p->text))
+            continue;
+        il.plant_matched |= 1u << i;
+        if (p->nth && ++il.fiber[il.current].plant_hits != p->nth)
+            return IL_KEEP;
+        il.lie = p->value;
+        return p->deed;
+    }
+    return IL_KEEP;
 }
 
 IL_FN void il_store_word(int word, uint64_t value, int order, int live, il_event *e)
@@ -965,10 +977,11 @@ IL_FN uint64_t il_mask(int size)
     return size == 8 ? ~UINT64_C(0) : (UINT64_C(1) << (size * 8)) - 1;
 }
 
+IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected, int order);
 IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
 {
     uintptr_t a = (uintptr_t)p;
-    uint64_t value = 0;
+    uint64_t value = 0, lie;
     il_granule *g;
     il_event *e;
     il_deed deed;
@@ -976,6 +989,11 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     if (!il.running)
         return il_peek(p, size);
     deed = il_planted(IL_LOAD, IL_PASS);
+    lie = il.lie;
+    if (deed == IL_LATER) {
+        il_rmw(func, line, "what the load is put off for", (void *)(a + lie), 1, IL_SET, 0, NULL, IL_ACQ | IL_REL);
+        il.fiber[il.current].cleared = a + lie;
+    }
     live = il_shared(p, size, 0);
     e = il_before(IL_PASS, IL_LOAD, live);
     if (deed == IL_RELAX)
@@ -988,7 +1006,7 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
         value |= (il_load_word(word, order, live, e) >> skip * 8 & il_mask(bytes)) << i * 8;
     }
     if (deed == IL_LIE)
-        value = il.plant->value;
+        value = lie;
     e->value = value;
     il_later_now();
     return value;
@@ -1056,8 +1074,6 @@ IL_FN void il_later_now(void)
     }
 }
 
-enum { IL_SET, IL_ADD, IL_SUB, IL_OR, IL_AND };
-
 IL_FN uint64_t il_apply(int how, uint64_t was, uint64_t v)
 {
     switch (how) {
@@ -1076,7 +1092,7 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     uintptr_t a = (uintptr_t)p;
     il_op op = expected ? IL_CAS : IL_RMW;
     int live, word, places[16], n = 0, i, floor, taken, shift;
-    uint64_t was, whole, next;
+    uint64_t was, whole, next, lie;
     il_granule *g;
     il_event *e;
     il_fiber *f;
@@ -1091,6 +1107,10 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     }
     f = &il.fiber[il.current];
     deed = il_planted(op, IL_PASS);
+    lie = il.lie;
+    if (op == IL_RMW && f->cleared == a)
+        deed = IL_DROP;
+    f->cleared = 0;
     live = il_shared(p, size, 1);
     il_shared(p, size, 0);
     e = il_before(IL_PASS, op, live);
@@ -1119,10 +1139,13 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     was = whole >> shift & il_mask(size);
     e->value = was;
     il_hash_op(op, (uint64_t)w->address, il.store[from].hash);
-    if ((expected && was != *expected) || deed == IL_DROP) {
+    if (expected && was != *expected && deed == IL_KEPT) {
+        how = IL_ADD;
+        v -= *expected;
+    } else if ((expected && was != *expected) || deed == IL_DROP) {
         e->note = deed == IL_DROP ? " (dropped)" : " (refused)";
         il_later_now();
-        return deed == IL_LIE ? il.plant->value : was;
+        return deed == IL_LIE ? lie : was;
     }
     next = (whole & ~(il_mask(size) << shift)) | (il_apply(how, was, v) & il_mask(size)) << shift;
     e->wrote = next >> shift & il_mask(size);
@@ -1146,7 +1169,7 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     if (order & IL_SC)
         il_see(il.sc_view, word, f->view[word]);
     il_later_now();
-    return deed == IL_LIE ? il.plant->value : was;
+    return deed == IL_LIE ? lie : was;
 }
 
 IL_FN int il_cas(IL_SITE, void *p, int size, uint64_t *expected, uint64_t v, int order)
@@ -1587,6 +1610,7 @@ IL_FN void il_reset(void)
         memset(f->pending, 0, (size_t)used * sizeof *f->pending);
         f->state = IL_READY;
         f->stale_count = f->later = f->futile = f->plant_hits = 0;
+        f->cleared = 0;
         f->hash = (uint64_t)t + 1;
         f->stores = f->others_at_yield = 0;
         f->release_view = 0;
@@ -1895,7 +1919,7 @@ IL_FN int il_explore(double seconds)
             if (il_run())
                 return 1;
     il.random_runs = il.schedules - il.random_runs;
-    if (il.plant && !il.plant_matched)
+    if (il.plant && il.plant_matched != (1u << il.plant_parts) - 1)
         return 2;
     printf("%llu schedules, ", (unsigned long long)il.schedules);
     if (done >= 0 && !il.bounded)
@@ -2087,7 +2111,12 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
         clean++;
         bad += il_judge(&scenarios[i], NULL, seconds, seed);
     }
-    for (j = 0; j < plant_count && (only_plant || !only); j++)
+    for (j = 0; j < plant_count && (only_plant || !only); j += il.plant_parts) {
+        const il_plant *first = &plants[j];
+        for (il.plant_parts = 1; j + il.plant_parts < plant_count; il.plant_parts++)
+            if (strcmp(first->name, first[il.plant_parts].name) ||
+                strcmp(first->scenario, first[il.plant_parts].scenario))
+                break;
         for (i = 0; i < scenario_count; i++) {
             if (strcmp(plants[j].scenario, scenarios[i].name))
                 continue;
@@ -2101,6 +2130,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
             found++;
             bad += il_judge(&scenarios[i], &plants[j], seconds * 30, seed);
         }
+    }
     if (!clean && !found) {
         fprintf(stderr, "no such scenario or plant\n");
         return 2;

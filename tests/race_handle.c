@@ -134,7 +134,7 @@ static const il_scenario scenarios[] = {
 static const il_plant plants[] = {
     { "both_win", "handle_vs_handle", "", IL_CAS, "word", 0, IL_DROP, 0 },
     { "generation_kept", "release_vs_get", "zs__id_raise", IL_STORE, "name", 0, IL_DROP, 0 },
-    { "round_kept", "reset_vs_get", "zs__epoch_apply", IL_STORE, "round", 0, IL_DROP, 0 },
+    { "round_kept", "reset_vs_get", "zs__large_end", IL_STORE, "word", 0, IL_DROP, 0 },
 };
 
 int main(int argc, char **argv)

@@ -112,6 +112,57 @@ static void third_thread(void)
     race_give(p);
 }
 
+/* Told of once more while its hint is folded in, with another's behind it: both come home. Who gives also leaves, so
+   that the owner is told. */
+static void *told;
+static void remember_four(void)
+{
+    a = race_take(LARGE);
+    b = race_take(LARGE);
+    told = race_take(LARGE);
+    d = race_take(LARGE); /* keeps the chunk in its bin */
+}
+static void told_leaves(void)
+{
+    race_give(told);
+    zslab_thread_detach(z);
+}
+static void one_told(void)
+{
+    c = NULL;
+    race_create(CHUNKS, ZSLAB_RECLAIM_LATENCY, 0);
+    il_as(0, remember_four);
+    il_as(3, told_leaves);
+}
+static void owner_folds(void)
+{
+    zslab_heap *heap = zs__heap_peek(z);
+    uint32_t depth = zs__heap_enter(heap);
+    while (zs__heap_fold(heap, 4))
+        ;
+    zs__heap_exit(heap, depth);
+}
+static void a_leaves(void)
+{
+    race_give(a);
+    zslab_thread_detach(z);
+}
+static void b_leaves(void)
+{
+    race_give(b);
+    zslab_thread_detach(z);
+}
+static void finish_told(void) /* no inbox has it, so it is home */
+{
+    size_t offset = (size_t)((char *)told - z->base);
+    zslab_heap *heap;
+    for (heap = z->heaps; heap; heap = heap->next)
+        while (zs__heap_fold(heap, 4))
+            ;
+    il_check(((uint8_t *)z->chunks[offset / CHUNK].states)[offset % CHUNK / LARGE] == ZS__FREE);
+    finish();
+}
+
 static const il_scenario scenarios[] = {
     { "free_vs_fold", two_objects, { owner_takes, other_gives_a, other_gives_b }, finish },
     { "two_slabs_vs_fold", two_slabs, { owner_takes_large, other_gives_a, other_gives_b }, finish },
@@ -119,6 +170,7 @@ static const il_scenario scenarios[] = {
     { "park_vs_takeover_vs_push", two_objects, { owner_leaves, next_owner, other_gives_both }, finish },
     { "reuse_vs_late_hint", reuse_setup, { owner_reuses, late_hint }, finish },
     { "reuse_elsewhere_vs_late_hint", reuse_setup, { owner_reuses, late_hint, third_thread }, finish },
+    { "again_vs_fold", one_told, { owner_folds, a_leaves, b_leaves }, finish_told },
 };
 
 static const il_plant plants[] = {
@@ -128,6 +180,7 @@ static const il_plant plants[] = {
     { "flag_not_cleared", "free_vs_fold", "zs__heap_fold", IL_RMW, "queued", 0, IL_DROP, 0 },
     { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },
     { "next_after_push", "two_slabs_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
+    { "next_after_flag", "again_vs_fold", "zs__heap_fold", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued) },
     { "hint_lost", "park_vs_takeover_vs_push", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
 };
 

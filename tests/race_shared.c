@@ -107,6 +107,58 @@ static void close_epoch(void)
     il_check(zslab_epoch_close(z, e) == ZSLAB_OK);
 }
 
+/* Two slabs a chunk, the second current: who unbinds the chunk has taken the first when a claim meets it there. */
+#define ALL 256u /* two chunks' objects: those of the first live on */
+static void *all[ALL];
+static void take_all(size_t from)
+{
+    size_t n = from;
+    while (n < ALL && (all[n] = zslab_malloc(z, 32)) != NULL)
+        n++;
+    if (n != ALL)
+        il_fail("%lu of %u objects found a place", (unsigned long)n, ALL);
+}
+static void give_all(size_t from)
+{
+    size_t n;
+    for (n = from; n < ALL; n++)
+        il_check(zslab_free(z, all[n]) == ZSLAB_OK);
+}
+static void two_slabs(void)
+{
+    static const uint32_t classes[] = { 32 };
+    zslab_config config;
+    a = NULL;
+    memset(&config, 0, sizeof config);
+    config.reserve_bytes = 2 * CHUNK;
+    config.class_bytes = classes;
+    config.class_count = 1;
+    config.epoch_count = 4;
+    config.cache_bytes = ZSLAB_CACHE_NONE;
+    config.flags = ZSLAB_FLAG_SHARED;
+    z = zslab_create(&config);
+    il_check(z != NULL);
+    il_watch(il_arena, IL_ARENA_BYTES);
+    take_all(0);
+    give_all(ALL / 2);
+}
+static void take_one_of_all(void)
+{
+    a = zslab_malloc(z, 32);
+    il_check(a != NULL);
+}
+static void trim(void)
+{
+    zslab_trim(z);
+}
+static void finish_all(void)
+{
+    il_check(zslab_free(z, a) == ZSLAB_OK);
+    take_all(ALL / 2);
+    give_all(0);
+    zslab_destroy(z);
+}
+
 static const il_scenario scenarios[] = {
     { "claim_vs_claim", latency, { take_and_give, take_and_give }, finish },
     { "claim_vs_publish", latency_two, { take_two, give_a, give_b }, finish },
@@ -114,12 +166,14 @@ static const il_scenario scenarios[] = {
     { "unbind_vs_claim", latency, { take_small, take_and_give }, finish },
     { "close_vs_claim", latency, { take_in_epoch, close_epoch }, finish },
     { "close_vs_claim_rss", rss, { take_in_epoch, close_epoch }, finish },
+    { "unbind_two_slabs", two_slabs, { take_one_of_all, trim }, finish_all },
 };
 
 static const il_plant plants[] = {
     { "claim_not_atomic", "claim_vs_claim", "zs__shared_claim", IL_CAS, "words", 0, IL_DROP, 0 },
     { "not_listed", "claim_vs_publish", "zs__shared_list", IL_CAS, "listed", 0, IL_DROP, 0 },
     { "gate_not_read", "close_vs_claim_rss", "zs__shared_claim", IL_LOAD, "gate", 0, IL_LIE, 0x20001 },
+    { "not_put_back", "unbind_two_slabs", "zs__shared_put", IL_RMW, "words", 0, IL_DROP, 0 },
     { "flag_not_cleared", "claim_vs_publish", "zs__shared_collect", IL_RMW, "queued", 0, IL_DROP, 0 },
 };
 
