@@ -1,6 +1,7 @@
 /* The whole public interface at once, by threads that come, sleep and go, against an oracle that knows nothing of the
    inside: what every thread holds, how many objects each epoch has, how many epochs there are.
-     stress_oracle [-n worlds | -s seconds] [-v] [first seed]     worlds of consecutive seeds
+     stress_oracle [-n worlds | -s seconds] [-v] [-p] [first seed]     worlds of consecutive seeds; -p: all with plenty
+                                                                       of memory
      stress_oracle -w seed [times]                                one world, as often as it takes
    A world is an allocator of one configuration, drawn from its seed. It has phases; between them all threads stand
    still (some sleep through several phases, some exit) and every answer is exact. The rules:
@@ -22,6 +23,10 @@
 #endif
 #if defined(__linux__)
 #include <sys/syscall.h>
+#endif
+
+#ifndef ORACLE_PLENTY /* 1: without arguments as with -p */
+#define ORACLE_PLENTY 0
 #endif
 
 enum { THREADS = 5, HELD = 192, BOXES = 48, ERAS = 4096, PLACES = 6, CORPSES = 256, POOL_SLOTS = 24, PHASES = 5 };
@@ -120,7 +125,7 @@ static struct {
     unsigned phase, running, alive;
 } w_;
 #define Z (w_.z)
-static int verbose;
+static int verbose, plenty;
 static char world_text[200];
 static uint64_t worlds, steps_made, refusals;
 
@@ -1042,7 +1047,7 @@ static void fill_up(uint64_t *random, zslab_epoch e)
     if ((w_.memory != LIMIT && w_.memory != RANGE) || slots * w_.chunks > sizeof p / sizeof *p)
         return;
     if (w_.owned)
-        for (i = 0, pinned = 1; i < THREADS; i++) /* the wanderer's heap, and of each worker that sleeps two */
+        for (i = 0, pinned = 2; i < THREADS; i++) /* the wanderer's, the main thread's; of each sleeper two */
             pinned += (unsigned)w_.worker[i].exists + 1;
     want = w_.chunks > pinned * w_.class_count ? (w_.chunks - pinned * w_.class_count) * slots : 0;
     while (n < w_.chunks * slots && (p[n] = zslab_malloc_epoch(Z, size, e)) != NULL)
@@ -1196,6 +1201,8 @@ static void draw_config(uint64_t *random)
     c->epoch_count = counts[draw(random, 5)];
     c->cache_bytes = draw(random, 2) ? ZSLAB_CACHE_NONE : 0;
     w_.budget = (budget)draw(random, 3);
+    if (plenty)
+        w_.budget = PLENTY;
     w_.memory = w_.budget == PLENTY ? SYSTEM : (memory)(1 + draw(random, 3));
     if (w_.budget != PLENTY || draw(random, 2)) {
         memcpy(w_.table, tables[t], sizeof w_.table);
@@ -1363,9 +1370,10 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, count = TEST_SLOWED ? 20 : 60, i;
+    uint64_t seed = 1, count = TEST_SLOWED ? 20 : 60, i; /* without arguments: worlds of `make test` */
     double seconds = 0, start = now();
     int at = 1, same = 0;
+    plenty = argc == 1 && ORACLE_PLENTY;
     if (argc > at + 1 && (strcmp(argv[at], "-n") == 0 || strcmp(argv[at], "-s") == 0)) {
         seconds = argv[at][1] == 's' ? atof(argv[at + 1]) : 0;
         count = argv[at][1] == 's' ? UINT64_MAX : strtoull(argv[at + 1], NULL, 0);
@@ -1378,6 +1386,8 @@ int main(int argc, char **argv)
     }
     if (argc > at && strcmp(argv[at], "-v") == 0)
         verbose = 1, at++;
+    if (argc > at && strcmp(argv[at], "-p") == 0)
+        plenty = 1, at++;
     if (argc > at)
         seed = strtoull(argv[at], NULL, 0);
 #if TEST_UNIX
@@ -1393,5 +1403,5 @@ int main(int argc, char **argv)
     test_where[0] = 0;
     printf("%llu worlds from seed %llu, %llu steps, %llu refused\n", (unsigned long long)worlds,
            (unsigned long long)seed, (unsigned long long)steps_made, (unsigned long long)refusals);
-    return test_summary("stress_oracle");
+    return test_summary(ORACLE_PLENTY ? "test_oracle" : "stress_oracle");
 }
