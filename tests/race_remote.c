@@ -114,13 +114,15 @@ static void third_thread(void)
 
 /* Told of once more while its hint is folded in, with another's behind it: both come home. Who gives also leaves, so
    that the owner is told. */
-static void *told;
-static void remember_four(void)
+static void *told, *stays[2];
+static void remember_five(void)
 {
-    a = race_take(LARGE);
-    b = race_take(LARGE);
-    told = race_take(LARGE);
-    d = race_take(LARGE); /* keeps the chunk in its bin */
+    a = race_take(SMALL);
+    b = race_take(SMALL);
+    stays[0] = race_take(SMALL); /* these and d keep their chunks in the bin */
+    stays[1] = race_take(SMALL);
+    told = race_take(SMALL);
+    d = race_take(SMALL);
 }
 static void told_leaves(void)
 {
@@ -131,7 +133,7 @@ static void one_told(void)
 {
     c = NULL;
     race_create(CHUNKS, ZSLAB_RECLAIM_LATENCY, 0);
-    il_as(0, remember_four);
+    il_as(0, remember_five);
     il_as(3, told_leaves);
 }
 static void owner_folds(void)
@@ -152,14 +154,20 @@ static void b_leaves(void)
     race_give(b);
     zslab_thread_detach(z);
 }
-static void finish_told(void) /* no inbox has it, so it is home */
+static int is_home(const void *p)
 {
-    size_t offset = (size_t)((char *)told - z->base);
+    size_t offset = (size_t)((const char *)p - z->base);
+    return ((uint8_t *)z->chunks[offset / CHUNK].states)[offset % CHUNK / SMALL] == ZS__FREE;
+}
+static void finish_told(void) /* no inbox has them, so they are home */
+{
     zslab_heap *heap;
     for (heap = z->heaps; heap; heap = heap->next)
         while (zs__heap_fold(heap, 4))
             ;
-    il_check(((uint8_t *)z->chunks[offset / CHUNK].states)[offset % CHUNK / LARGE] == ZS__FREE);
+    il_check(is_home(a) && is_home(b) && is_home(told));
+    race_give(stays[0]);
+    race_give(stays[1]);
     finish();
 }
 
@@ -177,11 +185,11 @@ static const il_plant plants[] = {
     { "relaxed_give", "free_vs_fold", "zs__free_to_owner", IL_STORE, "state", 0, IL_RELAX, 0 },
     { "relaxed_take", "free_vs_fold", "zs__take_remote", IL_LOAD, "states + j", 0, IL_RELAX, 0 },
     { "state_not_asked", "gathered_vs_fold", "zs__take_remote", IL_LOAD, "states", 0, IL_LIE, 0x02020202 },
-    { "flag_not_cleared", "free_vs_fold", "zs__heap_fold", IL_RMW, "queued", 0, IL_DROP, 0 },
+    { "flag_not_cleared", "again_vs_fold", "zs__heap_fold", IL_RMW, "queued", 0, IL_DROP, 0 },
     { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },
-    { "next_after_push", "two_slabs_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
+    { "next_after_push", "again_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
     { "next_after_flag", "again_vs_fold", "zs__heap_fold", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued) },
-    { "hint_lost", "park_vs_takeover_vs_push", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
+    { "hint_lost", "again_vs_fold", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
 };
 
 int main(int argc, char **argv)

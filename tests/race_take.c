@@ -9,16 +9,30 @@ static size_t chunks = 3;
 static void *a, *b, *c, *kept; /* kept: an object of the epoch that ends, if it came after */
 static zslab_epoch e;
 
-static void fill(void) /* thread 0 has every chunk, and every object but one is free: in the magazine, or home */
+/* Thread 0 has every chunk. Its magazine names a slot of the third; the second is current, one slot at home and one not
+   yet handed out: it holds nothing, and yet only a taker brings it to the pool. */
+static void *first[6];
+static void fill_apart(void)
 {
-    void *p[16];
-    size_t n = 0;
-    while (n < 16 && (p[n] = race_take_in(LARGE, e)) != NULL)
-        n++;
-    il_check(n == chunks * (CHUNK / LARGE));
-    a = p[0];
-    while (n-- > 1)
-        race_give(p[n]);
+    size_t n;
+    void *p;
+    for (n = 0; n < 6; n++)
+        first[n] = race_take_in(LARGE, e);
+    il_check(first[5] != NULL);
+    race_give(first[4]); /* to the magazine; the next two make the second chunk empty, and it goes */
+    race_give(first[2]);
+    race_give(first[3]);
+    first[4] = race_take_in(LARGE, e);
+    p = race_take_in(LARGE, e); /* it comes back */
+    race_give(first[4]);
+    race_give(p);
+}
+static void fill(void) /* and every object but one is free */
+{
+    fill_apart();
+    race_give(first[1]);
+    race_give(first[5]);
+    a = first[0];
 }
 
 static void create(zslab_reclaim reclaim)
@@ -161,6 +175,122 @@ static void close_it(void)
     il_check(zslab_epoch_close(z, e) == ZSLAB_OK);
 }
 
+/* Between the owner and two slots, one of them of the second chunk, stands its gate alone. */
+static void *held[8], *given[8];
+static size_t held_count, given_count;
+static void hold(void *p)
+{
+    if (p)
+        held[held_count++] = p;
+}
+static void apart(void)
+{
+    held_count = 0;
+    a = b = c = kept = NULL;
+    race_create(chunks, ZSLAB_RECLAIM_LATENCY, 0);
+    e = zslab_epoch_open(z, NULL);
+    il_as(0, fill_apart);
+    hold(first[0]);
+    hold(first[1]);
+    hold(first[5]);
+}
+static void owner_pops_two(void)
+{
+    c = race_take_in(LARGE, e);
+    a = race_take_in(LARGE, e);
+}
+static void other_takes_two(void)
+{
+    b = race_take(LARGE);
+    kept = race_take(LARGE);
+}
+static void finish_apart(void)
+{
+    while (held_count)
+        race_give(held[--held_count]);
+    race_give(kept);
+    kept = NULL;
+    finish();
+}
+
+/* A slot on its way out when its epoch is released: of a chunk that serves another epoch since, as the same class. */
+static zslab_epoch f;
+static void dead_magazine_and_next(void)
+{
+    held_count = given_count = 0;
+    dead_magazine();
+    f = zslab_epoch_open(z, NULL);
+}
+static void release_and_take_all(void)
+{
+    void *p;
+    release();
+    while ((p = race_take_in(LARGE, f)) != NULL)
+        hold(p);
+}
+static void release_take_and_give(void) /* one of each chunk stays */
+{
+    size_t i, left = 0;
+    release_and_take_all();
+    for (i = 0; i < held_count; i++)
+        if (((char *)held[i] - z->base) % CHUNK) {
+            race_give(held[i]);
+            given[given_count++] = held[i];
+        } else {
+            held[left++] = held[i];
+        }
+    held_count = left;
+}
+static void finish_next(void) /* every object of f can be freed once, and none is left */
+{
+    while (given_count)
+        il_check(zslab_free(z, given[--given_count]) == ZSLAB_E_DOUBLE_FREE);
+    while (held_count)
+        race_give(held[--held_count]);
+    il_check(zslab_epoch_close(z, f) == ZSLAB_OK);
+    zslab_trim(z);
+    il_check(zslab_epoch_state_of(z, f) == ZSLAB_EPOCH_CLOSED);
+    il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    race_all_home(chunks, LARGE);
+}
+
+/* Two threads need a chunk each where the limit has one left: what is counted is what they got. */
+static void at_limit(void)
+{
+    a = b = kept = NULL;
+    race_limit_bytes = 2 * CHUNK;
+    race_create(chunks, ZSLAB_RECLAIM_RSS, 0);
+    c = race_take(LARGE);
+    kept = race_take(LARGE);
+}
+static void needs_one(void)
+{
+    a = race_take(LARGE);
+}
+static void needs_one_too(void)
+{
+    b = race_take(LARGE);
+}
+static size_t chunk_at(const void *p)
+{
+    return (size_t)((const char *)p - z->base) / CHUNK;
+}
+static void finish_limit(void)
+{
+    size_t count = 1;
+    il_check(a || b);
+    il_check(chunk_at(c) == chunk_at(kept));
+    count += a != NULL;
+    count += b && (!a || chunk_at(a) != chunk_at(b));
+    if (z->committed_bytes != count * CHUNK)
+        il_fail("%lu bytes count as committed for %lu chunks", (unsigned long)z->committed_bytes, (unsigned long)count);
+    race_give(a);
+    race_give(b);
+    race_give(c);
+    race_give(kept);
+    race_all_home(2, LARGE);
+}
+
 static const il_scenario scenarios[] = {
     { "take_vs_alloc", latency, { owner_takes_two, other_takes }, finish },
     { "take_vs_free", latency, { owner_gives_and_takes, other_takes }, finish },
@@ -174,10 +304,23 @@ static const il_scenario scenarios[] = {
     { "release_take_vs_pop", dead_magazine, { owner_moves_on, release_and_take }, finish },
     { "reset_take_vs_pop", dead_magazine, { owner_moves_on, reset_and_take }, finish },
     { "reset_take_vs_trim", dead_magazine, { owner_moves_on, reset_and_take, trim }, finish },
+    { "take_vs_pops", apart, { owner_pops_two, other_takes_two }, finish_apart },
+    { "release_take_vs_pop_kept", dead_magazine_and_next, { owner_moves_on, release_and_take_all }, finish_next },
+    { "release_take_vs_pop_given", dead_magazine_and_next, { owner_moves_on, release_take_and_give }, finish_next },
+    { "limit_vs_limit", at_limit, { needs_one, needs_one_too }, finish_limit },
 };
 
 static const il_plant plants[] = {
-    { "top_entry_taken", "release_take_vs_pop", "zs__bin_held", IL_LOAD, "top", 0, IL_LIE, 0 },
+    { "busy_not_read", "take_vs_free", "zs__heaps_take", IL_LOAD, "busy", 0, IL_LIE, 0 },
+    { "taker_not_waited_for", "take_vs_free", "zs__taker_wait", IL_LOAD, "taker", 0, IL_LIE, 0 },
+    { "taken_not_dropped", "take_vs_pops", "zs__heap_sift", IL_LOAD, "taker", 0, IL_LIE, 0 },
+    { "no_fence", "take_vs_free", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0 },
+    { "gate_not_shut", "take_vs_pops", "zs__rows_worth", IL_CAS, "gate", 0, IL_DROP, 0 },
+    { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
+    { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
+    { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop", IL_STORE, "state", 0, IL_LATER, 0 },
+    { "count_kept", "limit_vs_limit", "zs__limit_take", IL_CAS, "committed_bytes", 0, IL_KEPT, 0 },
+    { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 
 int main(int argc, char **argv)
