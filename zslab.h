@@ -4581,7 +4581,9 @@ static void zs__class_setup(zs__allocator *z)
    start. The arena lock guards fresh chunks, the pool and the meta arena.
 
    [ARENA-1] A chunk is fresh (never used), in the pool, or in one bin's list of all its chunks.
-   [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.             */
+   [ARENA-2] committed_bytes counts chunks that were used, less what was purged of them.
+   [ARENA-3] A chunk is used once its records and its metadata for all classes are committed, so that each class is
+             served from the chunks there are when the system grants no more.                        */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
 
 static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock, ZS__LOCK_ARENA); }
@@ -4757,6 +4759,19 @@ static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk, const zs__class 
     return 0;
 }
 
+/* The same for every class. [ARENA-3] Arena lock held. */
+static int zs__chunk_metadata_all(zs__allocator *z, uint32_t chunk)
+{
+    uint32_t i, last = z->region_count;
+    for (i = 0; i <= z->class_count; i++) { /* classes of a region are neighbours */
+        const zs__class *k = &z->classes[i < z->class_count ? i : ZSLAB_CLASS_LARGE];
+        if (k->region != last && zs__chunk_metadata(z, chunk, k))
+            return -1;
+        last = k->region;
+    }
+    return 0;
+}
+
 /* Prefault and lock what was just committed. */
 static int zs__range_prepare(zs__allocator *z, char *p, size_t bytes)
 {
@@ -4820,7 +4835,8 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
             r = &z->regions[i];
         }
     }
-    if (zs__range_commit(z, r->group_next) || zs__records_commit(z, r->group_next))
+    if (zs__chunk_metadata_all(z, r->group_next) || zs__records_commit(z, r->group_next) ||
+        zs__range_commit(z, r->group_next))
         return 0;
     return ++r->group_next;
 }
@@ -5086,8 +5102,7 @@ static int zs__span_grow(zs__allocator *z, uint32_t count, size_t alignment)
     if (to > z->chunk_limit || to <= first)
         return -1;
     upto = (uint32_t)to;
-    if (zs__range_commit(z, upto - 1) || zs__records_commit(z, upto - 1) ||
-        zs__chunk_metadata(z, upto - 1, &z->classes[ZSLAB_CLASS_LARGE]))
+    if (zs__chunk_metadata_all(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1))
         return -1;
     for (i = first; i < upto; i++) {
         zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when taken */
@@ -5623,24 +5638,12 @@ static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, z
         }
     }
     if (chunk) {
-        if (zs__chunk_metadata(z, chunk - 1, k))
-            chunk = 0;
-        else {
-            zs__store_u32(at, z->cold[chunk - 1].all_next);
-            z->pool_count--;
-        }
+        zs__store_u32(at, z->cold[chunk - 1].all_next);
+        z->pool_count--;
     } else if (z->config.limit_bytes && zs__load_ptr(&z->committed_bytes) + ZS__CHUNK_BYTES > z->config.limit_bytes) {
         *why = *why == ZSLAB_E_BUSY ? *why : ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
-        if (zs__chunk_metadata(z, chunk - 1, k)) { /* it is used next time */
-            zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
-            zs__store_u32(&z->cold[chunk - 1].all_next, z->pool);
-            z->pool = chunk;
-            z->pool_count++;
-            chunk = 0;
-        } else {
-            zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
-        }
+        zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
     }
     zs__arena_drop(z);
     return chunk;
@@ -8668,8 +8671,6 @@ static void zs__large_gather(zs__allocator *z, uint32_t most)
     for (; z->pool && most; most--) {
         uint32_t chunk = z->pool - 1;
         zs__chunk_cold *x = &z->cold[chunk];
-        if (zs__chunk_metadata(z, chunk, &z->classes[ZSLAB_CLASS_LARGE]))
-            return;
         z->pool = x->all_next;
         z->pool_count--;
         zs__cached(z, x, 0);
@@ -13647,8 +13648,11 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
         meta = (char *)c->os.reserve(c->os.user, p.bytes, page);
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
-        if (base)
+        if (base && !c->os.commit(c->os.user, meta, p.cold))
             break;
+        if (base)
+            c->os.release(c->os.user, base, range);
+        base = NULL;
         if (meta)
             c->os.release(c->os.user, meta, p.bytes);
         if (c->reserve_bytes || range <= 2 * align)
@@ -13656,11 +13660,6 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
     }
     if (!base)
         return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
-    if (c->os.commit(c->os.user, meta, p.cold)) {
-        c->os.release(c->os.user, base, range);
-        c->os.release(c->os.user, meta, p.bytes);
-        return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
-    }
     z = (zs__allocator *)(void *)meta;
     zs__derive(z, s);
     zs__place_all(z, &p, meta);

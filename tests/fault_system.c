@@ -10,6 +10,7 @@ int main(void) { return printf("stands between the allocator and Linux\n"), 77; 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@ static struct {
     unsigned refused; /* a bit for each of these */
     int skip;         /* mappings and protections that still succeed */
     size_t map_most;  /* a larger mapping is refused */
+    size_t granted;   /* bytes of protections that succeed, SIZE_MAX: any */
     int advice;       /* this madvise is refused */
     long number;      /* and this system call */
     size_t mapped;    /* bytes that are not unmapped yet */
@@ -55,7 +57,10 @@ static int sys_munmap(void *p, size_t bytes)
 }
 static int sys_mprotect(void *p, size_t bytes, int prot)
 {
-    return sys_refuses(SYS_PROTECT) && sys_fake.skip-- <= 0 ? -1 : mprotect(p, bytes, prot);
+    if (sys_says(bytes > sys_fake.granted) || (sys_refuses(SYS_PROTECT) && sys_fake.skip-- <= 0))
+        return -1;
+    sys_fake.granted -= sys_fake.granted == SIZE_MAX ? 0 : bytes;
+    return mprotect(p, bytes, prot);
 }
 static int sys_madvise(void *p, size_t bytes, int advice)
 {
@@ -120,6 +125,7 @@ static void refuse(unsigned calls, int skip)
     sys_fake.refused = calls;
     sys_fake.skip = skip;
     sys_fake.map_most = SIZE_MAX;
+    sys_fake.granted = SIZE_MAX;
     sys_fake.advice = -1;
     sys_fake.number = -1;
 }
@@ -183,6 +189,48 @@ static void less_address_space(void)
     c.reserve_bytes = bytes;
     CHECK_FAILS(zslab_create(&c), ZSLAB_E_NOMEM);
     CHECK(sys_fake.mapped == 0);
+    nothing_refused();
+}
+
+/* The system grants 32 MiB and no more. What one size took and gave back, each other size is served from. [ARENA-3] */
+static void few_pages(uint32_t flags)
+{
+    static const size_t size[7] = {32, 1000, 64, 100000, 8192, 8, 300};
+    zslab_config c = {0};
+    size_t i, bytes;
+    zslab *z;
+    c.flags = flags;
+    c.reserve_bytes = (size_t)1 << 30;
+    sys_fake.granted = (size_t)32 << 20;
+    z = test_create(&c);
+    for (i = 0; i < 7; i++) {
+        void **list = NULL, **p;
+        for (bytes = 0; (p = (void **)zslab_malloc(z, size[i])) != NULL; bytes += size[i], list = p)
+            *p = list;
+        test_at("size %zu: %zu bytes", size[i], bytes);
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && bytes > (size_t)12 << 20);
+        for (; list; list = p) {
+            p = (void **)*list;
+            CHECK_IS(zslab_free(z, list), ZSLAB_OK);
+        }
+    }
+    test_at("%s", "");
+    ends(z);
+    nothing_refused();
+}
+
+/* What a range's records take is refused: a smaller range has fewer. */
+static void few_records(void)
+{
+    zslab *z;
+    void *p;
+    sys_fake.granted = (size_t)16 << 20;
+    z = test_create(NULL);
+    MUST(p = zslab_malloc(z, 100));
+    test_fill(p, 100, 1);
+    CHECK(test_filled(p, 100, 1));
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    ends(z);
     nothing_refused();
 }
 
@@ -584,6 +632,9 @@ int main(void)
     nothing_refused();
     no_address_space();
     less_address_space();
+    few_pages(0);
+    few_pages(ZSLAB_FLAG_SHARED);
+    few_records();
     no_pages(0, 0);
     no_pages(0, 7);
     no_pages(ZSLAB_FLAG_SHARED, 7);
