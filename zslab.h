@@ -6050,6 +6050,8 @@ static zslab_handle zs__handle_at(const zs__allocator *z, uint32_t chunk, uint32
     return zs__word_live(word, slot) ? zs__load_u64(&e->name) + ((uint64_t)word << 10) : 0;
 }
 
+static int zs__interrupts(const zs__allocator *z, zs__row *row);
+
 /* Give a slot in state HANDLE, passed the gate, its handle. */
 static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
@@ -6059,7 +6061,7 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
     zslab_result r;
     if (ZS__UNLIKELY(!e)) {
-        if (z->shared && zs__lock_mine(&z->arena_lock)) /* [SHARED-5] */
+        if (z->shared && zs__interrupts(z, NULL)) /* [SHARED-5] */
             return ZSLAB_E_BUSY;
         zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
         zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
@@ -6402,6 +6404,16 @@ static int zs__interrupts(const zs__allocator *z, zs__row *row)
         if (zs__lock_mine(&zs__cold_of(z, zs__bin_at(row, cls))->lock))
             return 1;
     return row && zs__lock_mine(&row->lock);
+}
+
+/* As zs__interrupts, with every row: what a search for memory wants. */
+static int zs__interrupts_any(const zs__allocator *z)
+{
+    uint32_t at;
+    for (at = 0; at < z->epoch_count; at++)
+        if (zs__lock_mine(&z->places[at].rows_lock) || zs__interrupts(z, zs__row_at(z->shared_heap, at)))
+            return 1;
+    return 0;
 }
 
 /* Take or drop what guards a row's chunk lists: its lock, and in shared mode every bin's before it. */
@@ -8919,7 +8931,7 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     uint32_t count = zs__large_chunks(size), have, next, end = head + count;
     size_t bytes = zs__large_usable(z, size), was;
     int done = 0;
-    if (z->shared && zs__lock_mine(&z->arena_lock)) /* [SHARED-5] */
+    if (z->shared && zs__interrupts(z, NULL)) /* [SHARED-5] */
         return 0;
     zs__arena_take(z);
     have = z->cold[head].all_next;
@@ -9017,6 +9029,10 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
         if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap) : ask.all)
             return NULL;
         if (*why != ZSLAB_E_CLOSED) {
+            if (z->shared && zs__interrupts_any(z)) {
+                *why = ZSLAB_E_BUSY;
+                return NULL;
+            }
             zs__large_search(z);
             ask.all = 1;
         }
@@ -9773,17 +9789,19 @@ static void zs__shared_empty(zs__allocator *z)
 }
 
 /* An allocation found no memory: make some; 0: there is none. */
-static int zs__memory_make(zslab_heap *heap, zslab_result why, uint32_t tries)
+static int zs__memory_make(zslab_heap *heap, zslab_result *why, uint32_t tries)
 {
     zs__allocator *z = heap->z;
     if (!z->shared)
-        return zs__heap_reclaim(heap, why, tries);
-    if (tries > 1)
+        return zs__heap_reclaim(heap, *why, tries);
+    if (zs__interrupts_any(z))
+        *why = ZSLAB_E_BUSY;
+    if (tries > 1 || *why == ZSLAB_E_BUSY)
         return 0;
     zs__epochs_take(z);
     zs__shared_empty(z);
     zs__epochs_drop(z);
-    if (why == ZSLAB_E_LIMIT && tries)
+    if (*why == ZSLAB_E_LIMIT && tries)
         zs__empty_trim(z);
     return 1;
 }
@@ -9805,7 +9823,7 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
         if (*why == ZSLAB_E_CLOSED ? !zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))
-                                   : !zs__memory_make(heap, *why, tries++))
+                                   : !zs__memory_make(heap, why, tries++))
             return NULL;
     }
 }
@@ -12904,7 +12922,7 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
         if (!p || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
             return p;
         zs__undo_slot(z, p);
-        if (!zs__memory_make(heap, *why, tries))
+        if (!zs__memory_make(heap, why, tries))
             return NULL;
     }
 }
@@ -13124,7 +13142,7 @@ static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
         if (r == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
             continue;
         r = r == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : r;
-        if (r == ZSLAB_OK || r == ZSLAB_E_CLOSED || !zs__memory_make(heap, r, tries))
+        if (r == ZSLAB_OK || r == ZSLAB_E_CLOSED || !zs__memory_make(heap, &r, tries))
             return r;
         if (!tries++)
             left = chunks; /* what was set aside went with all that is empty */
