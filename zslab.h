@@ -4129,10 +4129,12 @@ static inline void zs__rank_take(zs__rank rank, int waits)
 }
 static inline void zs__rank_drop(zs__rank rank) { *zs__held() &= ~((uint32_t)1 << rank); }
 static inline void zs__rank_none(void) { ZSLAB_ASSERT(*zs__held() == 0 && "a callback or a wait under no lock"); }
+static inline void zs__rank_forget(void) { *zs__held() = 0; } /* in a forked child no lock is held */
 #else
 static inline void zs__rank_take(zs__rank rank, int waits) { (void)rank, (void)waits; }
 static inline void zs__rank_drop(zs__rank rank) { (void)rank; }
 static inline void zs__rank_none(void) {}
+static inline void zs__rank_forget(void) {}
 #endif
 
 /* This thread as locks have it, not 0: an address of its own. Threads whose words lie 256 GiB apart, to the byte, would
@@ -14188,6 +14190,7 @@ static void zs__forked(void)
         zs__store_u32(zs__global.fork_word, 1);
     zs__store_u64(&zs__global.process_id, zs__os_process_id());
     zs__global.setup.word = zs__global.lock.word = 0;
+    zs__rank_forget();
     zs__zero(zs__global.threads, sizeof zs__global.threads);
 #if !ZSLAB_NO_TLS
     zs__store_ptr(&zs__tls()->z, 0); /* its rows may have been put aside */
