@@ -56,7 +56,7 @@ build/$(1)/%: tests/%.c $(HEADERS) $(wildcard tests/*.h tests/test_*.c) Makefile
 	@mkdir -p $$(@D)
 	$$(CC) $$(STRICT) $$(CFLAGS) $(2) $$< -o $$@ $$(extra)
 endef
-$(eval $(call flavour,tests,))
+$(eval $(call flavour,tests,-O1)) # compiling with more takes longer than running with less
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 .SECONDARY:
 
