@@ -759,8 +759,9 @@ static void hook_release(void *user, void *p, size_t bytes) { zs__os_release(use
 /* The first handle at every point where memory runs out: refused with a reason, nothing lost, and later it works. */
 static void memory_runs_out(uint32_t flags)
 {
+    enum { COMMITS = 400 }; /* more than a first handle asks for */
     int refused = 0;
-    for (int n = 0; n < 40; n++) {
+    for (int n = 0; n < COMMITS; n++) {
         zslab_config c = {0};
         zslab *z;
         zslab_handle h;
@@ -782,7 +783,7 @@ static void memory_runs_out(uint32_t flags)
         CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
         test_destroy(z);
     }
-    CHECK(refused > 2 && refused < 40);
+    CHECK(refused > 2 && refused < COMMITS);
 }
 
 static void in_a_forked_child(uint32_t flags)
