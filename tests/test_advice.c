@@ -199,7 +199,7 @@ static void every_request(const test_mode *m)
     CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
     MUST(zslab_domain_enter(d) == ZSLAB_OK && zslab_malloc(z, 700)); /* the row is there now */
     CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
-    CHECK(!zslab_malloc(z, 100000) && !zslab_malloc(z, 0) && !zslab_handle_alloc(z, 100000, e, NULL));
+    CHECK(!zslab_malloc(z, SIZE_MAX / 2) && !zslab_malloc(z, 0) && !zslab_handle_alloc(z, SIZE_MAX / 2, e, NULL));
     zslab_global_stats g = global(z);
     CHECK(g.sampled_requests == 14);
     CHECK(g.sampled_request_bytes == 1 + 9 + 21 + 3 * 33 + 100 + 101 + 200 + 201 + 300 + 500 + 600 + 700);
