@@ -6,6 +6,7 @@ CXXFLAGS = $(CFLAGS)
 PREFIX   = /usr/local
 JOBS     = 2
 ONLY     =
+SKIP     =
 ROUNDS   = 9
 PEERS    =
 
@@ -16,7 +17,7 @@ HEADERS = $(wildcard zslab.h zslab_zns.h)
 extra   = $$(sed -n '1,10s|^/\* build: \(.*[^ ]\) *\*/.*|\1|p' $<)
 pick    = $(if $(ONLY),$(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f))),$(1))
 
-TESTS    = $(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c))))
+TESTS    = $(filter-out $(SKIP),$(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c)))))
 RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
 CELLS    = $(addprefix build:,$(call pick,$(shell tests/build.sh list)))
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))

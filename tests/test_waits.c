@@ -77,9 +77,10 @@ static void allocation_waits_for_claims(const test_mode *m)
     place = &z->places[e & ZS__PLACE_MASK];
     MUST(pthread_create(&t, NULL, allocates, NULL) == 0);
     reached(&begun, 1);
-    zs__claim(place); /* two resetters, say */
+    zs__claim(place); /* two resetters, say, one of them with the closers' turn */
     zs__claim(place);
     CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
+    zs__store_u32(&zs__own(z)->close_here, 1);
     zs__store_rel_u32(&begun, 2);
     reached(&begun, 3);
     nanosleep(&hold, NULL);
@@ -87,6 +88,7 @@ static void allocation_waits_for_claims(const test_mode *m)
     MUST(next = zslab_epoch_open(z, NULL));
     CHECK_IS(zslab_epoch_release(z, next), ZSLAB_OK);
     CHECK(ended == 0);
+    zs__store_u32(&zs__own(z)->close_here, 0);
     zs__claim_end(place);
     zs__claim_end(place);
     pthread_join(t, NULL);
