@@ -19,7 +19,7 @@ pick    = $(if $(ONLY),$(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f))),$
 
 TESTS    = $(filter-out $(SKIP),$(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c)))))
 RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
-CELLS    = $(addprefix build:,$(call pick,$(shell tests/build.sh list)))
+CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/build.sh list))))
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
