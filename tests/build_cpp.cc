@@ -315,7 +315,7 @@ static void all_containers(zslab *z)
     CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
 }
 
-#ifdef ZSLAB_CPP_PMR
+#if ZSLAB_CPP_PMR
 static void memory_resources(zslab *z)
 {
     zslab_epoch e = zslab_epoch_open(z, nullptr);
