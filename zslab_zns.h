@@ -7722,7 +7722,7 @@ static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_e
     to->expected = e->expected;
     zs__zns_record_epoch(d, to);
     to->expected = 1;
-    to->listed = 1;
+    zs__zns_list(d, to, 1);
     rc = zs__zns_meta_write(d);
     d->order[d->order_count++] = to->id;
     d->epoch_count++;
