@@ -1189,10 +1189,15 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *z);
    cost     O(rows) */
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap);
 
-/* zslab_heap_malloc -- zslab_malloc from this heap, in the allocator's current epoch, never a domain's.
+/* zslab_heap_malloc, _calloc, _realloc, _aligned_alloc, _malloc_batch -- zslab_malloc and its like from this heap, in
+   the allocator's current epoch; never in a domain's that the thread has entered.
    threads  one at a time for each heap
-   cost     as zslab_malloc_epoch */
+   cost     as zslab_malloc_epoch; else as zslab_calloc, zslab_realloc, zslab_aligned_alloc, zslab_malloc_batch */
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size);
+ZSLAB_API void *zslab_heap_calloc(zslab_heap *heap, size_t count, size_t size);
+ZSLAB_API void *zslab_heap_realloc(zslab_heap *heap, void *p, size_t size);
+ZSLAB_API void *zslab_heap_aligned_alloc(zslab_heap *heap, size_t alignment, size_t size);
+ZSLAB_API size_t zslab_heap_malloc_batch(zslab_heap *heap, size_t size, size_t count, void **out);
 
 /* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap.
    threads  one at a time for each heap
@@ -1204,10 +1209,17 @@ ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epo
    cost     as zslab_handle_alloc */
 ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p);
 
-/* zslab_heap_free -- zslab_free by this heap: its own objects go back to its magazines, others to their owners.
+/* zslab_heap_free, _free_batch -- zslab_free and zslab_free_batch by this heap: its own objects go back to its
+   magazines, others to their owners.
    threads  one at a time for each heap
    cost     as zslab_free, with every check on the cold path */
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p);
+ZSLAB_API size_t zslab_heap_free_batch(zslab_heap *heap, void *const *p, size_t count);
+
+/* zslab_heap_reserve -- zslab_reserve for this heap.
+   threads  one at a time for each heap
+   cost     as zslab_reserve */
+ZSLAB_API zslab_result zslab_heap_reserve(zslab_heap *heap, size_t size, size_t count);
 
 /* zslab_thread_detach -- park this thread's heap now, as its exit would; the next call of this thread takes one
    again. Does nothing inside a domain.
@@ -12618,19 +12630,31 @@ ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
 }
 #endif
 
-/* Allocation in a given epoch: as zs__malloc_fast, from the row of that epoch. */
+/* Allocation by a given heap, in a given epoch (0: the heap's own): as zs__malloc_fast, from the row of that epoch. */
 static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
 {
-    zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, e);
+    zslab_epoch in = e ? e : zs__heap_epoch(heap);
+    zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, in);
     if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
         void *p = zs__bin_pop(zs__bin_for(heap->z, row, size));
         if (ZS__LIKELY(p != NULL)) {
-            if (ZS__LIKELY(zs__load_u64(&row->gate) == e))
+            if (ZS__LIKELY(zs__load_u64(&row->gate) == in))
                 return p;
             zs__undo(row, p);
         }
     }
     return zs__heap_alloc(heap, size, e);
+}
+
+/* What the calls of a thread and those of an explicit heap share: `own` is that heap, NULL the thread's. */
+static ZS__ALWAYS_INLINE void *zs__malloc_by(zs__allocator *z, zslab_heap *own, size_t size)
+{
+    return own ? zs__malloc_in(own, size, ZSLAB_EPOCH_NONE) : zs__malloc_unseen(z, size);
+}
+
+static inline zslab_heap *zs__heap_freed_by(zslab_heap *own) /* for frees: shared mode has none of its own */
+{
+    return own && !own->z->shared ? own : NULL;
 }
 
 /* The class of a plain live object; 0: look closer. The same look as zs__free_fast's, and pairs as there. */
@@ -12680,11 +12704,10 @@ static inline zslab_heap *zs__heap_near(zs__allocator *z) /* this thread's, by t
     return zs__heap_mine(z);
 }
 
-ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
+static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, size_t count, size_t size)
 {
-    zs__allocator *z = zs__own(self);
     size_t bytes = zs__mul_clamp(count, size);
-    zslab_heap *heap = zs__heap_near(z); /* NULL: only the fallback may serve it */
+    zslab_heap *heap = own ? own : zs__heap_near(z); /* NULL: only the fallback may serve it */
     uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* nobody else's object is zeroed, whatever ends meanwhile */
     void *p;
     if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
@@ -12692,7 +12715,7 @@ ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
         p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
         zs__heap_done(heap);
     } else {
-        p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_unseen(z, bytes), bytes);
+        p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_by(z, own, bytes), bytes);
         if (ZS__LIKELY(p != NULL))
             zs__zero_small(p, bytes);
     }
@@ -12701,12 +12724,17 @@ ZSLAB_API void *zslab_calloc(zslab *self, size_t count, size_t size)
     return p;
 }
 
+ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
+{
+    return zs__calloc(zs__own(z), NULL, count, size);
+}
+
 static zslab_epoch zs__epoch_of_chunk(const zs__allocator *z, const zs__chunk *c)
 {
     return zs__load_u64(&z->places[zs__stamp_place(zs__load_u64(&c->stamp))].id);
 }
 
-static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
+static void *zs__realloc_fallback(zs__allocator *z, zslab_heap *own, void *p, size_t size)
 {
     const zslab_fallback *f = &z->config.fallback;
     size_t have = f->usable_size ? f->usable_size(f->user, p) : 0;
@@ -12714,7 +12742,7 @@ static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
     void *q;
     if (!have)
         return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
-    q = zslab_malloc(z, size);
+    q = zs__given(z, zs__malloc_by(z, own, size), size);
     if (q) {
         zs__copy(q, p, have < size ? have : size);
         zs__taken(z, p);
@@ -12724,9 +12752,8 @@ static void *zs__realloc_fallback(zs__allocator *z, void *p, size_t size)
     return q;
 }
 
-ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
+static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, void *p, size_t size)
 {
-    zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
     zslab_heap *heap;
@@ -12736,11 +12763,11 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
         return p;
     if (!p)
-        return zslab_malloc(z, size);
+        return zs__given(z, zs__malloc_by(z, own, size), size);
     if (!size)
         return zs__fail_null(ZSLAB_E_INVALID);
     if (zs__is_fallback(z, p))
-        return zs__realloc_fallback(z, p, size);
+        return zs__realloc_fallback(z, own, p, size);
     r = zs__locate(z, p, &at);
     if (r != ZSLAB_OK)
         return zs__fail_null(zs__misuse(z, r, p, 0));
@@ -12750,10 +12777,10 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
         return p;
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
-    heap = zs__heap_mine(z);
+    heap = own ? own : zs__heap_mine(z);
     if (!heap)
         return NULL;
-    depth = zs__heap_hold(heap); /* as in zslab_calloc */
+    depth = zs__heap_hold(heap); /* as in zs__calloc */
     if (zs__size_large(z, size)) {
         zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0};
         q = zs__given(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
@@ -12763,16 +12790,20 @@ ZSLAB_API void *zslab_realloc(zslab *self, void *p, size_t size)
     if (q) {
         zs__tag_set(z, q, zs__tag_at(z, at.state));
         zs__copy(q, p, at.bytes < size ? at.bytes : size);
-        zs__free_by(z, NULL, p);
+        zs__free_by(z, zs__heap_freed_by(own), p);
     }
     zs__heap_let(heap, depth);
     zs__heap_done(heap);
     return q;
 }
 
-ZSLAB_API void *zslab_aligned_alloc(zslab *self, size_t alignment, size_t size)
+ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
 {
-    zs__allocator *z = zs__own(self);
+    return zs__realloc(zs__own(z), NULL, p, size);
+}
+
+static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size)
+{
     size_t cls;
     zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0};
     zslab_heap *heap;
@@ -12781,11 +12812,16 @@ ZSLAB_API void *zslab_aligned_alloc(zslab *self, size_t alignment, size_t size)
         return zs__fail_null(ZSLAB_E_INVALID);
     for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
         if (zs__class_alignment(z->classes[cls].size) >= alignment)
-            return zs__given(z, zs__malloc_unseen(z, z->classes[cls].size), size);
-    heap = zs__heap_mine(z);
+            return zs__given(z, zs__malloc_by(z, own, z->classes[cls].size), size);
+    heap = own ? own : zs__heap_mine(z);
     p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), size) : NULL;
     zs__heap_done(heap);
     return p;
+}
+
+ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
+{
+    return zs__aligned_alloc(zs__own(z), NULL, alignment, size);
 }
 
 ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
@@ -12825,31 +12861,40 @@ static size_t zs__row_malloc_batch(zs__allocator *z, zs__row *row, size_t size, 
 }
 #endif
 
-ZSLAB_API size_t zslab_malloc_batch(zslab *self, size_t size, size_t count, void **out)
+static ZS__ALWAYS_INLINE size_t zs__malloc_batch(zs__allocator *z, zslab_heap *own, size_t size, size_t count,
+                                                 void **out)
 {
-    zs__allocator *z = zs__own(self);
     size_t i = 0;
     while (i < count) {
 #if !ZSLAB_NO_TLS
-        if (zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)
+        if (!own && zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)
             i += zs__row_malloc_batch(z, zs__tls()->row, size, count - i, out + i);
         if (i == count)
             break;
 #endif
-        if ((out[i] = zs__given(z, zs__malloc_unseen(z, size), size)) == NULL)
+        if ((out[i] = zs__given(z, zs__malloc_by(z, own, size), size)) == NULL)
             break;
         i++;
     }
     return i;
 }
 
-ZSLAB_API size_t zslab_free_batch(zslab *self, void *const *p, size_t count)
+ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **out)
 {
-    zs__allocator *z = zs__own(self);
+    return zs__malloc_batch(zs__own(z), NULL, size, count, out);
+}
+
+static ZS__ALWAYS_INLINE size_t zs__free_batch(zs__allocator *z, zslab_heap *heap, void *const *p, size_t count)
+{
     size_t i, freed = 0;
     for (i = 0; i < count; i++)
-        freed += p[i] && zs__free_by(z, NULL, p[i]) == ZSLAB_OK;
+        freed += p[i] && zs__free_by(z, heap, p[i]) == ZSLAB_OK;
     return freed;
+}
+
+ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
+{
+    return zs__free_batch(zs__own(z), NULL, p, count);
 }
 
 ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
@@ -13151,9 +13196,8 @@ static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
     }
 }
 
-ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
+static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, size_t size, size_t count)
 {
-    zs__allocator *z = zs__own(self);
     size_t cls = size ? zs__class_of(z, size) : 0;
     zslab_heap *heap;
     zslab_result r;
@@ -13162,7 +13206,7 @@ ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
         return ZSLAB_E_INVALID;
     if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
-    heap = zs__heap_mine(z);
+    heap = own ? own : zs__heap_mine(z);
     if (!heap)
         return zslab_last_error();
     depth = zs__heap_hold(heap);
@@ -13173,6 +13217,11 @@ ZSLAB_API zslab_result zslab_reserve(zslab *self, size_t size, size_t count)
     zs__heap_let(heap, depth);
     zs__heap_done(heap);
     return r;
+}
+
+ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
+{
+    return zs__reserve_by(zs__own(z), NULL, size, count);
 }
 
 ZSLAB_API size_t zslab_trim(zslab *self)
@@ -13326,10 +13375,32 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
 {
-    zslab_epoch e = zs__load_acq_u64(&heap->z->current); /* acquire: pairs with zslab_epoch_advance */
-    if (ZS__UNLIKELY(size > heap->z->classes[heap->z->class_count - 1].size))
-        return zs__given(heap->z, zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE), size);
-    return zs__given(heap->z, zs__malloc_in(heap, size, e), size);
+    return zs__given(heap->z, zs__malloc_in(heap, size, ZSLAB_EPOCH_NONE), size);
+}
+
+ZSLAB_API void *zslab_heap_calloc(zslab_heap *heap, size_t count, size_t size)
+{
+    return zs__calloc(heap->z, heap, count, size);
+}
+
+ZSLAB_API void *zslab_heap_realloc(zslab_heap *heap, void *p, size_t size)
+{
+    return zs__realloc(heap->z, heap, p, size);
+}
+
+ZSLAB_API void *zslab_heap_aligned_alloc(zslab_heap *heap, size_t alignment, size_t size)
+{
+    return zs__aligned_alloc(heap->z, heap, alignment, size);
+}
+
+ZSLAB_API size_t zslab_heap_malloc_batch(zslab_heap *heap, size_t size, size_t count, void **out)
+{
+    return zs__malloc_batch(heap->z, heap, size, count, out);
+}
+
+ZSLAB_API zslab_result zslab_heap_reserve(zslab_heap *heap, size_t size, size_t count)
+{
+    return zs__reserve_by(heap->z, heap, size, count);
 }
 
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
@@ -13339,7 +13410,12 @@ ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epo
 
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
 {
-    return zs__free_by(heap->z, heap->z->shared ? NULL : heap, p);
+    return zs__free_by(heap->z, zs__heap_freed_by(heap), p);
+}
+
+ZSLAB_API size_t zslab_heap_free_batch(zslab_heap *heap, void *const *p, size_t count)
+{
+    return zs__free_batch(heap->z, zs__heap_freed_by(heap), p, count);
 }
 
 ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)

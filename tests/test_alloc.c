@@ -210,6 +210,66 @@ static void explicit_heaps(zslab *z)
     CHECK(test_live(z) == 0);
 }
 
+/* All that a thread can do, an explicit heap can: its objects, in its memory, while this thread is in a domain. */
+static void explicit_heaps_whole(zslab *z)
+{
+    zslab_heap *h = zslab_heap_create(z);
+    zslab_domain *d = zslab_domain_create(z);
+    zslab_epoch current = zslab_epoch_current(z);
+    zslab_global_stats before, after;
+    void *p[300], *q;
+    size_t i, bytes;
+    MUST(h && d);
+    CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
+    for (bytes = 1; bytes < 300000; bytes = bytes * 5 + 3) {
+        MUST((p[0] = zslab_heap_calloc(h, bytes, 3)) != NULL);
+        CHECK(zslab_epoch_of(z, p[0]) == current && zslab_usable_size(z, p[0]) >= 3 * bytes);
+        for (i = 0; i < 3 * bytes && !((char *)p[0])[i]; i++)
+            ;
+        CHECK(i == 3 * bytes);
+        for (i = 0; i < 3 * bytes; i++)
+            ((unsigned char *)p[0])[i] = (unsigned char)(i * 7);
+        MUST((q = zslab_heap_realloc(h, p[0], 9 * bytes)) != NULL);
+        for (i = 0; i < 3 * bytes && ((unsigned char *)q)[i] == (unsigned char)(i * 7); i++)
+            ;
+        CHECK(i == 3 * bytes && zslab_epoch_of(z, q) == current);
+        MUST((q = zslab_heap_realloc(h, q, bytes)) != NULL);
+        for (i = 0; i < bytes && ((unsigned char *)q)[i] == (unsigned char)(i * 7); i++)
+            ;
+        CHECK(i == bytes);
+        CHECK_IS(zslab_heap_free(h, q), ZSLAB_OK);
+        CHECK_FAILS(zslab_heap_realloc(h, q, bytes), ZSLAB_E_DOUBLE_FREE);
+        MUST((q = zslab_heap_aligned_alloc(h, 256, bytes)) != NULL);
+        CHECK(((uintptr_t)q & 255) == 0 && zslab_epoch_of(z, q) == current);
+        CHECK_IS(zslab_heap_free(h, q), ZSLAB_OK);
+    }
+    MUST((q = zslab_heap_realloc(h, NULL, 40)) != NULL);
+    CHECK_FAILS(zslab_heap_realloc(h, q, 0), ZSLAB_E_INVALID);
+    CHECK_FAILS(zslab_heap_calloc(h, SIZE_MAX / 2, 3), ZSLAB_E_TOO_BIG);
+    CHECK_FAILS(zslab_heap_aligned_alloc(h, 3, 8), ZSLAB_E_INVALID);
+    CHECK(zslab_heap_malloc_batch(h, 72, 300, p) == 300);
+    for (i = 0; i < 300; i++)
+        CHECK(zslab_usable_size(z, p[i]) >= 72 && zslab_epoch_of(z, p[i]) == current);
+    p[7] = NULL, p[9] = q, p[11] = q;
+    CHECK(zslab_heap_free_batch(h, p, 300) == 298); /* all but the NULL and the second q */
+    CHECK_IS(zslab_heap_reserve(h, 4096, 100), ZSLAB_OK);
+    zslab_stats_global(z, &before);
+    for (i = 0; i < 100; i++) /* from what was set aside: nothing more is committed */
+        MUST(zslab_heap_malloc(h, 4096));
+    zslab_stats_global(z, &after);
+    CHECK(after.committed_bytes == before.committed_bytes);
+    MUST(zslab_heap_malloc_batch(h, 4096, 300, p) == 300);
+    zslab_stats_global(z, &before);
+    CHECK(before.committed_bytes > after.committed_bytes);
+    CHECK_IS(zslab_heap_reserve(h, 0, 1), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_heap_reserve(h, SIZE_MAX, 1), ZSLAB_E_TOO_BIG);
+    CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+    CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
+    zslab_heap_destroy(h);
+    CHECK(test_live(z) == 403); /* those that p[7], p[9] and p[11] named */
+    zslab_epoch_reset(z, current);
+}
+
 /* NULL and nothing: answers, not crashes. */
 static void nothing_at_all(zslab *z)
 {
@@ -248,6 +308,7 @@ int main(void)
         batches(z);
         reserve_and_trim(z);
         explicit_heaps(z);
+        explicit_heaps_whole(z);
         nothing_at_all(z);
         test_destroy(z);
         chunks_change_class(m);
