@@ -205,7 +205,7 @@
      ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
-     Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 192, a domain 40, a handle's slot 4 and its
+     Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 40, a handle's slot 4 and its
      slab 32; a heap (a thread that allocates) 1,352, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
      class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it used:
@@ -491,6 +491,7 @@
 typedef struct zslab zslab;               /* an allocator: one address range, its classes, its epochs */
 typedef struct zslab_heap zslab_heap;     /* private state of one user: a thread's, or an explicit one */
 typedef struct zslab_domain zslab_domain; /* a scope over an epoch */
+typedef struct zslab_group zslab_group;   /* a tenant: a budget over epochs of one allocator */
 typedef uint64_t zslab_handle;            /* 64-bit name of an object; 0 is never a handle */
 typedef uint64_t zslab_epoch;             /* ring place and 48-bit era; never reused */
 #define ZSLAB_EPOCH_NONE UINT64_C(0)
@@ -533,6 +534,15 @@ typedef enum zslab_epoch_state {
     ZSLAB_EPOCH_CLOSING = 1,    /* takes none; the live ones stay valid */
     ZSLAB_EPOCH_CLOSED = 2      /* nothing of it is left */
 } zslab_epoch_state;
+
+#define ZSLAB_EPOCH_DISCARDABLE 1u /* may be released when memory is short; its objects are known by handles only */
+
+/* How an epoch is opened; zero in a field means its default. */
+typedef struct zslab_epoch_config {
+    const char *label;           /* up to 31 bytes, copied: none */
+    zslab_group *group;          /* of the same allocator: none */
+    uint32_t flags;              /* ZSLAB_EPOCH_* */
+} zslab_epoch_config;
 
 /* What the last exit of a domain does with its epoch. */
 typedef enum zslab_on_exit {
@@ -821,6 +831,9 @@ typedef struct zslab_epoch_stats {
     uint64_t rss_before_close;       /* bytes, whole process, when close, release or reset began to purge; 0: none */
     uint64_t rss_after_close;        /* bytes, whole process, when it was done; 0: none */
     uint64_t live_bytes;             /* bytes of live objects, each as large as its class */
+    uint64_t age_ns;                 /* nanoseconds since it was opened */
+    uint64_t last_used_ns;           /* nanoseconds of the clock of opened_ns: a thread took memory for it (its first,
+                                        a chunk, a large object) last, or entered or left a domain */
 } zslab_epoch_stats;
 
 /* ---- >>api-allocator -------------------------------------------------------
@@ -1017,6 +1030,20 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
    cost     O(1), one lock */
 ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
 
+/* zslab_epoch_open_with -- zslab_epoch_open with more to say: a group, flags.
+   in       c        NULL: all defaults
+   returns  the epoch; ZSLAB_EPOCH_NONE: also ZSLAB_E_INVALID (unknown flags)
+   threads  any thread
+   cost     as zslab_epoch_open */
+ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *z, const zslab_epoch_config *c);
+
+/* zslab_epoch_next -- go through the epochs that take objects or drain, oldest first.
+   in       after    the epoch to go on from, ended by now or not; ZSLAB_EPOCH_NONE begins
+   returns  the next one that was opened later; ZSLAB_EPOCH_NONE after the newest
+   threads  any thread; what others open meanwhile comes at the end
+   cost     one lock, O(1); O(epoch_count) when after has ended */
+ZSLAB_API zslab_epoch zslab_epoch_next(const zslab *z, zslab_epoch after);
+
 /* zslab_epoch_close -- refuse new objects, keep the live ones until they are freed. With the RSS policy every page
    without a live object is back with the system when this returns, also of threads that sleep or have exited; later
    pages go with their last object.
@@ -1063,6 +1090,11 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
    threads  any thread
    cost     as zslab_epoch_open, and memory for the domain */
 ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
+
+/* zslab_domain_create_with -- the same; its epoch as zslab_epoch_open_with opens one.
+   threads  any thread
+   cost     as zslab_domain_create */
+ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *z, const zslab_epoch_config *c);
 
 /* zslab_domain_wrap -- a domain over an epoch that somebody else opened.
    in       policy   what the last exit does: ZSLAB_ON_EXIT_KEEP, _RESET, _CLOSE, _RELEASE
@@ -2925,6 +2957,7 @@ struct zslab {
     uint32_t events;       /* atomic: rises when an epoch closes, is released, reset or found drained */
     zs__u64 current;       /* atomic: id of the current epoch */
     zs__u64 era;           /* of the last epoch opened */
+    uint32_t oldest, newest; /* 1 + place: epochs that live, in the order in which they were opened */
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
@@ -2970,11 +3003,13 @@ typedef struct zs__place {
     uint32_t wanted;       /* callers that wait for the last claim to end; no trim begins one meanwhile */
     uint32_t left;         /* a claim kept a row without an owner from being retired */
     uint32_t large;        /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
-#if UINTPTR_MAX <= 0xffffffffu
-    uint32_t pad[2];
-#endif
+    zs__u64 last_used_ns;  /* atomic: a figure */
+    zslab_group *group;    /* it is charged to; NULL: none */
+    uint32_t older, younger; /* 1 + place: neighbours among the living; younger is right at every instant [FORK-4] */
+    uint32_t flags;        /* ZSLAB_EPOCH_* */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 12 : 9];
 } zs__place;
-ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 128);
+ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 192);
 
 /* What the slow paths count for one class of one heap. */
 typedef struct zs__counters {
@@ -5195,6 +5230,11 @@ static inline zs__bin_cold *zs__cold_of(const zs__allocator *z, zs__bin *bin)
     return (zs__bin_cold *)((char *)(bin - bin->cls) - sizeof(zs__row) + z->cold_offset) + bin->cls;
 }
 
+static inline void zs__place_used(zs__place *place)
+{
+    zs__store_u64(&place->last_used_ns, zs__os_now_ns()); /* relaxed: a figure */
+}
+
 static inline zs__row *zs__row_of_bin(zs__bin *bin)
 {
     return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row));
@@ -5697,6 +5737,8 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
     zslab_result why = ZSLAB_E_NOMEM;
     uint32_t chunk, tries, held = 0, tail = 0, count = 0;
     int busy;
+    if (zs__cold_of(z, bin)->all) /* more than its first chunk */
+        zs__place_used(&z->places[zs__row_of_bin(bin)->place]);
     if (zs__cold_of(z, bin)->stale && (why = zs__take_stale(z, bin)) == ZSLAB_OK)
         return ZSLAB_OK;
     busy = why == ZSLAB_E_BUSY;
@@ -6536,6 +6578,23 @@ static void zs__closing_append(zs__allocator *z, zs__place *place)
     z->closing_tail = q;
 }
 
+/* The place's epoch is the youngest that lives. Epoch lock held. */
+static void zs__living_append(zs__allocator *z, zs__place *place)
+{
+    uint32_t q = (uint32_t)(place - z->places) + 1;
+    place->younger = 0;
+    place->older = z->newest;
+    zs__compiler_barrier(); /* [FORK-4] */
+    *(z->newest ? &z->places[z->newest - 1].younger : &z->oldest) = q;
+    z->newest = q;
+}
+
+static void zs__living_remove(zs__allocator *z, const zs__place *place)
+{
+    *(place->older ? &z->places[place->older - 1].younger : &z->oldest) = place->younger;
+    *(place->younger ? &z->places[place->younger - 1].older : &z->newest) = place->older;
+}
+
 static void zs__rows_end(zs__allocator *z, zs__place *place);
 
 /* CLOSED, and free for a new epoch. Epoch lock held. */
@@ -6545,6 +6604,7 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
         zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
     place->drained = (uint32_t)drained;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
+    zs__living_remove(z, place);
     zs__place_free(z, place);
     zs__event(z);
     if (z->shared || z->parked)
@@ -6661,8 +6721,8 @@ static zs__place *zs__place_get(zs__allocator *z)
     }
 }
 
-/* Open an epoch; 0 when every place is open or draining. Epoch lock held; it may be dropped in between. */
-static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
+/* Open an epoch; 0 with the reason. Epoch lock held; it may be dropped in between. */
+static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c, zslab_result *why)
 {
     zs__place *place;
     zslab_epoch e;
@@ -6675,21 +6735,26 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const char *label)
         }
     }
     place = z->era < ((uint64_t)1 << 48) - 1 ? zs__place_get(z) : NULL;
+    *why = ZSLAB_E_BUSY;
     if (!place)
         return ZSLAB_EPOCH_NONE;
     if (place->left)
         zs__rows_end(z, place);
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
-    zs__label_set(place, label);
+    zs__label_set(place, c->label);
+    place->group = c->group;
+    place->flags = c->flags;
     zs__reserved_epoch(z, place); /* a reservation that met the end of the epoch before */
     place->opened_ns = zs__os_now_ns();
+    zs__store_u64(&place->last_used_ns, place->opened_ns);
     place->rss_before_close = place->rss_after_close = 0;
     place->domains = 0; /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
+    zs__living_append(z, place);
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__happens(z, e, ZSLAB_EPOCH_EVENT_OPEN);
     return e;
@@ -6990,6 +7055,8 @@ static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int atta
         zs__store_u32(&row->acked, 0);
         zs__store_u64(&row->epoch, e);
         zs__store_u64(&row->gate, z->own_fence ? 0 : e);
+        if (attach && zs__rows_of(zs__rows_first(place), e)) /* not the first thread there */
+            zs__place_used(place);
         if (attach)
             zs__row_list(place, row);
     }
@@ -8892,8 +8959,10 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
         zs__large_dirt(z, &from, &to);
     if (more)
         zs__large_uncounted(z, first, first + count, bytes, 1);
-    if (!hot)
+    if (!hot) {
         zs__large_convert(z, first, first + count);
+        zs__place_used(place);
+    }
     p = zs__chunk_base(z, first);
     x = &z->cold[first];
     zs__store_u32(&x->all_next, count);
@@ -10108,14 +10177,30 @@ static void zs__domain_spare(zs__allocator *z, zslab_domain *d)
     z->domains_spare = d;
 }
 
-ZSLAB_API zslab_domain *zslab_domain_create(zslab *self)
+static const zslab_epoch_config zs__epoch_plain = {NULL, NULL, 0}; /* all defaults */
+
+static int zs__epoch_config_right(const zslab_epoch_config *c)
+{
+    return !(c->flags & ~ZSLAB_EPOCH_DISCARDABLE);
+}
+
+ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
+{
+    return zslab_domain_create_with(z, NULL);
+}
+
+ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_config *c)
 {
     zs__allocator *z = zs__own(self);
     zslab_domain *d;
     zslab_epoch e = ZSLAB_EPOCH_NONE;
+    zslab_result why = ZSLAB_E_NOMEM;
+    c = c ? c : &zs__epoch_plain;
+    if (!zs__epoch_config_right(c))
+        return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
     zs__epochs_take(z);
     d = zs__domain_new(z);
-    if (d && !(e = zs__epoch_open(z, NULL)))
+    if (d && !(e = zs__epoch_open(z, c, &why)))
         zs__domain_spare(z, d);
     if (d && e) {
         d->z = z;
@@ -10125,9 +10210,7 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *self)
         z->places[e & ZS__PLACE_MASK].domains = 1;
     }
     zs__epochs_drop(z);
-    if (d && e)
-        return d;
-    return (zslab_domain *)zs__fail_null(d ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM);
+    return d && e ? d : (zslab_domain *)zs__fail_null(why);
 }
 
 ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_exit policy)
@@ -10185,6 +10268,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
     else if (!z->shared && (!top || top->domain != d) && heap->scope_count == ZS__SCOPES_MAX)
         r = ZSLAB_E_LIMIT;
     if (r == ZSLAB_OK) {
+        zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
         if (z->shared)
             zs__store_rel_ptr(&z->shared_domain, (uintptr_t)d); /* release: pairs with zslab_domain_current */
         else
@@ -10234,6 +10318,8 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
         return ZSLAB_E_INVALID;
     }
     others = --d->inside;
+    if (zs__place_find(z, d->epoch))
+        zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
     if (nested && --top->entered == 0)
         heap->scope_count--;
     if (others) {
@@ -11585,6 +11671,8 @@ static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stat
         out->label[i] = place->label[i];
     out->era = place->id >> 16;
     out->opened_ns = place->opened_ns;
+    out->age_ns = zs__os_now_ns() - place->opened_ns;
+    out->last_used_ns = zs__load_u64(&place->last_used_ns); /* relaxed: a figure */
     out->domain_count = out->state == ZSLAB_EPOCH_CLOSED ? 0 : place->domains;
     out->rss_before_close = zs__load_u64(&place->rss_before_close); /* relaxed: figures of who closed it */
     out->rss_after_close = zs__load_u64(&place->rss_after_close);
@@ -11950,7 +12038,9 @@ static const zs__field zs__epoch_fields[] = {
     ZS__EPOCH(estimated_rss_bytes, "Pages of the epoch touched and not purged since."),
     ZS__EPOCH(rss_before_close, NULL),
     ZS__EPOCH(rss_after_close, NULL),
-    ZS__EPOCH(live_bytes, "Bytes of live objects of the epoch, each as large as its class.")};
+    ZS__EPOCH(live_bytes, "Bytes of live objects of the epoch, each as large as its class."),
+    ZS__EPOCH(age_ns, "Nanoseconds since the epoch was opened."),
+    ZS__EPOCH(last_used_ns, NULL)};
 
 #define ZS__COUNT_OF(table) (sizeof(table) / sizeof *(table))
 static const char *const zs__state_names[] = {"active", "closing", "closed"};
@@ -13259,15 +13349,44 @@ ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z)
     return zs__load_acq_u64(&zs__own_const(z)->current); /* acquire: pairs with zslab_epoch_advance */
 }
 
-ZSLAB_API zslab_epoch zslab_epoch_open(zslab *self, const char *label)
+ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label)
+{
+    zslab_epoch_config c = zs__epoch_plain;
+    c.label = label;
+    return zslab_epoch_open_with(z, &c);
+}
+
+ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *self, const zslab_epoch_config *c)
 {
     zs__allocator *z = zs__own(self);
-    zslab_epoch e;
-    zs__epochs_take(z);
-    e = zs__epoch_open(z, label);
-    zs__epochs_drop(z);
+    zslab_result why = ZSLAB_E_INVALID;
+    zslab_epoch e = ZSLAB_EPOCH_NONE;
+    c = c ? c : &zs__epoch_plain;
+    if (zs__epoch_config_right(c)) {
+        zs__epochs_take(z);
+        e = zs__epoch_open(z, c, &why);
+        zs__epochs_drop(z);
+    }
     if (!e)
-        zs__fail(ZSLAB_E_BUSY);
+        zs__fail(why);
+    return e;
+}
+
+ZSLAB_API zslab_epoch zslab_epoch_next(const zslab *self, zslab_epoch after)
+{
+    zs__allocator *w = (zs__allocator *)(uintptr_t)zs__own_const(self); /* its lock is taken */
+    zslab_epoch e = ZSLAB_EPOCH_NONE;
+    uint32_t at;
+    zs__epochs_take(w);
+    if (zs__place_find(w, after)) {
+        at = w->places[after & ZS__PLACE_MASK].younger;
+    } else { /* ids rise in the order of opening */
+        for (at = w->oldest; at && w->places[at - 1].id >> 16 <= after >> 16;)
+            at = w->places[at - 1].younger;
+    }
+    if (at)
+        e = w->places[at - 1].id;
+    zs__epochs_drop(w);
     return e;
 }
 
@@ -13275,11 +13394,12 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
 {
     zs__allocator *z = zs__own(self);
     zslab_epoch e, old;
+    zslab_result why;
     zs__epochs_take(z);
-    e = zs__epoch_open(z, NULL);
+    e = zs__epoch_open(z, &zs__epoch_plain, &why);
     if (!e) {
         zs__epochs_drop(z);
-        zs__fail(ZSLAB_E_BUSY);
+        zs__fail(why);
         return ZSLAB_EPOCH_NONE;
     }
     old = z->current;
@@ -13824,6 +13944,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     zslab_config config = zs__config_defaults(given);
     zs__shape shape;
     zs__allocator *z;
+    zslab_epoch_config first = zs__epoch_plain;
+    zslab_result r;
     uint32_t q;
     zs__refusal why = given ? zs__config_refusal(given) : ZSLAB_NO_OS ? ZS__REFUSED_NO_OS : ZS__REFUSED_NONE;
     if (why)
@@ -13850,7 +13972,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->created_ns = zs__os_now_ns();
     zs__epochs_take(z);
-    z->current = zs__epoch_open(z, "first");
+    first.label = "first";
+    z->current = zs__epoch_open(z, &first, &r);
     zs__epochs_drop(z);
     if ((config.flags & (ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES)) && !config.memory && zs__range_commit(z, 0))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_FLAG_NOMEM);
@@ -13924,7 +14047,9 @@ ZSLAB_API void zslab_destroy(zslab *self)
             look finds them; and links are right at every point of a change. What nobody finds was on its way and goes
             to the pool, unless it was never used: a group of fresh chunks that was being set aside is lost.
    [FORK-3] A row serves its epoch iff its place says so; every other row the heap made is idle. A gate is open iff the
-            place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done. */
+            place is ACTIVE and in the row's round: a close, a release or a reset that was begun is as if done.
+   [FORK-4] A place joins the living before it is ACTIVE and leaves them after it is CLOSED, each by one store of
+            `oldest` or of a `younger`: the child's list is theirs, less what is CLOSED. */
 
 /* Does the slab that an id's entry names name the id? [ID-2] */
 static int zs__fork_id_serves(const zs__allocator *z, uint32_t id)
@@ -14107,8 +14232,13 @@ static void zs__fork_scopes(zs__allocator *z, uint32_t mine)
 /* Free places and those that drain, from their states. */
 static void zs__fork_places(zs__allocator *z)
 {
-    uint32_t q;
+    uint32_t q, next;
     z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
+    for (q = z->oldest, z->oldest = z->newest = 0; q; q = next) { /* [FORK-4] */
+        next = z->places[q - 1].younger;
+        if (z->places[q - 1].state != ZSLAB_EPOCH_CLOSED)
+            zs__living_append(z, &z->places[q - 1]);
+    }
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
         place->purging = place->draining = place->rows_lock = place->wanted = place->left = 0;

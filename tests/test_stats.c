@@ -777,7 +777,8 @@ static void json_is(const char *lines, const char *key, uint64_t want)
     const char *value = json_value(lines, key);
     test_at("%s", key);
     CHECK(value && *value >= '0' && *value <= '9');
-    if (value && strcmp(key, "global.rss_bytes") && strcmp(key, "global.taken_ns")) /* move while the test reads */
+    if (value && strcmp(key, "global.rss_bytes") && strcmp(key, "global.taken_ns") && !strstr(key, ".age_ns"))
+        /* those move while the test reads */
         IS(strtoull(value, NULL, 10), want);
     test_at("%s", "");
 }
@@ -821,7 +822,7 @@ static void tables(void)
         IS(sizeof zs__class_fields / sizeof *zs__class_fields,
            (sizeof(zslab_class_stats) - sizeof(zslab_perf) - 16) / 8 + 2);
     }
-    IS(sizeof zs__epoch_fields / sizeof *zs__epoch_fields, 11);
+    IS(sizeof zs__epoch_fields / sizeof *zs__epoch_fields, 13);
 }
 
 static void json(void)
