@@ -8869,7 +8869,7 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
 {
     const uint32_t tries = ask->all ? ~(uint32_t)0 : ZS__LARGE_TRIES;
     const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
-    int pool = 1;
+    int from_pool = 1;
     for (;;) {
         uint32_t found = zs__span_find(z, wide, ask->alignment, tries), first, bad, i;
         if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
@@ -8878,9 +8878,9 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
             found = zs__span_find(z, count, ask->alignment, tries);
         if (!found && zs__span_cool(z))
             continue;
-        if (!found && pool && z->pool) {
+        if (!found && from_pool && z->pool) {
             zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
-            pool = 0;
+            from_pool = 0;
             continue;
         }
         if (!found && zs__span_grow(z, count, ask->alignment))
@@ -8903,7 +8903,7 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
         z->cold[i].all_next = z->pool;
         z->pool = i + 1;
         z->pool_count++;
-        pool = 0;
+        from_pool = 0;
     }
 }
 
@@ -9163,7 +9163,6 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
     zs__allocator *z = heap->z;
     zslab_result why;
     int turn = 0;
-    zs__count_dry(heap, bin->cls, bin->current);
     /* at every turn, or what others gave back would pile up behind partial slabs */
     if (zs__heap_fold(heap, ZS__FOLD_MAX))
         zs__count(&heap->counters[bin->cls].inbox);
@@ -9238,16 +9237,20 @@ static void zs__undo(zs__row *row, void *p)
     zs__heap_exit(row->heap, depth);
 }
 
-/* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. */
-static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t state, zslab_result *why)
+/* Allocate from an open row: live first, gate after. Refused: *why is ZSLAB_E_CLOSED and nothing is held. again: the
+   same allocation was here before and is counted. */
+static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t state, int again, zslab_result *why)
 {
     zs__allocator *z = heap->z;
     zs__bin *bin = zs__bin_at(row, cls);
     zs__place *place = &z->places[row->place];
     void *p;
-    while ((p = zs__bin_take(heap, bin, state)) == NULL)
+    for (; (p = zs__bin_take(heap, bin, state)) == NULL; again = 1) {
+        if (!again)
+            zs__count_dry(heap, bin->cls, bin->current);
         if ((*why = zs__bin_refill(heap, bin)) != ZSLAB_OK)
             return NULL;
+    }
     if (z->own_fence) {
         zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
         if (zs__load_u64(&place->id) == row->epoch && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
@@ -9319,7 +9322,7 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
             row = zs__row_for(heap, e, why);
         else
             *why = zs__heap_row(heap, &row);
-        p = row ? zs__row_alloc(heap, row, cls, state, why) : NULL;
+        p = row ? zs__row_alloc(heap, row, cls, state, tries != 0, why) : NULL;
         if (p || (*why == ZSLAB_E_CLOSED ? !row : !zs__heap_reclaim(heap, *why, tries++)))
             return p;
     }

@@ -192,8 +192,8 @@ static inline void doctor_remote(doctor *d)
     doctor_says(d,
                 "remote frees pile up: %.0f objects (%s, most of %.0f bytes) were freed by other threads and "
                 "wait for the threads that made them, which took such frees home %.0f times.\n"
-                "  Remedy: a thread takes them home when it allocates; one that sleeps calls "
-                "zslab_thread_detach first, and zslab_trim then takes home for it.\n",
+                "  Remedy: a thread takes them home when it allocates; zslab_trim takes them home for "
+                "one that sleeps.\n",
                 snap(d->global, "remote_waiting"), doctor_bytes(waiting), doctor_object_bytes(most),
                 snap(d->global, "slow_path_inbox"));
 }

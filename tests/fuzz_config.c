@@ -154,6 +154,8 @@ static void pool(void)
     c.fallback = some_fallback(&outside);
     if (c.slot_count > 10000 && c.slot_count < 0xffffffff) /* metadata of gigabytes proves nothing more */
         c.slot_count %= 10000;
+    if (c.queue_capacity > 10000 && c.queue_capacity < 0xffffffff)
+        c.queue_capacity %= 10000;
     need = zslab_pool_bytes(&c);
     if (tape_below(2)) {
         size_t at = tape_below(300);
