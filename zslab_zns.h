@@ -957,7 +957,7 @@ typedef struct zs__zns_io { /* one append; with a queue it may be under way betw
     zslab_zns_iov iov[2];
     size_t iov_count;
     uint64_t at;         /* where the device put it */
-    uint64_t place, big; /* the queue's: place in the file; what the command returned */
+    uint64_t place, big; /* the queue's: place in the file, 0: refused; what the command returned */
     uint32_t zone, ring;
     int rc, res;
     uint32_t late; /* file device's cache model: the blocks are taken over when it is waited for */
@@ -1666,13 +1666,10 @@ static void zs__zns_file_begin(void *user, zs__zns_io *io)
     struct io_uring_sqe sqe;
     uint64_t block = 0;
     io->rc = zs__zns_file_claim(f, io->zone, zs__zns_iov_bytes(io->iov, io->iov_count), &block, &crash);
+    if (!io->rc && crash) io->rc = zs__zns_file_suffer(f, crash, io->zone);
+    if (io->rc) return;
     io->at = io->zone * f->geometry.zone_bytes + block * f->geometry.block_bytes;
     io->place = zs__zns_file_place(f, io->zone, block);
-    if (io->rc) return;
-    if (crash) {
-        io->rc = zs__zns_file_suffer(f, crash, io->zone);
-        return;
-    }
     io->late = f->cache != NULL;
     if (io->late) return;
     memset(&sqe, 0, sizeof sqe);
@@ -1692,6 +1689,7 @@ ZS__STATIC_ASSERT(zns_iov, sizeof(zslab_zns_iov) == sizeof(struct iovec) &&
 static int zs__zns_file_wait(void *user, zs__zns_io *io, int block)
 {
     zs__zns_file *f = (zs__zns_file *)user;
+    if (!io->place) return 1; /* refused: no blocks are its own [FILE-1] */
     if (io->late) {
         if (!block) return 0;
         io->late = 0;
@@ -2837,7 +2835,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
 #define ZS__ZNS_EPOCHS_MAX  (1u << 20)
 #define ZS__ZNS_EPOCH_PAGE  64u
 #define ZS__ZNS_CLASSES     16u
-#define ZS__ZNS_WINDOW      16u
+#define ZS__ZNS_WINDOW      32u
 #define ZS__ZNS_ITEM_BYTES  84u /* a frame in an index */
 #define ZS__ZNS_ITEM_OLD    68u /* before there were ordinals */
 #define ZS__ZNS_DOUBTS      32u
@@ -3502,7 +3500,6 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_R_FRAMES    9u
 #define ZS__ZNS_HASH        UINT64_C(0x9e3779b97f4a7c15)
 #define ZS__ZNS_UNHASH      UINT64_C(0xf1de83e19937733d) /* their product is 1 */
-#define ZS__ZNS_R_MAX_BYTES (16u + 4u * (ZS__ZNS_WINDOW + 1u) + 4u)
 #define ZS__ZNS_META_KEEP   256u /* bytes of records in one write */
 #define ZS__ZNS_SEQ_STEP    1024u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
@@ -6705,8 +6702,8 @@ static zslab_result zs__zns_settle_zones(zslab_zns *s, const zs__zns_found *foun
         if (i == s->meta_kept) s->meta_kept = ZS__ZNS_NONE; /* it holds an active slot: no place for it */
         if (!found[i].used) continue;
         ours = s->owned || (found[i].odd != 1 && !memcmp(found[i].uuid, s->uuid, 16));
-        for (k = 0; k < s->window_count && found[i].odd == 1; k++)
-            ours |= s->window[k] == i; /* its header was torn: announced before it was opened */
+        for (k = 0; k < s->window_count && found[i].odd == 1 && !s->clean; k++)
+            ours |= s->window[k] == i; /* a crash tore its header: announced before it was opened */
         if (ours) {
             zs__zns_settle_zone(s, i, &found[i]);
         } else if (found[i].odd == 1 && found[i].condition == ZSLAB_ZNS_READ_ONLY) {

@@ -218,8 +218,41 @@ static void a_large_object_flies_in_pieces(void)
     remove(path);
 }
 
+/* An append that is refused owns no blocks: the pointer that others' appends have moved stays where it is. */
+static void a_refused_append_takes_nothing_back(void)
+{
+    const char *path = test_path("refused");
+    static unsigned char block[2 * 4096];
+    zslab_zns_fault fault = {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_APPEND, 2, 1, 0, 0, 0};
+    zslab_zns_config c;
+    zslab_zns_zone z;
+    zs__zns_dev dev;
+    zs__zns_io io;
+    uint32_t i;
+    memset(&c, 0, sizeof c);
+    c.faults = &fault;
+    c.fault_count = 1;
+    c.flags = ZSLAB_ZNS_FLAG_VOLATILE_CACHE; /* the model of a queue: it needs no ring */
+    remove(path);
+    EXPECT_IS(zs__zns_file_open(path, &little, &c, &dev), ZSLAB_OK);
+    for (i = 0; i < 2; i++) { /* the second is refused, and as long as the first */
+        memset(&io, 0, sizeof io);
+        io.zone = 3;
+        io.iov_count = 1;
+        io.iov[0].base = block;
+        io.iov[0].bytes = sizeof block;
+        dev.begin(dev.user, &io);
+        EXPECT(dev.wait(dev.user, &io, 1) == 1);
+        EXPECT(io.rc == (i ? -(int)ZSLAB_E_IO : 0));
+        EXPECT(dev.ops.report(dev.user, 3, 1, &z) == 0 && z.write_pointer == z.start + sizeof block);
+    }
+    dev.ops.close(dev.user);
+    remove(path);
+}
+
 int main(void)
 {
+    a_refused_append_takes_nothing_back();
     the_depth_is_told_and_one_means_none();
     a_kernel_that_refuses_is_told_and_done_without();
     frames_under_way_are_readable_synced_and_released();
