@@ -136,7 +136,10 @@
      class_bytes, class_count  your own sizes: zslab_suggest_classes computes the table that wastes least
      epoch_count      epochs open or draining at once; as many as requests in flight, and some
      reclaim          _LATENCY keeps pages for the next use, _RSS gives them back inside close, release and reset
-     limit_bytes      a ceiling over committed object memory; beyond it allocations are ZSLAB_E_LIMIT
+     limit_bytes      a ceiling over object memory and metadata in use, what the process pays; beyond it allocations
+                      are ZSLAB_E_LIMIT. zslab_set_limits changes it while the program runs
+     soft_limit_bytes, on_pressure  told when more than these come to count: drop a cache before it is too late
+     on_dry           told of the first refusal for want of memory: the moment to look at what holds it
      cache_bytes      empty memory that frees and zslab_trim keep resident, so that a burst does not pay again
      flags            SHARED: one lock-free heap for all threads, for fibers and signal handlers. HARDENED: racing
                       frees decided, objects zeroed, order shuffled. PREFAULT, LOCK_PAGES: no page fault later.
@@ -181,8 +184,9 @@
                                                      that other threads' remotes, or a domain of shared mode
                                                      that other threads were using
 
-     Hooks (on_misuse, on_leak, fallback, ZSLAB_ON_*) run under no lock, on the thread of the call that caused them;
-     >>api-debug has the table of what each may call. Those of config.os may run under a lock and call nothing here.
+     Hooks (on_misuse, on_leak, on_pressure, on_dry, fallback, ZSLAB_ON_*) run under no lock, on the thread of the call
+     that caused them; >>api-debug has the table of what each may call. Those of config.os may run under a lock and call
+     nothing here.
 
      Plugins: destroy every allocator before dlclose: threads that used it then exit without harm. dlclose without
      zslab_destroy leaves a thread-exit hook that points into unloaded code. An allocator made in a file with
@@ -253,7 +257,7 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>arena
+     >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
      >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>domain
      >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
@@ -618,6 +622,13 @@ typedef enum zslab_epoch_event {
     ZSLAB_EPOCH_EVENT_DRAINED = 4  /* closed, and found to be without objects */
 } zslab_epoch_event;
 
+/* Told once each time the bytes that count for a limit come to be more than a soft limit, on the thread whose call did
+   it: z's (group NULL) or a group's, how many they were, the limit. And of the first allocation that a heap refuses for
+   want of memory (what: ZSLAB_E_LIMIT or ZSLAB_E_NOMEM) since its last success; the call then returns what. Called
+   without any lock held. */
+typedef void zslab_pressure_fn(void *user, zslab *z, zslab_group *group, size_t committed_bytes, size_t limit_bytes);
+typedef void zslab_dry_fn(void *user, zslab *z, size_t size, zslab_epoch epoch, zslab_result what);
+
 #define ZSLAB_CACHE_NONE SIZE_MAX
 #define ZSLAB_LARGE_NONE SIZE_MAX
 #define ZSLAB_CLASS_LARGE 255 /* the class of objects larger than the largest class */
@@ -633,7 +644,8 @@ typedef struct zslab_config {
     size_t class_count;          /* 1 to 255; set together with class_bytes */
     uint32_t epoch_count;        /* epochs open or draining at once, a power of two, 2 to 65,536: 128 */
     zslab_reclaim reclaim;
-    size_t limit_bytes;          /* most committed, unpurged object memory, at least one chunk: no limit */
+    size_t limit_bytes;          /* most bytes of committed_bytes and metadata_bytes (zslab_global_stats) together, at
+                                    least one chunk: no limit. See zslab_set_limits */
     size_t cache_bytes;          /* empty memory kept resident by frees in active epochs (RSS policy) and by
                                     trim: 1 MiB; ZSLAB_CACHE_NONE keeps none */
     uint32_t flags;              /* ZSLAB_FLAG_* */
@@ -648,6 +660,11 @@ typedef struct zslab_config {
                                     slower: 0, none */
     size_t large_bytes_max;      /* objects larger than the largest class, up to so many bytes, belong to their epoch
                                     like all others: half of the range; ZSLAB_LARGE_NONE: there are none */
+    size_t soft_limit_bytes;     /* on_pressure is told when more bytes than these count for limit_bytes: none */
+    zslab_pressure_fn *on_pressure;
+    void *pressure_user;
+    zslab_dry_fn *on_dry;
+    void *dry_user;
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -762,7 +779,7 @@ typedef struct zslab_global_stats {
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
     uint64_t created_ns;             /* nanoseconds of the system's monotonic clock, at create; 0 where there is none */
     uint64_t taken_ns;               /* the same clock, now */
-    uint64_t limit_bytes;            /* bytes: the configured limit; 0: none, or all of the range */
+    uint64_t limit_bytes;            /* bytes: the limit in force; 0: none, or all of the range */
     uint64_t cache_limit_bytes;      /* bytes: cache_bytes in effect; 0: nothing is kept */
     uint64_t range_bytes;            /* bytes of the range ever taken into use; only rises */
     uint64_t remote_waiting;         /* objects freed by other threads that their owners have not taken home */
@@ -773,9 +790,11 @@ typedef struct zslab_global_stats {
     uint64_t large_objects;          /* of live_objects, those of ZSLAB_CLASS_LARGE */
     uint64_t large_bytes;            /* of live_bytes, theirs, each in whole pages */
     uint64_t range_reserved_bytes;   /* bytes of address space there are for objects */
-    uint64_t metadata_bytes;         /* bytes of estimated_rss_bytes that are the allocator's own */
+    uint64_t metadata_bytes;         /* bytes of the allocator's own in use; with committed_bytes, what limits count */
     uint64_t thread_held_bytes;      /* bytes of chunks without an object that stay with threads that have not passed a
                                         slow path: one a class, epoch and thread; zslab_thread_detach returns them */
+    uint64_t soft_limit_bytes;       /* bytes: the soft limit; 0: none, or all of the range */
+    uint64_t soft_crossings;         /* times that more than these came to count */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
@@ -869,6 +888,16 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *config);
    threads  any thread
    cost     O(chunks) and a system call per run of neighbours                       */
 ZSLAB_API size_t zslab_trim(zslab *z);
+
+/* zslab_set_limits -- other limits than the configuration's, from here on: an allocation that would make
+   committed_bytes and metadata_bytes more than hard_bytes is ZSLAB_E_LIMIT. What is in use already stays; what needs
+   no new memory is served meanwhile.
+   in       soft_bytes, hard_bytes   0: none
+   returns  ZSLAB_OK
+   threads  any thread
+   cost     O(1)
+   source   >>budget                                                                */
+ZSLAB_API zslab_result zslab_set_limits(zslab *z, size_t soft_bytes, size_t hard_bytes);
 
 /* zslab_flags_in_effect -- the ZSLAB_FLAG_* that hold for z; refused huge pages or NUMA locality are missing.
    threads  any thread
@@ -1452,6 +1481,8 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
    Which calls a callback may make. None runs under a lock, but for those of config.os. On other allocators: all.
      on_misuse          on z: all but zslab_destroy and zslab_check. It runs before the call that was wrong returns
      on_leak            on z: frees, queries, statistics, epoch and domain calls. At destroy: frees and queries
+     on_pressure, on_dry  on z: all but zslab_destroy and zslab_thread_detach, and but ending the epoch of the call that
+                        tells: what it is about to return is in there. In shared mode maybe in a signal handler
      ZSLAB_ON_ALLOC, _FREE  on z: queries of p and zslab_set_tag
      ZSLAB_ON_EPOCH     on z: all but zslab_destroy. Events of calls that overlap may be told in either order
      fallback           none of z
@@ -2861,6 +2892,7 @@ ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of a
 #endif
 #define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
 #define ZS__WORD ((uint32_t)64)                  /* above the slots: a word that was never written is no slot's */
+#define ZS__ID_BYTES (sizeof(zs__id) + 256)      /* an id and its words */
 #define ZS__ID_FIELD (((uint32_t)1 << 22) - 1)   /* ids as handles have them */
 #define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
 
@@ -2873,6 +2905,16 @@ typedef struct zs__news {
     zslab_epoch epoch[ZS__NEWS_MAX];
 #endif
 } zs__news;
+
+/* A soft limit crossed, or a refusal, that its thread has not told of yet. */
+typedef struct zs__word_due {
+    uint32_t here;         /* atomic: the thread that shall tell; 0: free. The rest is that thread's */
+    zslab_result what;     /* on_dry is told; ZSLAB_OK: on_pressure is */
+    zslab_group *group;
+    size_t bytes, limit;
+    zslab_epoch epoch;
+} zs__word_due;
+#define ZS__WORDS_DUE 8
 
 /* A page of registry entries, with the words of its ids. Arena lock. [ID-5] */
 typedef struct zs__id_page {
@@ -2951,6 +2993,12 @@ struct zslab {
     zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
     uintptr_t reserved_bytes; /* atomic: sum of the places': stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
+    uintptr_t metadata_bytes, charged_bytes; /* atomic; metadata in use; both, what the limits count [BUDGET-1] */
+    size_t metadata_fixed; /* of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
+    uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
+    uint32_t word_count;   /* atomic: entries of words that are taken */
+    zs__word_due words_due[ZS__WORDS_DUE];
+    zs__u64 soft_crossings; /* atomic */
 
     /* epochs, heaps; guarded by epoch_lock */
     uint32_t epoch_lock;
@@ -3059,6 +3107,7 @@ struct zslab_heap {
     uint32_t busy;         /* atomic: how deep its owner is in slow paths [TAKE-1] */
     uint32_t taker;        /* atomic: ZS__TAKER_*: what somebody who takes chunks does, or did [TAKE-1] */
     uint32_t scope_count;
+    uint32_t dry;          /* results that on_dry was told of since the last success, a bit each; shared mode: atomic */
     zs__u64 gathered[4];   /* classes with an entry in gather */
     zs__u64 random;        /* hardened: which free slot next */
     zs__u64 requests;      /* with samples: asked for so far; shared mode: atomic */
@@ -4623,6 +4672,135 @@ static void zs__class_setup(zs__allocator *z)
     }
 }
 
+/* ---- >>budget --------------------------------------------------------------
+   What counts for a limit, and who hears of it.
+
+   [BUDGET-1] charged_bytes is committed_bytes and metadata_bytes together. It rises by one compare-and-swap that finds
+              it within the hard limit, or not at all: of two that fit one by one and not both, one is refused. Metadata
+              counts by what its owners use: the allocator and its places, a heap, a row and its magazines, an id, a
+              chunk's records, and its lines of each region that it served since they were last given back.
+   [BUDGET-2] A soft limit is crossed by the one compare-and-swap that leaves charged_bytes beyond it. The thread that
+              did it notes that in words_due, and tells when it holds no lock and is in no slow path; so does a thread
+              whose allocation was refused, if it is the heap's first since its last success: a refusal shuts the gates
+              of the heap's rows, so that the next success passes a slow path, which looks at heap->dry.   */
+static int zs__word_note(zs__allocator *z, zslab_result what, zslab_group *group, size_t bytes, size_t limit,
+                         zslab_epoch e)
+{
+    uint32_t i;
+    for (i = 0; i < ZS__WORDS_DUE; i++) {
+        zs__word_due *w = &z->words_due[i];
+        uint32_t was = 0;
+        if (zs__load_u32(&w->here) || !zs__cas_u32(&w->here, &was, zs__here())) /* acquire: pairs with zs__words_told */
+            continue;
+        w->what = what;
+        w->group = group;
+        w->bytes = bytes;
+        w->limit = limit;
+        w->epoch = e;
+        zs__add_u32(&z->word_count, 1);
+        return 1;
+    }
+    return 0; /* as many threads are about to tell */
+}
+
+static ZS__NOINLINE void zs__words_told(zs__allocator *z)
+{
+    uint32_t i;
+    for (i = 0; i < ZS__WORDS_DUE; i++)
+        if (zs__load_u32(&z->words_due[i].here) == zs__here()) { /* relaxed: what this thread stored, it sees */
+            const zs__word_due w = z->words_due[i];
+            uint32_t error = zs__load_u32(zs__error());
+            int saved = zs__errno();
+            zs__sub_u32(&z->word_count, 1);
+            zs__store_rel_u32(&z->words_due[i].here, 0); /* release: it was read. Pairs with zs__word_note */
+            zs__rank_none();
+            if (w.what == ZSLAB_OK)
+                z->config.on_pressure(z->config.pressure_user, z, w.group, w.bytes, w.limit);
+            else
+                z->config.on_dry(z->config.dry_user, z, w.bytes, w.epoch, w.what);
+            zs__errno_back(saved);
+            zs__store_u32(zs__error(), error);
+        }
+}
+
+/* The end of a call: what its thread has to tell. heap: NULL, or one that may be in a slow path of an outer call. */
+static inline void zs__words_tell(zs__allocator *z, const zslab_heap *heap)
+{
+    if (ZS__UNLIKELY(zs__load_u32(&z->word_count)) && !(heap && zs__load_u32(&heap->busy)))
+        zs__words_told(z);
+}
+
+/* Bytes of object memory and of metadata come into use; 0 = within the limit. [BUDGET-1] */
+static int zs__budget_take(zs__allocator *z, size_t object, size_t metadata)
+{
+    size_t bytes = object + metadata, was = zs__load_ptr(&z->charged_bytes), limit, soft;
+    if (!bytes)
+        return 0;
+    do {
+        limit = zs__load_seq_ptr(&z->hard_limit);
+        if (was > limit || bytes > limit - was)
+            return -1;
+    } while (!zs__cas_ptr(&z->charged_bytes, &was, was + bytes)); /* seq_cst: before the look at a limit set since */
+    if (zs__load_seq_ptr(&z->hard_limit) < limit && was + bytes > zs__load_seq_ptr(&z->hard_limit)) {
+        zs__sub_ptr(&z->charged_bytes, bytes);
+        return -1;
+    }
+    zs__add_ptr(&z->committed_bytes, object); /* counters: ordered with nothing */
+    zs__add_ptr(&z->metadata_bytes, metadata);
+    soft = zs__load_ptr(&z->soft_limit);
+    if (ZS__UNLIKELY(was <= soft && was + bytes > soft)) {
+        zs__add_u64(&z->soft_crossings, 1);
+        if (z->config.on_pressure)
+            zs__word_note(z, ZSLAB_OK, NULL, was + bytes, soft, ZSLAB_EPOCH_NONE);
+    }
+    return 0;
+}
+
+static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /* they are in use no more */
+{
+    zs__sub_ptr(&z->committed_bytes, object); /* counters: ordered with nothing */
+    zs__sub_ptr(&z->metadata_bytes, metadata);
+    zs__sub_ptr(&z->charged_bytes, object + metadata);
+}
+
+static size_t zs__budget_room(const zs__allocator *z) /* what the limit leaves, at a glance */
+{
+    size_t charged = zs__load_ptr(&z->charged_bytes), limit = zs__load_ptr(&z->hard_limit);
+    return charged < limit ? limit - charged : 0;
+}
+
+ZSLAB_API zslab_result zslab_set_limits(zslab *self, size_t soft_bytes, size_t hard_bytes)
+{
+    zs__allocator *z = zs__own(self);
+    zs__exchange_ptr(&z->soft_limit, soft_bytes ? soft_bytes : SIZE_MAX); /* ordered with nothing */
+    zs__exchange_ptr(&z->hard_limit, hard_bytes ? hard_bytes : SIZE_MAX); /* read again after each take [BUDGET-1] */
+    return ZSLAB_OK;
+}
+
+/* Metadata of a chunk's records, and of its lines of a region. */
+#define ZS__RECORD_BYTES (sizeof(zs__chunk) + sizeof(zs__chunk_cold))
+static inline size_t zs__lines_bytes(const zs__allocator *z, uint32_t region)
+{
+    return z->config.memory ? 0 /* a buffer's were taken with it */
+                            : z->regions[region].lines * (64 + ZS__TAG_BYTES + sizeof(uint64_t) + sizeof(zs__hint));
+}
+
+static size_t zs__chunk_lines(const zs__allocator *z, const zs__chunk_cold *x) /* of all regions it served */
+{
+    uint64_t served = zs__load_u64(&x->regions);
+    size_t bytes = 0;
+    for (; served; served &= served - 1)
+        bytes += zs__lines_bytes(z, zs__ctz(served));
+    return bytes;
+}
+
+/* What a chunk's metadata comes to more when it serves a class of the region. Its owner asks, or nobody else has it. */
+static size_t zs__chunk_metadata_more(const zs__allocator *z, uint32_t chunk, uint32_t region)
+{
+    size_t more = zs__load_recip(&z->chunks[chunk].recip) ? 0 : ZS__RECORD_BYTES;
+    return more + (zs__load_u64(&z->cold[chunk].regions) >> region & 1 ? 0 : zs__lines_bytes(z, region));
+}
+
 /* ---- >>arena ---------------------------------------------------------------
    Address range to chunks. One reservation holds the objects, one the metadata: this struct and the rounds,
    chunk records, cold records, words, hints, states, then the meta arena (heaps, rows, domains). Both are
@@ -4704,7 +4882,8 @@ static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
         zs__store_u64(&z->chunks[chunk - 1].stamp, 0);
         zs__store_recip(&z->chunks[chunk - 1].recip, 0); /* as if never used: a pointer into it is foreign */
         zs__cached(z, x, 0);
-        zs__sub_ptr(&z->committed_bytes, ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes));
+        zs__budget_give(z, ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes), ZS__RECORD_BYTES + zs__chunk_lines(z, x));
+        zs__store_u64(&x->regions, 0);
         zs__store_u32(&x->purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
     }
     return first;
@@ -4888,16 +5067,6 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
         zs__range_commit(z, r->group_next))
         return 0;
     return ++r->group_next;
-}
-
-static int zs__limit_take(zs__allocator *z, size_t bytes) /* count bytes as committed; 0 = within the limit */
-{
-    size_t was = zs__load_ptr(&z->committed_bytes), limit = z->config.limit_bytes; /* a counter: ordered with nothing */
-    do {
-        if (limit && (was > limit || bytes > limit - was))
-            return -1;
-    } while (!zs__cas_ptr(&z->committed_bytes, &was, was + bytes)); /* nobody is refused for what another is refused */
-    return 0;
 }
 
 /* A purge in the range, counted for the class of each stretch of chunks it covers, in the first heap's counters. */
@@ -5214,7 +5383,7 @@ static size_t zs__span_purge(zs__allocator *z, uint32_t first, uint32_t count)
             z->cold[i].flags = (z->cold[i].flags & ~ZS__CHUNK_ZERO) | zero;
         }
     }
-    zs__sub_ptr(&z->committed_bytes, given);
+    zs__budget_give(z, given, 0);
     return given;
 }
 
@@ -5400,7 +5569,7 @@ static size_t zs__purge_chunk(zs__allocator *z, uint32_t chunk)
     if (!rest || ZS__CHUNK_BYTES < z->page_bytes || !zs__purge_pages(z, zs__chunk_base(z, chunk), ZS__CHUNK_BYTES))
         return 0;
     zs__store_u32(&x->purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
-    zs__sub_ptr(&z->committed_bytes, rest);
+    zs__budget_give(z, rest, 0);
     zs__cached(z, x, 0);
     return rest;
 }
@@ -5606,6 +5775,23 @@ static void zs__chunk_worn(zs__allocator *z, uint32_t chunk, const zs__class *ne
     zs__store_u8(&x->touched, (uint8_t)(was < left ? was : left));
 }
 
+static inline int zs__bin_used(const zs__row *row, uint32_t cls) /* has it had a chunk? */
+{
+    return (int)(zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1);
+}
+
+static inline size_t zs__magazine_bytes(const zs__allocator *z, uint32_t cls)
+{
+    return z->shared ? 0 : zs__magazine_entries(&z->config, z->classes[cls].size) * sizeof(zs__entry);
+}
+
+/* What metadata comes to more when the bin gets the chunk: the bin's first one fills its magazine. [BUDGET-1] */
+static size_t zs__bind_metadata(const zs__allocator *z, zs__bin *bin, uint32_t chunk)
+{
+    return zs__chunk_metadata_more(z, chunk, z->classes[bin->cls].region) +
+           (zs__bin_used(zs__row_of_bin(bin), bin->cls) ? 0 : zs__magazine_bytes(z, bin->cls));
+}
+
 /* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
    The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
 static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
@@ -5630,14 +5816,12 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_BUSY;
     }
-    zs__chunk_worn(z, chunk, k);
-    if (zs__load_u32(&x->purged_bytes)) {
-        if (zs__limit_take(z, zs__load_u32(&x->purged_bytes))) {
-            zs__store_u64(&c->stamp, old);
-            return ZSLAB_E_LIMIT;
-        }
-        zs__store_u32(&x->purged_bytes, 0);
+    if (zs__budget_take(z, zs__load_u32(&x->purged_bytes), zs__bind_metadata(z, bin, chunk))) {
+        zs__store_u64(&c->stamp, old);
+        return ZSLAB_E_LIMIT;
     }
+    zs__chunk_worn(z, chunk, k);
+    zs__store_u32(&x->purged_bytes, 0);
     if (x->ids && zs__load_u16(&c->cls) != bin->cls) {
         zs__arena_take(z);
         zs__ids_leave(z, chunk, 1);
@@ -5667,18 +5851,17 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
 
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
 
-/* A chunk from the pool, else of a free span, else a fresh one; ready to be bound to the class. 1 + chunk; 0 with the
+/* A chunk from the pool, else of a free span, else a fresh one; ready to be bound to the bin. 1 + chunk; 0 with the
    reason. */
-static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, zslab_result *why)
+static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_result *why)
 {
-    size_t room = SIZE_MAX, committed;
+    const zs__class *k = &z->classes[bin->cls];
+    size_t room;
     uint32_t chunk, *at = &z->pool;
     zs__arena_take(z);
-    committed = zs__load_ptr(&z->committed_bytes);
-    if (z->config.limit_bytes)
-        room = z->config.limit_bytes > committed ? z->config.limit_bytes - committed : 0;
-    while (*at && zs__load_u32(&z->cold[*at - 1].purged_bytes) > room) /* one that the limit counts already */
-        at = &z->cold[*at - 1].all_next;
+    room = zs__budget_room(z);
+    while (*at && zs__load_u32(&z->cold[*at - 1].purged_bytes) + zs__bind_metadata(z, bin, *at - 1) > room)
+        at = &z->cold[*at - 1].all_next; /* to one that the limit counts already */
     chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
     if (!chunk && !fresh) {
@@ -5694,7 +5877,7 @@ static uint32_t zs__chunk_get(zs__allocator *z, const zs__class *k, int fresh, z
     if (chunk) {
         zs__store_u32(at, z->cold[chunk - 1].all_next);
         z->pool_count--;
-    } else if (z->config.limit_bytes && zs__load_ptr(&z->committed_bytes) + ZS__CHUNK_BYTES > z->config.limit_bytes) {
+    } else if (ZS__CHUNK_BYTES > room) {
         *why = *why == ZSLAB_E_BUSY ? *why : ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
         zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
@@ -5710,7 +5893,7 @@ static void zs__bin_adopt(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     zs__row *row = zs__row_of_bin(bin);
     zs__all_push(z, b, chunk);
     b->fresh = chunk + 1;
-    if (!(zs__load_u64(&row->used[bin->cls >> 6]) >> (bin->cls & 63) & 1))
+    if (!zs__bin_used(row, bin->cls))
         zs__or_u64(&row->used[bin->cls >> 6], (uint64_t)1 << (bin->cls & 63)); /* shared mode: bins lock apart */
 }
 
@@ -5743,7 +5926,7 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
         return ZSLAB_OK;
     busy = why == ZSLAB_E_BUSY;
     for (tries = 0; tries < 4; tries++) {
-        chunk = zs__chunk_get(z, &z->classes[bin->cls], tries == 3, &why);
+        chunk = zs__chunk_get(z, bin, tries == 3, &why);
         if (!chunk)
             break;
         why = zs__chunk_bind(z, bin, chunk - 1);
@@ -5978,6 +6161,9 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
     uint32_t id = z->id_count, part = z->first_part, word = 0, page, i;
     zs__id *e;
     if (!z->blank_next && z->blank_pages) {
+        *why = ZSLAB_E_LIMIT;
+        if (zs__budget_take(z, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
+            return 0;
         page = z->blank_pages - 1;
         z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
         zs__store_u32(&z->blank_ids, z->blank_ids - zs__id_page_ids(z));
@@ -5992,6 +6178,9 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
     } else {
         *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
         if (id == z->id_limit || ((!id || id == z->id_mask / sizeof(zs__id) + 1) && zs__registry_grow(z)))
+            return 0;
+        *why = ZSLAB_E_LIMIT;
+        if (zs__budget_take(z, 0, ZS__ID_BYTES))
             return 0;
     }
     e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
@@ -7013,18 +7202,25 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     }
 }
 
-/* A row never used: bins point at their magazines, all empty. */
-static zs__row *zs__row_new(zslab_heap *heap)
+/* A row never used: bins point at their magazines, all empty. NULL with the reason. */
+static zs__row *zs__row_new(zslab_heap *heap, zslab_result *why)
 {
     zs__allocator *z = heap->z;
     zs__row *row;
     uint32_t cls;
     zs__entry *entries;
+    if (zs__budget_take(z, 0, z->magazine_offset)) {
+        *why = ZSLAB_E_LIMIT;
+        return NULL;
+    }
     zs__arena_take(z);
     row = (zs__row *)zs__meta_alloc(z, z->row_bytes, 64);
     zs__arena_drop(z);
-    if (!row)
+    if (!row) {
+        zs__budget_give(z, 0, z->magazine_offset);
+        *why = ZSLAB_E_NOMEM;
         return NULL;
+    }
     row->z = z;
     row->heap = heap;
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
@@ -7076,8 +7272,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     if (row) {
         zs__row_unlink(&heap->idle, row);
         heap->idle_count--;
-    } else if (!(row = zs__row_new(heap))) {
-        *why = ZSLAB_E_NOMEM;
+    } else if (!(row = zs__row_new(heap, why))) {
         return NULL;
     }
     if (row->owner != heap->thread)
@@ -7243,7 +7438,7 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
         if (bytes <= was)
             return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
-    zs__sub_ptr(&z->committed_bytes, bytes - was);
+    zs__budget_give(z, bytes - was, 0);
     if (bytes == ZS__CHUNK_BYTES)
         zs__cached(z, x, 0);
     return bytes - was;
@@ -7312,8 +7507,8 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
         if (last && from >= low && to <= high) {
             if (region == zs__chunk_class(z, &z->chunks[chunk])->region)
                 zs__store_u8(&z->cold[chunk].swept, ZS__SWEPT_WHOLE);
-            else
-                zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+            zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+            zs__budget_give(z, 0, zs__lines_bytes(z, region));
         }
         from &= ~(uintptr_t)(page - 1);
         to = zs__round_up(to, page);
@@ -7448,6 +7643,7 @@ static void zs__sweep_ids(zs__allocator *z)
         zs__arena_take(z);
         zs__id_page_list(z, &z->blank_pages, page - 1, ZS__PAGE_BLANK);
         zs__store_u32(&z->blank_ids, z->blank_ids + ids);
+        zs__budget_give(z, 0, ids * ZS__ID_BYTES);
         zs__arena_drop(z);
     }
 }
@@ -7943,8 +8139,10 @@ static inline uint32_t zs__heap_hold(zslab_heap *heap)
 
 static inline void zs__heap_let(zslab_heap *heap, uint32_t depth)
 {
-    if (depth != ZS__NOT_HELD)
-        zs__heap_exit(heap, depth);
+    if (depth == ZS__NOT_HELD)
+        return;
+    zs__heap_exit(heap, depth);
+    zs__words_tell(heap->z, heap);
 }
 
 /* Empty chunks on their way to the pool, linked by all_next. */
@@ -8309,27 +8507,40 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     return tries == 1 || given || again;
 }
 
-/* Bookkeeping of a heap or a domain, by who holds the epoch lock; NULL: no memory. */
-static void *zs__meta_get(zs__allocator *z, size_t bytes)
+/* Bookkeeping of a heap or a domain, by who holds the epoch lock; NULL with the reason. What the limit refuses may be
+   had when the caller has dropped its locks and trimmed. */
+static void *zs__meta_get(zs__allocator *z, size_t bytes, zslab_result *why)
 {
     void *p = NULL;
     int again = 0, tries;
     for (tries = 0; !p && tries < 2; tries++) {
         if (tries && !z->shared)
             zs__others_empty(z, NULL, &again);
+        *why = ZSLAB_E_LIMIT;
+        if (zs__budget_take(z, 0, bytes))
+            continue;
+        *why = ZSLAB_E_NOMEM;
         zs__arena_take(z);
         p = zs__meta_alloc(z, bytes, 64);
         zs__arena_drop(z);
+        if (!p)
+            zs__budget_give(z, 0, bytes);
     }
     return p;
 }
 
-/* Epoch lock held. */
-static zslab_heap *zs__heap_new(zs__allocator *z)
+/* The limit refused what zs__meta_get wants: memory that it counts goes back; 0: there is none. No lock held. */
+static int zs__limit_search(zs__allocator *z, zslab_result why)
+{
+    return why == ZSLAB_E_LIMIT && zs__empty_trim(z);
+}
+
+/* NULL with the reason. Epoch lock held. */
+static zslab_heap *zs__heap_new(zs__allocator *z, zslab_result *why)
 {
     zslab_heap *heap;
     char *p;
-    heap = (zslab_heap *)zs__meta_get(z, z->heap_bytes);
+    heap = (zslab_heap *)zs__meta_get(z, z->heap_bytes, why);
     if (!heap)
         return NULL;
     p = (char *)(heap + 1);
@@ -8400,28 +8611,30 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
     return NULL;
 }
 
-/* The thread becomes a heap's owner: a parked one's, or a new one's. NULL: no memory, or no number left. */
-static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
+/* The thread becomes a heap's owner: a parked one's, or a new one's. NULL with the reason. */
+static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_result *why)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
     uint32_t thread, had;
+    *why = ZSLAB_E_FOREIGN;
     if (z->home != ZS__HOME) /* thread numbers are another file's here */
-        return (zslab_heap *)zs__fail_null(ZSLAB_E_FOREIGN);
+        return NULL;
     zs__fork_check();
+    *why = ZSLAB_E_LIMIT;
     /* under it a destroy that frees numbers sees the heap, or we see the number gone */
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = had = zs__load_u32(&tls->thread);
     if (!had && !(thread = zs__thread_number_new())) {
         zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
-        return (zslab_heap *)zs__fail_null(ZSLAB_E_LIMIT);
+        return NULL;
     }
     zs__epochs_take(z);
     heap = z->parked;
     if (heap)
         z->parked = heap->next_parked;
     else if (!(heap = zs__heap_forsaken(z)))
-        heap = zs__heap_new(z);
+        heap = zs__heap_new(z, why);
     if (heap) {
         heap->tls = (uintptr_t)tls;
         heap->os_thread = zs__os_thread();
@@ -8439,7 +8652,16 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
     /* under no lock: the C library may allocate for it, and that may lead here */
     if (heap && !had && !tls->passing && zs__os_arm_thread_exit())
         tls->passing = 1;
-    return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
+    return heap;
+}
+
+static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
+{
+    zslab_result why;
+    zslab_heap *heap = zs__heap_attach_try(z, &why);
+    if (!heap && zs__limit_search(z, why))
+        heap = zs__heap_attach_try(z, &why);
+    return heap ? heap : (zslab_heap *)zs__fail_null(why);
 }
 
 static zslab_heap *zs__heap_mine(zs__allocator *z)
@@ -8486,6 +8708,8 @@ static inline void zs__heap_done(zslab_heap *heap)
 {
     if (ZS__UNLIKELY(zs__tls()->passing) && heap && heap->tls && !heap->scope_count)
         zs__heap_leave(heap);
+    if (heap)
+        zs__words_tell(heap->z, heap);
 }
 
 /* An exiting thread leaves the domains that it is inside of: under no lock, since a last exit calls on_leak. Nobody
@@ -8535,7 +8759,7 @@ static void zs__thread_exited(void)
 #else
 static void zs__thread_exited(void) {}
 static zslab_heap *zs__heap_mine(zs__allocator *z) { return z->shared_heap; }
-static inline void zs__heap_done(zslab_heap *heap) { (void)heap; }
+static inline void zs__heap_done(zslab_heap *heap) { zs__words_tell(heap->z, heap); }
 static zslab_heap *zs__heap_freeing(zs__allocator *z) { return z->shared_heap; }
 #endif
 
@@ -8801,6 +9025,16 @@ static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
     return bad;
 }
 
+/* What the records of tails come to more, where zs__large_convert makes them. Arena lock held. */
+static size_t zs__large_metadata(const zs__allocator *z, uint32_t first, uint32_t end)
+{
+    uint32_t region = z->classes[ZSLAB_CLASS_LARGE].region, i;
+    size_t more = 0;
+    for (i = zs__bits_find(z->span_kind, first, end, 0); i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0))
+        more += zs__chunk_metadata_more(z, i, region);
+    return more;
+}
+
 /* Chunks that zs__large_unbind let go have records of tails. Arena lock held. */
 static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
 {
@@ -8939,7 +9173,7 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
     if (first--) {
         if (!hot || z->cold[first + count - 1].purged_bytes) /* [SPAN-4] all before the last were used */
             more = zs__large_uncounted(z, first, first + count, bytes, 0);
-        if (more && zs__limit_take(z, more)) {
+        if (zs__budget_take(z, more, hot ? 0 : zs__large_metadata(z, first, first + count))) {
             *why = ZSLAB_E_LIMIT;
             zs__span_give(z, first, count);
             first = ~(uint32_t)0;
@@ -9037,7 +9271,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
             goto out;
         }
     }
-    if (zs__limit_take(z, zs__large_uncounted(z, head, end, bytes, 0))) {
+    if (zs__budget_take(z, zs__large_uncounted(z, head, end, bytes, 0),
+                        count > have ? zs__large_metadata(z, next, end) : 0)) {
         if (count > have)
             zs__span_give(z, next, count - have);
         goto out;
@@ -9266,6 +9501,27 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
     return NULL;
 }
 
+/* An allocation of the heap's is refused. e 0: in its own epoch. [BUDGET-2] */
+static ZS__NOINLINE void zs__dry(zslab_heap *heap, size_t size, zslab_epoch e, zslab_result why)
+{
+    zs__allocator *z = heap->z;
+    zs__row *row;
+    if ((why != ZSLAB_E_LIMIT && why != ZSLAB_E_NOMEM) || !z->config.on_dry)
+        return;
+    for (row = z->shared ? NULL : heap->attached; row; row = row->next)
+        zs__store_u64(&row->gate, 0); /* relaxed: the owner opens it again, by zs__row_renew */
+    if (!(zs__load_u32(&heap->dry) >> why & 1) &&
+        zs__word_note(z, why, NULL, size, 0, e ? e : zs__heap_epoch(heap)))
+        zs__or_u32(&heap->dry, (uint32_t)1 << why); /* ordered with nothing */
+}
+
+static inline void *zs__served(zslab_heap *heap, void *p)
+{
+    if (ZS__UNLIKELY(zs__load_u32(&heap->dry)))
+        zs__store_u32(&heap->dry, 0);
+    return p;
+}
+
 static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
 {
     int saved = zs__errno();
@@ -9301,9 +9557,11 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
         }
     }
     if (p)
-        return p;
-    if (why != ZSLAB_E_TOO_BIG)
+        return zs__served(heap, p);
+    if (why != ZSLAB_E_TOO_BIG) {
         zs__count_refused(heap, z->class_count, why);
+        zs__dry(heap, ask.size, e, why);
+    }
     return zs__fail_null(why);
 }
 
@@ -9328,21 +9586,13 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
     }
 }
 
-/* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
-static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
+/* A class's slot, as zs__heap_alloc wants it. */
+static void *zs__heap_small(zslab_heap *heap, size_t cls, size_t size, zslab_epoch e)
 {
     zs__allocator *z = heap->z;
     zslab_result why = ZSLAB_E_INVALID;
-    size_t cls;
     uint32_t depth;
     void *p;
-    if (!size)
-        return zs__fail_null(ZSLAB_E_INVALID);
-    cls = zs__class_of(z, size);
-    if (cls == z->class_count) {
-        zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
-        return zs__heap_large(heap, ask, e);
-    }
     zs__sample(heap, size);
     if (z->shared) {
         p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
@@ -9353,9 +9603,26 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
         zs__heap_exit(heap, depth);
     }
     if (p)
-        return p;
+        return zs__served(heap, p);
     zs__count_refused(heap, cls, why);
+    zs__dry(heap, size, e, why);
     return zs__fail_null(why);
+}
+
+/* Every allocation that is not the fast path's: e 0 means the heap's own epoch. */
+static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
+{
+    zs__allocator *z = heap->z;
+    zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
+    size_t cls;
+    void *p;
+    if (!size)
+        return zs__fail_null(ZSLAB_E_INVALID);
+    cls = zs__class_of(z, size);
+    p = cls == z->class_count ? zs__heap_large(heap, ask, e) : zs__heap_small(heap, cls, size, e);
+    if (heap->explicit_use || z->shared) /* others' calls end in zs__heap_done */
+        zs__words_tell(z, heap);
+    return p;
 }
 
 /* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs.
@@ -10155,18 +10422,19 @@ static void zs__heap_switch(zslab_heap *heap)
 #endif
 }
 
-/* A domain's record; lock held. */
-static zslab_domain *zs__domain_new(zs__allocator *z)
+/* A domain's record, NULL with the reason; lock held. */
+static zslab_domain *zs__domain_new(zs__allocator *z, zslab_result *why)
 {
     zslab_domain *d = z->domains_spare;
     if (d) {
         z->domains_spare = d->next;
     } else {
-        d = (zslab_domain *)zs__meta_get(z, sizeof *d);
+        d = (zslab_domain *)zs__meta_get(z, sizeof *d, why);
         if (!d && z->shared) {
             zs__shared_empty(z);
-            d = (zslab_domain *)zs__meta_get(z, sizeof *d);
+            d = (zslab_domain *)zs__meta_get(z, sizeof *d, why);
         }
+        z->metadata_fixed += d ? sizeof *d : 0;
     }
     if (d)
         zs__zero(d, sizeof *d);
@@ -10202,10 +10470,15 @@ ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_
     if (!zs__epoch_config_right(c))
         return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
     zs__epochs_take(z);
-    d = zs__domain_new(z);
-    if (d && !(e = zs__epoch_open(z, c, &why)))
+    while ((d = zs__domain_new(z, &why)) == NULL) {
+        zs__epochs_drop(z);
+        if (!zs__limit_search(z, why))
+            return (zslab_domain *)zs__fail_null(why);
+        zs__epochs_take(z);
+    }
+    if (!(e = zs__epoch_open(z, c, &why)))
         zs__domain_spare(z, d);
-    if (d && e) {
+    if (e) {
         d->z = z;
         d->epoch = e;
         d->policy = ZSLAB_ON_EXIT_RELEASE;
@@ -10213,28 +10486,31 @@ ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_
         z->places[e & ZS__PLACE_MASK].domains = 1;
     }
     zs__epochs_drop(z);
-    return d && e ? d : (zslab_domain *)zs__fail_null(why);
+    zs__words_tell(z, zs__heap_peek(z));
+    return e ? d : (zslab_domain *)zs__fail_null(why);
 }
 
 ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_exit policy)
 {
     zs__allocator *z = zs__own(self);
     zslab_domain *d = NULL;
-    zslab_result why = ZSLAB_E_NOMEM;
+    zslab_result why;
     zs__place *place;
     if ((unsigned)policy > ZSLAB_ON_EXIT_RELEASE)
         return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
-    zs__epochs_take(z);
-    place = zs__place_find(z, e);
-    if (!place || place->state != ZSLAB_EPOCH_ACTIVE)
+    do {
+        zs__epochs_take(z);
+        place = zs__place_find(z, e);
         why = ZSLAB_E_CLOSED;
-    else if ((d = zs__domain_new(z)) != NULL) {
-        d->z = z;
-        d->epoch = e;
-        d->policy = policy;
-        place->domains++;
-    }
-    zs__epochs_drop(z);
+        if (place && place->state == ZSLAB_EPOCH_ACTIVE && (d = zs__domain_new(z, &why)) != NULL) {
+            d->z = z;
+            d->epoch = e;
+            d->policy = policy;
+            place->domains++;
+        }
+        zs__epochs_drop(z);
+    } while (!d && zs__limit_search(z, why));
+    zs__words_tell(z, zs__heap_peek(z));
     return d ? d : (zslab_domain *)zs__fail_null(why);
 }
 
@@ -11484,10 +11760,38 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
             bytes += z->magazine_offset;
             for (cls = 0; !z->shared && cls < z->class_count; cls++)
                 if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)
-                    bytes += zs__magazine_entries(&z->config, z->classes[cls].size) * sizeof(zs__entry);
+                    bytes += zs__magazine_bytes(z, cls);
         }
     }
     return bytes;
+}
+
+/* Metadata that is no chunk's. Under no lock a snapshot. */
+static uint64_t zs__stats_own(const zs__allocator *z)
+{
+    return zs__stats_heaps(z) + z->metadata_fixed +
+           (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * ZS__ID_BYTES;
+}
+
+static uint64_t zs__stats_limit(const zs__allocator *z, const uintptr_t *limit)
+{
+    uintptr_t bytes = zs__load_ptr(limit);
+    return bytes < z->range_bytes ? bytes : 0;
+}
+
+/* What [BUDGET-1] counts, from records alone. Nobody else uses the allocator. */
+static void zs__budget_count(const zs__allocator *z, size_t *object, size_t *metadata)
+{
+    uint32_t chunk;
+    *object = 0;
+    *metadata = (size_t)zs__stats_own(z);
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
+        *metadata += zs__chunk_lines(z, &z->cold[chunk]);
+        if (!z->chunks[chunk].recip)
+            continue;
+        *metadata += ZS__RECORD_BYTES;
+        *object += ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes;
+    }
 }
 
 static void zs__stats_perf(const zs__counters *n, zslab_perf *out)
@@ -11601,6 +11905,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     const zs__allocator *z = zs__own_const(self);
     zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* takes its locks; a drained epoch's state may move forward */
     zs__tally t;
+    uint64_t lines;
     const uint32_t all = 0;
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
@@ -11622,18 +11927,18 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->retired_slots = zs__load_u64(&z->retired_slots);
     out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
     out->cached_bytes = zs__load_ptr(&z->cached_bytes);
-    out->limit_bytes = z->config.limit_bytes < z->range_bytes ? z->config.limit_bytes : 0;
+    out->limit_bytes = zs__stats_limit(z, &z->hard_limit);
+    out->soft_limit_bytes = zs__stats_limit(z, &z->soft_limit);
+    out->soft_crossings = zs__load_u64(&z->soft_crossings);
+    out->metadata_bytes = zs__load_ptr(&z->metadata_bytes);
     out->cache_limit_bytes = z->config.cache_bytes < z->range_bytes ? z->config.cache_bytes : z->range_bytes;
     out->range_bytes = zs__stats_range(w);
     out->created_ns = z->created_ns;
     out->taken_ns = zs__os_now_ns();
     out->range_reserved_bytes = z->range_bytes;
     out->thread_held_bytes = zs__stats_held(z);
-    out->estimated_rss_bytes = zs__stats_resident(w, &out->metadata_bytes);
-    out->metadata_bytes += zs__stats_heaps(z) + sizeof *z +
-                           (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * (sizeof(zs__id) + 256) +
-                           z->epoch_count * (sizeof(zs__round) + sizeof(zs__place));
-    out->estimated_rss_bytes += out->metadata_bytes;
+    out->estimated_rss_bytes = zs__stats_resident(w, &lines);
+    out->estimated_rss_bytes += lines + zs__stats_own(z);
     out->rss_bytes = zs__os_rss();
     zs__stats_sum(z, out);
 }
@@ -11976,7 +12281,7 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(frees, 1, "Objects freed one by one; ZSLAB_STATS 2 only."),
     ZS__GLOBAL(created_ns, 0, NULL),
     ZS__GLOBAL(taken_ns, 0, NULL),
-    ZS__GLOBAL(limit_bytes, 0, "The configured limit; 0 for none."),
+    ZS__GLOBAL(limit_bytes, 0, "The limit in force; 0 for none."),
     ZS__GLOBAL(cache_limit_bytes, 0, "Empty memory that may be kept."),
     ZS__GLOBAL(range_bytes, 0, "Address range ever taken into use."),
     ZS__GLOBAL(remote_waiting, 0, "Objects freed by other threads that their owners have not taken home."),
@@ -11987,8 +12292,10 @@ static const zs__field zs__global_fields[] = {
     ZS__GLOBAL(large_objects, 0, "Live objects larger than the largest class."),
     ZS__GLOBAL(large_bytes, 0, "Bytes of these, in whole pages."),
     ZS__GLOBAL(range_reserved_bytes, 0, "Address space there is for objects."),
-    ZS__GLOBAL(metadata_bytes, 0, "Resident bytes of the allocator's own."),
-    ZS__GLOBAL(thread_held_bytes, 0, "Chunks without an object that stay with threads that have not passed by.")};
+    ZS__GLOBAL(metadata_bytes, 0, "The allocator's own memory in use."),
+    ZS__GLOBAL(thread_held_bytes, 0, "Chunks without an object that stay with threads that have not passed by."),
+    ZS__GLOBAL(soft_limit_bytes, 0, "The soft limit; 0 for none."),
+    ZS__GLOBAL(soft_crossings, 1, "Times that more memory came to count than the soft limit.")};
 
 static const zs__field zs__perf_fields[] = {
     ZS__PERF(slow_path_hits, "Allocations that found their slab used up or had none."),
@@ -12866,8 +13173,10 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
         return zs__fail_null(zs__misuse(z, r, p, 0));
     if (zs__size_large(z, size) ? zs__spot_large(z, &at) && (zs__large_usable(z, size) == at.bytes ||
                                                              zs__large_resize(z, at.chunk, size))
-                                : zs__class_of(z, size) == (size_t)(at.k - z->classes))
+                                : zs__class_of(z, size) == (size_t)(at.k - z->classes)) {
+        zs__words_tell(z, zs__heap_peek(z));
         return p;
+    }
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
     heap = own ? own : zs__heap_mine(z);
@@ -13086,10 +13395,14 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     else if (e)
         p = zs__handle_object(heap, size, cls, e, &h, &why);
     zs__heap_let(heap, depth);
-    if (!p)
+    if (!p) {
+        zs__dry(heap, size, e, why);
         zs__fail(why);
-    else if (out_p)
-        *out_p = p;
+    } else {
+        zs__served(heap, p);
+        if (out_p)
+            *out_p = p;
+    }
     zs__given(z, p, size);
     return h;
 }
@@ -13468,20 +13781,24 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
 {
     zs__allocator *z = zs__own(self);
     zslab_heap *heap;
+    zslab_result why = ZSLAB_OK;
     if (z->shared)
         return z->shared_heap;
-    zs__epochs_take(z);
-    heap = z->parked;
-    if (heap)
-        z->parked = heap->next_parked;
-    else
-        heap = zs__heap_new(z);
-    if (heap) {
-        heap->explicit_use = 1;
-        zs__store_u32(&heap->is_parked, 0);
-    }
-    zs__epochs_drop(z);
-    return heap ? heap : (zslab_heap *)zs__fail_null(ZSLAB_E_NOMEM);
+    do {
+        zs__epochs_take(z);
+        heap = z->parked;
+        if (heap)
+            z->parked = heap->next_parked;
+        else
+            heap = zs__heap_new(z, &why);
+        if (heap) {
+            heap->explicit_use = 1;
+            zs__store_u32(&heap->is_parked, 0);
+        }
+        zs__epochs_drop(z);
+    } while (!heap && zs__limit_search(z, why));
+    zs__words_tell(z, zs__heap_peek(z));
+    return heap ? heap : (zslab_heap *)zs__fail_null(why);
 }
 
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
@@ -13543,7 +13860,9 @@ ZSLAB_API size_t zslab_heap_free_batch(zslab_heap *heap, void *const *p, size_t 
 
 ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zslab_epoch e, void **out_p)
 {
-    return zs__handle_make(heap, size, e, out_p);
+    zslab_handle h = zs__handle_make(heap, size, e, out_p);
+    zs__words_tell(heap->z, heap);
+    return h;
 }
 
 ZSLAB_API void zslab_thread_detach(zslab *self)
@@ -13959,14 +14278,19 @@ static zs__allocator *zs__create(const zslab_config *given)
     if (!z)
         return NULL;
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
+    zslab_set_limits(z, 0, 0); /* until its own metadata is counted */
     z->drain_row.owner = ZS__NOBODY;
     for (q = 0; q < z->epoch_count; q++) {
         zs__round_of(z, q)->word = ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT;
         z->places[q].state = ZSLAB_EPOCH_CLOSED;
         zs__place_free(z, &z->places[q]);
     }
-    if ((z->shared && !(z->shared_heap = zs__heap_new(z))) || zs__samples_new(z))
+    z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
+                        zs__samples_bytes(&z->config);
+    zs__budget_take(z, 0, z->metadata_fixed);
+    if ((z->shared && !(z->shared_heap = zs__heap_new(z, &r))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
+    zslab_set_limits(z, config.soft_limit_bytes, config.limit_bytes);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->era = zs__global.era;
     z->id_start = (uintptr_t)(zs__global.allocators_made * UINT64_C(0xc13fa9a902a6328f) >> 42) << 5; /* [ID-6] */
@@ -14285,7 +14609,7 @@ static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
 static void zs__fork_strays(zs__allocator *z)
 {
     uint32_t chunk, r, taken = 0;
-    z->committed_bytes = z->cached_bytes = 0;
+    z->cached_bytes = 0;
     for (r = 0; r < z->region_count; r++) {
         if (z->regions[r].group_end < z->regions[r].group_next) /* a group half set aside */
             z->regions[r].group_end = z->regions[r].group_next;
@@ -14308,10 +14632,13 @@ static void zs__fork_strays(zs__allocator *z)
             taken++;
         }
         x->mark = 0;
-        z->committed_bytes += used ? ZS__CHUNK_BYTES - x->purged_bytes : 0;
         z->cached_bytes += x->cached ? ZS__CHUNK_BYTES : 0;
     }
     z->pool_count += taken;
+    zs__budget_count(z, &z->committed_bytes, &z->metadata_bytes);
+    z->charged_bytes = z->committed_bytes + z->metadata_bytes;
+    z->word_count = 0;
+    zs__zero(z->words_due, sizeof z->words_due);
 }
 
 /* Large objects that live keep their spans and join their places' lists; every other chunk of a span is a stray. What
@@ -14570,6 +14897,7 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
 {
     const zs__allocator *z = zs__own_const(self);
     uint32_t chunk;
+    size_t object, metadata;
     int stop = 0;
     zs__fork_check();
     for (chunk = 0; chunk < zs__chunks_known(z) && !stop; chunk++) {
@@ -14582,8 +14910,11 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
         if (r != ZSLAB_OK)
             return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
     }
-    return zs__check_spans((zs__allocator *)(uintptr_t)z) == ZSLAB_OK ? ZSLAB_OK
-                                                                      : zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0);
+    zs__budget_count(z, &object, &metadata);
+    if (zs__check_spans((zs__allocator *)(uintptr_t)z) != ZSLAB_OK || object != zs__load_ptr(&z->committed_bytes) ||
+        metadata != zs__load_ptr(&z->metadata_bytes) || object + metadata != zs__load_ptr(&z->charged_bytes))
+        return zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0); /* [BUDGET-1] */
+    return ZSLAB_OK;
 }
 
 #endif /* ZSLAB_IMPLEMENTATION */

@@ -258,10 +258,11 @@ static void finish_next(void) /* every object of f can be freed once, and none i
 static void at_limit(void)
 {
     a = b = kept = NULL;
-    race_limit_bytes = 2 * CHUNK;
     race_create(chunks, ZSLAB_RECLAIM_RSS, 0);
     c = race_take(LARGE);
     kept = race_take(LARGE);
+    zslab_set_limits(z, 0, z->charged_bytes + 2 * (z->heap_bytes + z->magazine_offset + zs__magazine_bytes(z, 1)) +
+                               CHUNK + ZS__RECORD_BYTES + zs__lines_bytes(z, z->classes[1].region));
 }
 static void needs_one(void)
 {
@@ -319,7 +320,7 @@ static const il_plant plants[] = {
     { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
     { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop", IL_STORE, "state", 0, IL_LATER, 0 },
-    { "count_kept", "limit_vs_limit", "zs__limit_take", IL_CAS, "committed_bytes", 0, IL_KEPT, 0 },
+    { "count_kept", "limit_vs_limit", "zs__budget_take", IL_CAS, "charged_bytes", 0, IL_KEPT, 0 },
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 

@@ -21,7 +21,6 @@
 
 static zslab *z;
 static uint32_t race_epochs = 4; /* places of the ring; a setup may want fewer */
-static size_t race_limit_bytes; /* 0: none */
 static const uint32_t race_classes[] = { SMALL, LARGE };
 
 /* An allocator of so many chunks. */
@@ -33,7 +32,6 @@ static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t fl
     config.class_bytes = race_classes;
     config.class_count = 2;
     config.epoch_count = race_epochs;
-    config.limit_bytes = race_limit_bytes;
     config.reclaim = reclaim;
     config.cache_bytes = ZSLAB_CACHE_NONE;
     config.flags = flags;

@@ -61,6 +61,14 @@ static inline int test_count(int holds, const char *file, int line, const char *
     return holds;
 }
 
+/* test_limit_chunks(z, n) -- n chunks of objects, and what their metadata takes, are the limit from here on. */
+static inline void test_limit_chunks(zslab *z, size_t chunks)
+{
+    zslab_global_stats s;
+    zslab_stats_global(z, &s);
+    zslab_set_limits(z, 0, (size_t)s.metadata_bytes + chunks * ZS__CHUNK_BYTES + ZS__CHUNK_BYTES / 2);
+}
+
 /* CHECK(x) -- x holds; the value says whether. */
 #define CHECK(x) test_count(!!(x), __FILE__, __LINE__, #x, NULL)
 

@@ -170,6 +170,7 @@ static void limit_bytes(void)
     c.limit_bytes = CHUNK - 1, refused(c);
     c.limit_bytes = 3 * CHUNK;
     z = test_create(&c);
+    test_limit_chunks(z, 3);
     for (; (p = zslab_malloc(z, 1024)) != NULL; n++)
         last = p;
     CHECK(zslab_last_error() == ZSLAB_E_LIMIT && n == 3 * (CHUNK / 1024));

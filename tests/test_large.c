@@ -410,8 +410,8 @@ static void within_a_limit(const test_mode *m)
     zslab *z;
     char *p, *q;
     int i;
-    c.limit_bytes = 10 * C;
     z = test_open(m, &c);
+    test_limit_chunks(z, 10);
     for (i = 0; i < 20; i++) {
         MUST((p = (char *)zslab_malloc(z, 6 * C)) != NULL);
         CHECK_FAILS(zslab_malloc(z, 6 * C), ZSLAB_E_LIMIT);

@@ -195,8 +195,8 @@ static void a_chunk_that_could_not_be_bound(void)
     size_t live = 1;
     config.flags = ZSLAB_FLAG_SHARED;
     config.reclaim = ZSLAB_RECLAIM_RSS;
-    config.limit_bytes = 3 * ZS__CHUNK_BYTES;
     z = test_create(&config);
+    test_limit_chunks(z, 3);
     e = zslab_epoch_open(z, "drained");
     MUST((gone = zslab_malloc_epoch(z, 32, e)) != NULL);
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);

@@ -253,11 +253,11 @@ static void refused(void)
 static void limited(void)
 {
     zslab_config c = {0};
-    c.limit_bytes = 2 * ZS__CHUNK_BYTES;
 #if ZSLAB_NO_TLS
     c.flags = ZSLAB_FLAG_SHARED;
 #endif
     zslab *z = two(c);
+    test_limit_chunks(z, 2);
     void *p[2 * SLOTS];
     int i;
     take(z, 1024, 2 * SLOTS, p);
