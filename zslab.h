@@ -8272,10 +8272,12 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *aga
     }
     zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     zs__row_strip(z, row, 0);
+    if (chain.count && taken)
+        row->taken = 1;
+    else if (chain.count && !dead)
+        zs__row_sift(z, row);
     zs__compiler_barrier(); /* [FORK-2] */
     zs__chain_end(z, &chain);
-    if (taken && chain.count)
-        row->taken = 1;
     return chain.count;
 }
 
@@ -9905,29 +9907,34 @@ static void zs__shared_bound(zs__allocator *z, zs__bin *bin, uint32_t chunk) /* 
     zs__list_push(z, zs__cold_of(z, bin), chunk);
 }
 
-/* Take an empty chunk out of its bin; 0 when a slot is held. Bin lock held. */
+/* Take an empty chunk out of its bin; 0 when a slot is held, or a claim keeps the row's lists. One that a sweep took
+   the bits of, as `carved` says, is empty. Bin and row lock held. */
 static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     const zs__class *k = &z->classes[bin->cls];
+    zs__row *row = zs__row_of_bin(bin);
+    zs__chunk_cold *x = &z->cold[chunk];
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]), current = zs__load_u32(&bin->current);
-    for (i = 0; i < k->slabs; i++)
+    uint32_t slabs = zs__load_u32(&x->carved) ? k->slabs : 0;
+    if (zs__load_seq_u32(&z->places[row->place].purging) || /* [EPOCH-5] */
+        (slabs && !(x->flags & ZS__CHUNK_LISTED)))
+        return 0;
+    for (i = 0; i < slabs; i++)
         if (zs__load_u64(&z->words[first + i]) != zs__slab_full(k, i))
             return 0;
     if (current > first && current <= first + k->slabs)
         zs__store_u32(&bin->current, 0);
-    for (i = 0; i < k->slabs; i++) {
+    for (i = 0; i < slabs; i++) {
         uint64_t full = zs__slab_full(k, i);
         if (!zs__cas_u64(&z->words[first + i], &full, 0))
             break;
     }
-    if (i == k->slabs) {
-        zs__row *row = zs__row_of_bin(bin);
-        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+    if (i == slabs) {
         zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
-        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
-        zs__store_u8(&z->cold[chunk].touched, 64 | ZS__CHUNK_LOOSE);
-        zs__store_u32(&z->cold[chunk].carved, 0); /* all bits are ours: nothing to clear */
+        zs__reserved_chunk(z, x, row->place);
+        zs__store_u8(&x->touched, slabs ? 64 | ZS__CHUNK_LOOSE : ZS__CHUNK_LOOSE);
+        zs__store_u32(&x->carved, 0); /* all bits are ours: nothing to clear */
         return 1;
     }
     while (i--) /* put back and list: their mask bits may have gone */
@@ -9944,14 +9951,16 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
         zs__bin_cold *b = zs__cold_of(z, bin);
         zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
         zs__shared_collect(z, bin);
-        for (chunk = b->partial; chunk && given < most; chunk = next) {
-            next = z->cold[chunk - 1].next;
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+        for (chunk = b->all; chunk && given < most; chunk = next) {
+            next = z->cold[chunk - 1].all_next;
             if (zs__shared_unbind(z, bin, chunk - 1)) {
                 zs__cached(z, &z->cold[chunk - 1], 1);
                 zs__pool_give(z, chunk, chunk, 1);
                 given++;
             }
         }
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
     }
     return given;
@@ -13612,6 +13621,7 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, size_t siz
         return ZSLAB_E_INVALID;
     if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
+    zs__fork_check(); /* the way to a shared row that is open may take no lock */
     heap = own ? own : zs__heap_mine(z);
     if (!heap)
         return zslab_last_error();

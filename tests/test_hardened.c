@@ -189,7 +189,7 @@ static void shuffled(uint32_t flags)
 
 int main(int argc, char **argv)
 {
-    uint64_t rounds = test_amount(argc, argv, 300000);
+    uint64_t rounds = test_amount(argc, argv, 50000);
     if (!TEST_TSAN)
         simultaneous_frees(0, rounds / 10); /* may accept both: shows how often two really meet */
     simultaneous_frees(ZSLAB_FLAG_HARDENED, rounds);

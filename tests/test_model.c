@@ -165,24 +165,26 @@ static int big_owns(void *user, const void *p)
     return p && big_place(p) != NULL;
 }
 
-/* Is there room whatever else there is? At worst every live object has a chunk for itself, and every heap, threads'
-   and explicit ones, keeps one of each class. */
-static int room_left(void)
+/* Is there room for so many chunks whatever else there is? At worst every live object has a chunk for itself, and every
+   heap, threads' and explicit ones, keeps one of each class. */
+static int room_left(size_t chunks)
 {
-    return model.count - model.outside + (THREADS + HEAPS) * model.z->class_count + 2 < TIGHT_CHUNKS;
+    return model.count - model.outside + (THREADS + HEAPS) * model.z->class_count + 1 + chunks < TIGHT_CHUNKS;
 }
 
-/* May this operation be refused for want of memory? */
-static int may_refuse(zslab_result why)
+/* May an operation that needs so many chunks be refused for want of memory? */
+static int may_refuse_chunks(zslab_result why, size_t chunks)
 {
     if (sys.failed != model.failures_seen && why == ZSLAB_E_NOMEM)
         return 1;
-    if (model.variant == TIGHT && room_left())
+    if (model.variant == TIGHT && room_left(chunks))
         return 0;
     if (model.variant == LIMITED && why == ZSLAB_E_LIMIT)
         return 1;
     return why == ZSLAB_E_NOMEM && (test_tight(model.mode) || model.variant == TIGHT);
 }
+
+static int may_refuse(zslab_result why) { return may_refuse_chunks(why, 1); }
 
 /* ---- the shadow: live objects by address ---- */
 static size_t table_place(const void *p) /* where it is, or where it would go */
@@ -385,10 +387,10 @@ static void op_batch(void)
     if (model.count + n > OBJECTS)
         return;
     got = zslab_malloc_batch(model.z, size, n, p);
-    if (got < n)
-        given(NULL, size, here());
     for (i = 0; i < got; i++)
         given(p[i], size, here());
+    if (got < n)
+        given(NULL, size, here());
 }
 
 /* One way of giving an object back. */
@@ -962,9 +964,10 @@ static void op_heap(void)
 
 static void op_reserve(void)
 {
-    zslab_result r = zslab_reserve(model.z, some_size(), (size_t)draw(100));
+    size_t size = some_size(), count = (size_t)draw(100), slots = ZS__CHUNK_BYTES / class_bytes(size);
+    zslab_result r = zslab_reserve(model.z, size, count);
     if (r != ZSLAB_OK)
-        CHECK(may_refuse(r) || (r == ZSLAB_E_CLOSED && !is_open(here())));
+        CHECK(may_refuse_chunks(r, (count + slots - 1) / slots) || (r == ZSLAB_E_CLOSED && !is_open(here())));
     CHECK_FAILS(zslab_malloc(model.z, 0), ZSLAB_E_INVALID);
 }
 

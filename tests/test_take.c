@@ -155,9 +155,78 @@ static void a_refusal_counts_for_nobody(void)
     test_destroy(z);
 }
 
+static void *advance(void *z)
+{
+    MUST(zslab_epoch_advance((zslab *)z));
+    return NULL;
+}
+
+/* A chunk of an epoch that drains goes in a trim: its owner, whose fast path still stands there, does not hand out of
+   it what another epoch has by then. */
+static void what_goes_while_draining(void)
+{
+    zslab_config c = {0};
+    zslab *z;
+    zslab_global_stats g;
+    void *live[4], *p;
+    size_t i;
+    c.reclaim = ZSLAB_RECLAIM_RSS;
+    z = test_create(&c);
+    MUST((p = zslab_malloc(z, 96)) != NULL && (live[0] = zslab_malloc(z, 16)) != NULL);
+    test_in_thread(advance, z);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    zslab_trim(z);
+    MUST((live[1] = zslab_malloc_epoch(z, 96, zslab_epoch_open(z, NULL))) != NULL);
+    MUST((live[2] = zslab_malloc(z, 96)) != NULL && (live[3] = zslab_malloc(z, 112)) != NULL);
+    zslab_stats_global(z, &g);
+    CHECK(g.live_objects == 4);
+    for (i = 0; i < 4; i++)
+        CHECK_IS(zslab_free(z, live[i]), ZSLAB_OK);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+}
+
+/* An epoch that drains keeps the chunks that objects live in; the others serve, also those that lost their objects
+   before the close and were purged by it. */
+static void what_drained_serves(zslab_reclaim reclaim, uint32_t flags)
+{
+    enum { CHUNKS = 8, SLOTS = ZS__CHUNK_BYTES / 4096 };
+    static const uint32_t classes[] = {64, 4096};
+    void *p[CHUNKS * SLOTS], *q;
+    zslab_config c = {0};
+    zslab_epoch e;
+    zslab *z;
+    size_t n = 0, i;
+    c.class_bytes = classes, c.class_count = 2;
+    c.reserve_bytes = CHUNKS * ZS__CHUNK_BYTES;
+    c.reclaim = reclaim, c.flags = flags;
+    z = test_create(&c);
+    e = zslab_epoch_open(z, NULL);
+    while (n < CHUNKS * SLOTS && (p[n] = zslab_malloc_epoch(z, 4096, e)) != NULL)
+        n++;
+    CHECK(n == CHUNKS * SLOTS);
+    for (i = 1; i < n / 2; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    for (i = n / 2; i < n; i++)
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; (q = zslab_malloc(z, 64)) != NULL;)
+        i++;
+    CHECK(i >= (CHUNKS - 1) * (ZS__CHUNK_BYTES / 64));
+    CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    zslab_destroy(z);
+}
+
 int main(void)
 {
+    int mode;
+    for (mode = 0; mode < 4; mode++)
+        what_drained_serves(mode & 1 ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY,
+                            ZSLAB_NO_TLS || mode & 2 ? ZSLAB_FLAG_SHARED : 0);
     every_way();
+    what_goes_while_draining();
     a_refusal_counts_for_nobody();
     return test_summary("test_take");
 }
