@@ -58,6 +58,8 @@
                  for a plugin that must go away whole, or for a caller's buffer (zslab_config.memory).
      epoch       objects that end together: a frame, a request, a generation of a cache. Open one beside the current
                  one (zslab_epoch_open), or advance the current one. Not for a single object: freeing it is cheaper.
+                 An epoch may lie within another (zslab_epoch_open_with) and end with it; zslab_epoch_on_end calls
+                 what has to be closed with its objects: files, sockets, counts.
      domain      a scope over an epoch: while a thread is inside, its plain zslab_malloc goes to that epoch, and the
                  last thread out applies the policy. For code that calls zslab_malloc and knows nothing of epochs,
                  and for work that several threads share. Not needed where you pass the epoch yourself.
@@ -184,9 +186,9 @@
                                                      that other threads' remotes, or a domain of shared mode
                                                      that other threads were using
 
-     Hooks (on_misuse, on_leak, on_pressure, on_dry, fallback, ZSLAB_ON_*) run under no lock, on the thread of the call
-     that caused them; >>api-debug has the table of what each may call. Those of config.os may run under a lock and call
-     nothing here.
+     Hooks (on_misuse, on_leak, on_pressure, on_dry, fallback, endings, ZSLAB_ON_*) run under no lock, on the thread of
+     the call that caused them; >>api-debug has the table of what each may call. Those of config.os may run under a lock
+     and call nothing here.
 
      Plugins: destroy every allocator before dlclose: threads that used it then exit without harm. dlclose without
      zslab_destroy leaves a thread-exit hook that points into unloaded code. An allocator made in a file with
@@ -258,8 +260,8 @@
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
-     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>domain
-     >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
+     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>ending
+     >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -545,8 +547,23 @@ typedef enum zslab_epoch_state {
 typedef struct zslab_epoch_config {
     const char *label;           /* up to 31 bytes, copied: none */
     zslab_group *group;          /* of the same allocator: none */
+    zslab_epoch parent;          /* an ACTIVE epoch, 64 deep at most: it ends after its children. A close of it closes
+                                    them, a release or a reset releases them: none */
     uint32_t flags;              /* ZSLAB_EPOCH_* */
 } zslab_epoch_config;
+
+/* Why an epoch ends, or is emptied. */
+typedef enum zslab_end {
+    ZSLAB_END_RELEASE = 0,       /* its objects are about to go; of zslab_epoch_release, or a domain */
+    ZSLAB_END_RESET = 1,         /* the same; the epoch stays open */
+    ZSLAB_END_DRAINED = 2,       /* it was closed and its objects are gone, one by one */
+    ZSLAB_END_DISCARDED = 3,     /* its objects are about to go; memory was short */
+    ZSLAB_END_PARENT = 4,        /* the same; of a release, reset or discard of an epoch above it */
+    ZSLAB_END_DESTROY = 5        /* the allocator is about to go */
+} zslab_end;
+
+/* What zslab_epoch_on_end calls. Under no lock, on the thread of the call that ended the epoch. */
+typedef void zslab_end_fn(void *user, zslab *z, zslab_epoch e, zslab_end why);
 
 /* What the last exit of a domain does with its epoch. */
 typedef enum zslab_on_exit {
@@ -1059,9 +1076,10 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
    cost     O(1), one lock */
 ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
 
-/* zslab_epoch_open_with -- zslab_epoch_open with more to say: a group, flags.
+/* zslab_epoch_open_with -- zslab_epoch_open with more to say: a group, a parent, flags.
    in       c        NULL: all defaults
-   returns  the epoch; ZSLAB_EPOCH_NONE: also ZSLAB_E_INVALID (unknown flags)
+   returns  the epoch; ZSLAB_EPOCH_NONE: also ZSLAB_E_INVALID (unknown flags), ZSLAB_E_LIMIT (too deep), ZSLAB_E_CLOSED
+            (the parent is not ACTIVE), ZSLAB_E_BUSY (the parent is being reset)
    threads  any thread
    cost     as zslab_epoch_open */
 ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *z, const zslab_epoch_config *c);
@@ -1073,30 +1091,45 @@ ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *z, const zslab_epoch_config *
    cost     one lock, O(1); O(epoch_count) when after has ended */
 ZSLAB_API zslab_epoch zslab_epoch_next(const zslab *z, zslab_epoch after);
 
+/* zslab_epoch_on_end -- call fn when the epoch ends or is emptied: once, and of several the newest first. At a release,
+   a reset or a discard before its objects go: allocations are ZSLAB_E_CLOSED by then (not at a reset). For a close once
+   the epoch has drained: at the next open, advance, close, release, reset or trim that finds it so, never in a free or
+   a query. What is still to be called at zslab_destroy is called there. A forked child calls its own.
+   in       fn       may make every call but zslab_destroy; to be called again after a reset it registers again
+   returns  ZSLAB_OK; ZSLAB_E_CLOSED (ended, or ending), ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_INVALID (fn is NULL)
+   threads  any thread
+   cost     one lock; 32 bytes of metadata, used again
+   source   >>ending; invariants [END-1] to [END-4]                                 */
+ZSLAB_API zslab_result zslab_epoch_on_end(zslab *z, zslab_epoch e, zslab_end_fn *fn, void *user);
+
 /* zslab_epoch_close -- refuse new objects, keep the live ones until they are freed. With the RSS policy every page
    without a live object is back with the system when this returns, also of threads that sleep or have exited; later
    pages go with their last object.
    returns  ZSLAB_OK, also when it was closing already; ZSLAB_E_CLOSED
    threads  any thread, racing with allocations and frees: each allocation is intact or refused
    cost     latency policy: O(threads); RSS policy: two fences, O(slabs of the epoch), a system call per run of
-            pages
+            pages; the same for each child
    source   >>epoch, lemmas [EPOCH-1] to [EPOCH-6]                                  */
 ZSLAB_API zslab_result zslab_epoch_close(zslab *z, zslab_epoch e);
 
 /* zslab_epoch_release -- drop all objects of the epoch at once and close it: pointers and handles become stale.
-   returns  ZSLAB_OK, ZSLAB_E_CLOSED
+   Children first. Where another call is ending a child, or is calling what zslab_epoch_on_end registered here, this
+   epoch ends when that one is done.
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED (also: a release has begun)
    threads  any thread, while no other uses the epoch's objects
-   cost     latency policy: O(threads x classes), independent of the number of objects; RSS policy: and the purge */
+   cost     latency policy: O(threads x classes), independent of the number of objects; RSS policy: and the purge; the
+            same for each child, and what zslab_epoch_on_end calls */
 ZSLAB_API zslab_result zslab_epoch_release(zslab *z, zslab_epoch e);
 
-/* zslab_epoch_reset -- drop all objects of an ACTIVE epoch at once; it stays open.
+/* zslab_epoch_reset -- drop all objects of an ACTIVE epoch at once; it stays open. Its children are released.
+   returns  ZSLAB_OK, ZSLAB_E_CLOSED, ZSLAB_E_BUSY (another call is resetting it, or ending a child)
    threads  as zslab_epoch_release
    cost     as zslab_epoch_release */
 ZSLAB_API zslab_result zslab_epoch_reset(zslab *z, zslab_epoch e);
 
 /* zslab_epoch_state_of -- ACTIVE, CLOSING or CLOSED (also for what never was an epoch of z).
    threads  any thread
-   cost     one lock; for a closing epoch a look at slabs that were live when last looked at */
+   cost     one lock; for a closing epoch, and each below it, a look at slabs that were live when last looked at */
 ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e);
 
 /* zslab_epoch_set_label -- name an epoch in statistics; 31 bytes, copied. ZSLAB_OK, ZSLAB_E_CLOSED.
@@ -1134,7 +1167,7 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit
 
 /* zslab_domain_enter -- go inside; entering again while inside counts.
    returns  ZSLAB_OK, ZSLAB_E_CLOSED (ended, or its epoch was), ZSLAB_E_LIMIT (64 domains deep), ZSLAB_E_INVALID
-            (NULL or destroyed), ZSLAB_E_NOMEM
+            (NULL or destroyed), ZSLAB_E_NOMEM, ZSLAB_E_BUSY (its epoch is being reset)
    threads  any thread
    cost     one lock */
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
@@ -1485,6 +1518,8 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
                         tells: what it is about to return is in there. In shared mode maybe in a signal handler
      ZSLAB_ON_ALLOC, _FREE  on z: queries of p and zslab_set_tag
      ZSLAB_ON_EPOCH     on z: all but zslab_destroy. Events of calls that overlap may be told in either order
+     zslab_epoch_on_end on z: all but zslab_destroy; of an ending epoch allocations and another end are ZSLAB_E_CLOSED.
+                        At destroy: frees and queries
      fallback           none of z
      config.os          none of z; they may run under a lock
      zslab_check's visitor  on z: queries
@@ -3006,6 +3041,10 @@ struct zslab {
     zs__u64 current;       /* atomic: id of the current epoch */
     zs__u64 era;           /* of the last epoch opened */
     uint32_t oldest, newest; /* 1 + place: epochs that live, in the order in which they were opened */
+    struct zs__ending *due, *due_last, *endings_spare; /* of drained epochs, next to be called first [END-3] */
+    uint32_t endings;      /* atomic: records that were not called yet; 0: no call looks further */
+    uint32_t due_by;       /* zs__here() of who calls what is due; 0: nobody */
+    uint32_t ends_left;    /* in a forked child: places that a thread that is gone was ending */
     struct zs__place *places;
     uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
@@ -3032,11 +3071,20 @@ struct zslab {
     zs__u64 pad[8];
 };
 
+/* What zslab_epoch_on_end was told. Epoch lock. */
+typedef struct zs__ending {
+    struct zs__ending *next; /* older; of the oldest in a ring: the newest */
+    zslab_end_fn *fn;
+    void *user;
+    zslab_epoch epoch;
+} zs__ending;
+#define ZS__DEPTH_MAX 64u
+
 /* A ring place: the epoch that has it, or had it last. Guarded by epoch_lock but for the atomic fields. */
 typedef struct zs__place {
     zs__u64 id;            /* atomic: era << 16 | place; stays after the end, for the statistics */
     uint32_t state;        /* atomic: zslab_epoch_state */
-    uint32_t next;         /* 1 + next free place, first in first out */
+    uint32_t next;         /* 1 + next free place, first in first out; see ending */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
     uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
     uint32_t drained;      /* its last epoch was closed and lost its objects one by one: closing it again is fine */
@@ -3054,8 +3102,18 @@ typedef struct zs__place {
     zs__u64 last_used_ns;  /* atomic: a figure */
     zslab_group *group;    /* it is charged to; NULL: none */
     uint32_t older, younger; /* 1 + place: neighbours among the living; younger is right at every instant [FORK-4] */
-    uint32_t flags;        /* ZSLAB_EPOCH_* */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 12 : 9];
+    uint32_t parent;       /* 1 + place, as the next four; it outlives this one [END-1] */
+    uint8_t flags;         /* ZSLAB_EPOCH_* */
+    uint8_t depth;         /* epochs above it */
+    uint8_t ending;        /* 1 + zslab_end: a call ends it, thread `next`; it links what it ends by next_closing */
+    uint8_t later;         /* and has left it to whoever ends its last child */
+    struct zs__ending *ends, *calling; /* rings, by the oldest: to be called when it ends; being called [END-2] */
+    uint32_t child, sibling; /* first child: those that are ACTIVE come first; next child of the same parent */
+    uint32_t sibling_prev; /* the first one's is the last */
+    uint32_t prev_closing;
+#if UINTPTR_MAX <= 0xffffffffu
+    uint32_t pad[5];
+#endif
 } zs__place;
 ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 192);
 
@@ -6742,24 +6800,21 @@ static void zs__place_free(zs__allocator *z, zs__place *place)
     z->place_tail = q;
 }
 
-static void zs__closing_remove(zs__allocator *z, const zs__place *place)
+static void zs__closing_remove(zs__allocator *z, zs__place *place)
 {
-    uint32_t *at = &z->closing_head, q = (uint32_t)(place - z->places) + 1, before = 0;
-    while (*at && *at != q) {
-        before = *at;
-        at = &z->places[*at - 1].next_closing;
-    }
-    if (!*at)
+    uint32_t q = (uint32_t)(place - z->places) + 1;
+    if (!place->prev_closing && z->closing_head != q)
         return;
-    *at = place->next_closing;
-    if (z->closing_tail == q)
-        z->closing_tail = before;
+    *(place->prev_closing ? &z->places[place->prev_closing - 1].next_closing : &z->closing_head) = place->next_closing;
+    *(place->next_closing ? &z->places[place->next_closing - 1].prev_closing : &z->closing_tail) = place->prev_closing;
+    place->prev_closing = 0;
 }
 
 static void zs__closing_append(zs__allocator *z, zs__place *place)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1;
     place->next_closing = 0;
+    place->prev_closing = z->closing_tail;
     if (z->closing_tail)
         z->places[z->closing_tail - 1].next_closing = q;
     else
@@ -6784,6 +6839,54 @@ static void zs__living_remove(zs__allocator *z, const zs__place *place)
     *(place->younger ? &z->places[place->younger - 1].older : &z->newest) = place->older;
 }
 
+/* The place becomes a child of its parent's, the first or the last; or is none any more. Epoch lock held, all. */
+static void zs__child_link(zs__allocator *z, zs__place *place, int last)
+{
+    uint32_t q = (uint32_t)(place - z->places) + 1, *first = place->parent ? &z->places[place->parent - 1].child : NULL;
+    if (!first)
+        return;
+    place->sibling = last ? 0 : *first;
+    place->sibling_prev = *first ? z->places[*first - 1].sibling_prev : q;
+    if (last && *first)
+        z->places[place->sibling_prev - 1].sibling = q;
+    if (*first)
+        z->places[*first - 1].sibling_prev = q;
+    if (!last || !*first)
+        *first = q;
+}
+
+static void zs__child_unlink(zs__allocator *z, const zs__place *place)
+{
+    uint32_t q = (uint32_t)(place - z->places) + 1, *first = place->parent ? &z->places[place->parent - 1].child : NULL;
+    if (!first)
+        return;
+    if (place->sibling)
+        z->places[place->sibling - 1].sibling_prev = place->sibling_prev;
+    else if (*first != q)
+        z->places[*first - 1].sibling_prev = place->sibling_prev;
+    *(*first == q ? first : &z->places[place->sibling_prev - 1].sibling) = place->sibling;
+}
+
+static void zs__child_last(zs__allocator *z, zs__place *place) /* it is not ACTIVE any more */
+{
+    zs__child_unlink(z, place);
+    zs__child_link(z, place, 1);
+}
+
+/* What was registered for a drained epoch is due. Linked before it is unlinked, for zs__fork_ends. [END-3] */
+static void zs__ends_append(zs__allocator *z, zs__place *place)
+{
+    zs__ending *last = place->ends;
+    if (!last)
+        return;
+    *(z->due ? &z->due_last->next : &z->due) = last->next;
+    zs__compiler_barrier();
+    last->next = NULL;
+    z->due_last = last;
+    zs__compiler_barrier();
+    place->ends = NULL;
+}
+
 static void zs__rows_end(zs__allocator *z, zs__place *place);
 
 /* CLOSED, and free for a new epoch. Epoch lock held. */
@@ -6794,6 +6897,9 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
     place->drained = (uint32_t)drained;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__living_remove(z, place);
+    zs__child_unlink(z, place);
+    zs__ends_append(z, place);
+    place->ending = 0;
     zs__place_free(z, place);
     zs__event(z);
     if (z->shared || z->parked)
@@ -6810,9 +6916,9 @@ static void zs__places_seen(zs__allocator *z)
 }
 
 /* Has a closing epoch lost its last object? ask: a fence may stand for owners that have not passed by. Epoch lock. */
-static int zs__place_poke(zs__allocator *z, zs__place *place, int ask)
+static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
 {
-    if (place->state != ZSLAB_EPOCH_CLOSING)
+    if (place->state != ZSLAB_EPOCH_CLOSING || place->child || place->ending) /* [END-1] */
         return 0;
     if (z->rss_policy && !z->shared) {
         if (zs__load_acq_u32(&place->draining) || zs__large_left(z, place))
@@ -6832,6 +6938,33 @@ static int zs__place_poke(zs__allocator *z, zs__place *place, int ask)
     zs__closing_remove(z, place);
     zs__place_end(z, place, 1);
     return 1;
+}
+
+static int zs__place_poke(zs__allocator *z, zs__place *place, int ask) /* those above may have waited for it */
+{
+    int ended = zs__place_poke_one(z, place, ask), more = ended;
+    while (more && place->parent && zs__news_room(z)) {
+        place = &z->places[place->parent - 1];
+        more = zs__place_poke_one(z, place, ask);
+    }
+    return ended;
+}
+
+/* An epoch below a place that no call is ending yet, children first: what follows `at` (NULL: the first). One that is
+   being reset goes with those above. Epoch lock held. [END-1] */
+static zs__place *zs__below(zs__allocator *z, zs__place *root, zs__place *at)
+{
+    uint32_t q;
+    if (at == root)
+        return NULL;
+    for (q = at ? at->sibling : root->child, at = at ? &z->places[at->parent - 1] : root;;) {
+        while (q && z->places[q - 1].ending)
+            q = z->places[q - 1].sibling;
+        if (!q)
+            return at;
+        at = &z->places[q - 1];
+        q = at->child;
+    }
 }
 
 static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock held; it may be dropped in between */
@@ -6910,22 +7043,42 @@ static zs__place *zs__place_get(zs__allocator *z)
     }
 }
 
+static void zs__closing_poke(zs__allocator *z, uint32_t pokes) /* some closing epochs, each in its turn. Epoch lock */
+{
+    zs__place *place;
+    for (; z->closing_head && pokes && zs__news_room(z); pokes--) {
+        place = &z->places[z->closing_head - 1];
+        if (!zs__place_poke(z, place, 0)) { /* to the end of the queue */
+            zs__closing_remove(z, place);
+            zs__closing_append(z, place);
+        }
+    }
+}
+
+static zslab_result zs__parent_right(const zs__allocator *z, const zslab_epoch_config *c)
+{
+    const zs__place *parent = zs__place_find(z, c->parent);
+    return !c->parent                                           ? ZSLAB_OK
+           : !parent || parent->state != ZSLAB_EPOCH_ACTIVE     ? ZSLAB_E_CLOSED
+           : parent->ending                                     ? ZSLAB_E_BUSY
+           : parent->depth == ZS__DEPTH_MAX                     ? ZSLAB_E_LIMIT
+                                                                : ZSLAB_OK;
+}
+
 /* Open an epoch; 0 with the reason. Epoch lock held; it may be dropped in between. */
 static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c, zslab_result *why)
 {
     zs__place *place;
     zslab_epoch e;
-    uint32_t q, pokes;
-    for (pokes = 0; z->closing_head && pokes < 2; pokes++) {
-        place = &z->places[z->closing_head - 1];
-        if (!zs__place_poke(z, place, 0)) { /* to the end of the queue: every one has its turn */
-            zs__closing_remove(z, place);
-            zs__closing_append(z, place);
-        }
-    }
+    uint32_t q;
+    zs__closing_poke(z, 2);
+    if ((*why = zs__parent_right(z, c)) != ZSLAB_OK)
+        return ZSLAB_EPOCH_NONE;
     place = z->era < ((uint64_t)1 << 48) - 1 ? zs__place_get(z) : NULL;
-    *why = ZSLAB_E_BUSY;
-    if (!place)
+    *why = place ? zs__parent_right(z, c) : ZSLAB_E_BUSY;
+    if (place && *why != ZSLAB_OK)
+        zs__place_free(z, place);
+    if (*why != ZSLAB_OK)
         return ZSLAB_EPOCH_NONE;
     if (place->left)
         zs__rows_end(z, place);
@@ -6933,7 +7086,10 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     e = ++z->era << 16 | q;
     zs__label_set(place, c->label);
     place->group = c->group;
-    place->flags = c->flags;
+    place->flags = (uint8_t)c->flags;
+    place->parent = c->parent ? (uint32_t)(c->parent & ZS__PLACE_MASK) + 1 : 0;
+    place->depth = (uint8_t)(c->parent ? z->places[place->parent - 1].depth + 1 : 0);
+    place->child = place->ending = place->later = 0;
     zs__reserved_epoch(z, place); /* a reservation that met the end of the epoch before */
     place->opened_ns = zs__os_now_ns();
     zs__store_u64(&place->last_used_ns, place->opened_ns);
@@ -6944,6 +7100,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
     zs__living_append(z, place);
+    zs__child_link(z, place, 0);
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_ACTIVE);
     zs__happens(z, e, ZSLAB_EPOCH_EVENT_OPEN);
     return e;
@@ -10309,9 +10466,19 @@ static void zs__leaks_at_destroy(const zs__allocator *z)
     zs__leaks_walk(&w);
 }
 
-/* ---- >>domain --------------------------------------------------------------
-   Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in
-   the same step. Nesting is each thread's own stack of scopes. */
+/* ---- >>ending --------------------------------------------------------------
+   How epochs end: closes, releases and resets of one epoch; of those below it; what is called then.
+
+   [END-1] An epoch is CLOSED after its children: a place with a child, or one that a call is ending, is not found
+       drained. Who releases marks all below under one hold of the epoch lock (`ending`, gates shut), then ends them
+       one by one, children first. What another call marked before stays that one's; a place that has such a child is
+       left to it (`later`).
+   [END-2] Of a place's records one is called at a time, by who marked it: `calling` is what there was to be called when
+       it began, what a reset's callbacks register waits in `ends` for the next end.
+   [END-3] Records of a drained epoch join `due` as it becomes CLOSED, behind those of epochs that drained before, its
+       children among them. One thread calls them, one after another (`due_by`); others, and what is called, go on.
+   [END-4] A record leaves its list before it is called: once each, also where somebody forks meanwhile: what the child
+       finds is its own to call, an end that a thread it does not have had begun included (zs__fork_ends). */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
 /* The caller's own row, and the shared one, need no pass of a slow path to see what happened. Epoch lock held. */
@@ -10367,6 +10534,8 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
         zs__large_end(z, place, stamp + ZS__ROUND_STEP, action == ZS__RELEASE); /* every object is stale. [STAMP-1] */
+    if (first && action == ZS__CLOSE)
+        zs__child_last(z, place);
     if (first && action != ZS__RESET)
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
     if (first)
@@ -10412,6 +10581,271 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     return ZSLAB_OK;
 }
 
+/* One record is called, which is in no list any more [END-4]; its memory serves again. Epoch lock held, but then. */
+static void zs__ending_call(zs__allocator *z, zs__ending *r, zslab_end why)
+{
+    int saved = zs__errno();
+    zs__epochs_drop(z);
+    zs__rank_none();
+    r->fn(r->user, z, r->epoch, why);
+    zs__errno_back(saved);
+    zs__epochs_take(z);
+    zs__store_u32(&z->endings, z->endings - 1); /* relaxed: under the lock */
+    r->next = z->endings_spare;
+    z->endings_spare = r;
+}
+
+/* All that is registered for a place that is ending. Epoch lock held, not meanwhile. [END-2] */
+static void zs__ends_call(zs__allocator *z, zs__place *place)
+{
+    do {
+        if (place->ending == 1 + ZSLAB_END_RESET && place->state != ZSLAB_EPOCH_ACTIVE)
+            place->ending = 1 + ZSLAB_END_RELEASE; /* closed by one that was called */
+        if (!place->calling) {
+            place->calling = place->ends;
+            zs__compiler_barrier();
+            place->ends = NULL;
+        }
+        while (place->calling) {
+            zs__ending *last = place->calling, *r = last->next;
+            if (r == last)
+                place->calling = NULL;
+            else
+                last->next = r->next;
+            zs__ending_call(z, r, (zslab_end)(place->ending - 1));
+        }
+    } while (place->ends && place->state != ZSLAB_EPOCH_ACTIVE);
+}
+
+/* A place that is ending is ended; and each above that was left to whoever did so. Epoch lock held, not meanwhile. */
+static void zs__ends_up(zs__allocator *z, zs__place *place)
+{
+    for (;;) {
+        zs__place *parent = place->parent ? &z->places[place->parent - 1] : NULL; /* it outlives this one */
+        int reset;
+        if (place->child) {
+            place->later = 1;
+            return;
+        }
+        zs__ends_call(z, place);
+        reset = place->state == ZSLAB_EPOCH_ACTIVE;
+        if (reset)
+            place->ending = 0;
+        zs__epoch_apply(z, place->id, reset ? ZS__RESET : ZS__RELEASE);
+        zs__epochs_take(z);
+        if (reset || !parent || !parent->later || parent->child)
+            return;
+        parent->later = 0;
+        parent->next = zs__here();
+        place = parent;
+    }
+}
+
+/* What is due is called, by one thread at a time; no lock held. [END-3] */
+static void zs__ends_due(zs__allocator *z)
+{
+    uint32_t q;
+    if (ZS__LIKELY(!zs__load_u32(&z->endings))) /* relaxed: who registers it, or drained the epoch, sees it */
+        return;
+    zs__epochs_take(z);
+    zs__closing_poke(z, ZS__FOLD_MAX);
+    q = z->ends_left ? z->epoch_count : 0;
+    z->endings -= z->ends_left;
+    for (z->ends_left = 0; q; q--)
+        if (z->places[q - 1].later && !z->places[q - 1].child) {
+            z->places[q - 1].later = 0;
+            z->places[q - 1].next = zs__here();
+            zs__ends_up(z, &z->places[q - 1]);
+        }
+    if (!z->due_by) {
+        z->due_by = zs__here();
+        while (z->due) {
+            zs__ending *r = z->due;
+            z->due = r->next;
+            zs__ending_call(z, r, ZSLAB_END_DRAINED);
+        }
+        z->due_by = 0;
+    }
+    zs__epochs_drop(z);
+}
+
+/* Allocations are refused from here on. Epoch lock held. */
+static void zs__place_shut(zs__allocator *z, zs__place *place)
+{
+    zs__closing_remove(z, place);
+    if (place->state != ZSLAB_EPOCH_ACTIVE)
+        return;
+    zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
+    zs__gates_shut(z, place);
+    zs__reserved_epoch(z, place);
+}
+
+/* Mark an epoch and those below, and end them. Epoch lock held, not meanwhile. */
+static void zs__ends_all(zs__allocator *z, zs__place *root, zslab_end why)
+{
+    uint32_t first = 0, *link = &first, q;
+    zs__place *at;
+    for (at = zs__below(z, root, NULL); at; at = zs__below(z, root, at)) {
+        for (q = at->child; q; q = z->places[q - 1].sibling) /* those of others */
+            if (z->places[q - 1].state == ZSLAB_EPOCH_ACTIVE && z->places[q - 1].ending == 1 + ZSLAB_END_RESET) {
+                zs__place_shut(z, &z->places[q - 1]);
+                z->places[q - 1].ending = 1 + ZSLAB_END_PARENT;
+            }
+        if (at != root || why != ZSLAB_END_RESET)
+            zs__place_shut(z, at);
+        if (at == root && why != ZSLAB_END_RESET)
+            zs__child_last(z, at);
+        at->ending = (uint8_t)(1 + (at == root ? why : ZSLAB_END_PARENT));
+        at->next = zs__here();
+        *link = (uint32_t)(at - z->places) + 1;
+        link = &at->next_closing;
+        *link = 0;
+    }
+    for (; first; first = q) {
+        q = z->places[first - 1].next_closing;
+        zs__ends_up(z, &z->places[first - 1]);
+    }
+}
+
+/* Does another call end an epoch below this one? Epoch lock held. */
+static int zs__below_ending(zs__allocator *z, zs__place *root)
+{
+    zs__place *at;
+    uint32_t q;
+    for (at = zs__below(z, root, NULL); at; at = zs__below(z, root, at))
+        for (q = at->child; q; q = z->places[q - 1].sibling)
+            if (z->places[q - 1].ending)
+                return 1;
+    return 0;
+}
+
+/* Close those below an epoch that was closed: no child joins them any more. No lock held. */
+static void zs__close_below(zs__allocator *z, zslab_epoch e)
+{
+    zslab_epoch path[ZS__DEPTH_MAX + 1];
+    uint32_t depth = 0;
+    path[0] = e;
+    zs__epochs_take(z);
+    for (;;) {
+        zs__place *place = zs__place_find(z, path[depth]);
+        zs__place *child = place && place->child ? &z->places[place->child - 1] : NULL;
+        if (child && child->state == ZSLAB_EPOCH_ACTIVE) {
+            path[++depth] = child->id;
+            zs__epoch_apply(z, child->id, ZS__CLOSE);
+            zs__epochs_take(z);
+        } else if (!depth--) {
+            break;
+        }
+    }
+    zs__epochs_drop(z);
+}
+
+/* End or empty an epoch and those below it, and call what is registered. Epoch lock held, dropped here. */
+static zslab_result zs__epoch_end(zs__allocator *z, zslab_epoch e, zs__action action, zslab_end why)
+{
+    zs__place *place = zs__place_find(z, e);
+    zslab_result r = ZSLAB_OK;
+    int active = place && place->state == ZSLAB_EPOCH_ACTIVE, below = place && place->child;
+    if (!place || action == ZS__CLOSE || !(below || place->ends || place->ending)) {
+        r = zs__epoch_apply(z, e, action);
+        if (below)
+            zs__close_below(z, e);
+        zs__ends_due(z);
+        return r;
+    }
+    if (!active && (place->ending || action == ZS__RESET))
+        r = ZSLAB_E_CLOSED;
+    else if (action == ZS__RESET && (place->ending || zs__below_ending(z, place)))
+        r = ZSLAB_E_BUSY;
+    else if (place->ending) { /* who resets it goes on to the end */
+        zs__place_shut(z, place);
+        zs__child_last(z, place);
+        place->ending = (uint8_t)(1 + why);
+    } else {
+        zs__ends_all(z, place, why);
+    }
+    zs__epochs_drop(z);
+    zs__ends_due(z);
+    return r;
+}
+
+/* Nobody else uses the allocator. Children are younger than their parents. */
+static void zs__ends_at_destroy(zs__allocator *z)
+{
+    uint32_t q;
+    zs__ends_due(z);
+    if (!z->endings)
+        return;
+    zs__epochs_take(z);
+    for (q = z->newest; q; q = z->places[q - 1].older) {
+        zs__place *place = &z->places[q - 1];
+        zs__place_shut(z, place);
+        place->ending = 1 + ZSLAB_END_DESTROY;
+        zs__ends_call(z, place);
+    }
+    zs__epochs_drop(z);
+}
+
+/* Memory for a record of domains or endings, NULL with the reason; by who holds the epoch lock, which may be dropped in
+   between. */
+static void *zs__record_get(zs__allocator *z, size_t bytes, zslab_result *why)
+{
+    void *p = zs__meta_get(z, bytes, why);
+    if (!p && z->shared) {
+        zs__shared_empty(z);
+        p = zs__meta_get(z, bytes, why);
+    }
+    z->metadata_fixed += p ? bytes : 0;
+    return p;
+}
+
+static zs__ending *zs__ending_new(zs__allocator *z, zslab_result *why) /* as zs__record_get */
+{
+    zs__ending *r = z->endings_spare;
+    if (r)
+        z->endings_spare = r->next;
+    else if ((r = (zs__ending *)zs__record_get(z, 2 * sizeof *r, why)) != NULL)
+        r[1].next = NULL, z->endings_spare = r + 1;
+    return r;
+}
+
+ZSLAB_API zslab_result zslab_epoch_on_end(zslab *self, zslab_epoch e, zslab_end_fn *fn, void *user)
+{
+    zs__allocator *z = zs__own(self);
+    zslab_result why = ZSLAB_OK;
+    zs__ending *r;
+    zs__place *place;
+    if (!fn)
+        return ZSLAB_E_INVALID;
+    do {
+        zs__epochs_take(z);
+        r = zs__ending_new(z, &why);
+        place = zs__place_find(z, e);
+        if (r && place && (!place->ending || place->state == ZSLAB_EPOCH_ACTIVE)) {
+            zs__ending *last = place->ends;
+            r->fn = fn;
+            r->user = user;
+            r->epoch = e;
+            r->next = last ? last->next : r;
+            zs__store_u32(&z->endings, z->endings + 1); /* relaxed: see zs__ends_due */
+            zs__compiler_barrier(); /* a forked child finds it whole */
+            *(last ? &last->next : &place->ends) = r;
+            why = ZSLAB_OK;
+        } else if (r) {
+            r->next = z->endings_spare;
+            z->endings_spare = r;
+            why = ZSLAB_E_CLOSED;
+        }
+        zs__epochs_drop(z);
+    } while (!r && zs__limit_search(z, why));
+    zs__words_tell(z, zs__heap_peek(z));
+    return why;
+}
+
+/* ---- >>domain --------------------------------------------------------------
+   Scopes over epochs. Who is inside is counted under the epoch lock; the last exit anywhere applies the policy in
+   the same step. Nesting is each thread's own stack of scopes. */
+
 /* Point the thread at the row of its innermost epoch, when it has one; else its next allocation finds it. */
 static void zs__heap_switch(zslab_heap *heap)
 {
@@ -10438,12 +10872,7 @@ static zslab_domain *zs__domain_new(zs__allocator *z, zslab_result *why)
     if (d) {
         z->domains_spare = d->next;
     } else {
-        d = (zslab_domain *)zs__meta_get(z, sizeof *d, why);
-        if (!d && z->shared) {
-            zs__shared_empty(z);
-            d = (zslab_domain *)zs__meta_get(z, sizeof *d, why);
-        }
-        z->metadata_fixed += d ? sizeof *d : 0;
+        d = (zslab_domain *)zs__record_get(z, sizeof *d, why);
     }
     if (d)
         zs__zero(d, sizeof *d);
@@ -10457,7 +10886,7 @@ static void zs__domain_spare(zs__allocator *z, zslab_domain *d)
     z->domains_spare = d;
 }
 
-static const zslab_epoch_config zs__epoch_plain = {NULL, NULL, 0}; /* all defaults */
+static const zslab_epoch_config zs__epoch_plain = {NULL, NULL, ZSLAB_EPOCH_NONE, 0}; /* all defaults */
 
 static int zs__epoch_config_right(const zslab_epoch_config *c)
 {
@@ -10496,6 +10925,7 @@ ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_
     }
     zs__epochs_drop(z);
     zs__words_tell(z, zs__heap_peek(z));
+    zs__ends_due(z);
     return e ? d : (zslab_domain *)zs__fail_null(why);
 }
 
@@ -10553,6 +10983,8 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
     top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     if (d->ended || !zs__place_open(z, d->epoch))
         r = ZSLAB_E_CLOSED;
+    else if (z->places[d->epoch & ZS__PLACE_MASK].ending)
+        r = ZSLAB_E_BUSY;
     else if (!z->shared && (!top || top->domain != d) && heap->scope_count == ZS__SCOPES_MAX)
         r = ZSLAB_E_LIMIT;
     if (r == ZSLAB_OK) {
@@ -10584,11 +11016,10 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
     }
     if (policy == ZSLAB_ON_EXIT_RELEASE)
         place->domains = 0;
-    r = zs__epoch_apply(z, d->epoch,
-                        policy == ZSLAB_ON_EXIT_RESET ? ZS__RESET
-                        : policy == ZSLAB_ON_EXIT_CLOSE ? ZS__CLOSE
-                                                        : ZS__RELEASE);
-    return r == ZSLAB_E_CLOSED ? ZSLAB_OK : r; /* somebody ended it directly: nothing is left to do */
+    r = policy == ZSLAB_ON_EXIT_RESET   ? zs__epoch_end(z, d->epoch, ZS__RESET, ZSLAB_END_RESET)
+        : policy == ZSLAB_ON_EXIT_CLOSE ? zs__epoch_end(z, d->epoch, ZS__CLOSE, ZSLAB_END_DRAINED)
+                                        : zs__epoch_end(z, d->epoch, ZS__RELEASE, ZSLAB_END_RELEASE);
+    return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* somebody ends it directly: nothing is left */
 }
 
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
@@ -10600,6 +11031,7 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
     uint32_t others;
     if (!heap || (nested && (!top || top->domain != d)))
         return ZSLAB_E_INVALID;
+    zs__ends_due(z);
     zs__epochs_take(z);
     if (!d->inside) {
         zs__epochs_drop(z);
@@ -10657,7 +11089,7 @@ ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
     e = d->owns_epoch && !d->ended ? d->epoch : ZSLAB_EPOCH_NONE;
     zs__domain_spare(z, d);
     if (e)
-        zs__epoch_apply(z, e, ZS__RELEASE);
+        zs__epoch_end(z, e, ZS__RELEASE, ZSLAB_END_RELEASE);
     else
         zs__epochs_drop(z);
     return ZSLAB_OK;
@@ -13665,7 +14097,9 @@ ZSLAB_API size_t zslab_trim(zslab *self)
         zs__epochs_drop(z);
     }
     bytes = zs__large_trim(z, z->config.cache_bytes);
-    return bytes + zs__pool_trim(z, z->config.cache_bytes);
+    bytes += zs__pool_trim(z, z->config.cache_bytes);
+    zs__ends_due(z);
+    return bytes;
 }
 
 /* ---- epochs ---- */
@@ -13692,6 +14126,7 @@ ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *self, const zslab_epoch_confi
         zs__epochs_take(z);
         e = zs__epoch_open(z, c, &why);
         zs__epochs_drop(z);
+        zs__ends_due(z);
     }
     if (!e)
         zs__fail(why);
@@ -13725,12 +14160,13 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
     e = zs__epoch_open(z, &zs__epoch_plain, &why);
     if (!e) {
         zs__epochs_drop(z);
+        zs__ends_due(z);
         zs__fail(why);
         return ZSLAB_EPOCH_NONE;
     }
     old = z->current;
     zs__store_rel_u64(&z->current, e); /* release: pairs with zs__heap_epoch */
-    zs__epoch_apply(z, old, ZS__CLOSE);
+    zs__epoch_end(z, old, ZS__CLOSE, ZSLAB_END_DRAINED);
     return e;
 }
 
@@ -13738,21 +14174,23 @@ ZSLAB_API zslab_result zslab_epoch_close(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
     zs__epochs_take(z);
-    return zs__epoch_apply(z, e, ZS__CLOSE);
+    return zs__epoch_end(z, e, ZS__CLOSE, ZSLAB_END_DRAINED);
 }
 
 ZSLAB_API zslab_result zslab_epoch_release(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
+    zs__ends_due(z); /* of children that have drained */
     zs__epochs_take(z);
-    return zs__epoch_apply(z, e, ZS__RELEASE);
+    return zs__epoch_end(z, e, ZS__RELEASE, ZSLAB_END_RELEASE);
 }
 
 ZSLAB_API zslab_result zslab_epoch_reset(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
+    zs__ends_due(z); /* of children that have drained */
     zs__epochs_take(z);
-    return zs__epoch_apply(z, e, ZS__RESET);
+    return zs__epoch_end(z, e, ZS__RESET, ZSLAB_END_RESET);
 }
 
 ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch e)
@@ -13760,15 +14198,16 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch 
     const zs__allocator *z = zs__own_const(self);
     zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* the state may move forward */
     zslab_epoch_state state = ZSLAB_EPOCH_CLOSED;
-    zs__place *place;
+    zs__place *place, *at;
     if (!zs__place_find(z, e))
         return ZSLAB_EPOCH_CLOSED;
     zs__epochs_take(w);
     place = zs__place_find(w, e);
+    if (place && place->state == ZSLAB_EPOCH_CLOSING)
+        for (at = zs__below(w, place, NULL); at && zs__news_room(w); at = zs__below(w, place, at))
+            zs__place_poke(w, at, 1);
     if (place)
         state = (zslab_epoch_state)place->state;
-    if (state == ZSLAB_EPOCH_CLOSING && zs__place_poke(w, place, 1))
-        state = ZSLAB_EPOCH_CLOSED;
     zs__epochs_drop(w);
     return state;
 }
@@ -14348,6 +14787,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
     if (!z)
         return;
     zs__fork_check();
+    zs__ends_at_destroy(z);
     if (z->config.on_leak)
         zs__leaks_at_destroy(z);
     zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
@@ -14567,6 +15007,45 @@ static void zs__fork_scopes(zs__allocator *z, uint32_t mine)
 }
 
 /* Free places and those that drain, from their states. */
+/* The lists of children, made again; records that were on their way from one list to another; what threads that are
+   gone had begun to end is left to the next call. [END-4] */
+static void zs__fork_ends(zs__allocator *z)
+{
+    uint32_t q, turn;
+    zs__ending *r;
+    z->due_by = z->due_by == zs__here() ? z->due_by : 0;
+    for (q = 0; q < z->epoch_count; q++)
+        z->places[q].child = 0;
+    for (q = 0, z->endings = 0; q < z->epoch_count; q++) {
+        zs__place *place = &z->places[q];
+        if (place->calling == place->ends)
+            place->ends = NULL;
+        if (place->state == ZSLAB_EPOCH_CLOSED) {
+            place->ending = place->later = 0;
+            for (r = z->due; r && place->ends && r != place->ends; r = r->next)
+                ;
+            if (r && place->ends) { /* it was joining what is due */
+                r->next = NULL;
+                z->due_last = r;
+                place->ends = NULL;
+            }
+            zs__ends_append(z, place);
+            continue;
+        }
+        zs__child_link(z, place, place->state != ZSLAB_EPOCH_ACTIVE);
+        if (place->ending && place->next != zs__here())
+            z->ends_left = place->later = 1;
+        for (turn = 0; turn < 2; turn++)
+            if ((r = turn ? place->calling : place->ends) != NULL)
+                do
+                    z->endings++;
+                while ((r = r->next) != (turn ? place->calling : place->ends));
+    }
+    for (r = z->due; r; r = r->next)
+        z->endings++;
+    z->endings += z->ends_left; /* so that the next call looks */
+}
+
 static void zs__fork_places(zs__allocator *z)
 {
     uint32_t q, next;
@@ -14582,10 +15061,13 @@ static void zs__fork_places(zs__allocator *z)
         place->rows = 0;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
             zs__place_free(z, place);
-        } else if (place->state == ZSLAB_EPOCH_CLOSING) {
+        } else if (place->state == ZSLAB_EPOCH_CLOSING && !place->ending) {
             zs__closing_append(z, place);
+        } else {
+            place->prev_closing = 0;
         }
     }
+    zs__fork_ends(z);
 }
 
 /* What a close that was in the middle of it had yet to do, or had counted. [EPOCH-3] */

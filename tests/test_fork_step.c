@@ -145,6 +145,40 @@ static void a_heap(void)
     CALL(zslab_heap_destroy(heap));
 }
 
+static zslab_epoch end_epochs[3]; /* a parent, its child, one that drains */
+static int end_calls[6], end_sure[6]; /* by record: called, registered for sure */
+
+static void end_told(void *user, zslab *in, zslab_epoch e, zslab_end why)
+{
+    (void)in, (void)e, (void)why;
+    end_calls[(size_t)(uintptr_t)user]++;
+}
+
+static void endings(void)
+{
+    zslab_epoch_config c = {0};
+    size_t i;
+    if (!(end_epochs[0] = c.parent = CALL(zslab_epoch_open(z, NULL))))
+        return;
+    if (!(end_epochs[1] = CALL(zslab_epoch_open_with(z, &c))) || !(end_epochs[2] = CALL(zslab_epoch_open(z, NULL))))
+        return;
+    for (i = 0; i < 6; i++)
+        end_sure[i] = CALL(zslab_epoch_on_end(z, end_epochs[i % 3], end_told, (void *)(uintptr_t)i)) == ZSLAB_OK;
+    CALL(zslab_epoch_close(z, end_epochs[2]));
+    CALL(zslab_epoch_release(z, end_epochs[0]));
+}
+
+/* In the child, the allocator is gone: each was called once, but for one that was just being called. */
+static void endings_were_called(void)
+{
+    int i, lost = 0;
+    for (i = 0; i < 6; i++) {
+        CHECK(end_calls[i] <= 1);
+        lost += end_sure[i] && !end_calls[i];
+    }
+    CHECK(lost <= 1);
+}
+
 static void another_allocator(void)
 {
     zslab_config small = {0};
@@ -173,6 +207,7 @@ static void *tell(void *unused)
     CALL(zslab_trim(z));
     a_domain();
     a_heap();
+    endings();
     ending(e[2]);
     CALL(zslab_epoch_release(z, e[2]));
     ended(e[2]);
@@ -352,6 +387,8 @@ static void child(int number)
         CHECK_IS(zslab_domain_destroy(told_domain), ZSLAB_OK); /* nobody is inside any more */
     for (i = 0; i < 3; i++)
         zslab_epoch_close(z, told_epochs[i]);
+    for (i = 0; i < 3; i++)
+        zslab_epoch_release(z, end_epochs[i]);
     zslab_trim(z);
     before = test_live(z);
     use_all();
@@ -362,6 +399,7 @@ static void child(int number)
     places = free_places(); /* open: the current epoch, one whose id nobody has, one that an object holds */
     CHECK(places + 1 + (before ? 1 : 0) + 1 >= z->epoch_count);
     zslab_destroy(z);
+    endings_were_called();
 }
 
 /* What the other thread is about to give away may be taken before the fork: chunks for objects, where no lock that it
@@ -404,6 +442,9 @@ static unsigned forks(const test_mode *m, uint64_t apart, uint64_t *seed)
     c.cache_bytes = ZSLAB_CACHE_NONE;
     z = test_open(m, &c);
     memset(all, 0, sizeof all);
+    memset(end_calls, 0, sizeof end_calls);
+    memset(end_sure, 0, sizeof end_sure);
+    memset(end_epochs, 0, sizeof end_epochs);
     for (i = 0; i < 3; i++)
         MUST((told_epochs[i] = zslab_epoch_open(z, "told")) != ZSLAB_EPOCH_NONE);
     for (i = 0; i < OURS; i++)
