@@ -1178,6 +1178,16 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
    cost     one lock; at the last exit as the policy: zslab_epoch_release, _reset or _close */
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d);
 
+/* zslab_domain_enter_heap, zslab_domain_exit_heap -- zslab_domain_enter and _exit for an explicit heap: it carries the
+   scope, from thread to thread, and what it allocates without naming an epoch goes to the domain's. Scopes of heaps and
+   of threads stand apart. zslab_heap_destroy leaves what the heap is inside of. In shared mode as zslab_domain_enter.
+   returns  as those; ZSLAB_E_INVALID also for a heap of another allocator, and for an exit from what this heap did not
+            enter last
+   threads  one at a time for each heap
+   cost     as zslab_domain_enter, zslab_domain_exit */
+ZSLAB_API zslab_result zslab_domain_enter_heap(zslab_domain *d, zslab_heap *heap);
+ZSLAB_API zslab_result zslab_domain_exit_heap(zslab_domain *d, zslab_heap *heap);
+
 /* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while
    somebody is inside.
    threads  any thread
@@ -1284,7 +1294,7 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *z);
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap);
 
 /* zslab_heap_malloc, _calloc, _realloc, _aligned_alloc, _malloc_batch -- zslab_malloc and its like from this heap, in
-   the allocator's current epoch; never in a domain's that the thread has entered.
+   the epoch of the domain that it entered last, else the allocator's current one; never in a domain's of the thread.
    threads  one at a time for each heap
    cost     as zslab_malloc_epoch; else as zslab_calloc, zslab_realloc, zslab_aligned_alloc, zslab_malloc_batch */
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size);
@@ -10855,6 +10865,8 @@ static void zs__heap_switch(zslab_heap *heap)
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     zs__tls_block *tls = zs__tls();
     heap->row = row && !z->always_slow && zs__load_u64(&row->gate) == e ? row : NULL;
+    if (heap->explicit_use)
+        return;
     if (heap->row) {
         zs__tls_set(heap, heap->row);
     } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
@@ -10968,17 +10980,11 @@ static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
     heap->scope_count++;
 }
 
-ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
+static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
 {
-    zs__allocator *z = d ? d->z : NULL;
-    zslab_heap *heap;
+    zs__allocator *z = heap->z;
     zs__scope *top;
     zslab_result r = ZSLAB_OK;
-    if (!z)
-        return ZSLAB_E_INVALID;
-    heap = zs__heap_mine(z);
-    if (!heap)
-        return zslab_last_error();
     zs__epochs_take(z);
     top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     if (d->ended || !zs__place_open(z, d->epoch))
@@ -11002,6 +11008,25 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
     return r;
 }
 
+ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
+{
+    zslab_heap *heap;
+    if (!d || !d->z)
+        return ZSLAB_E_INVALID;
+    heap = zs__heap_mine(d->z);
+    return heap ? zs__domain_enter(d, heap) : zslab_last_error();
+}
+
+static int zs__heap_fits(const zslab_domain *d, const zslab_heap *heap)
+{
+    return d && d->z && heap && heap->z == d->z && (heap->explicit_use || d->z->shared);
+}
+
+ZSLAB_API zslab_result zslab_domain_enter_heap(zslab_domain *d, zslab_heap *heap)
+{
+    return zs__heap_fits(d, heap) ? zs__domain_enter(d, heap) : ZSLAB_E_INVALID;
+}
+
 /* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
 static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
 {
@@ -11022,14 +11047,13 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
     return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* somebody ends it directly: nothing is left */
 }
 
-ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
+static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
 {
-    zs__allocator *z = d ? d->z : NULL;
-    zslab_heap *heap = z ? zs__heap_peek(z) : NULL;
-    zs__scope *top = heap && heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
-    const int nested = z && !z->shared;
+    zs__allocator *z = heap->z;
+    zs__scope *top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
+    const int nested = !z->shared;
     uint32_t others;
-    if (!heap || (nested && (!top || top->domain != d)))
+    if (nested && (!top || top->domain != d))
         return ZSLAB_E_INVALID;
     zs__ends_due(z);
     zs__epochs_take(z);
@@ -11055,6 +11079,17 @@ ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
         zs__heap_switch(heap);
     zs__heap_done(heap);
     return ZSLAB_OK;
+}
+
+ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d)
+{
+    zslab_heap *heap = d && d->z ? zs__heap_peek(d->z) : NULL;
+    return heap ? zs__domain_exit(d, heap) : ZSLAB_E_INVALID;
+}
+
+ZSLAB_API zslab_result zslab_domain_exit_heap(zslab_domain *d, zslab_heap *heap)
+{
+    return zs__heap_fits(d, heap) ? zs__domain_exit(d, heap) : ZSLAB_E_INVALID;
 }
 
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
@@ -14254,6 +14289,8 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 {
     if (!heap || heap->z->shared)
         return;
+    while (heap->scope_count)
+        zs__domain_exit(heap->scopes[heap->scope_count - 1].domain, heap);
     zs__heap_settle(heap);
     zs__epochs_take(heap->z);
     heap->explicit_use = 0;
@@ -15002,7 +15039,7 @@ static void zs__fork_scopes(zs__allocator *z, uint32_t mine)
             for (i = 0; i < heap->scope_count; i++)
                 if (!turn)
                     heap->scopes[i].domain->inside = 0;
-                else if (heap->thread == mine)
+                else if (heap->thread == mine || heap->explicit_use)
                     heap->scopes[i].domain->inside += heap->scopes[i].entered;
 }
 

@@ -511,6 +511,87 @@ static void domains_by_the_thousand(void)
     test_destroy(z);
 }
 
+/* A fiber's heap carries its request from thread to thread, whatever domains these are in themselves. */
+typedef struct fiber {
+    zslab_domain *request;
+    zslab_heap *heap;
+    char *object;
+} fiber;
+
+static void *fiber_goes_on(void *arg)
+{
+    fiber *f = (fiber *)arg;
+    zslab *z = f->heap->z;
+    zslab_domain *mine = zslab_domain_create(z);
+    MUST(mine != NULL);
+    CHECK_IS(zslab_domain_enter(mine), ZSLAB_OK);
+    CHECK(*f->object == 'f');
+    MUST((f->object = (char *)zslab_heap_malloc(f->heap, 200)) != NULL);
+    CHECK(zslab_epoch_of(z, f->object) == zslab_domain_epoch(f->request) || f->heap->z->shared);
+    CHECK_IS(zslab_domain_exit_heap(mine, f->heap), f->heap->z->shared ? ZSLAB_OK : ZSLAB_E_INVALID);
+    if (!f->heap->z->shared) {
+        CHECK_IS(zslab_domain_exit(f->request), ZSLAB_E_INVALID); /* the thread did not enter it */
+        CHECK_IS(zslab_domain_exit(mine), ZSLAB_OK);
+    }
+    *f->object = 'g';
+    return NULL;
+}
+
+static void heaps_carry_domains(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL), *another = zslab_create(NULL);
+    zslab_heap *foreign = zslab_heap_create(another);
+    zslab_domain *d = zslab_domain_create(z), *inner = zslab_domain_create(z);
+    fiber f;
+    zslab_epoch e;
+    char *first, *plain;
+    int shared = ((zs__allocator *)z)->shared != 0;
+    MUST(foreign && d && inner && (f.heap = zslab_heap_create(z)) != NULL);
+    f.request = d;
+    e = zslab_domain_epoch(d);
+    CHECK_IS(zslab_domain_enter_heap(d, NULL), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_domain_enter_heap(NULL, f.heap), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_domain_enter_heap(d, foreign), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_domain_exit_heap(d, foreign), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_domain_exit_heap(d, f.heap), ZSLAB_E_INVALID);
+    CHECK_IS(zslab_domain_enter_heap(d, f.heap), ZSLAB_OK);
+    MUST((first = f.object = (char *)zslab_heap_malloc(f.heap, 100)) != NULL);
+    MUST((plain = (char *)zslab_malloc(z, 100)) != NULL);
+    *first = 'f';
+    CHECK(shared || (zslab_epoch_of(z, first) == e && zslab_epoch_of(z, plain) == zslab_epoch_current(z)));
+    CHECK(shared || !zslab_domain_current(z));
+    test_in_thread(fiber_goes_on, &f);
+    CHECK(*f.object == 'g' && *first == 'f');
+    if (!shared) {
+        CHECK_IS(zslab_domain_enter_heap(inner, f.heap), ZSLAB_OK);
+        CHECK_IS(zslab_domain_enter_heap(inner, f.heap), ZSLAB_OK);
+        MUST((plain = (char *)zslab_heap_calloc(f.heap, 1, 100000)) != NULL);
+        CHECK(zslab_epoch_of(z, plain) == zslab_domain_epoch(inner));
+        CHECK_IS(zslab_domain_exit_heap(d, f.heap), ZSLAB_E_INVALID); /* not the last */
+        CHECK_IS(zslab_domain_exit(inner), ZSLAB_E_INVALID);
+        CHECK_IS(zslab_domain_exit_heap(inner, f.heap), ZSLAB_OK);
+        CHECK_IS(zslab_domain_exit_heap(inner, f.heap), ZSLAB_OK);
+        CHECK_IS(zslab_free(z, plain), ZSLAB_E_STALE);
+        MUST((plain = (char *)zslab_heap_malloc(f.heap, 100)) != NULL);
+        CHECK(zslab_epoch_of(z, plain) == e);
+        CHECK_IS(zslab_domain_destroy(d), ZSLAB_E_BUSY);
+        CHECK_IS(zslab_domain_exit_heap(d, f.heap), ZSLAB_OK);
+        CHECK_IS(zslab_free(z, first), ZSLAB_E_STALE);
+        MUST((plain = (char *)zslab_heap_malloc(f.heap, 100)) != NULL);
+        CHECK(zslab_epoch_of(z, plain) == zslab_epoch_current(z));
+        MUST((d = zslab_domain_create(z)) != NULL);
+        CHECK_IS(zslab_domain_enter_heap(d, f.heap), ZSLAB_OK);
+        MUST((first = (char *)zslab_heap_malloc(f.heap, 100)) != NULL);
+        zslab_heap_destroy(f.heap); /* leaves it */
+        CHECK_IS(zslab_free(z, first), ZSLAB_E_STALE);
+        CHECK_IS(zslab_domain_enter_heap(d, f.heap), ZSLAB_E_INVALID);
+        CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
+    }
+    zslab_heap_destroy(foreign);
+    zslab_destroy(another);
+    test_destroy(z);
+}
+
 int main(void)
 {
     TEST_EACH_MODE (each) {
@@ -529,6 +610,7 @@ int main(void)
         the_block_macro_leaves_at_every_way_out();
         the_last_exit_anywhere_applies_the_policy();
         a_thread_that_exits_inside_leaves();
+        heaps_carry_domains(each);
         an_epoch_in_a_used_place_has_no_domains();
         many_threads_share_a_reset_domain();
         domains_by_the_thousand();
