@@ -274,7 +274,7 @@
 /* ---- >>config --------------------------------------------------------------
    Every switch with its default and its allowed values. Defined empty, a switch means 1 and a number its default.
    ZS__EMPTY(x): x is empty; ZS__SWITCH(x): x is the word 0 or 1.                       */
-#define ZS__EMPTY(x) (1 - x - 1 == 2)
+#define ZS__EMPTY(x) (1 - x - 1 == 2) /* NOLINT(bugprone-macro-parentheses): x may be no token at all */
 #define ZS__SWITCH(x) ZS__SWITCH_(x)
 #define ZS__SWITCH_(x) ZS__SWITCH_##x
 #define ZS__SWITCH_0 1
@@ -1902,6 +1902,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 /* ZSLAB_NEW(z, T), ZSLAB_NEW_EPOCH(z, T, epoch) -- memory for a T, aligned for it: a T *, uninitialised (zslab::make
    constructs one in C++); NULL as zslab_malloc and zslab_malloc_epoch. */
 #define ZSLAB_NEW(z, T) ZSLAB_NEW_EPOCH(z, T, ZSLAB_EPOCH_NONE)
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZSLAB_NEW_EPOCH(z, T, epoch) ZS__CAST(T *, zs__new((z), (epoch), sizeof(T), ZS__ALIGNOF(T)))
 #if defined(__cplusplus)
 #define ZS__ALIGNOF(T) alignof(T)
@@ -1942,13 +1943,13 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
        ZSLAB_HANDLE_FREE(entity, z, h);                        as zslab_handle_free
        h = ZSLAB_HANDLE_FROM(entity, z, e);                    as zslab_handle_of
        h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's                            */
+/* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZSLAB_HANDLE_OF(T) struct zs__handle_of_##T
 #define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), sizeof(T), (out_p))
 #define ZSLAB_HANDLE_GET(T, z, h) ZS__CAST(T *, zslab_handle_get((z), zs__handle_bits_##T(h)))
 #define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
-/* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZSLAB_HANDLE_DECLARE(T)                                                                           \
     struct zs__handle_of_##T {                                                                            \
         zslab_handle value;                                                                               \
@@ -6468,12 +6469,15 @@ static void zs__epochs_take(zs__allocator *z)
 
 static void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
 {
+#if ZS__HOOKS
     uint32_t i;
-    for (i = 0; ZS__HOOKS && i < n->count; i++) {
+    for (i = 0; i < n->count; i++) {
         zs__rank_none();
         ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
     }
-    (void)z;
+#else
+    (void)z, (void)n;
+#endif
 }
 
 /* Without telling what happened: it is the caller's to tell, later. */
@@ -8282,7 +8286,7 @@ static inline uint32_t zs__heap_enter(zslab_heap *heap) /* how deep it was, for 
         zs__compiler_barrier();
     if (ZS__UNLIKELY(zs__load_acq_u32(&heap->taker) != 0)) /* acquire: as in zs__taker_wait */
         zs__taker_wait(heap);
-    return depth;
+    return 0;
 }
 
 static inline void zs__heap_exit(zslab_heap *heap, uint32_t depth)
@@ -9312,9 +9316,10 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
 
 static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, size_t bytes) /* an object is resized */
 {
-    char *p = zs__chunk_base(z, head);
+    char *p;
     if (!ZS__TOLD)
         return;
+    p = zs__chunk_base(z, head);
     zs__tell_gone(p, was);
     zs__tell_object(p, bytes);
     zs__tell_plain(p, was < bytes ? was : bytes);
@@ -15413,7 +15418,7 @@ ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
     zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
-    if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
+    if (!p || zs__is_fallback(z, p) || !ZSLAB_TAGS)
         return;
     r = zs__locate(z, p, &at);
     if (r == ZSLAB_OK)

@@ -3756,7 +3756,7 @@ static int zs__zns_meta_emit(zslab_zns *s, int part)
     rc = s->dev.ops.append(s->dev.user, s->meta_zone, iov, copies, &at);
     zs__zns_set_fatal(s, rc);
     s->meta_used += copies * h.blocks; /* also on failure: the write pointer may have moved over a hole */
-    zs__add_u64(&s->device_blocks, copies * h.blocks);
+    zs__add_u64(&s->device_blocks, (uint64_t)copies * h.blocks);
     if (rc) return rc;
     zs__lock_take(&s->note_lock);
     s->log.serial++;
