@@ -260,7 +260,6 @@ static void first_refusal_once(const test_mode *m)
 
 static void each(void (*test)(const test_mode *))
 {
-    const test_mode *m;
     TEST_EACH_MODE(m)
         test(m);
 }
