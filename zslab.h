@@ -6476,8 +6476,9 @@ static void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held *
         ZSLAB_ON_EPOCH(z, n->epoch[i], n->event[i]);
     }
 #else
-    (void)z, (void)n;
+    (void)n;
 #endif
+    (void)z;
 }
 
 /* Without telling what happened: it is the caller's to tell, later. */
