@@ -2694,7 +2694,8 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [WORD-1]  A bit set in a slab's word: the slot is home, state FREE, in no magazine. Only the chunk's owner
              writes words (shared mode: anybody, by compare-and-swap).
    [STAMP-1] A chunk's objects exist iff its stamp equals the round of its ring place. Rounds only rise.
-   [OWN-1]   A chunk changes class, epoch or owner only when all its slots are home, or its stamp is dead.
+   [OWN-1]   A chunk changes class, epoch or owner only when all its slots are home, or its stamp is dead; and it is
+             lent to nobody [LEND-1].
    [GATE-1]  Who hands out a slot marks it live first and reads the row's gate after it; who shuts the gate
              passes the asymmetric fence before it looks at states (>>epoch).
    [HINT-1]  A queued slab is a hint: only a state of ZS__REMOTE brings a slot home, each once (>>remote).
@@ -2791,11 +2792,15 @@ typedef struct zs__bin {
     uint32_t cls;
     uint32_t size;
     uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
+    uint32_t lent;         /* 1 + the chunk that another bin has lent to it, ZS__LENT_ANY; 0: it asks for none */
 #if ZSLAB_STATS > 1
     zs__u64 allocs, frees;  /* by the owner */
     zs__u64 pad[6];
 #endif
 } zs__bin;
+
+#define ZS__LENT_ANY 0x80000000u /* in lent: the bin has run dry since; it asks for a chunk, or for another one */
+#define ZS__LENT_MOST 32u      /* slots of a lent chunk in a magazine, which are the lowest there [LEND-3] */
 
 /* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
    without a class), then zs__bin_cold[class_count], then the magazines. */
@@ -2823,7 +2828,8 @@ typedef struct zs__row {
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
     uint32_t taken;        /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
     uint32_t worth;        /* somebody who takes found chunks without live slots in it; under the epoch lock */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 6 : 3];
+    uint32_t borrows;      /* atomic: a bin of it has a chunk lent; owner */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 5 : 2];
 } zs__row;
 ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
@@ -2895,6 +2901,7 @@ typedef struct zs__chunk_cold {
     uint16_t held;         /* its slots in a magazine, counted by who takes chunks */
     uint8_t pooled;        /* of the pool, while that is searched; arena lock */
     uint32_t ids;          /* slabs that have a registry id; arena lock */
+    uint32_t lent;         /* atomic: bins of other heaps that it is lent to: not bound again meanwhile [LEND-1] */
     zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
     zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
@@ -4928,7 +4935,7 @@ static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
 {
     uint32_t first = 0, run = 0, chunk, *at;
     for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-        z->cold[chunk - 1].pooled = 1;
+        z->cold[chunk - 1].pooled = !zs__load_acq_u32(&z->cold[chunk - 1].lent); /* pairs with zs__bin_unlend */
     for (chunk = 0; run < chunks && chunk < zs__chunks_known(z); chunk++) {
         run = z->cold[chunk].pooled ? run + 1 : 0;
         first = chunk + 2 - run;
@@ -5870,6 +5877,8 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__chunk *c = &z->chunks[chunk];
     zs__chunk_cold *x = &z->cold[chunk];
     uint64_t old = c->stamp;
+    if (zs__load_acq_u32(&x->lent)) /* acquire: all that they stored to it. Pairs with zs__bin_unlend */
+        return ZSLAB_E_BUSY;
     if (old) {
         zs__store_u64(&c->stamp, 0);
         if (z->rss_policy || !z->fence_ready)
@@ -5929,8 +5938,9 @@ static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_r
     uint32_t chunk, *at = &z->pool;
     zs__arena_take(z);
     room = zs__budget_room(z);
-    while (*at && zs__load_u32(&z->cold[*at - 1].purged_bytes) + zs__bind_metadata(z, bin, *at - 1) > room)
-        at = &z->cold[*at - 1].all_next; /* to one that the limit counts already */
+    while (*at && (zs__load_u32(&z->cold[*at - 1].lent) || /* to one that the limit counts already */
+                   zs__load_u32(&z->cold[*at - 1].purged_bytes) + zs__bind_metadata(z, bin, *at - 1) > room))
+        at = &z->cold[*at - 1].all_next;
     chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
     if (!chunk && !fresh) {
@@ -5966,12 +5976,20 @@ static void zs__bin_adopt(zs__allocator *z, zs__bin *bin, uint32_t chunk)
         zs__or_u64(&row->used[bin->cls >> 6], (uint64_t)1 << (bin->cls & 63)); /* shared mode: bins lock apart */
 }
 
-/* The first chunk of the row's dead rounds serves again. */
+/* The first chunk of the row's dead rounds serves again; one that is lent waits behind the others. [LEND-1] */
 static zslab_result zs__take_stale(zs__allocator *z, zs__bin *bin)
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t chunk = b->stale - 1;
-    zslab_result why = zs__chunk_bind(z, bin, chunk);
+    zslab_result why;
+    if (zs__load_u32(&z->cold[chunk].lent)) {
+        zs__store_u32(&z->cold[b->stale_tail - 1].all_next, chunk + 1);
+        b->stale_tail = chunk + 1;
+        b->stale = z->cold[chunk].all_next;
+        zs__store_u32(&z->cold[chunk].all_next, 0);
+        return ZSLAB_E_NOMEM;
+    }
+    why = zs__chunk_bind(z, bin, chunk);
     if (why == ZSLAB_OK) {
         b->stale = z->cold[chunk].all_next;
         b->stale_count--;
@@ -6318,7 +6336,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
         if ((id = zs__id_new(z, cls, why)) != 0 || swept)
             return id;
         for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-            if (z->cold[chunk - 1].ids)
+            if (z->cold[chunk - 1].ids && !zs__load_acq_u32(&z->cold[chunk - 1].lent)) /* pairs with zs__bin_unlend */
                 zs__ids_leave(z, chunk - 1, 1);
     }
 }
@@ -7157,10 +7175,33 @@ static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
     b->all_tail = b->all_count = 0;
 }
 
+/* The bin writes no slot of the chunk lent to it any more: none is in its magazine. [LEND-1] */
+static void zs__bin_unlend(zs__allocator *z, zs__bin *bin)
+{
+    uint32_t chunk = bin->lent & ~ZS__LENT_ANY;
+    bin->lent = 0;
+    if (chunk)
+        zs__sub_u32(&z->cold[chunk - 1].lent, 1); /* release: what was stored to it. Pairs with zs__chunk_bind */
+}
+
+static void zs__row_unlend(zs__allocator *z, zs__row *row) /* in a dead round: the magazines are empty as well */
+{
+    uint32_t cls;
+    for (cls = 0; row->borrows && cls < z->class_count; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        if (!(bin->lent & ~ZS__LENT_ANY))
+            continue;
+        zs__bin_top(bin, bin->bottom);
+        zs__bin_unlend(z, bin);
+    }
+    zs__store_u32(&row->borrows, 0);
+}
+
 /* The round of the row's chunks is over. Plain bins wait for zs__row_wake if `keep_plain`. Row or epoch lock. */
 static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /* the longest list of dead chunks */
 {
     uint32_t w, longest = 0;
+    zs__row_unlend(z, row);
     for (w = 0; w < z->mask_words; w++) {
         uint64_t left;
         if (!keep_plain)
@@ -7176,11 +7217,12 @@ static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /
     return longest;
 }
 
-/* Was the chunk of a plain bin purged, or does it drain? Then it has to be bound again. */
+/* Was the chunk of a plain bin purged, is it lent, or does it drain? Then it has to be bound again. */
 static int zs__plain_lost(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = zs__cold_of(z, bin)->all - 1;
-    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__chunk_bin(z, &z->chunks[chunk]) != bin;
+    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__load_acq_u32(&z->cold[chunk].lent) || /* as in bind */
+           zs__chunk_bin(z, &z->chunks[chunk]) != bin;
 }
 
 /* A plain bin's slab as if never used: `avail`, all of it, and states. Where it was used in order and little, what was
@@ -7926,6 +7968,8 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     zs__arena_take(z);
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
         int clean = zs__chunk_clean(&z->cold[list - 1]);
+        if (zs__load_acq_u32(&z->cold[list - 1].lent)) /* acquire: pairs with zs__bin_unlend */
+            continue;
         if (!clean && kept + ZS__CHUNK_BYTES <= keep) {
             kept += ZS__CHUNK_BYTES;
         } else { /* clean ones too: between others they let a page of metadata go */
@@ -8096,7 +8140,32 @@ static void zs__shared_drain(zs__allocator *z, const zs__chunk *c, uint32_t slot
    there is no ABA. The owner takes home exactly the slots whose state says so. [HINT-1]
 
    A hint may be late, repeated, for an older epoch, class or owner: it brings nothing home that its state does not
-   show, and a slab found to belong to another heap is passed on.                                              */
+   show, and a slab found to belong to another heap is passed on.
+
+   Threads that free each other's objects as they allocate need not send each home: a chunk is lent to a bin of another
+   heap, of its class and round. What that heap frees of it goes into that bin's magazine, and is handed out again.
+
+   [LEND-1] Chunk. x->lent counts the bins that it is lent to. While it is not 0 nobody binds the chunk, starts it again
+       in place (zs__row_wake), makes it a span's, clears its states or takes its ids: in the pool all pass over it. Its
+       record stays but for the row, which may become the draining one. A bin counts itself in while it frees an object
+       of the chunk: its round lives, as a release and a reset wait for such frees, so who sees the round ended sees the
+       count. It counts itself out (release) when its magazine has nothing of the chunk; who reads 0 (acquire) sees all
+       that was stored.
+   [LEND-2] Slot. In another's magazine it is FREE and in no word: neither live nor home, as in its owner's. A pop marks
+       it LIVE and reads the gate of its own row, which is one of the same epoch: [EPOCH-1], [EPOCH-2] and [EPOCH-6] ask
+       all of these. A free stores FREE and then looks at the chunk's row, as an owner's does [EPOCH-3].
+   [LEND-3] Bounds. A bin has one chunk lent, and asks for one, or for another, when it has run dry: a thread that only
+       frees has none. Its slots are among the lowest ZS__LENT_MOST of the magazine. They go home when the bin's owner
+       passes by a closing epoch, trims, detaches or exits, and end with their round; when the bin asks for another
+       chunk, none is left.
+   [LEND-4] Who takes chunks [TAKE-1] sends home what sleeping heaps have of others', unless one may be on its way out
+       [TAKE-2]: then that chunk is the one that its bin holds, and none of its own is. In a round that lives, a chunk
+       with an object stays lent: the object may be a pop's that has not read the gate yet, and its undo frees it.
+
+   Assume F is about to store LIVE to slot s of O's chunk c; the epoch is released, and O passes by: it forgets the row,
+   finds c lent and binds another. F stores LIVE, finds the gate shut and undoes: the round is over, nothing is written.
+   F forgets its row: c is free to be bound, and binding clears s. Did O look at s alone, which is FREE until F's store
+   is visible, that store would mark a slot of c's next epoch live. */
 static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
 {
     zs__hint *hint = &z->hints[slab];
@@ -8154,6 +8223,35 @@ static uint64_t zs__take_remote(zs__allocator *z, uint32_t slab)
             }
     }
     return bits;
+}
+
+static void zs__entry_home(zs__allocator *z, const zs__entry *entry, uint32_t chunk)
+{
+    zs__store_rel_u8(entry->state, ZS__REMOTE); /* release: as in zs__free_to_owner */
+    zs__inbox_push(z, (uint32_t)((size_t)(entry->state - z->states) >> 6), chunk);
+}
+
+/* What the bin has of a chunk that is lent to it goes home. By the bin's owner. */
+static void zs__bin_return(zs__allocator *z, zs__bin *bin)
+{
+    uint32_t chunk = (bin->lent & ~ZS__LENT_ANY) - 1;
+    zs__entry *from, *to = bin->bottom;
+    for (from = to; from != bin->top; from++)
+        if ((size_t)((char *)from->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
+            zs__entry_home(z, from, chunk);
+        else
+            *to++ = *from;
+    zs__bin_top(bin, to);
+    zs__bin_unlend(z, bin);
+}
+
+static void zs__row_return(zs__allocator *z, zs__row *row)
+{
+    uint32_t cls;
+    for (cls = 0; row->borrows && cls < z->class_count; cls++)
+        if (zs__bin_at(row, cls)->lent)
+            zs__bin_return(z, zs__bin_at(row, cls));
+    zs__store_u32(&row->borrows, 0);
 }
 
 static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
@@ -8228,6 +8326,12 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
    Assume O popped s of chunk c in epoch e and stopped between LIVE and the gate; e is released; T takes. c may go: s
    shows LIVE and the round is dead. T binds c to an epoch f, hands s out; O wakes, finds the gate shut and undoes: the
    stamp of c is not its row's, so it leaves s alone. Had O stopped before LIVE, s would be the top entry: c stays. */
+static int zs__entry_kept(const zs__allocator *z, zs__bin *bin, const zs__entry *entry)
+{
+    size_t chunk = (size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT;
+    return zs__chunk_bin(z, &z->chunks[chunk]) == bin || chunk + 1 == (bin->lent & ~ZS__LENT_ANY);
+}
+
 static void zs__row_sift(zs__allocator *z, zs__row *row) /* [TAKE-4] by the owner, or for a parked heap */
 {
     uint32_t w;
@@ -8238,7 +8342,7 @@ static void zs__row_sift(zs__allocator *z, zs__row *row) /* [TAKE-4] by the owne
             zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
             zs__entry *from, *to = bin->bottom;
             for (from = bin->bottom; from != bin->top; from++)
-                if (zs__chunk_bin(z, &z->chunks[(size_t)((char *)from->p - z->base) >> ZSLAB_CHUNK_SHIFT]) == bin) {
+                if (zs__entry_kept(z, bin, from)) {
                     zs__store_ptr((uintptr_t *)(void *)&to->p, (uintptr_t)from->p);
                     zs__store_ptr((uintptr_t *)(void *)&to->state, (uintptr_t)from->state);
                     to++;
@@ -8387,7 +8491,8 @@ static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t 
     for (chunk = b->all; chunk; chunk = next) {
         zs__chunk_cold *x = &z->cold[chunk - 1];
         next = x->all_next;
-        if (chunk == held || (!dead && !zs__chunk_unused(z, bin, chunk - 1)))
+        if (chunk == held || zs__load_acq_u32(&x->lent) || /* acquire: pairs with zs__bin_unlend */
+            (!dead && !zs__chunk_unused(z, bin, chunk - 1)))
             continue;
         zs__all_remove(z, row, b, chunk - 1);
         zs__list_remove(z, b, chunk - 1);
@@ -8453,10 +8558,21 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *aga
     return chain.count;
 }
 
-/* Rows of the heaps at hand with a chunk that seems to hold no object: their gates are shut, their owners open them
-   again at their next allocation. A glance, without a lock. [STATS-1] Epoch lock held. */
+static void zs__row_worth(zs__row *row)
+{
+    uint64_t open = zs__load_u64(&row->gate);
+    if (!open)
+        return;
+    row->worth = 1;
+    zs__cas_u64(&row->gate, &open, 0); /* as in zs__gates_shut */
+}
+
+/* Rows of the heaps at hand with a chunk that seems to hold no object, or with one lent: their gates are shut, their
+   owners open them again at their next allocation. A glance, without a lock. [STATS-1] Epoch lock held. */
 static void zs__rows_worth(zs__allocator *z)
 {
+    zslab_heap *heap;
+    zs__row *made;
     uint32_t chunk, i, count;
     zs__arena_take(z);
     count = zs__chunks_known(z);
@@ -8467,18 +8583,49 @@ static void zs__rows_worth(zs__allocator *z)
         const zs__class *k = zs__chunk_class(z, c);
         zs__row *row = (zs__row *)zs__load_ptr(&c->row);
         size_t first = zs__slab_at(z, chunk, k);
-        uint64_t open;
         if (!stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || row == &z->drain_row || row->worth ||
             !(zs__load_u32(&row->heap->taker) & ZS__TAKER_AT_WORK))
             continue;
         for (i = 0; i < k->slabs && !zs__slab_live(z, (uint32_t)first + i, zs__slab_full(k, i)); i++)
             ;
-        open = i == k->slabs ? zs__load_u64(&row->gate) : 0;
-        if (!open)
-            continue;
-        row->worth = 1;
-        zs__cas_u64(&row->gate, &open, 0); /* as in zs__gates_shut */
+        if (i == k->slabs)
+            zs__row_worth(row);
     }
+    for (heap = z->heaps; heap; heap = heap->next) {
+        made = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
+        for (; made && (zs__load_u32(&heap->taker) & ZS__TAKER_AT_WORK); made = made->made)
+            if (zs__load_u32(&made->borrows))
+                zs__row_worth(made);
+    }
+}
+
+/* What a bin whose owner is stopped has of a chunk lent to it goes home, unless a pop may yet store to it [TAKE-2], or
+   it has an object: then an undo may free that, and nothing is lost. [LEND-4] */
+static void zs__bin_recall(zs__allocator *z, zs__row *row, zs__bin *bin)
+{
+    uint32_t chunk = (bin->lent & ~ZS__LENT_ANY) - 1;
+    zs__entry *entry;
+    if (zs__bin_held(z, bin) == chunk + 1 || (!zs__row_dead(z, row) && zs__chunk_live(z, chunk, NULL)))
+        return;
+    for (entry = bin->bottom; entry != bin->top; entry++)
+        if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
+            zs__entry_home(z, entry, chunk);
+    zs__bin_unlend(z, bin);
+    row->taken = 1;
+}
+
+/* Chunks that are lent to the heap of a thread. 0: its owner is in a slow path. Epoch lock held, the gates are shut. */
+static int zs__heap_recall(zslab_heap *heap)
+{
+    zs__row *row;
+    uint32_t cls;
+    if (zs__load_acq_u32(&heap->busy)) /* acquire: all it did before. Pairs with zs__heap_exit */
+        return 0;
+    for (row = heap->made; row; row = row->made)
+        for (cls = 0; row->borrows && !zs__load_u64(&row->gate) && cls < heap->z->class_count; cls++)
+            if (zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY)
+                zs__bin_recall(heap->z, row, zs__bin_at(row, cls));
+    return 1;
 }
 
 /* Take what the heaps of other threads, and explicit ones, hold empty. *again: not all could be looked at. Epoch lock
@@ -8498,8 +8645,10 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
         return 0;
     zs__rows_worth(z);
     zs__fence_all(z); /* [TAKE-1] */
+    for (heap = z->heaps; heap; heap = heap->next)
+        if (heap != mine && !heap->is_parked)
+            *again |= !zs__heap_recall(heap);
     for (heap = z->heaps; heap; heap = heap->next) {
-        uint32_t from = given;
         int sift = 0;
         zs__row *row;
         if (heap == mine || heap->is_parked)
@@ -8507,10 +8656,11 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
         if (zs__load_acq_u32(&heap->busy)) { /* acquire: all it did before. Pairs with zs__heap_exit */
             *again = 1;
         } else {
-            for (row = heap->made; row; row = row->made)
+            for (row = heap->made; row; row = row->made) {
                 if (row->worth || !zs__load_u64(&row->gate))
                     given += zs__row_give(z, row, 1, again);
-            sift = from != given && !(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE);
+                sift |= row->taken && !(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE);
+            }
         }
         row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
         for (; row; row = row->made)
@@ -8592,8 +8742,10 @@ static void zs__heap_pass(zslab_heap *heap)
         place = &z->places[row->place];
         if (zs__row_over(z, row))
             heap->seen_events -= !zs__row_retire(heap, row, 0); /* a closer is at work: look again next time */
-        else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate))
+        else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate)) {
+            zs__row_return(z, row);
             zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
+        }
     }
 }
 
@@ -8601,6 +8753,7 @@ static void zs__heap_pass(zslab_heap *heap)
 static void zs__row_home(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
+    zs__row_return(z, row);
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         while (bin->top != bin->bottom) {
@@ -9156,13 +9309,18 @@ static void zs__large_end(zs__allocator *z, zs__place *place, uint64_t round, in
     zs__arena_drop(z);
 }
 
-/* Chunks of the pool join the spans. Arena lock held. */
+/* Chunks of the pool join the spans, but for those lent. Arena lock held. */
 static void zs__large_gather(zs__allocator *z, uint32_t most)
 {
-    for (; z->pool && most; most--) {
-        uint32_t chunk = z->pool - 1;
+    uint32_t *at = &z->pool;
+    for (; *at && most; most--) {
+        uint32_t chunk = *at - 1;
         zs__chunk_cold *x = &z->cold[chunk];
-        z->pool = x->all_next;
+        if (zs__load_acq_u32(&x->lent)) { /* [LEND-1] pairs with zs__bin_unlend */
+            at = &x->all_next;
+            continue;
+        }
+        *at = x->all_next;
         z->pool_count--;
         zs__cached(z, x, 0);
         x->flags = 0; /* what a purge left is not known to be zeros */
@@ -9567,12 +9725,22 @@ static zslab_result zs__large_reserve(zslab_heap *heap, size_t size, size_t coun
 /* ---- >>alloc ---------------------------------------------------------------
    The slow paths of allocation and of frees of others' objects, in the order in which a bin is filled again: the
    inbox, partial slabs, fresh slabs, chunks of dead rounds, the pool, the range. */
+/* The bin has run dry: it is one that allocates, and may have a chunk lent, or another one. */
+static inline void zs__bin_lendable(const zslab_heap *heap, zs__bin *bin)
+{
+    if (bin->lent & ZS__LENT_ANY)
+        zs__bin_unlend(heap->z, bin);
+    if (!bin->lent && !heap->z->always_slow)
+        bin->lent = ZS__LENT_ANY;
+}
+
 /* Something to allocate from, in the order of its heat. */
 static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
 {
     zs__allocator *z = heap->z;
     zslab_result why;
     int turn = 0;
+    zs__bin_lendable(heap, bin);
     /* at every turn, or what others gave back would pile up behind partial slabs */
     if (zs__heap_fold(heap, ZS__FOLD_MAX))
         zs__count(&heap->counters[bin->cls].inbox);
@@ -9800,6 +9968,66 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     return p;
 }
 
+/* A slot of another owner's chunk, live, freed into the magazine of the row's own bin, if the chunk is lent to that; 0:
+   it is not, or the magazine has enough of it. [LEND-2] */
+static ZS__ALWAYS_INLINE int zs__free_lent(zs__row *row, const zs__chunk *c, uint8_t *state)
+{
+    zs__allocator *z = row->z;
+    zslab_heap *heap = row->heap;
+    zs__bin *bin = (zs__bin *)((char *)row + zs__load_u16(&c->bin_at));
+    uint32_t chunk = (uint32_t)(c - z->chunks), depth;
+    size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states));
+    int done = 0;
+    if ((bin->lent & ~ZS__LENT_ANY) != chunk + 1)
+        return 0;
+    depth = zs__heap_enter(heap);
+    if (ZS__LIKELY(bin->top < bin->bottom + ZS__LENT_MOST && bin->top != bin->limit && zs__load_u64(&row->gate) &&
+                   (bin->lent & ~ZS__LENT_ANY) == chunk + 1)) { /* a taker may have been here */
+        zs__entry *top = bin->top;
+        zs__count(&heap->counters[bin->cls].remote_frees);
+        zs__total_free(bin);
+        zs__store_u8(state, ZS__FREE);
+        zs__compiler_barrier(); /* [EPOCH-3] as in zs__free_fast */
+        if (ZS__LIKELY(zs__load_ptr(&c->row) != (uintptr_t)&z->drain_row)) {
+            zs__store_ptr((uintptr_t *)(void *)&top->p, (uintptr_t)(zs__chunk_base(z, chunk) + slot * bin->size));
+            zs__store_ptr((uintptr_t *)(void *)&top->state, (uintptr_t)state);
+            zs__bin_top(bin, top + 1);
+        } else {
+            zs__drain_free(z, c, (uint32_t)slot, zs__load_u64(&row->stamp));
+        }
+        done = 1;
+    }
+    zs__heap_exit(heap, depth);
+    return done;
+}
+
+/* The bin asks for a chunk, and its heap is about to free a slot of this one. [LEND-1] */
+static ZS__NOINLINE int zs__lend(zs__row *row, const zs__chunk *c)
+{
+    zs__allocator *z = row->z;
+    zs__bin *bin = (zs__bin *)((char *)row + zs__load_u16(&c->bin_at));
+    uint32_t chunk = (uint32_t)(c - z->chunks), depth = zs__heap_enter(row->heap);
+    zs__row *from;
+    int lent;
+    if (bin->lent != ZS__LENT_ANY || !zs__load_u64(&row->gate)) {
+        bin->lent |= bin->lent ? ZS__LENT_ANY : 0;
+        zs__heap_exit(row->heap, depth);
+        return 0;
+    }
+    zs__add_u32(&z->cold[chunk].lent, 1); /* relaxed would do: the object holds the chunk while it is stored */
+    from = (zs__row *)zs__load_ptr(&c->row);
+    lent = from != &z->drain_row && zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp);
+    if (lent) {
+        zs__store_u32(&from->swept, 1); /* relaxed: as the count. Its plain bins have to look [LEND-1] */
+        zs__store_u32(&row->borrows, 1);
+        bin->lent = chunk + 1;
+    } else {
+        zs__sub_u32(&z->cold[chunk].lent, 1);
+    }
+    zs__heap_exit(row->heap, depth);
+    return lent;
+}
+
 /* A slot of another heap's bin: one store says freed, and its owner is told by way of the heap's gathered slabs.
    What is needed of the chunk is read before the store: with its last object gone it may serve another epoch at
    any time. */
@@ -9808,6 +10036,10 @@ static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__ch
     uint32_t slab = (uint32_t)((size_t)(state - z->states) >> 6), chunk = (uint32_t)(c - z->chunks);
     uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u16(&c->cls);
     zs__gather *g;
+    zs__row *row = heap ? zs__row_at(heap, zs__stamp_place(stamp)) : NULL;
+    if (row && zs__load_u64(&row->stamp) == stamp && (zs__free_lent(row, c, state) ||
+        (zs__lend(row, c) && zs__free_lent(row, c, state))))
+        return ZSLAB_OK;
     zs__count_away(z, heap, cls);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
     if (z->own_fence)
@@ -9856,6 +10088,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
         uint32_t current = bin->current;
         if (zs__take_partial(z, bin) || zs__take_fresh(z, bin)) {
             zs__count_dry(heap, bin->cls, current);
+            zs__bin_lendable(heap, bin);
             p = zs__bin_take(heap, bin, ZS__LIVE);
         }
     }
@@ -9964,10 +10197,15 @@ ZSLAB_API zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, 
 
 ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
+    zs__row *row;
     if (ZS__TOLD) {
         size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states)), size = zs__chunk_class(z, c)->size;
         zs__tell_gone(zs__chunk_base(z, (size_t)(c - z->chunks)) + slot * size, size);
     }
+    row = heap ? NULL : zs__tls()->row;
+    if (ZS__LIKELY(row && zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && zs__load_u64(&row->stamp) == stamp &&
+                   zs__free_lent(row, c, state)))
+        return ZSLAB_OK;
     return zs__free_to_owner(z, heap ? heap : zs__heap_freeing(z), c, state, stamp);
 }
 
@@ -14983,7 +15221,7 @@ static void zs__fork_bin(zs__allocator *z, zs__row *row, zs__bin *bin)
     uint32_t all = b->all, stale = b->stale;
     bin->top = bin->bottom;
     bin->avail = 0;
-    bin->current = 0;
+    bin->current = bin->lent = 0; /* what was lent is free, and found by its states */
     zs__zero(b, sizeof *b); /* the lock too */
     zs__fork_bin_chunks(z, row, bin, all);
     zs__fork_bin_chunks(z, row, bin, stale);
@@ -15013,7 +15251,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
         zs__row_link(&heap->idle, row);
         heap->idle_count++;
     }
-    row->taken = row->worth = 0;
+    row->taken = row->worth = row->borrows = 0;
     row->lock = row->swept = row->cursor_cls = row->cursor_chunk = 0;
     zs__zero(row->plain, sizeof row->plain);
     zs__zero(row->used, sizeof row->used);
@@ -15224,7 +15462,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
     zs__fork_places(z);
     zs__fork_ids(z);
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
-        z->cold[chunk].mark = 0; /* of a sweep that nobody ends */
+        z->cold[chunk].lent = z->cold[chunk].mark = 0; /* of a sweep that nobody ends */
     for (chunk = z->pool, z->pool_count = 0; chunk; chunk = z->cold[chunk - 1].all_next, z->pool_count++) {
         z->cold[chunk - 1].mark = 1;
         if (z->shared)
@@ -15414,6 +15652,26 @@ static zslab_result zs__check_spans(zs__allocator *z)
     return left ? ZSLAB_E_CORRUPT : ZSLAB_OK;
 }
 
+/* As many bins have a chunk lent as chunks count. [LEND-1] */
+static zslab_result zs__check_lent(const zs__allocator *z)
+{
+    const zslab_heap *heap;
+    uint32_t chunk, cls, count = 0;
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
+        count += z->cold[chunk].lent;
+    for (heap = z->heaps; heap; heap = heap->next) {
+        zs__row *row;
+        for (row = heap->made; row; row = row->made)
+            for (cls = 0; cls < z->class_count; cls++) {
+                chunk = zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY;
+                if (chunk && (!z->cold[chunk - 1].lent || !row->borrows))
+                    return ZSLAB_E_CORRUPT;
+                count -= chunk != 0;
+            }
+    }
+    return count ? ZSLAB_E_CORRUPT : ZSLAB_OK;
+}
+
 ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
 {
     zs__allocator *z = zs__own(self);
@@ -15446,7 +15704,8 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
             return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
     }
     zs__budget_count(z, &object, &metadata);
-    if (zs__check_spans((zs__allocator *)(uintptr_t)z) != ZSLAB_OK || object != zs__load_ptr(&z->committed_bytes) ||
+    if (zs__check_spans((zs__allocator *)(uintptr_t)z) != ZSLAB_OK || zs__check_lent(z) != ZSLAB_OK ||
+        object != zs__load_ptr(&z->committed_bytes) ||
         metadata != zs__load_ptr(&z->metadata_bytes) || object + metadata != zs__load_ptr(&z->charged_bytes))
         return zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0); /* [BUDGET-1] */
     return ZSLAB_OK;
