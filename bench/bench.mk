@@ -40,7 +40,7 @@ bench-threads: ## what more threads gain
 bench-memory: ## peak, fragmentation, startup, threads, the way back
 bench-traces: ## calls recorded from cc, python3 and sqlite3, replayed
 
-readme-results: $(BENCHES) ## measures, takes the figures over into bench/results and writes README's tables from them
+readme-results: $(BENCHES) ## measures, takes the figures over into bench/results and writes their tables from them
 	$(BENCH) --minutes $(MINUTES) --out build/bench/readme $(ARGS)
 	bench/readme.py take build/bench/readme/bench.csv
 	bench/readme.py write

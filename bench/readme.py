@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Keeps README's measured parts equal to bench/results/bench.csv and real.csv.
+"""Keeps the measured parts of README and of bench/results/README.md equal to bench.csv and real.csv there.
 
-    readme.py take bench.csv    takes over what README needs of a run's bench.csv, and the plots beside it
+    readme.py take bench.csv    takes over what they need of a run's bench.csv, and the plots beside it
     readme.py take real.csv     takes over the figures of real programs
     readme.py write             writes the parts between the marks <!-- measured: name --> and <!-- end --> again
     readme.py check             says whether they are what the figures give; the exit status too
@@ -15,8 +15,8 @@ sys.dont_write_bytecode = True  # the tree holds sources only
 import report  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-README = os.path.join(HERE, "..", "README.md")
 RESULTS = os.path.join(HERE, "results")
+FRONT, FIGURES = os.path.join(HERE, "..", "README.md"), os.path.join(RESULTS, "README.md")
 MEANING = ("*faster* or *less* means that all of it is below 1, *behind* that all is above, *level* that it is within "
            f"{report.LEVEL:.0%} of 1 but on both sides, *unresolved* none of these".replace("%", " %"))
 KEPT_PLOTS = ("pairs.svg", "tails.svg", "rss.svg", "threads.svg")
@@ -77,16 +77,18 @@ def real(r):
                         markdown([[versioned(r, a) for a in head], *rows])])
 
 
-PARTS = {"machine": (machine, "bench.csv"), "results": (measured, "bench.csv"), "real": (real, "real.csv")}
+PARTS = {"machine": (machine, "bench.csv", FRONT), "results": (measured, "bench.csv", FIGURES),
+         "real": (real, "real.csv", FIGURES)}
 
 
-def filled_in(text):
-    results = {name: report.Results.read(f"{RESULTS}/{name}") for _, name in PARTS.values()}
-    for name, (make, source) in PARTS.items():
+def filled_in(page, text):
+    for name, (make, source, at) in PARTS.items():
+        if at != page:
+            continue
         mark = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.S)
         if not mark.search(text):
-            sys.exit(f"README has no part <!-- measured: {name} -->")
-        content = make(results[source])
+            sys.exit(f"{page} has no part <!-- measured: {name} -->")
+        content = make(report.Results.read(f"{RESULTS}/{source}"))
         text = mark.sub(lambda m, c=content: f"{m.group(1)}{c}\n{m.group(2)}", text)
     return text
 
@@ -98,7 +100,7 @@ def read(path):
 
 def take(path):
     r, name = report.Results.read(path), os.path.basename(path)
-    for make, source in PARTS.values():
+    for make, source, _ in PARTS.values():
         if source == name:
             make(r)
     os.makedirs(RESULTS, exist_ok=True)
@@ -113,15 +115,18 @@ def main():
         return
     if len(sys.argv) != 2 or sys.argv[1] not in ("write", "check"):
         sys.exit(__doc__)
-    have = read(README)
-    want = filled_in(have)
-    if sys.argv[1] == "check":
-        if want != have:
+    wrong = 0
+    for page in (FRONT, FIGURES):
+        have = read(page)
+        want = filled_in(page, have)
+        if sys.argv[1] == "write":
+            with open(page, "w", encoding="utf-8") as f:
+                f.write(want)
+        elif want != have:
             different = [line for line in want.splitlines() if line not in have.splitlines()]
-            print("\n".join(["README is not what bench/results gives:"] + different[:5]))
-        sys.exit(want != have)
-    with open(README, "w", encoding="utf-8") as f:
-        f.write(want)
+            print("\n".join([f"{page} is not what bench/results gives:"] + different[:5]))
+            wrong = 1
+    sys.exit(wrong)
 
 
 if __name__ == "__main__":

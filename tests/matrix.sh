@@ -1,7 +1,7 @@
 #!/bin/sh
 # The tests on other compilers, machines and systems; tests/matrix.txt says which, what is left out there and why.
 #   tests/matrix.sh [-j jobs] [target...]     no target: all of them; the last line counts
-#   tests/matrix.sh table                     the table in README.md
+#   tests/matrix.sh table                     the table in tests/README.md
 #   tests/matrix.sh notes target [test...]    what is left out or done less there, as tests/run.sh -n takes it
 # ONLY=word in the environment picks tests.
 set -uf # no file names for patterns

@@ -164,7 +164,7 @@ static void chunks_change_class(const test_mode *m)
     c.reserve_bytes = m->in_buffer ? 0 : 48 * ZS__CHUNK_BYTES;
     c.cache_bytes = ZSLAB_CACHE_NONE;
     z = test_open(m, &c);
-    MUST((p[0] = zslab_malloc(z, 8)) != NULL); /* a row is there: the limit leaves as many chunks at every size of them */
+    MUST((p[0] = zslab_malloc(z, 8)) != NULL); /* now there is a row */
     zslab_stats_global(z, &s);
     CHECK_IS(zslab_set_limits(z, 0, s.metadata_bytes + 40 * ZS__CHUNK_BYTES), ZSLAB_OK);
     CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);

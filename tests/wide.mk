@@ -134,7 +134,7 @@ shim: build/libzslab_malloc.so ## the whole malloc family: LD_PRELOAD=build/libz
 real: build/libzslab_malloc.so build/bench/pairs_malloc ## unmodified programs under it, libc and the peers: output, time, memory (deps-all)
 	bench/real/real.py -r $(ROUNDS) -p "$(PEERS)" -o build/bench/real.csv $(ARGS) build/libzslab_malloc.so
 
-real-results: real ## takes its figures over into bench/results and writes README's table from them
+real-results: real ## takes its figures over into bench/results and writes its table from them
 	bench/readme.py take build/bench/real.csv
 	bench/readme.py write
 
