@@ -609,7 +609,7 @@ typedef struct zslab_os {
 /* Told of every misuse: what it was, the pointer or the handle. Called without any lock held. */
 typedef void zslab_misuse_fn(void *user, zslab_result what, const void *p, zslab_handle h);
 
-/* A live object, as zslab_check and on_leak show it. */
+/* A live object, as zslab_epoch_visit, zslab_check and on_leak show it. */
 typedef struct zslab_visit {
     const void *p;
     size_t usable_bytes, class_idx;
@@ -649,6 +649,7 @@ typedef void zslab_dry_fn(void *user, zslab *z, size_t size, zslab_epoch epoch, 
 #define ZSLAB_CACHE_NONE SIZE_MAX
 #define ZSLAB_LARGE_NONE SIZE_MAX
 #define ZSLAB_CLASS_LARGE 255 /* the class of objects larger than the largest class */
+#define ZSLAB_CLASS_ANY 256   /* for zslab_epoch_visit: all of them */
 
 /* An allocator's configuration; zero in a field means its default. */
 typedef struct zslab_config {
@@ -1137,6 +1138,17 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *z, zslab_epoch e);
    cost     one lock */
 ZSLAB_API zslab_result zslab_epoch_set_label(zslab *z, zslab_epoch e, const char *label);
 
+/* zslab_epoch_visit -- show the live objects of an epoch, chunk by chunk: each that lives throughout the call once,
+   also while others allocate and free; of those made or freed meanwhile some.
+   in       class_idx  of that class only, ZSLAB_CLASS_LARGE among them; ZSLAB_CLASS_ANY
+            visit    may make every call but zslab_destroy: free what it is shown, close the epoch; non-zero ends the
+                     walk. An object that another thread may free is the program's to guard
+   returns  ZSLAB_OK; ZSLAB_E_CLOSED (unknown, or ended), ZSLAB_E_INVALID (no such class, visit is NULL)
+   threads  any thread; what ends the epoch's objects meanwhile ends the walk
+   cost     O(chunks in use) and a byte read per slot of those of the epoch; no lock but for a moment
+   source   >>visit                                                                 */
+ZSLAB_API zslab_result zslab_epoch_visit(zslab *z, zslab_epoch e, size_t class_idx, zslab_visit_fn *visit, void *user);
+
 /* zslab_epoch_of -- the epoch of a live object; ZSLAB_EPOCH_NONE with zslab_free's reason otherwise.
    threads  any thread, while nobody frees p
    cost     O(1) */
@@ -1533,6 +1545,7 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
      fallback           none of z
      config.os          none of z; they may run under a lock
      zslab_check's visitor  on z: queries
+     zslab_epoch_visit's    on z: all but zslab_destroy
 
    ZSLAB_PROBES puts a probe (a nop and a note, USDT) at the same places, provider zslab: alloc(z, p, size),
    free(z, p), epoch(z, epoch, event). Sizes counted: bpftrace -e 'usdt:./program:zslab:alloc { @[arg2] = count(); }' */
@@ -1942,7 +1955,11 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
        e = ZSLAB_HANDLE_GET(entity, z, h);                     entity *, NULL when stale
        ZSLAB_HANDLE_FREE(entity, z, h);                        as zslab_handle_free
        h = ZSLAB_HANDLE_FROM(entity, z, e);                    as zslab_handle_of
-       h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's                            */
+       h = ZSLAB_HANDLE_NONE(entity);                          value 0: no object's
+       ZSLAB_HANDLE_EACH(entity, z, epoch, fn, user);          as zslab_epoch_visit: int fn(void *user, entity *e,
+                                                               ZSLAB_HANDLE_OF(entity) h) for each object with a
+                                                               handle in the class of an entity: keep other types of
+                                                               that class in epochs of their own                  */
 /* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZSLAB_HANDLE_OF(T) struct zs__handle_of_##T
 #define ZSLAB_HANDLE_NEW(T, z, e, out_p) zs__handle_new_##T((z), (e), sizeof(T), (out_p))
@@ -1950,6 +1967,12 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
 #define ZSLAB_HANDLE_FREE(T, z, h) zslab_handle_free((z), zs__handle_bits_##T(h))
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
+#define ZSLAB_HANDLE_EACH(T, z, e, fn, user) zs__handle_each_##T((z), (e), sizeof(T), (fn), (user))
+#ifdef __cplusplus
+#define ZS__UNCONST(T, p) (static_cast<T>(const_cast<void *>(p)))
+#else
+#define ZS__UNCONST(T, p) ((T)(uintptr_t)(p))
+#endif
 #define ZSLAB_HANDLE_DECLARE(T)                                                                           \
     struct zs__handle_of_##T {                                                                            \
         zslab_handle value;                                                                               \
@@ -1976,6 +1999,24 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
     static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_from_##T(const zslab *z, const T *p)     \
     {                                                                                                     \
         return zs__handle_as_##T(zslab_handle_of(z, p));                                                  \
+    }                                                                                                     \
+    struct zs__each_of_##T {                                                                              \
+        int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h);                                           \
+        void *user;                                                                                       \
+    };                                                                                                    \
+    static inline ZS__MAYBE_UNUSED int zs__each_visit_##T(void *user, const zslab_visit *v)               \
+    {                                                                                                     \
+        const struct zs__each_of_##T *each = ZS__CAST(const struct zs__each_of_##T *, user);              \
+        return v->handle ? each->fn(each->user, ZS__UNCONST(T *, v->p), zs__handle_as_##T(v->handle)) : 0; \
+    }                                                                                                     \
+    static inline ZS__MAYBE_UNUSED zslab_result                                                           \
+        zs__handle_each_##T(zslab *z, zslab_epoch e, size_t bytes,                                        \
+                            int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h), void *user)           \
+    {                                                                                                     \
+        struct zs__each_of_##T each;                                                                      \
+        each.fn = fn;                                                                                     \
+        each.user = user;                                                                                 \
+        return zslab_epoch_visit(z, e, zslab_size_class_of(z, bytes), zs__each_visit_##T, &each);         \
     }                                                                                                     \
     struct zs__handle_of_##T /* the semicolon is the user's */
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -2744,7 +2785,6 @@ typedef struct zslab zs__allocator;
 #define ZS__CHUNK_MASK (ZS__CHUNK_BYTES - 1)
 #define ZS__CLASS_BYTES_MAX (ZSLAB_CHUNK_SHIFT < 16 ? ZS__CHUNK_BYTES : (size_t)65536)
 #define ZS__CLASS_MAX 255                     /* classes 0 to 254; ZSLAB_CLASS_LARGE stands in the table behind them */
-#define ZS__CLASS_ANY 256u
 #define ZS__MASK_WORDS (ZSLAB_CHUNK_SHIFT <= 15 ? 1 : 1 << (ZSLAB_CHUNK_SHIFT - 15))
 #ifndef ZS__MAGAZINE
 #define ZS__MAGAZINE 1023u                    /* most entries of a magazine; a chunk's worth of slots at most */
@@ -10602,8 +10642,11 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
 }
 
 /* ---- >>visit ---------------------------------------------------------------
-   Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks while
-   others may go on. Chunks are walked by address, without a lock; [STATS-1] holds here as for snapshots.       */
+   Live objects shown one by one: to zslab_check's visitor in a quiet allocator, to the hook that hears of leaks and to
+   zslab_epoch_visit while others may go on. Chunks are walked by address, without a lock or a claim; [STATS-1] holds
+   here as for snapshots.
+   [VISIT-1] An object keeps its chunk, with its stamp and class [OWN-1], and its slab's id and name [ID-2]: what lives
+       throughout is in a chunk known at the start, which is never passed over, and in a slot that is looked at once. */
 
 static uint32_t zs__chunks_bound(zs__allocator *z) /* chunks that may ever have been bound */
 {
@@ -10627,46 +10670,65 @@ static uint8_t zs__state_settled(const uint8_t *state)
     return s;
 }
 
+/* Eight states at once: a bit for each, and where the first one's is. */
+#define ZS__STATES_ONE UINT64_C(0x0101010101010101)
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ZS__STATES_SWAPPED 7u
+#else
+#define ZS__STATES_SWAPPED 0u
+#endif
+
 /* Objects of one slab, which `v` tells of but for what is each one's own. Non-zero: the visitor has seen enough. */
 static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number, zslab_visit *v,
                           zslab_visit_fn *visit, void *user)
 {
     size_t slab = zs__slab_at(z, chunk, k) + number;
-    uint32_t slot, slots = number + 1 == k->slabs ? k->slots - number * 64 : 64;
-    for (slot = 0; slot < slots; slot++) {
-        uint8_t s = zs__state_settled(z->states + slab * 64 + slot);
-        if (s != ZS__LIVE && s != ZS__GUARDED && s != ZS__HANDLE)
-            continue;
-        v->p = zs__chunk_base(z, chunk) + ((size_t)number * 64 + slot) * k->size;
-        v->handle = zs__handle_at(z, chunk, (uint32_t)slab, slot);
-        if (s == ZS__HANDLE && !v->handle)
-            continue; /* being made, or freed */
-        v->tag = zs__tag_at(z, z->states + slab * 64 + slot);
-        if (visit(user, v))
-            return 1;
+    const uint8_t *states = z->states + slab * 64;
+    const char *base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
+    const zs__id *id = zs__id_of(z, chunk, (uint32_t)slab);
+    const uint32_t *words = id ? zs__id_words(z, zs__id_number(z, id)) : NULL;
+    const size_t size = k->size;
+    uint32_t at, slots = number + 1 == k->slabs ? k->slots - number * 64 : 64;
+    for (at = 0; at < slots; at += 8) { /* relaxed: what lives throughout is seen; zeros behind the last slot */
+        uint64_t some = zs__load_u64((const uint64_t *)(const void *)(states + at));
+        for (some = (some ^ some >> 2) & ZS__STATES_ONE; some; some &= some - 1) { /* LIVE, HANDLE, GUARDED, CLAIMED */
+            uint32_t slot = at + ((zs__ctz(some) >> 3) ^ ZS__STATES_SWAPPED), word;
+            uint8_t s = zs__state_settled(states + slot);
+            if (s != ZS__HANDLE && s != ZS__LIVE && s != ZS__GUARDED)
+                continue;
+            v->p = base + (size_t)slot * size;
+            ZS__PREFETCH_WRITE((const char *)v->p + 8 * size); /* the system's guess ends at each metadata line */
+            word = words ? zs__load_u32(words + slot) : zs__word_free(0, slot);
+            v->handle = zs__word_live(word, slot) ? zs__load_u64(&id->name) + ((uint64_t)word << 10) : 0;
+            if (s == ZS__HANDLE && !v->handle)
+                continue; /* being made, or freed */
+            if (ZSLAB_TAGS)
+                v->tag = zs__tag_at(z, states + slot);
+            if (visit(user, v))
+                return 1;
+        }
     }
     return 0;
 }
 
-/* What on_leak is told: the objects of an epoch, or of all. */
-typedef struct zs__leaks {
+/* A walk over an epoch, or over all, while others go on. */
+typedef struct zs__walk {
     const zs__allocator *z;
-    zslab_leak when;
     zslab_epoch epoch;     /* 0: every one that lives */
     uint64_t stamp, era;   /* its round; the last epoch opened */
-} zs__leaks;
+    uint32_t cls;
+    zslab_leak when;       /* for on_leak */
+    zslab_visit_fn *visit;
+    void *user;
+} zs__walk;
 
 static int zs__leak_show(void *user, const zslab_visit *v)
 {
-    const zs__leaks *w = (const zs__leaks *)user;
-    int saved = zs__errno(), enough;
-    zs__rank_none();
-    enough = w->z->config.on_leak(w->z->config.leak_user, w->when, v);
-    zs__errno_back(saved);
-    return enough;
+    const zs__walk *w = (const zs__walk *)user;
+    return w->z->config.on_leak(w->z->config.leak_user, w->when, v);
 }
 
-static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
+static int zs__walk_chunk(const zs__walk *w, uint32_t chunk)
 {
     const zs__allocator *z = w->z;
     const zs__chunk *c = &z->chunks[chunk];
@@ -10674,50 +10736,76 @@ static int zs__leaks_chunk(zs__leaks *w, uint32_t chunk)
     uint32_t cls = zs__load_u16(&c->cls), number;
     const zs__class *k = &z->classes[cls];
     zslab_visit v;
+    if (!stamp || (w->stamp && stamp != w->stamp) || (w->cls != ZSLAB_CLASS_ANY && cls != w->cls))
+        return 0;
     zs__zero(&v, sizeof v);
     v.usable_bytes = cls == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, chunk) : k->size;
     v.class_idx = cls;
     v.epoch = w->epoch ? w->epoch : zs__load_u64(&z->places[zs__stamp_place(stamp)].id);
     v.age_epochs = w->era - (v.epoch >> 16);
     for (number = 0; number < k->slabs; number++) {
-        if (!stamp || (w->stamp && stamp != w->stamp) || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) ||
-            zs__load_acq_u64(&c->stamp) != stamp || zs__load_u16(&c->cls) != cls)
+        if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || zs__load_acq_u64(&c->stamp) != stamp ||
+            zs__load_u16(&c->cls) != cls)
             return 0; /* another epoch's, or nobody's by now */
-        if (zs__visit_slab(z, chunk, k, number, &v, zs__leak_show, w))
+        if (zs__visit_slab(z, chunk, k, number, &v, w->visit, w->user))
             return 1;
     }
     return 0;
 }
 
-static void zs__leaks_walk(zs__leaks *w)
+static void zs__walk_all(const zs__walk *w) /* no lock held */
 {
     uint32_t chunk, chunks = zs__chunks_bound((zs__allocator *)(uintptr_t)w->z);
-    for (chunk = 0; chunk < chunks && !zs__leaks_chunk(w, chunk); chunk++)
+    int saved = zs__errno();
+    zs__rank_none();
+    for (chunk = 0; chunk < chunks && !zs__walk_chunk(w, chunk); chunk++)
         ;
+    zs__errno_back(saved);
+}
+
+static void zs__leaks_walk(const zs__allocator *z, zslab_leak when, zslab_epoch e, uint64_t stamp, uint64_t era)
+{
+    zs__walk w;
+    w.z = z;
+    w.when = when;
+    w.epoch = e;
+    w.stamp = stamp;
+    w.era = era;
+    w.cls = ZSLAB_CLASS_ANY;
+    w.visit = zs__leak_show;
+    w.user = &w;
+    zs__walk_all(&w);
+}
+
+ZSLAB_API zslab_result zslab_epoch_visit(zslab *self, zslab_epoch e, size_t class_idx, zslab_visit_fn *visit,
+                                         void *user)
+{
+    zs__allocator *z = zs__own(self);
+    int there;
+    zs__walk w;
+    if (!visit || (class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE && class_idx != ZSLAB_CLASS_ANY))
+        return ZSLAB_E_INVALID;
+    zs__epochs_take(z);
+    there = zs__place_find(z, e) != NULL;
+    w.stamp = there ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
+    w.era = z->era;
+    zs__epochs_drop(z);
+    if (!there)
+        return ZSLAB_E_CLOSED;
+    w.z = z;
+    w.epoch = e;
+    w.cls = (uint32_t)class_idx;
+    w.visit = visit;
+    w.user = user;
+    zs__walk_all(&w);
+    return ZSLAB_OK;
 }
 
 /* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
 static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t stamp, uint64_t era)
 {
-    zs__leaks w;
-    w.z = z;
-    w.when = ZSLAB_LEAK_AT_CLOSE;
-    w.epoch = e;
-    w.stamp = stamp;
-    w.era = era;
     zs__fence_all(z); /* [EPOCH-1] */
-    zs__leaks_walk(&w);
-}
-
-static void zs__leaks_at_destroy(const zs__allocator *z)
-{
-    zs__leaks w;
-    w.z = z;
-    w.when = ZSLAB_LEAK_AT_DESTROY;
-    w.epoch = ZSLAB_EPOCH_NONE;
-    w.stamp = 0;
-    w.era = z->era;
-    zs__leaks_walk(&w);
+    zs__leaks_walk(z, ZSLAB_LEAK_AT_CLOSE, e, stamp, era);
 }
 
 /* ---- >>ending --------------------------------------------------------------
@@ -12308,7 +12396,7 @@ static uint32_t zs__tally_key(zs__tally_by by, uint64_t stamp, uint32_t cls)
 }
 
 /* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
-   ZS__CLASS_ANY: any. */
+   ZSLAB_CLASS_ANY: any. */
 static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32_t *keys, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
@@ -12321,7 +12409,7 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
         zs__tally t;
         while (key < count && keys[key] != zs__tally_key(by, stamp, of))
             key++;
-        if (!stamp || key == count || (cls != ZS__CLASS_ANY && cls != of) || !zs__stamp_counts(z, chunk, stamp))
+        if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of) || !zs__stamp_counts(z, chunk, stamp))
             continue;
         zs__zero(&t, sizeof t);
         if (of == ZSLAB_CLASS_LARGE) {
@@ -12637,7 +12725,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->current_epoch = zs__load_u64(&z->current);
     out->newest_era = z->era;
     zs__epochs_drop(w);
-    zs__tally_walk(z, ZS__BY_ALLOCATOR, &all, 1, ZS__CLASS_ANY, &t);
+    zs__tally_walk(z, ZS__BY_ALLOCATOR, &all, 1, ZSLAB_CLASS_ANY, &t);
     out->net_slabs = t.slabs - t.empty;
     out->live_objects = t.live;
     out->live_bytes = t.live_bytes;
@@ -12670,7 +12758,7 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
     uint32_t cls = (uint32_t)class_idx;
     if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
         return ZSLAB_E_INVALID;
-    zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZS__CLASS_ANY, &t);
+    zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZSLAB_CLASS_ANY, &t);
     zs__stats_class_fill(z, cls, &t, out);
     return ZSLAB_OK;
 }
@@ -13138,7 +13226,7 @@ static void zs__page_turn(zs__page *page, uint32_t first)
             zs__page_add(page, key);
     }
     page->last = page->count < ZS__TALLIES ? ~(uint32_t)0 : page->key[ZS__TALLIES - 1];
-    zs__tally_walk(z, page->by, page->key, page->count, ZS__CLASS_ANY, page->tally);
+    zs__tally_walk(z, page->by, page->key, page->count, ZSLAB_CLASS_ANY, page->tally);
 }
 
 static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
@@ -15070,7 +15158,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
     zs__fork_check();
     zs__ends_at_destroy(z);
     if (z->config.on_leak)
-        zs__leaks_at_destroy(z);
+        zs__leaks_walk(z, ZSLAB_LEAK_AT_DESTROY, ZSLAB_EPOCH_NONE, 0, z->era);
     zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
 #if !ZSLAB_NO_TLS
