@@ -212,7 +212,7 @@
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
      Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 40, a handle's slot 4 and its
-     slab 32; a heap (a thread that allocates) 1,352, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
+     slab 32; a heap (a thread that allocates) 1,368, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
      class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it used:
      thread_held_bytes.
@@ -871,6 +871,13 @@ typedef struct zslab_epoch_stats {
     uint64_t age_ns;                 /* nanoseconds since it was opened */
     uint64_t last_used_ns;           /* nanoseconds of the clock of opened_ns: a thread took memory for it (its first,
                                         a chunk, a large object) last, or entered or left a domain */
+    /* Why it is not CLOSED yet, beside live_objects (zslab_epoch_visit shows them, class and tag): */
+    uint64_t children;               /* epochs right below it that live */
+    uint64_t visits;                 /* entries into domains over it that were not left; shared mode: of the last one */
+    uint64_t owners_late;            /* closing: threads that used it and have passed no slow path since; it ends when
+                                        they do, or zslab_epoch_state_of or zslab_trim asks */
+    uint64_t purges;                 /* calls that give memory of it back at this moment */
+    uint64_t endings;                /* calls of zslab_epoch_on_end for it that were not answered yet */
 } zslab_epoch_stats;
 
 /* ---- >>api-allocator -------------------------------------------------------
@@ -6845,20 +6852,21 @@ static int zs__place_empty(zs__allocator *z, zs__place *place)
     return !live;
 }
 
-/* Have all owners passed by since the gates shut? Who asks sees its own states. [EPOCH-6] Epoch lock held */
-static int zs__place_acked(zs__allocator *z, const zs__place *place)
+/* How many owners have not passed by since the gates shut, `most` at most. Who asks sees its own states. [EPOCH-6]
+   Epoch lock held. */
+static uint32_t zs__place_late(zs__allocator *z, const zs__place *place, uint32_t most)
 {
     zs__row *row = zs__rows_of(zs__rows_first(place), place->id);
     zslab_heap *mine = NULL;
+    uint32_t late = 0;
     if (z->shared)
-        return 1; /* claims are seq_cst: what was handed out before the gate shut is visible */
+        return 0; /* claims are seq_cst: what was handed out before the gate shut is visible */
 #if !ZSLAB_NO_TLS
     mine = zs__heap_of_thread(z, zs__tls()->thread);
 #endif
-    for (; row; row = zs__rows_of(zs__row_beside(row), place->id))
-        if (row->heap != mine && !row->heap->is_parked && !zs__load_acq_u32(&row->acked))
-            return 0; /* acquire: pairs with zs__heap_pass */
-    return 1;
+    for (; row && late < most; row = zs__rows_of(zs__row_beside(row), place->id)) /* acquire: with zs__heap_pass */
+        late += row->heap != mine && !row->heap->is_parked && !zs__load_acq_u32(&row->acked);
+    return late;
 }
 
 /* The place joins the free ones, at the end. Epoch lock held. */
@@ -6999,7 +7007,7 @@ static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
     } else {
         if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__claim_end */
             return 0;
-        if (!place->seen && !zs__place_acked(z, place)) {
+        if (!place->seen && zs__place_late(z, place, 1)) {
             if (!ask || !z->fence_ready)
                 return 0;
             zs__places_seen(z);
@@ -8784,7 +8792,7 @@ static void zs__heap_pass(zslab_heap *heap)
             heap->seen_events -= !zs__row_retire(heap, row, 0); /* a closer is at work: look again next time */
         else if (zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING && !zs__load_u64(&row->gate)) {
             zs__row_return(z, row);
-            zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_acked [EPOCH-6] */
+            zs__store_rel_u32(&row->acked, 1); /* release: states before. Pairs with zs__place_late [EPOCH-6] */
         }
     }
 }
@@ -8953,7 +8961,7 @@ static void zs__heap_shelve(zslab_heap *heap)
     heap->tls = 0;
     heap->row = NULL;
     heap->scope_count = 0;
-    zs__store_rel_u32(&heap->is_parked, 1); /* release: states before. Pairs with zs__place_acked */
+    zs__store_rel_u32(&heap->is_parked, 1); /* release: states before. Pairs with zs__place_late */
     heap->next_parked = heap->z->parked;
     heap->z->parked = heap;
 }
@@ -12774,12 +12782,42 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, 
     return ZSLAB_OK;
 }
 
+static uint64_t zs__stats_ring(const zs__ending *last) /* records in a ring */
+{
+    const zs__ending *r = last;
+    uint64_t n = 0;
+    while (r && (n++, (r = r->next) != last))
+        ;
+    return n;
+}
+
+/* What keeps the place's epoch. Epoch lock held. */
+static void zs__stats_waits(zs__allocator *z, const zs__place *place, zslab_epoch_stats *out)
+{
+    const zslab_domain *d = (const zslab_domain *)zs__load_ptr(&z->shared_domain);
+    const zslab_heap *heap;
+    uint32_t q, i;
+    for (q = place->child; q; q = z->places[q - 1].sibling)
+        out->children++;
+    for (heap = z->heaps; heap; heap = heap->next)
+        for (i = 0; i < heap->scope_count; i++)
+            out->visits += heap->scopes[i].domain->epoch == place->id ? heap->scopes[i].entered : 0;
+    out->visits += d && d->epoch == place->id ? d->inside : 0;
+    if (place->state == ZSLAB_EPOCH_CLOSING && !place->seen && !z->rss_policy)
+        out->owners_late = zs__place_late(z, place, ~(uint32_t)0);
+    out->purges = zs__load_u32(&place->purging); /* relaxed: a figure */
+    out->endings = zs__stats_ring(place->ends) + zs__stats_ring(place->calling);
+}
+
 /* What a ring place says of the epoch that has it, or had it last. Epoch lock held. */
 static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stats *out)
 {
     size_t i;
-    zs__place_poke(z, place, 1);
     zs__zero(out, sizeof *out);
+    if (place->state != ZSLAB_EPOCH_CLOSED)
+        zs__stats_waits(z, place, out); /* as things were; the look may end it */
+    if (zs__place_poke(z, place, 1))
+        out->owners_late = 0;
     out->version = ZSLAB_STATS_VERSION;
     out->epoch = place->id;
     out->state = (zslab_epoch_state)place->state;
@@ -13158,7 +13196,12 @@ static const zs__field zs__epoch_fields[] = {
     ZS__EPOCH(rss_after_close, NULL),
     ZS__EPOCH(live_bytes, "Bytes of live objects of the epoch, each as large as its class."),
     ZS__EPOCH(age_ns, "Nanoseconds since the epoch was opened."),
-    ZS__EPOCH(last_used_ns, NULL)};
+    ZS__EPOCH(last_used_ns, NULL),
+    ZS__EPOCH(children, "Epochs below the epoch that live."),
+    ZS__EPOCH(visits, "Entries into domains over the epoch that were not left."),
+    ZS__EPOCH(owners_late, "Threads that have passed no slow path since the epoch was closed."),
+    ZS__EPOCH(purges, "Calls that give memory of the epoch back at the moment."),
+    ZS__EPOCH(endings, "Calls of zslab_epoch_on_end for the epoch that were not answered.")};
 
 #define ZS__COUNT_OF(table) (sizeof(table) / sizeof *(table))
 static const char *const zs__state_names[] = {"active", "closing", "closed"};

@@ -106,6 +106,20 @@ static inline void doctor_misuse(doctor *d)
             "  Remedy: set zslab_config.on_misuse and stop there in a debugger: the stack says who.\n");
 }
 
+/* What else a closing epoch waits for. */
+static inline void doctor_waits(doctor *d, const json_t *e)
+{
+    static const char *const waits[][2] = {
+        {"children", "epochs below it"},
+        {"visits", "visits of domains over it"},
+        {"owners_late", "threads that have passed no slow path since the close (zslab_trim asks for them)"},
+        {"purges", "purges under way"}};
+    size_t i;
+    for (i = 0; i < sizeof waits / sizeof *waits; i++)
+        if (snap(e, waits[i][0]) > 0)
+            fprintf(d->out, "  It also has %.0f %s.\n", snap(e, waits[i][0]), waits[i][1]);
+}
+
 /* An epoch that few objects keep alive, while newer ones came and went. */
 static inline void doctor_stragglers(doctor *d)
 {
@@ -128,9 +142,10 @@ static inline void doctor_stragglers(doctor *d)
             snap_text(e, "label"), snap_text(e, "state"),
             (snap(d->global, "taken_ns") - snap(e, "opened_ns")) / 1e9, later, doctor_bytes(held),
             snap(e, "live_objects"), doctor_bytes(live), doctor_bytes(snap(e, "reclaimable_bytes")),
-            closing ? "zslab_check shows the objects; free them, keep what lives longer in an epoch of its "
-                      "own, or zslab_epoch_release if they may go."
+            closing ? "zslab_epoch_visit shows the objects, class and tag; free them, keep what lives longer in "
+                      "an epoch of its own, or zslab_epoch_release if they may go."
                     : "zslab_epoch_close it, under ZSLAB_RECLAIM_RSS for the pages to go back at once.");
+        if (closing) doctor_waits(d, e);
     }
 }
 

@@ -613,6 +613,59 @@ static void trees_at_random(long steps)
         CHECK(record_called[i] == 1);
 }
 
+/* ---- why an epoch does not end ---- */
+
+static zslab_epoch late_epoch;
+static int late_used, late_go; /* atomic */
+static void *use_and_sleep(void *arg)
+{
+    MUST(zslab_malloc_epoch((zslab *)arg, 100, late_epoch));
+    __atomic_store_n(&late_used, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&late_go, __ATOMIC_ACQUIRE))
+        sched_yield();
+    return NULL;
+}
+
+static void what_an_epoch_waits_for(void)
+{
+    zslab *z = make(8);
+    pthread_t t;
+    zslab_domain *d;
+    zslab_epoch_stats s;
+    zslab_epoch e, child;
+    void *p;
+    MUST(e = late_epoch = zslab_epoch_open(z, NULL));
+    s = stats_of(z, e);
+    CHECK(!s.children && !s.visits && !s.owners_late && !s.purges && !s.endings);
+    child = child_of(z, e);
+    MUST((p = zslab_malloc_epoch(z, 100, child_of(z, child))) != NULL);
+    on_end(z, e, 1), on_end(z, e, 2);
+    MUST((d = zslab_domain_wrap(z, e, ZSLAB_ON_EXIT_KEEP)) != NULL);
+    CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
+    CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
+    late_used = late_go = 0;
+    MUST(!pthread_create(&t, NULL, use_and_sleep, z));
+    while (!__atomic_load_n(&late_used, __ATOMIC_ACQUIRE))
+        sched_yield();
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    s = stats_of(z, e);
+    CHECK(s.state == ZSLAB_EPOCH_CLOSING && s.children == 1 && s.visits == 2 && s.endings == 2);
+    CHECK(s.owners_late == (z->shared || z->rss_policy ? 0 : 1));
+    CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+    CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, child) == ZSLAB_EPOCH_CLOSED);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSING); /* asked: the object is what is left */
+    s = stats_of(z, e);
+    CHECK(!s.children && !s.visits && !s.owners_late && s.endings == 2);
+    __atomic_store_n(&late_go, 1, __ATOMIC_RELEASE);
+    pthread_join(t, NULL);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    s = stats_of(z, e);
+    CHECK(s.state == ZSLAB_EPOCH_CLOSED && !s.endings);
+    test_destroy(z);
+}
+
 #if TEST_UNIX
 /* ---- forks ---- */
 
@@ -726,6 +779,7 @@ int main(void)
         children_end_before_their_parent();
         endings_within_endings();
         trees_at_random(10000);
+        what_an_epoch_waits_for();
 #if TEST_UNIX
         if (!TEST_TSAN)
             forks();

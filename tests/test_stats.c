@@ -822,7 +822,7 @@ static void tables(void)
         IS(sizeof zs__class_fields / sizeof *zs__class_fields,
            (sizeof(zslab_class_stats) - sizeof(zslab_perf) - 16) / 8 + 2);
     }
-    IS(sizeof zs__epoch_fields / sizeof *zs__epoch_fields, 13);
+    IS(sizeof zs__epoch_fields / sizeof *zs__epoch_fields, 18);
 }
 
 static void json(void)
