@@ -151,6 +151,7 @@
      on_misuse        told of every wrong call: log it, or stop the program there
      on_leak          told of what still lives at a close and at destroy
      sample_every     remember sizes for zslab_suggest_classes
+     sample_bytes, capture  remember who made one object in so many bytes, for zslab_profile
      large_bytes_max  the largest object of an epoch; ZSLAB_LARGE_NONE: the largest class is
 
    6. ERRORS. A call that failed has changed nothing. Where it gives a pointer or an id: NULL or 0, and the reason is in
@@ -261,7 +262,7 @@
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
      >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>ending
-     >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
+     >>profile >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -646,6 +647,12 @@ typedef enum zslab_epoch_event {
 typedef void zslab_pressure_fn(void *user, zslab *z, zslab_group *group, size_t committed_bytes, size_t limit_bytes);
 typedef void zslab_dry_fn(void *user, zslab *z, size_t size, zslab_epoch epoch, zslab_result what);
 
+/* The program counters of the calling stack, innermost first, at most `max`: such as backtrace() of <execinfo.h>. */
+typedef size_t zslab_capture_fn(void *user, void **pcs, size_t max);
+
+/* Takes a piece of text; non-zero: no more of it. */
+typedef int zslab_write_fn(void *user, const char *text, size_t bytes);
+
 #define ZSLAB_CACHE_NONE SIZE_MAX
 #define ZSLAB_LARGE_NONE SIZE_MAX
 #define ZSLAB_CLASS_LARGE 255 /* the class of objects larger than the largest class */
@@ -683,6 +690,10 @@ typedef struct zslab_config {
     void *pressure_user;
     zslab_dry_fn *on_dry;
     void *dry_user;
+    size_t sample_bytes;         /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
+                                    every object. Allocations then all take a slow path, several times slower: none */
+    zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
+    void *capture_user;
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -1524,6 +1535,18 @@ ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
    source   >>advice                                                                */
 ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes, size_t max_classes);
 
+/* zslab_profile -- which sites the live bytes come from, by the samples of zslab_config.sample_bytes: the text that
+   pprof (Debian's google-pprof, --inuse_space) reads. Of every sampled object that lives a comment line,
+     # epoch N age_ns N size N tag N
+   then its estimate, "objects: bytes [objects: bytes] @ program counters": what it stands for among its like. Sums by
+   site, by epoch or by age of epoch are sums of these lines.
+   in       write    gets the text piece by piece, under no lock
+   returns  ZSLAB_OK; ZSLAB_E_INVALID (write is NULL, or sample_bytes was 0), ZSLAB_E_FULL (write wanted no more)
+   threads  any thread, not a signal handler; objects made or freed meanwhile may be missing
+   cost     O(samples), and on Linux the process's map of libraries; a sampled object is 64 bytes, beside its site
+   source   >>profile                                                               */
+ZSLAB_API zslab_result zslab_profile(zslab *z, zslab_write_fn *write, void *user);
+
 /* ---- >>api-debug -----------------------------------------------------------
    Looking for who did it: a walk over live objects, tags that say who made them, hooks and probes. Leaks are reported
    to zslab_config.on_leak.
@@ -1550,6 +1573,8 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *z, uint32_t *out_class_bytes
      zslab_epoch_on_end on z: all but zslab_destroy; of an ending epoch allocations and another end are ZSLAB_E_CLOSED.
                         At destroy: frees and queries
      fallback           none of z
+     capture            none of z. It runs in the allocating call
+     zslab_profile's write  on z: all but zslab_destroy
      config.os          none of z; they may run under a lock
      zslab_check's visitor  on z: queries
      zslab_epoch_visit's    on z: all but zslab_destroy
@@ -3127,6 +3152,7 @@ struct zslab {
     zslab_heap *shared_heap; /* shared mode: the heap of everybody */
     uintptr_t shared_domain; /* atomic: zslab_domain *, the one entered last; epoch lock */
     struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
+    struct zs__profile *profile; /* sampled objects; NULL: none are */
     zs__row drain_row;     /* row of every chunk that drains: nobody's, without bins */
     zs__u64 misuse[ZSLAB_E_CORRUPT + 1];  /* atomic, by kind */
     zs__u64 purge_calls, purge_bytes, purge_failures;  /* atomic */
@@ -3201,6 +3227,26 @@ typedef struct zs__samples {
     uint16_t *mid, *mid_next;
 } zs__samples;
 
+/* A stack that sampled objects were made by. Epoch lock; never freed. */
+typedef struct zs__site {
+    struct zs__site *next;
+    size_t depth;
+    uintptr_t pc[1];       /* [depth] */
+} zs__site;
+
+/* A sampled object, or a record for the next one. Written under the epoch lock, read by all [PROFILE-1]. */
+typedef struct zs__sampled {
+    struct zs__sampled *next; /* in the bucket, for ever */
+    uintptr_t p;           /* atomic: the object; 0: none. Who frees it takes it out by compare-and-swap */
+    zs__u64 stamp, epoch, bytes, size, opened_ns; /* its round; what it stands for, its own size; its epoch's opening */
+    uintptr_t site;        /* zs__site *; NULL: its tag */
+} zs__sampled;
+#define ZS__SITE_DEPTH 32u
+typedef struct zs__profile {
+    uintptr_t sampled[4096]; /* zs__sampled *, atomic heads, by address */
+    zs__site *sites[256];
+} zs__profile;
+
 typedef struct zs__gather {
     uint32_t slab, chunk;  /* 1 + slab that this heap gave slots back to, not yet told its owner; its chunk */
 } zs__gather;
@@ -3234,6 +3280,7 @@ struct zslab_heap {
     zs__u64 gathered[4];   /* classes with an entry in gather */
     zs__u64 random;        /* hardened: which free slot next */
     zs__u64 requests;      /* with samples: asked for so far; shared mode: atomic */
+    zs__u64 sample_left;   /* bytes to the next sampled object; not in shared mode */
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
     uintptr_t *row_of;     /* zs__row * by ring place, atomic */
@@ -4637,25 +4684,40 @@ static inline uint32_t zs__sample_top(uint32_t step) /* the class that ends a st
     return step ? 16 * step : 8;
 }
 
-/* Remember the size of a request, or pass it over: which ones are picked follows from their number alone, and no period
-   of the program's meets it (the mixer is splitmix64's, Steele et al. 2014). */
-static ZS__NOINLINE void zs__sample_take(zslab_heap *heap, size_t size)
+/* The one sampler: remember the size of a request, or pass it over; and how many bytes its object is to stand for in a
+   profile, 0: it is not sampled. Which ones are picked follows from their number and bytes alone, and no period of the
+   program's meets it (the mixer is splitmix64's, Steele et al. 2014). */
+static ZS__NOINLINE uint64_t zs__sample_take(zslab_heap *heap, size_t size)
 {
-    zs__samples *s = heap->z->samples;
-    uint64_t x = heap->z->shared ? zs__add_u64(&heap->requests, 1) : heap->requests++;
+    const zs__allocator *z = heap->z;
+    zs__samples *s = z->samples;
+    uint64_t x = z->shared ? zs__add_u64(&heap->requests, 1) : heap->requests++;
+    uint64_t mean = z->config.sample_bytes, points = 0;
     x = (x + 1) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    if ((x ^ x >> 31) % heap->z->config.sample_every)
-        return;
-    zs__add_u64(&s->count[zs__sample_step(size)], 1); /* counters: ordered with nothing */
-    zs__add_u64(&s->bytes, size);
+    x ^= x >> 31;
+    if (s && size <= z->classes[z->class_count - 1].size && x % z->config.sample_every == 0) {
+        zs__add_u64(&s->count[zs__sample_step(size)], 1); /* counters: ordered with nothing */
+        zs__add_u64(&s->bytes, size);
+    }
+    if (!z->profile)
+        return 0;
+    if (size / 64 >= mean) /* as good as exact */
+        return size;
+    if (z->shared) /* each by itself */
+        return (size + x % mean) / mean * mean;
+    if (!heap->sample_left) /* the first time */
+        heap->sample_left = 1 + x % mean;
+    for (; heap->sample_left <= size; points++) /* on average `mean` from one to the next */
+        heap->sample_left += mean - mean / 2 + x % (2 * (mean / 2) + 1);
+    heap->sample_left -= size;
+    return points * mean;
 }
 
-static inline void zs__sample(zslab_heap *heap, size_t size)
+static inline uint64_t zs__sample(zslab_heap *heap, size_t size)
 {
-    if (ZS__UNLIKELY(heap->z->samples != NULL))
-        zs__sample_take(heap, size);
+    return ZS__UNLIKELY(heap->z->samples || heap->z->profile) ? zs__sample_take(heap, size) : 0;
 }
 
 /* A free that is not the owner's into its own bin; heap: the freeing thread's, NULL: it has none any more. */
@@ -9924,6 +9986,15 @@ static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
 }
 
+static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64_t bytes);
+
+/* An object is about to be given out; bytes: what it stands for, 0: it is not sampled. Its frees go the cold path. */
+static inline void zs__profile_add(zs__allocator *z, const void *p, size_t size, uint64_t bytes)
+{
+    if (ZS__UNLIKELY(bytes))
+        zs__profile_put(z, p, size, bytes);
+}
+
 /* Larger than every class: an object of its epoch up to large_bytes_max, else the fallback's, which is no allocation
    for an epoch or a domain. e 0 means the heap's own epoch. A closed epoch refuses first. */
 static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
@@ -9947,8 +10018,10 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
             why = ZSLAB_E_TOO_BIG;
         }
     }
-    if (p)
+    if (p) {
+        zs__profile_add(z, p, ask.size, zs__sample(heap, ask.size));
         return zs__served(heap, p);
+    }
     if (why != ZSLAB_E_TOO_BIG) {
         zs__count_refused(heap, z->class_count, why);
         zs__dry(heap, ask.size, e, why);
@@ -9983,18 +10056,20 @@ static void *zs__heap_small(zslab_heap *heap, size_t cls, size_t size, zslab_epo
     zs__allocator *z = heap->z;
     zslab_result why = ZSLAB_E_INVALID;
     uint32_t depth;
+    uint64_t sampled = zs__sample(heap, size);
     void *p;
-    zs__sample(heap, size);
     if (z->shared) {
         p = zs__shared_alloc(heap, e, cls, ZS__GUARDED, &why);
     } else {
         zs__fork_check();
         depth = zs__heap_enter(heap);
-        p = zs__heap_slot(heap, e, cls, z->guarded ? ZS__GUARDED : ZS__LIVE, &why);
+        p = zs__heap_slot(heap, e, cls, z->guarded || sampled ? ZS__GUARDED : ZS__LIVE, &why);
         zs__heap_exit(heap, depth);
     }
-    if (p)
+    if (p) {
+        zs__profile_add(z, p, size, sampled);
         return zs__served(heap, p);
+    }
     zs__count_refused(heap, cls, why);
     zs__dry(heap, size, e, why);
     return zs__fail_null(why);
@@ -11190,6 +11265,104 @@ ZSLAB_API zslab_result zslab_epoch_on_end(zslab *self, zslab_epoch e, zslab_end_
     } while (!r && zs__limit_search(z, why));
     zs__words_tell(z, zs__heap_peek(z));
     return why;
+}
+
+/* ---- >>profile -------------------------------------------------------------
+   Which sites live bytes come from: sampled objects, by address, and the text that pprof reads.
+   [PROFILE-1] Records stay in their bucket for ever. One is given to an object before its pointer is out, under the
+       epoch lock, its address last; who frees the object takes the address out, by compare-and-swap and without a
+       lock, since a signal handler may free it. What a release or a reset drops shows by the round [STAMP-1]. */
+static uintptr_t *zs__profile_bucket(const zs__allocator *z, const void *p)
+{
+    return &z->profile->sampled[((uint64_t)(uintptr_t)p >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 52];
+}
+
+static inline zs__sampled *zs__sampled_at(const uintptr_t *head) /* acquire: pairs with zs__profile_put */
+{
+    return (zs__sampled *)zs__load_acq_ptr(head);
+}
+
+/* Does the record's object live? Its address, 0: none. */
+static uintptr_t zs__sampled_live(const zs__allocator *z, const zs__sampled *r)
+{
+    uintptr_t p = zs__load_acq_ptr(&r->p); /* acquire: the rest. Pairs with zs__profile_put */
+    uint64_t stamp = zs__load_u64(&r->stamp);
+    return p && stamp == zs__load_u64(&zs__round_at(z, stamp)->word) ? p : 0;
+}
+
+static void zs__profile_gone(zs__allocator *z, const void *p)
+{
+    zs__sampled *r = ZS__UNLIKELY(z->profile != NULL) ? zs__sampled_at(zs__profile_bucket(z, p)) : NULL;
+    uintptr_t was = (uintptr_t)p;
+    while (r && zs__load_ptr(&r->p) != (uintptr_t)p)
+        r = r->next;
+    if (r)
+        zs__cas_ptr(&r->p, &was, 0); /* seq_cst; who frees is one [STATE-1] */
+}
+
+/* The site of a stack, NULL: none, or no memory. Epoch lock held. */
+static zs__site *zs__site_of(zs__allocator *z, void *const *pcs, size_t depth)
+{
+    uint64_t hash = depth;
+    zs__site *site;
+    zslab_result why;
+    size_t i;
+    if (!depth)
+        return NULL;
+    for (i = 0; i < depth; i++)
+        hash = (hash ^ (uintptr_t)pcs[i]) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
+    for (site = z->profile->sites[hash & 255]; site; site = site->next) {
+        for (i = 0; site->depth == depth && i < depth && site->pc[i] == (uintptr_t)pcs[i]; i++)
+            ;
+        if (site->depth == depth && i == depth)
+            return site;
+    }
+    site = (zs__site *)zs__record_get(z, sizeof *site + depth * sizeof site->pc[0], &why);
+    if (!site)
+        return NULL;
+    site->depth = depth;
+    for (i = 0; i < depth; i++)
+        site->pc[i] = (uintptr_t)pcs[i];
+    site->next = z->profile->sites[hash & 255];
+    z->profile->sites[hash & 255] = site;
+    return site;
+}
+
+static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64_t bytes)
+{
+    uint64_t stamp = zs__load_u64(&z->chunks[(size_t)((const char *)p - z->base) >> ZSLAB_CHUNK_SHIFT].stamp);
+    const zs__place *place = &z->places[zs__stamp_place(stamp)];
+    uintptr_t *head = zs__profile_bucket(z, p);
+    void *pcs[ZS__SITE_DEPTH];
+    int saved = zs__errno();
+    size_t depth = 0;
+    zs__sampled *r, *spare = NULL;
+    zslab_result why;
+    if (z->shared && zs__interrupts(z, NULL))
+        return; /* a sample less */
+    zs__rank_none();
+    if (z->config.capture)
+        depth = z->config.capture(z->config.capture_user, pcs, ZS__SITE_DEPTH);
+    zs__errno_back(saved);
+    zs__epochs_take(z);
+    for (r = zs__sampled_at(head); r && zs__load_ptr(&r->p) != (uintptr_t)p; r = r->next)
+        spare = zs__sampled_live(z, r) ? spare : r;
+    r = r ? r : spare;
+    if (!r && (r = (zs__sampled *)zs__record_get(z, sizeof *r, &why)) != NULL) {
+        r->next = zs__sampled_at(head);
+        zs__store_rel_ptr(head, (uintptr_t)r); /* release: the record. Pairs with zs__sampled_at */
+    }
+    if (r) {
+        zs__store_ptr(&r->p, 0); /* relaxed, all: figures, published by the address */
+        zs__store_u64(&r->stamp, stamp);
+        zs__store_u64(&r->epoch, zs__load_u64(&place->id));
+        zs__store_u64(&r->opened_ns, place->opened_ns);
+        zs__store_u64(&r->bytes, bytes);
+        zs__store_u64(&r->size, size);
+        zs__store_ptr(&r->site, (uintptr_t)zs__site_of(z, pcs, depth < ZS__SITE_DEPTH ? depth : ZS__SITE_DEPTH));
+        zs__store_rel_ptr(&r->p, (uintptr_t)p); /* release: pairs with zs__sampled_live */
+    }
+    zs__epochs_drop(z);
 }
 
 /* ---- >>domain --------------------------------------------------------------
@@ -12880,10 +13053,11 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
    [ADVICE-2] Instead of a table of all best i, a row remembers where the first half of its classes end. That splits
               the sizes and the classes in two smaller tasks of the same kind: twice the time, no memory.   */
 
-static size_t zs__samples_bytes(const zslab_config *c) /* struct and arrays; 0: nothing is sampled */
+static size_t zs__samples_bytes(const zslab_config *c) /* of both, sizes and objects; 0: nothing is sampled */
 {
     size_t steps = zs__sample_step(zs__class_bytes(c, zs__class_count(c) - 1)) + (size_t)1;
-    return c->sample_every ? sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2) : 0;
+    return (c->sample_every ? zs__round_up(sizeof(zs__samples) + (steps + 1) * (4 * 8 + 4 + 2 * 2), 64) : 0) +
+           (c->sample_bytes ? sizeof(zs__profile) : 0);
 }
 
 static int zs__samples_new(zs__allocator *z) /* 0 = done */
@@ -12897,6 +13071,10 @@ static int zs__samples_new(zs__allocator *z) /* 0 = done */
     zs__arena_drop(z);
     if (!s)
         return -1;
+    if (z->config.sample_bytes)
+        z->profile = (zs__profile *)(void *)((char *)s + bytes - sizeof(zs__profile));
+    if (!z->config.sample_every)
+        return 0;
     s->steps = zs__sample_step(z->classes[z->class_count - 1].size) + 1;
     n = s->steps + (size_t)1;
     s->count = (uint64_t *)(void *)(s + 1);
@@ -13598,6 +13776,114 @@ ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap
     return zs__text_end(&t);
 }
 
+/* ---- profiles ---- */
+
+static void zs__put_counts(zs__text *t, uint64_t objects, uint64_t bytes)
+{
+    uint32_t turn;
+    for (turn = 0; turn < 2; turn++) {
+        zs__put(t, turn ? " [" : "");
+        zs__put_u64(t, objects);
+        zs__put(t, ": ");
+        zs__put_u64(t, bytes);
+    }
+    zs__put(t, "] @");
+}
+
+static void zs__put_hex(zs__text *t, uint64_t n)
+{
+    int shift = 60;
+    zs__put(t, " 0x");
+    while (shift && !(n >> shift))
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        zs__put_byte(t, "0123456789abcdef"[n >> shift & 15]);
+}
+
+/* One sampled object, in the text and in the sums; 0: it does not live. Two looks at its address: the record did not
+   serve another meanwhile. */
+static int zs__put_sampled(zs__text *t, const zs__allocator *z, const zs__sampled *r, uint64_t *objects,
+                           uint64_t *bytes)
+{
+    uintptr_t p = zs__sampled_live(z, r);
+    uint64_t stands = zs__load_u64(&r->bytes), size = zs__load_u64(&r->size), n; /* relaxed, all: as published */
+    const zs__site *site = (const zs__site *)zs__load_ptr(&r->site);
+    uint64_t epoch = zs__load_u64(&r->epoch), opened = zs__load_u64(&r->opened_ns);
+    uint16_t tag = p ? zs__tag_at(z, zs__slot_state(z, (const void *)p)) : 0;
+    size_t i;
+    if (!p || zs__load_ptr(&r->p) != p)
+        return 0;
+    n = (stands + size / 2) / size;
+    n = n ? n : 1;
+    *objects += n;
+    *bytes += stands;
+    zs__put(t, "# epoch ");
+    zs__put_u64(t, epoch);
+    zs__put(t, " age_ns ");
+    zs__put_u64(t, zs__os_now_ns() - opened);
+    zs__put(t, " size ");
+    zs__put_u64(t, size);
+    zs__put(t, " tag ");
+    zs__put_u64(t, tag);
+    zs__put(t, "\n");
+    zs__put_counts(t, n, stands);
+    for (i = 0; site && i < site->depth; i++)
+        zs__put_hex(t, site->pc[i]);
+    if (!site)
+        zs__put_hex(t, tag);
+    zs__put(t, "\n");
+    return 1;
+}
+
+/* pprof finds the functions by it. */
+static int zs__put_libraries(zslab_write_fn *write, void *user, char *buf, size_t cap)
+{
+    static const char title[] = "\nMAPPED_LIBRARIES:\n";
+    int stop = (write)(user, title, sizeof title - 1);
+#if defined(__linux__) && !ZSLAB_NO_OS && !defined(ZS__PLATFORM_INCLUDE)
+    int fd = (open)("/proc/self/maps", O_RDONLY);
+    ssize_t n;
+    while (!stop && fd >= 0 && (n = (read)(fd, buf, cap)) > 0)
+        stop = (write)(user, buf, (size_t)n);
+    if (fd >= 0)
+        (close)(fd);
+#endif
+    (void)buf, (void)cap;
+    return stop;
+}
+
+ZSLAB_API zslab_result zslab_profile(zslab *self, zslab_write_fn *write, void *user)
+{
+    const zs__allocator *z = zs__own(self);
+    char buf[1024];
+    zs__text t = {buf, sizeof buf, 0};
+    uint64_t objects = 0, bytes = 0;
+    int saved = zs__errno(), stop = 0, turn;
+    size_t i;
+    if (!write || !z->profile)
+        return ZSLAB_E_INVALID;
+    for (turn = 0; turn < 2; turn++) { /* the sums stand first */
+        for (i = 0; i < sizeof z->profile->sampled / sizeof z->profile->sampled[0]; i++) {
+            const zs__sampled *r = zs__sampled_at(&z->profile->sampled[i]);
+            for (; r && !stop; r = r->next) {
+                t.length = 0;
+                if (zs__put_sampled(&t, z, r, &objects, &bytes) && turn)
+                    stop = (write)(user, buf, t.length);
+            }
+        }
+        if (turn)
+            break;
+        t.length = 0;
+        zs__put(&t, "heap profile: ");
+        zs__put_counts(&t, objects, bytes);
+        zs__put(&t, " heapprofile\n");
+        stop = (write)(user, buf, t.length);
+    }
+    stop = stop || zs__put_libraries(write, user, buf, sizeof buf);
+    zs__errno_back(saved);
+    return stop ? ZSLAB_E_FULL : ZSLAB_OK;
+}
+
 /* ---- >>public --------------------------------------------------------------
    Entry points: check arguments, find the heap, call one function of a room above.  */
 
@@ -13690,6 +13976,7 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
     if (zs__spot_large(z, at) && at->was == ZS__HANDLE && !z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING))
         return ZSLAB_E_STALE;
     zs__tell_gone(p, at->bytes);
+    zs__profile_gone(z, p);
     if (zs__spot_large(z, at)) {
         zs__count_away(z, explicit_heap, z->class_count);
         return zs__large_free(z, at->chunk);
@@ -13723,6 +14010,7 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
 static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *p)
 {
     zs__tell_gone(p, at->k->size);
+    zs__profile_gone(z, p);
     zs__store_rel_u8(at->state, ZS__RETIRED); /* release: the object's last use. Pairs with zs__slab_live */
     if (z->own_fence)
         zs__fence_seq(); /* [EPOCH-3] as in zs__free_to_owner */
@@ -13788,7 +14076,7 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
     zslab_result r;
     if (!p)
         return ZSLAB_OK;
-    if (z->guarded && !z->shared && !explicit_heap)
+    if ((z->guarded || z->profile) && !z->shared && !explicit_heap)
         zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
         int saved = zs__errno();
@@ -14235,10 +14523,9 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     void *p = NULL;
     size_t cls = size ? zs__class_of(z, size) : 0;
     uint32_t depth = zs__heap_hold(heap); /* from the slot to its handle: an object of a dead round keeps no chunk */
+    uint64_t sampled = size ? zs__sample(heap, size) : 0;
     if (out_p)
         *out_p = NULL;
-    if (size && cls != z->class_count)
-        zs__sample(heap, size);
     if (!size)
         why = ZSLAB_E_INVALID;
     else if (cls == z->class_count && !zs__size_large(z, size))
@@ -14250,6 +14537,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         zs__dry(heap, size, e, why);
         zs__fail(why);
     } else {
+        zs__profile_add(z, p, size, sampled);
         zs__served(heap, p);
         if (out_p)
             *out_p = p;
@@ -14960,7 +15248,7 @@ static void zs__derive(zs__allocator *z, const zs__shape *s)
     z->own_fence = z->rss_policy && !z->fence_ready && !z->shared;
     z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
     z->guarded |= z->own_fence; /* frees fence for themselves too, on the cold path */
-    z->always_slow = z->guarded || config->sample_every;
+    z->always_slow = z->guarded || config->sample_every || config->sample_bytes;
 }
 
 /* The largest number of chunks a buffer holds beside its metadata; 0: too small. */
