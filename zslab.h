@@ -5919,7 +5919,7 @@ static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
         }
     }
     for (w = 0; w < ZS__MASK_WORDS; w++)
-        x->mask[w] = 0;
+        zs__store_u64(&x->mask[w], 0); /* relaxed: a walk may take it for a large object's still, and drops it then */
     zs__store_u32(&x->carved, 0);
     x->home = 0;
 }

@@ -245,7 +245,7 @@ static void typed_iteration(zslab *z)
         CHECK_IS(ZSLAB_HANDLE_FREE(monster, z, h[i]), ZSLAB_OK);
         ids -= i;
     }
-    t.count = t.ids = 0;
+    t.count = 0, t.ids = 0;
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, meet, &t), ZSLAB_OK);
     CHECK(t.count == MONSTERS / 2 && t.ids == ids && t.wrong == 0);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
