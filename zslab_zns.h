@@ -51,7 +51,7 @@
                                               that epoch that are under way
      stats, stats_json, zone_at, epoch_next   any thread
 
-   WHEN THINGS FAIL
+   WHEN THINGS FAIL (zslab_zns_error says it in a sentence: the call, the field, the operation, zone and errno)
      a write (media error, with a hole or without, a zone turned read-only or offline, no slot left)
          goes elsewhere, into two fresh zones a call at most; told only when these fail too or there is no
          other place: ZSLAB_E_NO_SPACE, ZSLAB_E_IO, or ZSLAB_E_NO_ACTIVE_ZONE after the timeout. What was
@@ -544,6 +544,16 @@ ZSLAB_API size_t zslab_zns_stats_json(zslab_zns *store, char *buf, size_t cap);
    cost     one report of a zone */
 ZSLAB_API zslab_result zslab_zns_zone_at(zslab_zns *store, uint32_t zone_idx, zslab_zns_zone_stats *out);
 
+/* zslab_zns_error -- the last failure in a sentence: the call and its result, the configuration's or the file's field,
+   what the device did not do last: operation, zone, block, errno or NVMe status. "zslab_zns_append: no space; the
+   device's last failure: append to zone 7: I/O error, errno 5 (Input/output error)", for example.
+   in       store      its last call that failed, or what its device failed since; NULL: the last open or close that did
+            buf, cap   filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
+   returns  the length of the whole text without its NUL, like snprintf; 0: nothing has failed
+   threads  any; of all threads' failures the last one
+   cost     O(cap) */
+ZSLAB_API size_t zslab_zns_error(const zslab_zns *store, char *buf, size_t cap);
+
 /* ---- >>api-epoch -----------------------------------------------------------
    Lifetimes.                                                                      */
 
@@ -620,11 +630,11 @@ ZSLAB_API zslab_result zslab_zns_lost(zslab_zns *store, zslab_zns_lost_fn *visit
 /* ---- >>base ----------------------------------------------------------------
    Little-endian words, crc32c, a small random generator, waiting, memory. Atomics and locks are those
    of zslab.h.                                                                      */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #if ZSLAB_ZNS_HAS_FILE
-#include <errno.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -977,9 +987,21 @@ typedef struct zs__zns_note {
 #define ZS__ZNS_SICK_SHORT 2u /* the file is shorter than its zones */
 #define ZS__ZNS_SICK_SUPER 4u /* the superblock was damaged and is known all the same */
 
+typedef struct zs__zns_why { /* what failed last: a call, a field, an operation of the device */
+    const char *call, *field, *op; /* texts that stay; NULL: none */
+    uint64_t have, want;           /* of the field, when they differ */
+    zslab_result result;           /* of the call */
+    int rc, error;                 /* of the operation; its errno or 0 */
+    uint32_t zone, block, status;  /* ZS__ZNS_NONE: of no zone, of no block; NVMe status or 0 */
+} zs__zns_why;
+static zs__zns_why zs__zns_refused;   /* the last open or close that failed; zs__zns_refused_lock, taken last */
+static zs__lock zs__zns_refused_lock;
+
 typedef struct zs__zns_dev {
     zslab_zns_ops ops;
     void *user;
+    zs__zns_why why;        /* of an open that failed */
+    const uint32_t *status; /* what the drive answered last, for people; NULL: it has no such */
     uint32_t uses_append;
     uint32_t sick;   /* ZS__ZNS_SICK_*: found when the device was opened */
     uint32_t beside; /* another process has it open for writing */
@@ -1021,22 +1043,32 @@ static ZS__UNUSED int zs__zns_errno(int e)
     }
 }
 
+/* The field that makes no sense, or NULL. */
+static const char *zs__zns_geometry_wrong(const zslab_zns_geometry *g)
+{
+    if (g->block_bytes < 512 || g->block_bytes > 65536 || !zs__is_pow2(g->block_bytes))
+        return "geometry.block_bytes: not a power of two from 512 to 65,536";
+    if (g->zone_count < 4 || g->zone_count >= 1u << 24) return "geometry.zone_count: less than 4, or 2^24 and more";
+    if (g->zone_bytes % g->block_bytes || g->zone_bytes > UINT64_MAX / 2 / g->zone_count)
+        return "geometry.zone_bytes: no multiple of block_bytes, or too large";
+    if (g->zone_capacity_bytes % g->block_bytes || g->zone_capacity_bytes > g->zone_bytes ||
+        g->zone_capacity_bytes / g->block_bytes < 16 || g->zone_capacity_bytes / g->block_bytes >= (uint64_t)1 << 32)
+        return "geometry.zone_capacity_bytes: no multiple of block_bytes, less than 16 blocks, or more than zone_bytes";
+    if (g->max_append_bytes < 2 * g->block_bytes) return "geometry.max_append_bytes: less than two blocks";
+    if (g->max_active == 1) return "geometry.max_active: 1 is too few";
+    return g->max_open == 1 ? "geometry.max_open: 1 is too few" : NULL;
+}
+
 /* Fills defaults and says whether the result makes sense. */
-static zslab_result zs__zns_geometry_check(zslab_zns_geometry *g)
+static zslab_result zs__zns_geometry_check(zslab_zns_geometry *g, zs__zns_why *why)
 {
     if (!g->block_bytes) g->block_bytes = 4096;
     if (!g->zone_bytes) g->zone_bytes = (uint64_t)4 << 20;
     if (!g->zone_capacity_bytes) g->zone_capacity_bytes = g->zone_bytes;
     if (!g->zone_count) g->zone_count = 64;
     if (!g->max_append_bytes) g->max_append_bytes = 128u << 10;
-    if (g->block_bytes < 512 || g->block_bytes > 65536 || !zs__is_pow2(g->block_bytes) ||
-        g->zone_bytes % g->block_bytes || g->zone_capacity_bytes % g->block_bytes ||
-        g->zone_capacity_bytes > g->zone_bytes || g->zone_capacity_bytes / g->block_bytes < 16 ||
-        g->zone_capacity_bytes / g->block_bytes >= (uint64_t)1 << 32 || g->zone_count < 4 ||
-        g->zone_count >= 1u << 24 || g->max_append_bytes < 2 * g->block_bytes || g->max_active == 1 ||
-        g->max_open == 1 || g->zone_bytes > UINT64_MAX / 2 / g->zone_count)
-        return ZSLAB_E_GEOMETRY;
-    return ZSLAB_OK;
+    why->field = zs__zns_geometry_wrong(g);
+    return why->field ? ZSLAB_E_GEOMETRY : ZSLAB_OK;
 }
 
 static ZS__UNUSED size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t count)
@@ -1259,6 +1291,7 @@ typedef struct zs__zns_file {
     char *path;      /* of a file made by this open, until the first flush: then NULL */
     zs__lock table_lock; /* [FILE-3] saved, resets; taken with lock held or alone */
     int fd, writable, generic;
+    zs__zns_why why; /* of an open that is refused */
     uint32_t version, sick, distrusted, fresh;
     zs__u64 all_resets;
     zs__lock lock;                     /* conditions' counts; all of the cache */
@@ -1893,8 +1926,11 @@ static zslab_result zs__zns_file_super_read(zs__zns_file *f, uint8_t *p)
     int mended = zs__zns_crc_mend(p, 60, zs__zns_get32(p + 60));
     uint32_t order;
     memcpy(&order, p + 12, 4);
+    f->why.field = "superblock, bytes 0-7: not those of a store";
     if (memcmp(p, ZS__ZNS_FILE_MAGIC, 8) != 0) return ZSLAB_E_FOREIGN;
+    f->why.field = "superblock, bytes 60-63: not the crc of what stands before";
     if (mended < 0) return ZSLAB_E_CORRUPT;
+    f->why.field = "superblock, bytes 8-15: a newer version, or another byte order";
     f->version = zs__zns_get32(p + 8);
     if (!f->version || f->version > ZS__ZNS_FILE_VERSION || order != ZS__ZNS_FILE_ORDER) return ZSLAB_E_GEOMETRY;
     f->sick |= mended ? ZS__ZNS_SICK_SUPER : 0;
@@ -1908,7 +1944,7 @@ static zslab_result zs__zns_file_super_read(zs__zns_file *f, uint8_t *p)
     g->max_append_bytes = zs__zns_get32(p + 48);
     g->fill = p[52];
     f->data_at = (uint64_t)zs__zns_get32(p + 56) * 512;
-    return zs__zns_geometry_check(g);
+    return zs__zns_geometry_check(g, &f->why);
 }
 
 /* The superblock, or the second one where the first is damaged. */
@@ -1932,16 +1968,25 @@ static zslab_result zs__zns_file_find_super(zs__zns_file *f, uint64_t bytes)
     return r;
 }
 
-static int zs__zns_geometry_differs(const zslab_zns_geometry *have, const zslab_zns_geometry *want)
+static int zs__zns_differs(zs__zns_why *why, const char *field, uint64_t have, uint64_t want)
 {
-    return (want->zone_bytes && want->zone_bytes != have->zone_bytes) ||
-           (want->zone_capacity_bytes && want->zone_capacity_bytes != have->zone_capacity_bytes) ||
-           (want->zone_count && want->zone_count != have->zone_count) ||
-           (want->block_bytes && want->block_bytes != have->block_bytes) ||
-           (want->max_open && want->max_open != have->max_open) ||
-           (want->max_active && want->max_active != have->max_active) ||
-           (want->max_append_bytes && want->max_append_bytes != have->max_append_bytes) ||
-           (want->fill && want->fill != have->fill);
+    if (!want || want == have) return 0;
+    why->field = field;
+    why->have = have;
+    why->want = want;
+    return 1;
+}
+
+static int zs__zns_geometry_differs(const zslab_zns_geometry *have, const zslab_zns_geometry *want, zs__zns_why *w)
+{
+    return zs__zns_differs(w, "geometry.zone_bytes", have->zone_bytes, want->zone_bytes) ||
+           zs__zns_differs(w, "geometry.zone_capacity_bytes", have->zone_capacity_bytes, want->zone_capacity_bytes) ||
+           zs__zns_differs(w, "geometry.zone_count", have->zone_count, want->zone_count) ||
+           zs__zns_differs(w, "geometry.block_bytes", have->block_bytes, want->block_bytes) ||
+           zs__zns_differs(w, "geometry.max_open", have->max_open, want->max_open) ||
+           zs__zns_differs(w, "geometry.max_active", have->max_active, want->max_active) ||
+           zs__zns_differs(w, "geometry.max_append_bytes", have->max_append_bytes, want->max_append_bytes) ||
+           zs__zns_differs(w, "geometry.fill", have->fill, want->fill);
 }
 
 static zslab_result zs__zns_file_shape(zs__zns_file *f)
@@ -2011,7 +2056,7 @@ static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometr
     memset(none, 0, sizeof none);
     memset(&f->geometry, 0, sizeof f->geometry);
     if (geometry) f->geometry = *geometry;
-    r = zs__zns_geometry_check(&f->geometry);
+    r = zs__zns_geometry_check(&f->geometry, &f->why);
     if (r == ZSLAB_OK) r = zs__zns_file_shape(f);
     if (r != ZSLAB_OK) return r;
     f->sick = 0;
@@ -2076,13 +2121,17 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
     uint64_t block_device = 0;
     off_t bytes;
     if (fstat(f->fd, &info)) return (zslab_result)-zs__zns_errno(errno);
+    f->why.field = "path: neither a regular file nor a block device";
     if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) return ZSLAB_E_INVALID;
     bytes = S_ISREG(info.st_mode) ? info.st_size : lseek(f->fd, 0, SEEK_END);
     if (bytes < 0) return ZSLAB_E_IO;
     if (S_ISBLK(info.st_mode)) block_device = bytes > 0 ? (uint64_t)bytes : 1;
+    f->why.field = "path: an empty file, and it is not to be formatted";
     r = zs__zns_file_find_super(f, (uint64_t)bytes);
-    if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry)) return ZSLAB_E_GEOMETRY;
+    if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry, &f->why))
+        return ZSLAB_E_GEOMETRY;
     if (r == ZSLAB_OK) {
+        f->why.field = "path: the file ends before its zone table does, or the table is damaged";
         r = zs__zns_file_shape(f);
         if (r == ZSLAB_OK && (f->data_at < f->table_bytes + 4096 || (uint64_t)bytes < f->data_at))
             r = ZSLAB_E_CORRUPT;
@@ -2209,8 +2258,8 @@ static zslab_result zs__zns_file_descriptor(zs__zns_file *f, const char *path, u
     return errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
 }
 
-static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry *geometry,
-                                      const zslab_zns_config *config, zs__zns_dev *out)
+static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry *geometry,
+                                                   const zslab_zns_config *config, zs__zns_dev *out)
 {
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     zs__zns_file *f = (zs__zns_file *)(calloc)(1, sizeof *f);
@@ -2218,11 +2267,15 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     zslab_result r;
     if (!f) return ZSLAB_E_NOMEM;
     f->writable = !read_only;
+    memset(out, 0, sizeof *out);
+    f->why.field = "path";
+    errno = 0;
     r = zs__zns_file_descriptor(f, path, config->flags);
     if (r == ZSLAB_OK && flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
         beside = read_only && errno == EWOULDBLOCK;
         (free)(f->path); /* whoever has the lock has the file, too */
         f->path = NULL;
+        f->why.field = "path: another store has it open";
         if (!beside) r = errno == EWOULDBLOCK ? ZSLAB_E_BUSY : (zslab_result)-zs__zns_errno(errno);
     } else if (r == ZSLAB_OK && read_only) {
         (void)flock(f->fd, LOCK_UN); /* nobody writes now; a reader keeps no writer out */
@@ -2230,10 +2283,11 @@ static zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry
     if (r == ZSLAB_OK) r = zs__zns_file_attach(f, geometry, config->flags);
     if (r == ZSLAB_OK) r = zs__zns_file_faults(f, config);
     if (r != ZSLAB_OK) {
+        out->why = f->why;
+        out->why.error = r == ZSLAB_E_GEOMETRY || r == ZSLAB_E_FOREIGN || r == ZSLAB_E_CORRUPT ? 0 : errno;
         zs__zns_file_close(f);
         return r;
     }
-    memset(out, 0, sizeof *out);
     out->user = f;
     out->uses_append = 1;
 #if ZSLAB_ZNS_USE_URING
@@ -2298,6 +2352,7 @@ typedef struct zs__zns_nvme {
     zslab_zns_geometry geometry;
     int fd, opened;
     uint32_t nsid, append; /* append: 1 zone append works here */
+    uint32_t status;       /* of the last write that was refused, for people: atomic */
     zs__lock *zone;        /* pwrite path: one lock a zone, so that the write pointer is known */
     uint64_t *pointer;     /* pwrite path: byte offset, UINT64_MAX: to be asked for */
 #if ZSLAB_ZNS_USE_URING
@@ -2307,8 +2362,9 @@ typedef struct zs__zns_nvme {
 } zs__zns_nvme;
 
 /* NVMe status of a write, low 11 bits; names after the specification. */
-static int zs__zns_nvme_status(int status)
+static int zs__zns_nvme_status(zs__zns_nvme *d, int status)
 {
+    if (status) zs__store_u32(&d->status, (uint32_t)status & 0x7ff); /* relaxed: a figure */
     switch (status & 0x7ff) {
     case 0x000: return 0;
     case 0x1b8:                                /* zone boundary: larger than what is left */
@@ -2383,7 +2439,7 @@ static int zs__zns_nvme_append_io(zs__zns_nvme *d, uint32_t zone, const zslab_zn
     if (iov_count > 1) return ZS__ZNS_NVME_COPY;
     rc = (ioctl)(d->fd, NVME_IOCTL_IO64_CMD, &c);
 #endif
-    if (rc) return rc < 0 ? zs__zns_errno(errno) : zs__zns_nvme_status(rc);
+    if (rc) return rc < 0 ? zs__zns_errno(errno) : zs__zns_nvme_status(d, rc);
     *out_offset = c.result * d->geometry.block_bytes;
     return 0;
 }
@@ -2507,7 +2563,7 @@ static int zs__zns_nvme_wait(void *user, zs__zns_io *io, int block)
     if (!io->ring) return 1;
     if (!zs__zns_queue_done(d->queue, io, block)) return 0;
     io->ring = 0;
-    io->rc = io->res < 0 ? zs__zns_errno(-io->res) : zs__zns_nvme_status(io->res);
+    io->rc = io->res < 0 ? zs__zns_errno(-io->res) : zs__zns_nvme_status(d, io->res);
     io->at = io->big * d->geometry.block_bytes;
     return 1;
 }
@@ -2768,12 +2824,15 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
         for (i = 0; d->pointer && i < d->geometry.zone_count; i++) d->pointer[i] = UINT64_MAX;
         if (!d->zone || !d->pointer) r = ZSLAB_E_NOMEM;
     }
+    memset(out, 0, sizeof *out);
     if (r != ZSLAB_OK) {
+        out->why.field = r == ZSLAB_E_GEOMETRY ? "path: not zoned, or with metadata bytes in its blocks" : "path";
+        out->why.error = r == ZSLAB_E_GEOMETRY ? 0 : errno;
         zs__zns_nvme_close(d);
         return r;
     }
-    memset(out, 0, sizeof *out);
     out->user = d;
+    out->status = &d->status;
     out->uses_append = d->append;
 #if ZSLAB_ZNS_USE_URING
     if (d->append && config->queue_depth != 1)
@@ -2825,7 +2884,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
             appended before the join is written before the flush.
    [ORD-1]  an epoch's frames have the ordinals 1 to begun, each one frame until it is stored or accounted for as
             gone: so a recovery that finds fewer knows how many are missing, and how many objects in them.
-   Lock order: epoch lock, zone_lock, meta_lock. sync_lock, lane_lock, note_lock, ord_lock are taken last. */
+   Lock order: epoch lock, zone_lock, meta_lock. sync_lock, lane_lock, note_lock, ord_lock, why_lock are taken last. */
 #define ZS__ZNS_HEAD_BYTES  128u
 #define ZS__ZNS_ENTRY_BYTES 16u
 #define ZS__ZNS_ENTRIES_MAX 4096u
@@ -3035,6 +3094,8 @@ struct zslab_zns {
     zs__zns_buffer *pool; /* buffers between epochs [BUF-2] */
     zs__u64 objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
     zslab_zns_recovery_report recovery;
+    zs__lock why_lock; /* why */
+    zs__zns_why why;
 };
 
 /* ---- >>format --------------------------------------------------------------
@@ -3504,6 +3565,58 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 #define ZS__ZNS_SEQ_STEP    1024u
 #define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
 
+static void zs__zns_set_fatal(zslab_zns *s, int rc)
+{
+    if (-rc == (int)ZSLAB_E_GONE) /* release: pairs with zs__zns_fatal */
+        zs__store_rel_u32(&s->fatal, (uint32_t)ZSLAB_E_GONE);
+}
+
+/* The answer of an operation: a failure is kept for zslab_zns_error, and a device that is gone remembered. */
+static int zs__zns_told(zslab_zns *s, const char *op, uint32_t zone, uint32_t block, int rc)
+{
+    int error = errno;
+    if (!rc) return 0;
+    zs__zns_set_fatal(s, rc);
+    zs__lock_take(&s->why_lock);
+    s->why.call = s->why.field = NULL;
+    s->why.op = op;
+    s->why.zone = zone;
+    s->why.block = block;
+    s->why.rc = rc;
+    s->why.error = error;
+    s->why.status = s->dev.status && !error ? zs__load_u32(s->dev.status) : 0; /* relaxed: a figure */
+    zs__lock_drop(&s->why_lock);
+    return rc;
+}
+
+static int zs__zns_dev_append(zslab_zns *s, uint32_t zone, const zslab_zns_iov *iov, size_t count, uint64_t *at)
+{
+    errno = 0;
+    return zs__zns_told(s, "append to", zone, ZS__ZNS_NONE, s->dev.ops.append(s->dev.user, zone, iov, count, at));
+}
+static int zs__zns_dev_reset(zslab_zns *s, uint32_t zone)
+{
+    errno = 0;
+    return zs__zns_told(s, "reset of", zone, ZS__ZNS_NONE, s->dev.ops.reset(s->dev.user, zone));
+}
+static int zs__zns_dev_finish(zslab_zns *s, uint32_t zone)
+{
+    errno = 0;
+    return zs__zns_told(s, "finish of", zone, ZS__ZNS_NONE, s->dev.ops.finish(s->dev.user, zone));
+}
+static int zs__zns_dev_read(zslab_zns *s, uint32_t zone, uint32_t block, uint32_t count, void *pages)
+{
+    uint64_t at = s->zone[zone].start + (uint64_t)block * s->block_bytes;
+    errno = 0;
+    return zs__zns_told(s, "read of", zone, block,
+                        (s->dev.ops.read)(s->dev.user, at, pages, (size_t)count * s->block_bytes));
+}
+static int zs__zns_dev_report(zslab_zns *s, uint32_t zone, zslab_zns_zone *out)
+{
+    errno = 0;
+    return zs__zns_told(s, "report of", zone, ZS__ZNS_NONE, s->dev.ops.report(s->dev.user, zone, 1, out));
+}
+
 /* Tells the device how far the last flush reached. A device that keeps no notes is told nothing. */
 static int zs__zns_tell(zslab_zns *s)
 {
@@ -3516,7 +3629,8 @@ static int zs__zns_tell(zslab_zns *s)
     n.serial = s->log_flushed.serial;
     n.live_hash = s->log_flushed.hash;
     n.live = s->log_flushed.live;
-    rc = s->dev.note(s->dev.user, &n);
+    errno = 0;
+    rc = zs__zns_told(s, "note of the sync", ZS__ZNS_NONE, 0, s->dev.note(s->dev.user, &n));
     zs__lock_drop(&s->note_lock);
     return rc;
 }
@@ -3529,7 +3643,8 @@ static int zs__zns_dev_flush(zslab_zns *s)
     zs__lock_take(&s->note_lock);
     log = s->log;
     zs__lock_drop(&s->note_lock);
-    rc = s->dev.ops.flush(s->dev.user);
+    errno = 0;
+    rc = zs__zns_told(s, "flush", ZS__ZNS_NONE, 0, s->dev.ops.flush(s->dev.user));
     zs__lock_take(&s->note_lock);
     if (!rc && log.serial > s->log_flushed.serial) s->log_flushed = log;
     zs__lock_drop(&s->note_lock);
@@ -3547,11 +3662,6 @@ static void zs__zns_list(zslab_zns *s, zs__zns_ep *e, uint32_t listed)
     zs__lock_drop(&s->note_lock);
 }
 
-static void zs__zns_set_fatal(zslab_zns *s, int rc)
-{
-    if (-rc == (int)ZSLAB_E_GONE) /* release: pairs with zs__zns_fatal */
-        zs__store_rel_u32(&s->fatal, (uint32_t)ZSLAB_E_GONE);
-}
 static zslab_result zs__zns_fatal(zslab_zns *s)
 {
     if (s->read_only) return ZSLAB_E_READ_ONLY;
@@ -3561,8 +3671,9 @@ static zslab_result zs__zns_fatal(zslab_zns *s)
 /* Asked after a failure. When even this fails, twice, it is the device that is gone and not a zone. */
 static int zs__zns_report_one(zslab_zns *s, uint32_t zone, zslab_zns_zone *out)
 {
-    int rc = s->dev.ops.report(s->dev.user, zone, 1, out);
-    if (rc && (rc = s->dev.ops.report(s->dev.user, zone, 1, out)) != 0) rc = -(int)ZSLAB_E_GONE;
+    int rc = zs__zns_dev_report(s, zone, out);
+    if (rc && zs__zns_dev_report(s, zone, out) == 0) return 0;
+    rc = rc ? -(int)ZSLAB_E_GONE : 0;
     zs__zns_set_fatal(s, rc);
     return rc;
 }
@@ -3631,10 +3742,9 @@ static int zs__zns_zone_rested(const zs__zns_zone *z)
    again later. */
 static int zs__zns_zone_reset(zslab_zns *s, uint32_t zone, uint32_t state)
 {
-    int rc = s->dev.ops.reset(s->dev.user, zone);
+    int rc = zs__zns_dev_reset(s, zone);
     if (rc == -(int)ZSLAB_E_IO && !zs__zns_zone_dead(s, zone)) /* once more, before the zone rests */
-        rc = s->dev.ops.reset(s->dev.user, zone);
-    zs__zns_set_fatal(s, rc);
+        rc = zs__zns_dev_reset(s, zone);
     if (!rc) {
         zs__add_u64(&s->resets, 1);
         zs__zns_zone_forget(s, zone, state);
@@ -3699,11 +3809,10 @@ static int zs__zns_zone_begin(zslab_zns *s, uint32_t zone, uint32_t kind)
     iov.base = p;
     iov.bytes = s->block_bytes;
     for (tries = 0; tries < 4; tries++) {
-        rc = s->dev.ops.append(s->dev.user, zone, &iov, 1, &at);
-        zs__zns_set_fatal(s, rc);
+        rc = zs__zns_dev_append(s, zone, &iov, 1, &at);
         if (!rc) zs__add_u64(&s->device_blocks, 1);
         if (rc || at == z->start) break;
-        rc = s->dev.ops.reset(s->dev.user, zone);
+        rc = zs__zns_dev_reset(s, zone);
         if (rc) break;
         rc = -(int)ZSLAB_E_IO;
     }
@@ -3753,8 +3862,7 @@ static int zs__zns_meta_emit(zslab_zns *s, int part)
     zs__zns_head_write(s, s->meta_pages, &h);
     iov[0].base = iov[1].base = s->meta_pages;
     iov[0].bytes = iov[1].bytes = (size_t)h.blocks * s->block_bytes;
-    rc = s->dev.ops.append(s->dev.user, s->meta_zone, iov, copies, &at);
-    zs__zns_set_fatal(s, rc);
+    rc = zs__zns_dev_append(s, s->meta_zone, iov, copies, &at);
     s->meta_used += copies * h.blocks; /* also on failure: the write pointer may have moved over a hole */
     zs__add_u64(&s->device_blocks, (uint64_t)copies * h.blocks);
     if (rc) return rc;
@@ -3925,9 +4033,7 @@ static int zs__zns_meta_try(zslab_zns *s, uint32_t zone)
     s->meta_zone = zone;
     s->meta_used = 1;
     rc = rc ? rc : zs__zns_snapshot_write(s);
-    rc = rc ? rc : zs__zns_dev_flush(s);
-    zs__zns_set_fatal(s, rc);
-    return rc;
+    return rc ? rc : zs__zns_dev_flush(s);
 }
 
 /* A retired zone may hold an active slot that somebody needs: 1: one was reset and is empty again. */
@@ -3971,7 +4077,7 @@ static void zs__zns_meta_pick_spare(zslab_zns *s)
 static int zs__zns_meta_roll(zslab_zns *s)
 {
     uint32_t old = s->meta_zone, used = s->meta_used, zone, tries;
-    int rc = -(int)ZSLAB_E_NO_SPACE, ended = old != ZS__ZNS_NONE && !s->dev.ops.finish(s->dev.user, old);
+    int rc = -(int)ZSLAB_E_NO_SPACE, ended = old != ZS__ZNS_NONE && !zs__zns_dev_finish(s, old);
     if (ended && used < s->zone[old].capacity) zs__add_u64(&s->finishes, 1); /* frees its active slot */
     s->seq_limit += ZS__ZNS_SEQ_STEP;
     zs__zns_window_fill(s);
@@ -4059,7 +4165,6 @@ static int zs__zns_reserve_ahead(zslab_zns *s)
     rc = zs__zns_meta_write(s);
     rc = rc ? rc : zs__zns_dev_flush(s);
     if (rc) {
-        zs__zns_set_fatal(s, rc);
         s->window_count = 0;
         s->seq_limit = limit;
     }
@@ -4161,8 +4266,7 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
     zs__zns_head_write(s, p, &h);
     iov.base = p;
     iov.bytes = (size_t)h.blocks * s->block_bytes;
-    rc = s->dev.ops.append(s->dev.user, zone, &iov, 1, &at);
-    zs__zns_set_fatal(s, rc);
+    rc = zs__zns_dev_append(s, zone, &iov, 1, &at);
     zs__zns_pages_free(p);
     zs__add_u64(&s->device_blocks, h.blocks);
     zs__add_u64(&z->word, h.blocks);
@@ -4214,8 +4318,7 @@ static void zs__zns_zone_end(zslab_zns *s, uint32_t zone)
     if (zs__zns_fatal(s) != ZSLAB_OK) return;
     zs__zns_zone_index(s, zone);
     if (ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)) < z->capacity || z->failed) { /* acquire: drained */
-        rc = s->dev.ops.finish(s->dev.user, zone);
-        zs__zns_set_fatal(s, rc);
+        rc = zs__zns_dev_finish(s, zone);
         if (!rc)
             zs__add_u64(&s->finishes, 1);
         else if (zs__zns_zone_dead(s, zone))
@@ -4703,9 +4806,8 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
 static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 {
     size_t i;
-    zs__zns_set_fatal(s, l->io.rc);
     zs__add_u64(&s->device_blocks, l->head.blocks);
-    if (!l->io.rc) {
+    if (!zs__zns_told(s, "append to", l->io.zone, ZS__ZNS_NONE, l->io.rc)) {
         if (zs__load_u32(&s->zone[l->io.zone].errors)) /* relaxed: a hint; it works again */
             zs__store_u32(&s->zone[l->io.zone].errors, 0);
         zs__zns_frame_stored(s, e, l, &l->head, l->io.at);
@@ -4733,6 +4835,7 @@ static int zs__zns_load_fly(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 /* Waits for its end. A failure is not made good here: the caller writes the frame again. */
 static int zs__zns_load_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 {
+    errno = 0;
     s->dev.wait(s->dev.user, &l->io, 1);
     zs__zns_load_end(s, e, l);
     return l->io.rc;
@@ -4847,6 +4950,7 @@ static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         if (rc) return rc;
         zs__zns_load_begin(s, e, l, zone, blocks);
         l->min = l->max = blocks; /* cut once: the sums behind it count on that [ORD-1] */
+        errno = 0;
         rc = l->io.rc = s->dev.ops.append(s->dev.user, zone, l->io.iov, l->io.iov_count, &l->io.at);
         zs__zns_load_end(s, e, l);
         if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
@@ -5345,7 +5449,6 @@ static int zs__zns_flush(zslab_zns *s)
     if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
         upto = 0;
     rc = zs__zns_or_gone(s, zs__zns_dev_flush(s));
-    zs__zns_set_fatal(s, rc);
     if (!rc && upto > zs__load_u64(&s->synced)) /* relaxed: the leader alone changes it */
         zs__store_rel_u64(&s->synced, upto);    /* release: pairs with the loads of synced */
     return rc ? rc : zs__zns_tell(s);
@@ -5449,9 +5552,7 @@ static zslab_result zs__zns_sync_end(zslab_zns *s, uint64_t ticket, uint64_t tim
 static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t first, uint32_t count,
                                void *pages)
 {
-    uint64_t from = s->zone[f->zone].start + ((uint64_t)f->block + first) * s->block_bytes;
-    int rc = (s->dev.ops.read)(s->dev.user, from, pages, (size_t)count * s->block_bytes);
-    zs__zns_set_fatal(s, rc);
+    int rc = zs__zns_dev_read(s, f->zone, f->block + first, count, pages);
     if (rc == -(int)ZSLAB_E_IO) { /* not every device says why: the zone's condition does */
         zs__lock_take(&s->zone_lock);
         if (zs__zns_zone_dead(s, f->zone) && zs__zns_state(s, f->zone) == ZS__ZNS_Z_OFFLINE)
@@ -5581,7 +5682,9 @@ static int zs__zns_piece(zslab_zns *s, uint32_t id, const uint64_t entry[2], uin
         }
         if (rc) return rc;
     }
-    return zs__zns_crc(0, to, bytes) == zs__zns_entry_crc(entry[0]) ? 0 : -(int)ZSLAB_E_CORRUPT;
+    if (zs__zns_crc(0, to, bytes) == zs__zns_entry_crc(entry[0])) return 0;
+    errno = 0;
+    return zs__zns_told(s, "crc of an object in the frame in", f->zone, f->block, -(int)ZSLAB_E_CORRUPT);
 }
 
 /* What a walk keeps: its last two frames as the device has them, and room for an object in pieces. */
@@ -5698,7 +5801,7 @@ static int zs__zns_overtaken(zslab_zns *s, uint32_t id)
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint8_t *p = s->read_only && s->owned ? (uint8_t *)zs__zns_pages(s->block_bytes) : NULL;
     int moved = p && f->zone < s->zone_count &&
-                !(s->dev.ops.read)(s->dev.user, s->zone[f->zone].start, p, s->block_bytes) &&
+                !zs__zns_dev_read(s, f->zone, 0, 1, p) &&
                 zs__zns_get32(p + 124) == zs__zns_crc(0, p, 124) && zs__zns_get64(p + 40) != f->zone_seq;
     zs__zns_pages_free(p);
     return moved;
@@ -5923,7 +6026,6 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
         rc = zs__zns_meta_write(s);
         rc = rc ? rc : zs__zns_dev_flush(s); /* [REL-2] */
         rc = rc ? rc : zs__zns_tell(s);
-        zs__zns_set_fatal(s, rc);
         if (rc) zs__zns_list(s, e, 1);
     }
     zs__lock_drop(&s->meta_lock);
@@ -5978,15 +6080,10 @@ static const uint8_t *zs__zns_scan_blocks(zslab_zns *s, zs__zns_scan *sc, uint32
     sc->have_from = at;
     sc->have = sc->end - at < sc->room ? sc->end - at : sc->room;
     s->recovery.bytes_read += (uint64_t)sc->have * s->block_bytes;
-    if (!(s->dev.ops.read)(s->dev.user, s->zone[sc->zone].start + (uint64_t)at * s->block_bytes, sc->pages,
-                         (size_t)sc->have * s->block_bytes))
-        return sc->pages;
+    if (!zs__zns_dev_read(s, sc->zone, at, sc->have, sc->pages)) return sc->pages;
     for (i = 0; i < sc->have; i++) {
         uint8_t *p = sc->pages + (size_t)i * s->block_bytes;
-        int rc = (s->dev.ops.read)(s->dev.user, s->zone[sc->zone].start + (uint64_t)(at + i) * s->block_bytes,
-                                 p, s->block_bytes);
-        if (rc) memset(p, 0, s->block_bytes);
-        zs__zns_set_fatal(s, rc);
+        if (zs__zns_dev_read(s, sc->zone, at + i, 1, p)) memset(p, 0, s->block_bytes);
     }
     return sc->pages;
 }
@@ -6057,7 +6154,7 @@ static zslab_result zs__zns_found_frames(zslab_zns *s, uint32_t zone, zs__zns_fo
     zs__zns_zone *z = &s->zone[zone];
     uint32_t at, most = t->used < 256 ? t->used : 256;
     for (at = 1; at < most; at++) {
-        int rc = (s->dev.ops.read)(s->dev.user, z->start + (uint64_t)at * s->block_bytes, p, s->block_bytes);
+        int rc = zs__zns_dev_read(s, zone, at, 1, p);
         if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
         if (rc || memcmp(p, zs__zns_magic(1), 8) != 0 || zs__zns_get32(p + 32) != zone ||
             zs__zns_inline_bytes(p) > s->block_bytes - ZS__ZNS_HEAD_BYTES ||
@@ -6077,17 +6174,18 @@ static zslab_result zs__zns_found_frames(zslab_zns *s, uint32_t zone, zs__zns_fo
 static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_found *t, uint8_t *p)
 {
     zs__zns_zone *z = &s->zone[zone];
-    int rc = (s->dev.ops.read)(s->dev.user, z->start, p, s->block_bytes);
+    int rc = zs__zns_dev_read(s, zone, 0, 1, p);
     t->odd = 1;
     if (-rc == (int)ZSLAB_E_GONE) return ZSLAB_E_GONE;
     if (rc || zs__zns_crc_mend(p, 124, zs__zns_get32(p + 124)) < 0 || memcmp(p, zs__zns_magic(0), 8) != 0 ||
         zs__zns_get32(p + 32) != zone)
         return zs__zns_found_frames(s, zone, t, p);
-    if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION) return ZSLAB_E_GEOMETRY;
-    if (zs__zns_get32(p + 36) != s->block_bytes || zs__zns_get32(p + 60) != s->zone_count ||
+    errno = 0;
+    if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 36) != s->block_bytes ||
+        zs__zns_get32(p + 60) != s->zone_count ||
         zs__zns_get64(p + 64) != s->dev.ops.geometry.zone_bytes ||
         zs__zns_get64(p + 72) != (uint64_t)z->capacity * s->block_bytes)
-        return ZSLAB_E_GEOMETRY;
+        return (zslab_result)-zs__zns_told(s, "version and geometry in the header of", zone, 0, -(int)ZSLAB_E_GEOMETRY);
     t->odd = 0;
     t->kind = zs__zns_get32(p + 12);
     memcpy(t->uuid, p + 16, 16);
@@ -6106,7 +6204,7 @@ static zslab_result zs__zns_find_zones(zslab_zns *s, zs__zns_found *found)
     for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) {
         zs__zns_zone *z = &s->zone[i];
         zslab_zns_zone d;
-        int rc = s->dev.ops.report(s->dev.user, i, 1, &d);
+        int rc = zs__zns_dev_report(s, i, &d);
         uint64_t used;
         if (rc) {
             r = (zslab_result)-rc;
@@ -6984,6 +7082,13 @@ static zslab_result zs__zns_format(zslab_zns *s, const zs__zns_found *found)
     return (zslab_result)-rc;
 }
 
+static zslab_result zs__zns_none(zslab_zns *s, zslab_result r)
+{
+    s->why.field = r == ZSLAB_E_CORRUPT ? "log: no zone has a whole snapshot, and there was a store"
+                                        : "zones: what is there is not a store's, or there is nothing";
+    return r;
+}
+
 /* There is no whole snapshot: a fresh device, an interrupted format, a foreign one, or a damaged store. */
 static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
 {
@@ -6996,14 +7101,14 @@ static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
     }
     if (s->read_only ||
         ((s->config.flags & ZSLAB_ZNS_FLAG_NO_FORMAT) && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE)))
-        return objects ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN;
+        return zs__zns_none(s, objects ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN);
     if (s->config.flags & ZSLAB_ZNS_FLAG_FORCE) return zs__zns_format(s, found);
-    if (s->noted.serial) return ZSLAB_E_CORRUPT; /* there was a store in this file */
+    if (s->noted.serial) return zs__zns_none(s, ZSLAB_E_CORRUPT); /* there was a store in this file */
     if (!written) return zs__zns_format(s, found);
-    if (objects) return ZSLAB_E_CORRUPT;
+    if (objects) return zs__zns_none(s, ZSLAB_E_CORRUPT);
     if (s->owned || headers == written) /* a format that did not get to its snapshot */
         return zs__zns_format(s, found);
-    return metas ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN;
+    return zs__zns_none(s, metas ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN);
 }
 
 /* After recovery: the sequence moves past anything ever handed out, and a spare is kept. */
@@ -7117,7 +7222,7 @@ static int zs__zns_moved(zslab_zns *s, const uint32_t *before, uint32_t *after)
 }
 
 /* ZSLAB_E_BUSY: the store is to be looked at again, from the beginning. */
-static zslab_result zs__zns_mount(zslab_zns *s)
+static ZS__NOINLINE zslab_result zs__zns_mount(zslab_zns *s)
 {
     uint64_t began = zs__os_now_ns();
     zs__zns_found *found = (zs__zns_found *)(calloc)(s->zone_count, sizeof *found);
@@ -7195,7 +7300,7 @@ static zslab_result zs__zns_shape(zslab_zns *s)
     zslab_zns_geometry *g = &s->dev.ops.geometry;
     uint32_t active = g->max_active, frame_bytes;
     uint64_t per_block;
-    zslab_result r = zs__zns_geometry_check(g);
+    zslab_result r = zs__zns_geometry_check(g, &s->why);
     if (r != ZSLAB_OK) return r;
     if (g->max_open && (!active || g->max_open < active))
         active = g->max_open; /* one open zone closed for another costs nothing, one more than open does */
@@ -7238,10 +7343,23 @@ static zslab_zns *zs__zns_new(const zs__zns_dev *dev, const zslab_zns_config *co
     return s;
 }
 
+/* An open's failure outlives what it had opened, a close's the store. */
+static zslab_zns *zs__zns_refuse(const char *call, const zs__zns_why *why, zslab_result r)
+{
+    zs__lock_take(&zs__zns_refused_lock);
+    zs__zns_refused = *why;
+    zs__zns_refused.call = call;
+    zs__zns_refused.result = r;
+    zs__lock_drop(&zs__zns_refused_lock);
+    zs__fail(r);
+    return NULL;
+}
+
 #define ZS__ZNS_MOUNTS 1000u /* beside a writer that resets zones all the time */
 
 /* Recovers, and again from the beginning where damage asks for a closer look, or the writer beside has moved on. */
-static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
+static zslab_zns *zs__zns_open(const char *call, const zs__zns_dev *dev, const zslab_zns_config *config,
+                               uint32_t owned)
 {
     zslab_result r = ZSLAB_E_BUSY;
     uint32_t tries, deep = 0;
@@ -7264,19 +7382,25 @@ static zslab_zns *zs__zns_open(const zs__zns_dev *dev, const zslab_zns_config *c
         r = s->zone && s->meta_pages ? zs__zns_mount(s) : ZSLAB_E_NOMEM;
     }
     if (r == ZSLAB_OK) return s;
+    zs__zns_refuse(call, s ? &s->why : &dev->why, r);
     if (s)
         zs__zns_free(s);
     else
         (dev->ops.close)(dev->user);
-    zs__fail(r);
     return NULL;
 }
 
 /* ---- >>public --------------------------------------------------------------
    Thin entry points: check, resolve, call one private function.                       */
-static zslab_result zs__zns_answer(zslab_result r)
+static zslab_result zs__zns_answer(zslab_zns *s, const char *call, zslab_result r)
 {
-    if (r != ZSLAB_OK) zs__fail(r);
+    if (r == ZSLAB_OK) return r;
+    zs__fail(r);
+    if (!s) return r;
+    zs__lock_take(&s->why_lock);
+    s->why.call = call;
+    s->why.result = r;
+    zs__lock_drop(&s->why_lock);
     return r;
 }
 
@@ -7293,15 +7417,16 @@ zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geome
 #if ZSLAB_ZNS_HAS_FILE
     zslab_zns_config c = zs__zns_config(config);
     zs__zns_dev dev;
-    zslab_result r =
-        path && (!c.fault_count || c.faults) ? zs__zns_file_open(path, geometry, &c, &dev) : ZSLAB_E_INVALID;
-    if (r == ZSLAB_OK) return zs__zns_open(&dev, &c, 1);
-    zs__fail(r);
+    zslab_result r = ZSLAB_E_INVALID;
+    memset(&dev, 0, sizeof dev);
+    dev.why.field = path ? "config.faults: NULL, with fault_count" : "path: NULL";
+    if (path && (!c.fault_count || c.faults)) r = zs__zns_file_open(path, geometry, &c, &dev);
+    return r == ZSLAB_OK ? zs__zns_open("open_file", &dev, &c, 1) : zs__zns_refuse("open_file", &dev.why, r);
 #else
+    zs__zns_why why = {"open_file", "path: this system has no file device", NULL, 0, 0, ZSLAB_OK, 0, 0, 0, 0, 0};
     (void)path, (void)geometry, (void)config;
-    zs__fail(ZSLAB_E_INVALID);
+    return zs__zns_refuse("open_file", &why, ZSLAB_E_INVALID);
 #endif
-    return NULL;
 }
 
 #if ZSLAB_ZNS_USE_LIBZBD
@@ -7309,10 +7434,11 @@ zslab_zns *zslab_zns_open_device(const char *path, const zslab_zns_config *confi
 {
     zslab_zns_config c = zs__zns_config(config);
     zs__zns_dev dev;
-    zslab_result r = path && !c.fault_count ? zs__zns_nvme_open(path, &c, &dev) : ZSLAB_E_INVALID;
-    if (r == ZSLAB_OK) return zs__zns_open(&dev, &c, 0);
-    zs__fail(r);
-    return NULL;
+    zslab_result r = ZSLAB_E_INVALID;
+    memset(&dev, 0, sizeof dev);
+    dev.why.field = path ? "config.faults: of the file device only" : "path: NULL";
+    if (path && !c.fault_count) r = zs__zns_nvme_open(path, &c, &dev);
+    return r == ZSLAB_OK ? zs__zns_open("open_device", &dev, &c, 0) : zs__zns_refuse("open_device", &dev.why, r);
 }
 #endif
 
@@ -7320,16 +7446,14 @@ zslab_zns *zslab_zns_open_ops(const zslab_zns_ops *ops, void *user, const zslab_
 {
     zslab_zns_config c = zs__zns_config(config);
     zs__zns_dev dev;
-    if (!ops || !ops->report || !ops->append || !ops->read || !ops->reset || !ops->finish || !ops->flush ||
-        !ops->close) {
-        zs__fail(ZSLAB_E_INVALID);
-        return NULL;
-    }
     memset(&dev, 0, sizeof dev);
+    dev.why.field = "ops: NULL, or one of the seven is";
+    if (!ops || !ops->report || !ops->append || !ops->read || !ops->reset || !ops->finish || !ops->flush || !ops->close)
+        return zs__zns_refuse("open_ops", &dev.why, ZSLAB_E_INVALID);
     dev.ops = *ops;
     dev.user = user;
     dev.uses_append = 1;
-    return zs__zns_open(&dev, &c, 0);
+    return zs__zns_open("open_ops", &dev, &c, 0);
 }
 
 /* meta_lock held, everything synced. How many frames each epoch has, then the note of an orderly end. */
@@ -7361,15 +7485,16 @@ static int zs__zns_close_log(zslab_zns *s)
 zslab_result zslab_zns_close(zslab_zns *s)
 {
     zslab_result r;
-    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s) return zs__zns_answer(s, "close", ZSLAB_E_INVALID);
     r = s->read_only ? ZSLAB_OK : zslab_zns_sync(s, 0);
     if (r == ZSLAB_OK && !s->read_only) {
         zs__lock_take(&s->meta_lock);
         if (zs__zns_close_log(s)) r = ZSLAB_E_IO; /* only the note is missing: everything was synced */
         zs__lock_drop(&s->meta_lock);
     }
+    if (r != ZSLAB_OK) (void)zs__zns_refuse("close", &s->why, r);
     zs__zns_free(s);
-    return zs__zns_answer(r);
+    return r;
 }
 
 /* A free place for an epoch, taken out of the chain; meta_lock held. After a restart whole pages may be missing. */
@@ -7449,10 +7574,7 @@ zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *s, const zslab_zns_epoch_config
     memset(&c, 0, sizeof c);
     if (config) c = *config;
     r = !s || c.lifetime_class >= ZS__ZNS_CLASSES ? ZSLAB_E_INVALID : zs__zns_fatal(s);
-    if (r != ZSLAB_OK) {
-        zs__fail(r);
-        return 0;
-    }
+    if (zs__zns_answer(s, "epoch_begin", r) != ZSLAB_OK) return 0;
     zs__lock_take(&s->meta_lock);
     e = s->epoch_count < s->epoch_limit && zs__zns_order_room(s) ? zs__zns_ep_free(s) : NULL;
     r = e ? (zslab_result)-zs__zns_begin(s, e, &c) : ZSLAB_E_LIMIT;
@@ -7461,10 +7583,7 @@ zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *s, const zslab_zns_epoch_config
         s->epoch_free = e->slot + 1;
     }
     zs__lock_drop(&s->meta_lock);
-    if (r != ZSLAB_OK) {
-        zs__fail(r);
-        return 0;
-    }
+    if (zs__zns_answer(s, "epoch_begin", r) != ZSLAB_OK) return 0;
     zs__zns_ep_choose_stream(s, e);
     zs__zns_ep_turn(e, ZS__ZNS_E_FREE, ZS__ZNS_E_FREE,
                     ZS__ZNS_E_OPEN); /* publishes all of it. Pairs with pins */
@@ -7514,23 +7633,23 @@ zslab_result zslab_zns_epoch_seal(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e = s ? zs__zns_pin_id(s, id, 0) : NULL;
     zslab_result r;
-    if (!e) return zs__zns_answer(s ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID);
+    if (!e) return zs__zns_answer(s, "epoch_seal", s ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
     if (r == ZSLAB_OK) r = zs__zns_seal(s, e);
     zs__zns_unpin(e, 0);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "epoch_seal", r);
 }
 
 zslab_result zslab_zns_epoch_release(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e = s && id ? zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX)) : NULL;
     zslab_result r;
-    if (!s) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s) return zs__zns_answer(s, "epoch_release", ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
     if (r == ZSLAB_OK)
         r = e && zs__load_acq_u64(&e->id) == id ? zs__zns_release(s, e, id)
                                                 : ZSLAB_E_CLOSED; /* acquire: _begin */
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "epoch_release", r);
 }
 
 zslab_result zslab_zns_append(zslab_zns *s, zslab_zns_epoch id, const void *data, size_t bytes,
@@ -7540,15 +7659,15 @@ zslab_result zslab_zns_append(zslab_zns *s, zslab_zns_epoch id, const void *data
     zslab_result r;
     zslab_handle h = 0;
     if (out_handle) *out_handle = 0;
-    if (!s || !data || !bytes) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || !data || !bytes) return zs__zns_answer(s, "append", ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
-    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    if (r != ZSLAB_OK) return zs__zns_answer(s, "append", r);
     e = zs__zns_pin_id(s, id, 1);
-    if (!e) return zs__zns_answer(ZSLAB_E_CLOSED);
+    if (!e) return zs__zns_answer(s, "append", ZSLAB_E_CLOSED);
     r = (zslab_result)-zs__zns_put(s, e, (const uint8_t *)data, bytes, &h);
     if (out_handle) *out_handle = h;
     zs__zns_unpin(e, 1);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "append", r);
 }
 
 zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t capacity, size_t *out_bytes)
@@ -7558,16 +7677,16 @@ zslab_result zslab_zns_read(zslab_zns *s, zslab_handle h, void *buffer, size_t c
     uint32_t id = (uint32_t)(h >> 38), idx = (uint32_t)(h >> 26 & 0xfff);
     zslab_result r;
     if (out_bytes) *out_bytes = 0;
-    if (!s || (!buffer && capacity)) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || (!buffer && capacity)) return zs__zns_answer(s, "read", ZSLAB_E_INVALID);
     r = zs__zns_pin_handle(s, h, &e);
-    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    if (r != ZSLAB_OK) return zs__zns_answer(s, "read", r);
     r = (zslab_result)-zs__zns_object(s, e, NULL, id, idx, (uint8_t *)buffer, capacity, &bytes);
     if (r == ZSLAB_OK && out_bytes) *out_bytes = (size_t)bytes;
     if (r == ZSLAB_OK && bytes > capacity && (buffer || !out_bytes)) r = ZSLAB_E_INVALID;
     if (r == ZSLAB_E_CORRUPT && zs__zns_overtaken(s, id)) r = ZSLAB_E_STALE;
     if (r == ZSLAB_E_CORRUPT) zs__add_u64(&s->lost, 1);
     zs__zns_unpin(e, 0);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "read", r);
 }
 
 /* A sync's or flush's epoch, pinned; NULL with ZSLAB_OK: all of them. */
@@ -7584,11 +7703,11 @@ zslab_result zslab_zns_sync(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e;
     zslab_result r = zs__zns_pin_some(s, id, &e);
-    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    if (r != ZSLAB_OK) return zs__zns_answer(s, "sync", r);
     r = zs__zns_sync_end(s, zs__zns_sync_join(s, e), UINT64_MAX);
     if (e) zs__zns_unpin(e, 0);
     zs__add_u64(&s->syncs, 1);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "sync", r);
 }
 
 zslab_result zslab_zns_sync_begin(zslab_zns *s, zslab_zns_epoch id, uint64_t *out_ticket)
@@ -7596,7 +7715,7 @@ zslab_result zslab_zns_sync_begin(zslab_zns *s, zslab_zns_epoch id, uint64_t *ou
     zs__zns_ep *e;
     zslab_result r = out_ticket ? zs__zns_pin_some(s, id, &e) : ZSLAB_E_INVALID;
     if (out_ticket) *out_ticket = 0;
-    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    if (r != ZSLAB_OK) return zs__zns_answer(s, "sync_begin", r);
     *out_ticket = zs__zns_sync_join(s, e);
     if (e) zs__zns_unpin(e, 0);
     zs__add_u64(&s->syncs, 1);
@@ -7609,19 +7728,19 @@ zslab_result zslab_zns_sync_wait(zslab_zns *s, uint64_t ticket, uint64_t timeout
     uint32_t slot = (uint32_t)(ticket & ((1u << ZS__ZNS_TICKET_BITS) - 1));
     if (!s || !batch || batch > zs__load_acq_u64(&s->sync_open) || /* acquire: pairs with zs__zns_sync_end */
         (slot && !zs__zns_ep_at(s, slot - 1)))
-        return zs__zns_answer(ZSLAB_E_INVALID);
-    return zs__zns_answer(zs__zns_sync_end(s, ticket, timeout_ns));
+        return zs__zns_answer(s, "sync_wait", ZSLAB_E_INVALID);
+    return zs__zns_answer(s, "sync_wait", zs__zns_sync_end(s, ticket, timeout_ns));
 }
 
 zslab_result zslab_zns_flush(zslab_zns *s, zslab_zns_epoch id)
 {
     zs__zns_ep *e;
     zslab_result r = zs__zns_pin_some(s, id, &e);
-    if (r != ZSLAB_OK) return zs__zns_answer(r);
+    if (r != ZSLAB_OK) return zs__zns_answer(s, "flush", r);
     r = (zslab_result)-(e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s));
     if (e) zs__zns_unpin(e, 0);
     zs__zns_land_all(s);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "flush", r);
 }
 
 static zslab_result zs__zns_walk_all(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user, int list)
@@ -7630,7 +7749,7 @@ static zslab_result zs__zns_walk_all(zslab_zns *s, zslab_zns_epoch id, zslab_zns
     zslab_zns_epoch_stats t;
     zs__zns_walk w;
     int stop = 0;
-    if (!s || !visit) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || !visit) return zs__zns_answer(s, list ? "list" : "iterate", ZSLAB_E_INVALID);
     memset(&w, 0, sizeof w);
     w.visit = visit;
     w.user = user;
@@ -7638,7 +7757,7 @@ static zslab_result zs__zns_walk_all(zslab_zns *s, zslab_zns_epoch id, zslab_zns
     if (!id) at = zslab_zns_epoch_next(s, 0, &t);
     while (at && !stop) {
         zs__zns_ep *e = zs__zns_pin_id(s, at, 0);
-        if (!e && id) return zs__zns_answer(ZSLAB_E_CLOSED);
+        if (!e && id) return zs__zns_answer(s, list ? "list" : "iterate", ZSLAB_E_CLOSED);
         if (e) {
             stop = zs__zns_visit_epoch(s, e, &w);
             zs__zns_unpin(e, 0);
@@ -7648,7 +7767,7 @@ static zslab_result zs__zns_walk_all(zslab_zns *s, zslab_zns_epoch id, zslab_zns
     zs__zns_pages_free(w.image[0].pages);
     zs__zns_pages_free(w.image[1].pages);
     (free)(w.object);
-    return zs__zns_answer((zslab_result)-w.bad);
+    return zs__zns_answer(s, list ? "list" : "iterate", (zslab_result)-w.bad);
 }
 
 zslab_result zslab_zns_iterate(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn *visit, void *user)
@@ -7664,12 +7783,11 @@ zslab_result zslab_zns_list(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn
 #if ZSLAB_ZNS_HAS_FILE
 /* Writes one frame of s, as it stands, to the epoch of the same id in d. */
 static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id,
-                                            uint8_t *pages, uint64_t *entry)
+                                            uint8_t *pages, uint64_t *entry, zs__zns_load *l)
 {
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint32_t header = zs__zns_header_blocks(s, f->count), i;
     zs__zns_frame *g = zs__zns_frame_page(d, id);
-    zs__zns_load l;
     uint8_t *payload = pages + (size_t)header * s->block_bytes;
     int rc = g ? zs__zns_read_blocks(s, f, 0, f->blocks, pages) : -(int)ZSLAB_E_NOMEM;
     for (i = 0; !rc && i < f->count; i++) rc = zs__zns_entry_of(s, id, i, entry + 2 * (size_t)i);
@@ -7678,17 +7796,17 @@ static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_e
     if (f->payload_at % s->block_bytes) memmove(payload, pages + f->payload_at, f->payload_bytes);
     memset(payload + f->payload_bytes, 0,
            (size_t)zs__zns_blocks(s, f->payload_bytes) * s->block_bytes - f->payload_bytes);
-    memset(&l, 0, sizeof l);
-    l.id = id;
-    l.count = f->count;
-    l.entry = entry;
-    l.header = pages;
-    l.bytes = f->payload_bytes;
-    l.min = l.max = header + zs__zns_blocks(s, f->payload_bytes);
+    memset(l, 0, sizeof *l);
+    l->id = id;
+    l->count = f->count;
+    l->entry = entry;
+    l->header = pages;
+    l->bytes = f->payload_bytes;
+    l->min = l->max = header + zs__zns_blocks(s, f->payload_bytes);
     if (f->payload_at % s->block_bytes) { /* close behind the entries, as it was: put together in the second half */
-        l.header = pages + (size_t)l.max * s->block_bytes;
-        l.packed = payload;
-        l.min = l.max = f->blocks;
+        l->header = pages + (size_t)l->max * s->block_bytes;
+        l->packed = payload;
+        l->min = l->max = f->blocks;
     }
     g->gen = zs__zns_frame_of(s, id)->gen;
     g->epoch = (uintptr_t)to;
@@ -7696,10 +7814,11 @@ static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_e
     to->frames = id + 1;
     if (id >= d->frame_top) d->frame_top = id + 1;
     to->objects += f->heads;
-    return zs__zns_load_write(d, to, &l);
+    return zs__zns_load_write(d, to, l);
 }
 
-static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t *pages, uint64_t *entry)
+static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_ep *e, uint8_t *pages, uint64_t *entry,
+                                           zs__zns_load *l)
 {
     zs__zns_ep *to = zs__zns_ep_page(d, e->slot);
     size_t n = 0, i;
@@ -7728,7 +7847,7 @@ static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_e
     list = zs__zns_frames_of(s, e, &n);
     if (!list) rc = -(int)ZSLAB_E_NOMEM;
     for (i = 0; list && !rc && i < n && list[i].seq != UINT64_MAX; i++)
-        rc = zs__zns_copy_frame(s, d, to, list[i].id, pages, entry);
+        rc = zs__zns_copy_frame(s, d, to, list[i].id, pages, entry, l);
     (free)(list);
     return rc;
 }
@@ -7753,20 +7872,22 @@ static ZS__NOINLINE int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
     size_t room = 2 * ((size_t)s->frame_blocks + zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX)) * s->block_bytes;
     uint8_t *pages = (uint8_t *)zs__zns_pages(room);
     uint64_t *entry = (uint64_t *)(malloc)((size_t)ZS__ZNS_ENTRIES_MAX * ZS__ZNS_ENTRY_BYTES);
+    zs__zns_load *l = (zs__zns_load *)(malloc)(sizeof *l);
     zslab_zns_epoch_stats t;
     zslab_zns_epoch id = 0;
-    int rc = pages && entry ? 0 : -(int)ZSLAB_E_NOMEM;
+    int rc = pages && entry && l ? 0 : -(int)ZSLAB_E_NOMEM;
     zs__lock_take(&d->meta_lock);
     d->seq = zs__load_u64(&s->seq) + ZS__ZNS_SEQ_STEP; /* relaxed: past what any copied frame can have */
     rc = rc ? rc : zs__zns_reserve_ahead(d);
     zs__lock_drop(&d->meta_lock);
     while (!rc && (id = zslab_zns_epoch_next(s, id, &t)) != 0) {
         zs__zns_ep *e = zs__zns_pin_id(s, id, 0);
-        if (e) rc = zs__zns_copy_epoch(s, d, e, pages, entry);
+        if (e) rc = zs__zns_copy_epoch(s, d, e, pages, entry, l);
         if (e) zs__zns_unpin(e, 0);
     }
     zs__zns_pages_free(pages);
     (free)(entry);
+    (free)(l);
     return rc;
 }
 #endif
@@ -7785,8 +7906,8 @@ zslab_result zslab_zns_copy_out(zslab_zns *s, const char *path)
     zslab_zns_geometry g;
     zslab_zns *d;
     zslab_result r, closed;
-    if (!s || !path) return zs__zns_answer(ZSLAB_E_INVALID);
-    if (zs__zns_copy_taken(path)) return zs__zns_answer(ZSLAB_E_FOREIGN);
+    if (!s || !path) return zs__zns_answer(s, "copy_out", ZSLAB_E_INVALID);
+    if (zs__zns_copy_taken(path)) return zs__zns_answer(s, "copy_out", ZSLAB_E_FOREIGN);
     g = s->dev.ops.geometry;
     g.max_active = g.max_open = 0;
     g.zone_count = zs__zns_copy_zones(s);
@@ -7796,10 +7917,10 @@ zslab_result zslab_zns_copy_out(zslab_zns *s, const char *path)
     closed = zslab_zns_close(d);
     r = r != ZSLAB_OK ? r : closed;
     if (r != ZSLAB_OK) (void)remove(path);
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "copy_out", r);
 #else
     (void)s, (void)path;
-    return zs__zns_answer(ZSLAB_E_INVALID);
+    return zs__zns_answer(s, "copy_out", ZSLAB_E_INVALID);
 #endif
 }
 
@@ -7811,7 +7932,7 @@ zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *s, zslab_zns_epoch after, zslab_
     uint32_t i;
     zslab_zns_epoch id = 0;
     if (!s || !out) {
-        zs__fail(ZSLAB_E_INVALID);
+        (void)zs__zns_answer(s, "epoch_next", ZSLAB_E_INVALID);
         return 0;
     }
     memset(out, 0, sizeof *out);
@@ -7865,7 +7986,7 @@ zslab_result zslab_zns_release_oldest(zslab_zns *s, uint64_t bytes, uint64_t unt
             r = ZSLAB_OK;
         }
     }
-    return zs__zns_answer(r);
+    return zs__zns_answer(s, "release_oldest", r);
 }
 
 /* Blocks written in a zone, as the store knows. */
@@ -7884,11 +8005,11 @@ zslab_result zslab_zns_zone_at(zslab_zns *s, uint32_t zone, zslab_zns_zone_stats
     uint64_t used;
     uint32_t i, k;
     int rc;
-    if (!s || !out || zone >= s->zone_count) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || !out || zone >= s->zone_count) return zs__zns_answer(s, "zone_at", ZSLAB_E_INVALID);
     memset(out, 0, sizeof *out);
     z = &s->zone[zone];
-    rc = s->dev.ops.report(s->dev.user, zone, 1, &out->device);
-    if (rc) return zs__zns_answer((zslab_result)-rc);
+    rc = zs__zns_dev_report(s, zone, &out->device);
+    if (rc) return zs__zns_answer(s, "zone_at", (zslab_result)-rc);
     out->kind = kinds[zs__zns_state(s, zone)];
     used = zs__zns_zone_used(s, zone);
     out->epochs = zs__load_acq_u32(&z->refs); /* acquire: a figure */
@@ -7988,52 +8109,91 @@ void zslab_zns_recovery(zslab_zns *s, zslab_zns_recovery_report *out)
 zslab_result zslab_zns_lost(zslab_zns *s, zslab_zns_lost_fn *visit, void *user)
 {
     size_t i;
-    if (!s || !visit) return zs__zns_answer(ZSLAB_E_INVALID);
+    if (!s || !visit) return zs__zns_answer(s, "lost", ZSLAB_E_INVALID);
     for (i = 0; i < s->loss_count; i++)
         if (visit(user, s->loss[i].epoch, s->loss[i].objects, s->loss[i].bytes)) break;
     return ZSLAB_OK;
 }
 
-/* snprintf that goes on counting behind the end. */
-typedef struct zs__zns_text {
-    char *buf;
-    size_t cap, need;
-} zs__zns_text;
-static void zs__zns_say(zs__zns_text *t, const char *name, uint64_t value, const char *after)
+static void zs__zns_say(zs__text *t, const char *name, uint64_t value, const char *after)
 {
-    size_t room = t->need < t->cap ? t->cap - t->need : 0;
-    int n = snprintf(room ? t->buf + t->need : NULL, room, "\"%s\":%llu%s", name, (unsigned long long)value,
-                     after);
-    t->need += n > 0 ? (size_t)n : 0;
+    zs__put_label(t, name, 1);
+    zs__put_byte(t, ':');
+    zs__put_u64(t, value);
+    zs__put(t, after);
 }
-static void zs__zns_say_raw(zs__zns_text *t, const char *text)
+/* Thousandths as a decimal number. */
+static void zs__zns_say_ratio(zs__text *t, const char *name, double value)
 {
-    size_t room = t->need < t->cap ? t->cap - t->need : 0;
-    int n = snprintf(room ? t->buf + t->need : NULL, room, "%s", text);
-    t->need += n > 0 ? (size_t)n : 0;
+    uint64_t k = (uint64_t)(value * 1000 + 0.5), digit;
+    zs__zns_say(t, name, k / 1000, ".");
+    for (digit = 100; digit; digit /= 10) zs__put_byte(t, (char)('0' + k / digit % 10));
+    zs__put_byte(t, ',');
 }
-/* Thousandths as a decimal number, so that no locale changes the point. */
-static void zs__zns_say_ratio(zs__zns_text *t, const char *name, double value, const char *after)
+
+/* What a call said, and of which field; then the device's last failure where that may be why, or came later. */
+static void zs__zns_say_why(zs__text *t, const zs__zns_why *w, int read_only)
 {
-    uint64_t k = (uint64_t)(value * 1000 + 0.5);
-    size_t room = t->need < t->cap ? t->cap - t->need : 0;
-    int n = snprintf(room ? t->buf + t->need : NULL, room, "\"%s\":%llu.%03u%s", name,
-                     (unsigned long long)(k / 1000), (unsigned)(k % 1000), after);
-    t->need += n > 0 ? (size_t)n : 0;
-}
-static void zs__zns_say_label(zs__zns_text *t, const char *label)
-{
-    char one[8];
-    zs__zns_say_raw(t, "\"label\":\"");
-    for (; *label; label++) {
-        unsigned char c = (unsigned char)*label;
-        if (c < 32 || c == '"' || c == '\\')
-            (void)snprintf(one, sizeof one, "\\u%04x", c);
-        else
-            (void)snprintf(one, sizeof one, "%c", (char)c);
-        zs__zns_say_raw(t, one);
+    if (w->call) {
+        zs__put(t, "zslab_zns_");
+        zs__put(t, w->call);
+        zs__put(t, ": ");
+        zs__put(t, zslab_result_name(w->result));
     }
-    zs__zns_say_raw(t, "\",");
+    if (w->call && w->result == ZSLAB_E_READ_ONLY && read_only) zs__put(t, "; opened read-only");
+    if (w->call && w->result == ZSLAB_E_READ_ONLY && read_only > 1)
+        zs__put(t, " since damage was found: see ZSLAB_ZNS_FLAG_REPAIR");
+    if (w->field) {
+        zs__put(t, "; ");
+        zs__put(t, w->field);
+    }
+    if (w->have != w->want) {
+        zs__put(t, " is ");
+        zs__put_u64(t, w->have);
+        zs__put(t, " there, asked for was ");
+        zs__put_u64(t, w->want);
+    }
+    if (w->op && (!w->call || w->result >= ZSLAB_E_CORRUPT)) {
+        zs__put(t, w->call ? "; the device's last failure: " : "the device's last failure, made good: ");
+        zs__put(t, w->op);
+        if (w->zone != ZS__ZNS_NONE) {
+            zs__put(t, " zone ");
+            zs__put_u64(t, w->zone);
+        }
+        if (w->zone != ZS__ZNS_NONE && w->block != ZS__ZNS_NONE) {
+            zs__put(t, ", block ");
+            zs__put_u64(t, w->block);
+        }
+        zs__put(t, ": ");
+        zs__put(t, zslab_result_name((zslab_result)-w->rc));
+    }
+    if (w->error) {
+        zs__put(t, ", errno ");
+        zs__put_u64(t, (uint32_t)w->error);
+        zs__put(t, " (");
+        zs__put(t, strerror(w->error)); /* NOLINT(concurrency-mt-unsafe): of known numbers the text does not move */
+        zs__put(t, ")");
+    }
+    if (w->status) {
+        zs__put(t, ", NVMe status ");
+        zs__put_u64(t, w->status);
+    }
+}
+
+size_t zslab_zns_error(const zslab_zns *store, char *buf, size_t cap)
+{
+    zslab_zns *s = (zslab_zns *)(uintptr_t)store;
+    zs__lock *lock = s ? &s->why_lock : &zs__zns_refused_lock;
+    zs__text t = {NULL, 0, 0};
+    zs__zns_why why;
+    zs__lock_take(lock);
+    why = s ? s->why : zs__zns_refused;
+    zs__lock_drop(lock);
+    if (why.call && why.op && why.result < ZSLAB_E_CORRUPT) why.error = 0; /* of an operation that has no part in it */
+    t.buf = buf;
+    t.cap = buf ? cap : 0;
+    zs__zns_say_why(&t, &why, s && s->read_only ? s->damage ? 2 : 1 : 0);
+    return zs__text_end(&t);
 }
 
 size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
@@ -8041,15 +8201,13 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
     zslab_zns_store_stats t;
     zslab_zns_epoch_stats e;
     zslab_zns_epoch id;
-    zs__zns_text o;
+    zs__text o = {NULL, 0, 0};
     const char *separator = "";
     o.buf = buf;
     o.cap = buf ? cap : 0;
-    o.need = 0;
-    if (o.cap) buf[0] = 0;
-    if (!s) return 0;
+    if (!s) return zs__text_end(&o);
     zslab_zns_stats(s, &t);
-    zs__zns_say_raw(&o, "{");
+    zs__put(&o, "{");
     zs__zns_say(&o, "version", t.version, ",");
     zs__zns_say(&o, "zones", t.zones, ",");
     zs__zns_say(&o, "zones_empty", t.zones_empty, ",");
@@ -8074,14 +8232,16 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
     zs__zns_say(&o, "finishes", t.finishes, ",");
     zs__zns_say(&o, "retries", t.retries, ",");
     zs__zns_say(&o, "lost_objects", t.lost_objects, ",");
-    zs__zns_say_ratio(&o, "write_amplification", t.write_amplification, ",");
-    zs__zns_say_ratio(&o, "space_amplification", t.space_amplification, ",");
-    zs__zns_say_raw(&o, "\"epoch_list\":[");
+    zs__zns_say_ratio(&o, "write_amplification", t.write_amplification);
+    zs__zns_say_ratio(&o, "space_amplification", t.space_amplification);
+    zs__put(&o, "\"epoch_list\":[");
     for (id = zslab_zns_epoch_next(s, 0, &e); id; id = zslab_zns_epoch_next(s, id, &e), separator = ",") {
-        zs__zns_say_raw(&o, separator);
-        zs__zns_say_raw(&o, "{");
+        zs__put(&o, separator);
+        zs__put(&o, "{");
         zs__zns_say(&o, "epoch", e.epoch, ",");
-        zs__zns_say_label(&o, e.label);
+        zs__put(&o, "\"label\":");
+        zs__put_label(&o, e.label, 1);
+        zs__put(&o, ",");
         zs__zns_say(&o, "lifetime_class", e.lifetime_class, ",");
         zs__zns_say(&o, "sealed", e.sealed, ",");
         zs__zns_say(&o, "exclusive", e.exclusive, ",");
@@ -8094,8 +8254,8 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
         zs__zns_say(&o, "alone_zones", e.alone_zones, ",");
         zs__zns_say(&o, "expires_ns", e.expires_ns, "}");
     }
-    zs__zns_say_raw(&o, "]}");
-    return o.need;
+    zs__put(&o, "]}");
+    return zs__text_end(&o);
 }
 
 #endif /* ZSLAB_ZNS_IMPLEMENTATION */

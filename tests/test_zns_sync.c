@@ -42,7 +42,7 @@ static zslab_zns *store_on(const char *path, const zslab_zns_geometry *g)
     if (zs__zns_file_open(path, g, &c, &dev) == ZSLAB_OK) {
         device_flush = dev.ops.flush;
         dev.ops.flush = held_flush;
-        s = zs__zns_open(&dev, &c, 1);
+        s = zs__zns_open("open_file", &dev, &c, 1);
     }
     EXPECT(s != NULL);
     if (!s) exit(test_summary("test_zns_sync"));
