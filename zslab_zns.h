@@ -574,7 +574,9 @@ ZSLAB_API zslab_result zslab_zns_epoch_seal(zslab_zns *store, zslab_zns_epoch e)
 
 /* zslab_zns_epoch_release -- drop all objects of an epoch: drain, record durably, reset its zones.
    returns  ZSLAB_OK: none of its objects will come back, not after a power cut either;
-            ZSLAB_E_CLOSED (released or unknown); else the epoch is unchanged
+            ZSLAB_E_CLOSED (released or unknown); else the epoch goes on as it was. When it failed at its flush the
+            device may have kept the record: a crash before the next sync that succeeds finds the epoch either whole
+            or released whole, one after it finds it with all that was synced
    threads  any; waits for operations of that epoch that are under way
    cost     one metadata append, one flush, one reset for each zone that no other epoch uses
    source   >>reclaim; invariants [REL-1] [REL-2]                                   */
@@ -3071,6 +3073,7 @@ struct zslab_zns {
     zs__u64 clean_seq;                   /* the sequence then; 0: unknown */
     zs__zns_log log, log_flushed;        /* meta_lock and note_lock; note_lock */
     zs__lock note_lock;
+    uint32_t log_wrong; /* a record that does not hold may have arrived: no sync succeeds before the log begins anew */
     uint32_t meta_kept; /* the zone of the log before this one, not reset yet; it is the spare, too */
     uint32_t damage;    /* ZS__ZNS_HARM_*: found by recovery */
     zs__u64 log_reach;  /* recovery: the log was flushed up to this serial */
@@ -4102,6 +4105,7 @@ static int zs__zns_meta_roll(zslab_zns *s)
             s->meta_spare = s->meta_kept = old;
         }
     }
+    zs__store_u32(&s->log_wrong, 0); /* relaxed: meta_lock guards changes */
     zs__zns_meta_pick_spare(s);
     (void)zs__zns_tell(s); /* failing that the next flush does */
     return 0;
@@ -4115,6 +4119,13 @@ static uint8_t *zs__zns_meta_record(zslab_zns *s, uint32_t type, uint64_t id)
     p = zs__zns_record(s, type, type == ZS__ZNS_R_CLEAN ? 24 : 16);
     zs__zns_put64(p + 8, id);
     return p;
+}
+
+/* What failed may have arrived all the same: a snapshot goes next, before a sync can succeed. */
+static void zs__zns_log_wrong(zslab_zns *s)
+{
+    s->meta_used = s->zone[s->meta_zone].capacity;
+    zs__store_rel_u32(&s->log_wrong, 1); /* release: pairs with zs__zns_flush */
 }
 
 /* Writes the gathered record, and as many notes of new indexes as share its block. A failed append is
@@ -4148,7 +4159,7 @@ static int zs__zns_meta_write(zslab_zns *s)
         rc = zs__zns_meta_emit(s, 0);
         if (rc) zs__add_u64(&s->retries, 1);
     }
-    if (rc) s->meta_used = s->zone[s->meta_zone].capacity; /* it may have arrived all the same: a snapshot goes next */
+    if (rc) zs__zns_log_wrong(s);
     return zs__zns_or_gone(s, rc);
 }
 
@@ -5445,7 +5456,13 @@ static uint64_t zs__zns_sync_join(zslab_zns *s, zs__zns_ep *e)
 static int zs__zns_flush(zslab_zns *s)
 {
     uint64_t upto = zs__add_u64(&s->frame_seq, 0);
-    int rc;
+    int rc = 0;
+    if (zs__load_acq_u32(&s->log_wrong)) { /* acquire: pairs with zs__zns_log_wrong */
+        zs__lock_take(&s->meta_lock);
+        if (zs__load_u32(&s->log_wrong)) rc = zs__zns_meta_roll(s); /* relaxed: meta_lock guards changes */
+        zs__lock_drop(&s->meta_lock);
+        if (rc) return zs__zns_or_gone(s, rc);
+    }
     if (zs__add_u64(&s->underway, 0)) /* acquire: those frames' appends. Pairs with zs__zns_load_end */
         upto = 0;
     rc = zs__zns_or_gone(s, zs__zns_dev_flush(s));
@@ -6027,6 +6044,7 @@ static zslab_result zs__zns_release(zslab_zns *s, zs__zns_ep *e, zslab_zns_epoch
         rc = rc ? rc : zs__zns_dev_flush(s); /* [REL-2] */
         rc = rc ? rc : zs__zns_tell(s);
         if (rc) zs__zns_list(s, e, 1);
+        if (rc && zs__zns_fatal(s) == ZSLAB_OK) zs__zns_log_wrong(s);
     }
     zs__lock_drop(&s->meta_lock);
     if (rc) {

@@ -131,6 +131,18 @@ static inline zslab_zns *open_after_kill(const char *path)
     return s;
 }
 
+/* The file as it is now. */
+static inline void copy_file(const char *from, const char *to)
+{
+    static unsigned char block[1 << 20];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    size_t n;
+    while (in && out && (n = fread(block, 1, sizeof block, in)) > 0) fwrite(block, 1, n, out);
+    EXPECT(in && out);
+    if (in) fclose(in);
+    if (out) fclose(out);
+}
+
 static inline double seconds_argument(int argc, char **argv, double otherwise)
 {
     return argc > 1 ? atof(argv[1]) : otherwise;

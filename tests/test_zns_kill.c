@@ -68,17 +68,6 @@ static void writer(const char *path, uint64_t seed)
     serve((void *)(size_t)(seed * 16));
 }
 
-static void copy_file(const char *from, const char *to)
-{
-    static unsigned char block[1 << 20];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    size_t n;
-    while (in && out && (n = fread(block, 1, sizeof block, in)) > 0) fwrite(block, 1, n, out);
-    EXPECT(in && out);
-    if (in) fclose(in);
-    if (out) fclose(out);
-}
-
 /* `count` notes were acknowledged when the image was as it is; releases are those begun and done by then. */
 static void check(const char *path, uint32_t count, const uint32_t *release)
 {
