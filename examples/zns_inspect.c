@@ -57,15 +57,18 @@ static void text(zslab_zns *s, const zslab_zns_store_stats *t)
     uint32_t i, unused = 0;
     printf("%u zones: %u empty, %u active, %u full, %u read-only, %u offline\n", t->zones, t->zones_empty,
            t->zones_active, t->zones_full, t->zones_read_only, t->zones_offline);
-    printf("%llu epochs, %llu objects, %llu bytes live, %llu dead, space amplification %.3f\n\n",
+    printf("%llu epochs, %llu objects, %llu bytes live, %llu dead, %llu free, space amplification %.3f; "
+           "%u zones pinned\n\n",
            (unsigned long long)t->epochs, (unsigned long long)t->objects, (unsigned long long)t->live_bytes,
-           (unsigned long long)t->dead_bytes, t->space_amplification);
-    printf("%20s %-20s %5s %6s %9s %12s %6s %12s\n", "epoch", "label", "class", "sealed", "objects", "bytes",
-           "zones", "pins bytes");
+           (unsigned long long)t->dead_bytes, (unsigned long long)t->free_bytes, t->space_amplification,
+           t->pinned_zones);
+    printf("%20s %-20s %5s %6s %9s %12s %6s %12s %6s %12s %20s\n", "epoch", "label", "class", "sealed", "objects",
+           "bytes", "zones", "pins bytes", "alone", "alone bytes", "expires, ns");
     for (id = zslab_zns_epoch_next(s, 0, &e); id; id = zslab_zns_epoch_next(s, id, &e))
-        printf("%20llu %-20s %5u %6s %9llu %12llu %6u %12llu\n", (unsigned long long)id, e.label,
+        printf("%20llu %-20s %5u %6s %9llu %12llu %6u %12llu %6u %12llu %20llu\n", (unsigned long long)id, e.label,
                e.lifetime_class, e.sealed ? "yes" : "no", (unsigned long long)e.objects,
-               (unsigned long long)e.user_bytes, e.zones, (unsigned long long)e.pinned_bytes);
+               (unsigned long long)e.user_bytes, e.zones, (unsigned long long)e.pinned_bytes, e.alone_zones,
+               (unsigned long long)e.alone_bytes, (unsigned long long)e.expires_ns);
     printf("\n%5s %-12s %-10s %5s %10s %12s %12s %7s\n", "zone", "condition", "holds", "class", "sequence",
            "live bytes", "dead bytes", "epochs");
     for (i = 0; zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
@@ -79,6 +82,25 @@ static void text(zslab_zns *s, const zslab_zns_store_stats *t)
     }
     printf("and %u empty ones\n", unused);
     zone_map(s);
+}
+
+static int lost_one(void *user, zslab_zns_epoch e, uint64_t objects, uint64_t bytes)
+{
+    fprintf((FILE *)user, "epoch %llu has lost %llu objects, %llu bytes\n", (unsigned long long)e,
+            (unsigned long long)objects, (unsigned long long)bytes);
+    return 0;
+}
+
+/* What opening met, where that is worth a word: damage, and a tail that nothing vouches for. */
+static void damage(zslab_zns *s, const zslab_zns_recovery_report *r, FILE *out)
+{
+    if (!r->result && !r->lost && !r->damaged_frames && !r->tail_unverified) return;
+    fprintf(out,
+            "found at open: %s; %llu objects lost, %llu frames and %llu bytes damaged, %llu unverified in the tail\n",
+            zslab_result_name((zslab_result)r->result), (unsigned long long)r->lost,
+            (unsigned long long)r->damaged_frames, (unsigned long long)r->damaged_bytes,
+            (unsigned long long)r->tail_unverified);
+    zslab_zns_lost(s, lost_one, out);
 }
 
 /* A square for each zone: the colour is the epoch's, filled as far as bytes live; shared ones framed. */
@@ -208,9 +230,9 @@ int main(int argc, char **argv)
         s = zslab_zns_open_device(path, &c);
 #endif
     if (!s) {
-        printf("%s: %s\n", path,
-               device && !ZSLAB_ZNS_USE_LIBZBD ? "built without libzbd: no devices"
-                                               : zslab_result_name(zslab_last_error()));
+        char why[300] = "built without libzbd: no devices";
+        if (!device || ZSLAB_ZNS_USE_LIBZBD) zslab_zns_error(NULL, why, sizeof why);
+        printf("%s: %s\n", path, why);
         return 1;
     }
     zslab_zns_stats(s, &t);
@@ -219,6 +241,7 @@ int main(int argc, char **argv)
         json(s);
     else
         text(s, &t);
+    damage(s, &r, as_json ? stderr : stdout);
     if (picture && !svg(s, &t, picture)) printf("%s cannot be written\n", picture);
     if (verify) {
         uint64_t seen[2] = {0, 0};
