@@ -141,6 +141,7 @@
      limit_bytes      a ceiling over object memory and metadata in use, what the process pays; beyond it allocations
                       are ZSLAB_E_LIMIT. zslab_set_limits changes it while the program runs
      soft_limit_bytes, on_pressure  told when more than these come to count: drop a cache before it is too late
+     thread_count, handle_count  with a buffer of yours: what its metadata shall suffice for
      on_dry           told of the first refusal for want of memory: the moment to look at what holds it
      cache_bytes      empty memory that frees and zslab_trim keep resident, so that a burst does not pay again
      flags            SHARED: one lock-free heap for all threads, for fibers and signal handlers. HARDENED: racing
@@ -162,7 +163,7 @@
      E_LIMIT        limit_bytes is reached, or a number has run out (threads, handles). As above, or raise it
      E_CLOSED       the epoch was closed, released or never opened. Open another; do not retry
      E_BUSY         every epoch place is open or draining: later, or a larger epoch_count; a thread is inside the
-                    domain; in a signal handler, the interrupted call is in the way
+                    domain; in a signal handler, the interrupted call is in the way; sealed, somebody keeps a lock
      E_TOO_BIG      larger than the allocator serves, and no fallback
      E_STALE        the object went with its epoch, or the handle's object was freed. Drop the reference
      E_DOUBLE_FREE  the slot holds no live object: it was freed before. A bug of the program: on_misuse finds it
@@ -694,6 +695,10 @@ typedef struct zslab_config {
                                     every object. Allocations then all take a slow path, several times slower: none */
     zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
     void *capture_user;
+    uint32_t thread_count;       /* with memory: room is kept for the metadata of so many threads, each in epoch_count
+                                    epochs, up to 65,533: of one thread in two */
+    uint32_t handle_count;       /* with memory: room is kept for the registry of so many handles, up to 2^28 (what
+                                    served a class stays with it): as they come, at the expense of chunks */
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
@@ -911,8 +916,8 @@ ZSLAB_API zslab *zslab_create(const zslab_config *config);
 ZSLAB_API void zslab_destroy(zslab *z);
 
 /* zslab_buffer_bytes_min -- the smallest zslab_config.memory_bytes a configuration works with, whatever the
-   buffer's alignment; 0 when the configuration is invalid. One chunk of objects fits; each thread beyond the first
-   needs a row of its own (zslab_create takes what is there and grows rows at the expense of chunks).
+   buffer's alignment; 0 when the configuration is invalid. One chunk of objects fits, and metadata as thread_count and
+   handle_count say; beyond them it grows at the expense of chunks. Each thread needs a chunk a class and epoch.
    in       config   memory and memory_bytes are ignored
    threads  any thread
    cost     O(classes)                                                              */
@@ -934,6 +939,25 @@ ZSLAB_API size_t zslab_trim(zslab *z);
    cost     O(1)
    source   >>budget                                                                */
 ZSLAB_API zslab_result zslab_set_limits(zslab *z, size_t soft_bytes, size_t hard_bytes);
+
+/* zslab_thread_attach -- this thread's heap and its exit hook, now and not at its first allocation; a sealed allocator
+   makes none.
+   returns  ZSLAB_OK, also when it has them; ZSLAB_E_NOMEM, ZSLAB_E_LIMIT
+   threads  any thread; nothing to do in shared mode
+   cost     a lock; the first time a heap's metadata                                */
+ZSLAB_API zslab_result zslab_thread_attach(zslab *z);
+
+/* zslab_seal -- from here on (sealed 1) until the same with 0: no memory is asked for or given back and the system is
+   not called, by whatever call but zslab_destroy, zslab_rss_bytes and the hooks of the program. Calls of other threads
+   that are at work end as they began. An allocation that would need memory, or a thread that has no heap yet, is
+   ZSLAB_E_LIMIT at once and on_dry hears of it; a call that finds a lock held spins a bounded while and answers
+   ZSLAB_E_BUSY; an epoch that others' threads used may be CLOSING longer; statistics have no rss_bytes. What ended
+   meanwhile goes back by zslab_trim afterwards. Before: zslab_thread_attach and zslab_reserve_for on each thread.
+   returns  ZSLAB_OK
+   threads  any thread
+   cost     O(1)
+   source   >>budget                                                                */
+ZSLAB_API zslab_result zslab_seal(zslab *z, int sealed);
 
 /* zslab_flags_in_effect -- the ZSLAB_FLAG_* that hold for z; refused huge pages or NUMA locality are missing.
    threads  any thread
@@ -1070,6 +1094,15 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
    threads  any thread
    cost     O(bytes)                                                                */
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
+
+/* zslab_reserve_for -- zslab_reserve for a given heap and epoch: that many allocations there, inside a domain or not,
+   make no system call and no page fault, nor do their frees.
+   in       heap     an explicit one; NULL: this thread's
+            epoch    0: zslab_reserve's
+   returns  as zslab_reserve
+   threads  any thread; of an explicit heap its user
+   cost     O(bytes)                                                                */
+ZSLAB_API zslab_result zslab_reserve_for(zslab *z, zslab_heap *heap, zslab_epoch epoch, size_t size, size_t count);
 
 /* ---- >>api-epoch -----------------------------------------------------------
    Epochs: groups of objects with one lifetime. An id is never reused. ACTIVE takes objects; close lets the live
@@ -3121,7 +3154,8 @@ struct zslab {
     uintptr_t metadata_bytes, charged_bytes; /* atomic; metadata in use; both, what the limits count [BUDGET-1] */
     size_t metadata_fixed; /* of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
     uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
-    uint32_t word_count;   /* atomic: entries of words that are taken */
+    uint32_t sealed;       /* atomic: zslab_seal */
+    uint32_t word_count;   /* atomic: entries of words_due that are taken */
     zs__word_due words_due[ZS__WORDS_DUE];
     zs__u64 soft_crossings; /* atomic */
 
@@ -3178,7 +3212,10 @@ typedef struct zs__place {
     uint32_t next;         /* 1 + next free place, first in first out; see ending */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
     uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
-    uint32_t drained;      /* its last epoch was closed and lost its objects one by one: closing it again is fine */
+    uint8_t drained;       /* its last epoch was closed and lost its objects one by one: closing it again is fine */
+    uint8_t seen;          /* closing: what owners did before the gates shut is visible [EPOCH-6] */
+    uint8_t left;          /* a claim kept a row without an owner from being retired */
+    uint8_t latent;        /* closing: as the latency policy does it, since the allocator was sealed */
     uint32_t domains;      /* domains over it */
     uint32_t next_closing; /* 1 + next place that drains */
     uint32_t rows_lock;    /* guards rows; gates open and shut under it [EPOCH-2] */
@@ -3186,9 +3223,7 @@ typedef struct zs__place {
     char label[32];
     uintptr_t rows;        /* zs__row *, atomic: every row attached to the place, newest epoch first */
     zs__row *look;         /* closing: the search for live objects has found none in the rows before it */
-    uint32_t seen;         /* closing: what owners did before the gates shut is visible [EPOCH-6] */
     uint32_t wanted;       /* callers that wait for the last claim to end; no trim begins one meanwhile */
-    uint32_t left;         /* a claim kept a row without an owner from being retired */
     uint32_t large;        /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
     zs__u64 last_used_ns;  /* atomic: a figure */
     zslab_group *group;    /* it is charged to; NULL: none */
@@ -3206,7 +3241,7 @@ typedef struct zs__place {
     uint32_t pad[5];
 #endif
 } zs__place;
-ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 192);
+ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 184);
 
 /* What the slow paths count for one class of one heap. */
 typedef struct zs__counters {
@@ -4430,10 +4465,20 @@ static inline int zs__lock_mine(const uint32_t *word)
     return !ZSLAB_NO_OS && zs__load_u32(word) == zs__here(); /* relaxed: what this thread stored, it sees */
 }
 
+static uint32_t zs__sealed_count; /* atomic: sealed allocators of the process: meanwhile no wait calls the system */
+
+static void zs__yield(void)
+{
+    if (zs__load_u32(&zs__sealed_count))
+        zs__pause();
+    else
+        zs__os_yield();
+}
+
 /* One turn of waiting for somebody who will not be long: spin, then yield, then nap while *word is value. */
 static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
 {
-    if (turn < ZS__LOCK_SPINS)
+    if (turn < ZS__LOCK_SPINS || zs__load_u32(&zs__sealed_count))
         zs__pause();
     else if (turn < ZS__LOCK_SPINS + 64)
         zs__os_yield();
@@ -4555,6 +4600,7 @@ static void zs__fail(zslab_result r)
     X(FLAG_NOMEM, "flags: the system refused ZSLAB_FLAG_PREFAULT or ZSLAB_FLAG_LOCK_PAGES (ulimit -l?)")    \
     X(OS, "os: reserve, commit, purge and release are set together or not at all")                         \
     X(LIMIT, "limit_bytes: less than a chunk")                                                             \
+    X(COUNTS, "thread_count: more than 65,533; handle_count: more than 2^28")                              \
     X(FALLBACK, "fallback: alloc and free are set together, usable_size and owns only with them")          \
     X(EXIT_HOOK, "no configuration: the process has no thread-exit hook left")                             \
     X(SLOTS, "slot_bytes, slot_count: too large together, or 2^32 - 1 slots and more")                     \
@@ -4748,6 +4794,30 @@ static inline void zs__count_lock(zs__allocator *z, uint32_t *word, zs__rank ran
     }
 }
 
+static inline int zs__sealed(const zs__allocator *z) /* relaxed: calls at work end as they began */
+{
+    return zs__load_u32(&z->sealed) != 0;
+}
+
+#ifndef ZS__SEALED_SPINS
+#define ZS__SEALED_SPINS 100000 /* a sealed allocator's look at a held lock, some 2 ms; then ZSLAB_E_BUSY */
+#endif
+
+/* zs__count_lock for a call that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and somebody keeps it. */
+static inline int zs__count_enter(zs__allocator *z, uint32_t *word, zs__rank rank)
+{
+    uint32_t turn;
+    for (turn = 0; zs__sealed(z); turn++) {
+        if (zs__ranked_try(zs__as_lock(word), rank))
+            return 1;
+        if (turn == ZS__SEALED_SPINS)
+            return 0;
+        zs__pause();
+    }
+    zs__count_lock(z, word, rank);
+    return 1;
+}
+
 /* ---- >>class ---------------------------------------------------------------
    The size-class table: 8, 16, 32, 48, 64 ... 128 by 16, then four per doubling up to 8192. */
 static size_t zs__default_class(size_t i) /* bytes of default class i, 0 past the end */
@@ -4921,6 +4991,8 @@ static int zs__budget_take(zs__allocator *z, size_t object, size_t metadata)
     size_t bytes = object + metadata, was = zs__load_ptr(&z->charged_bytes), limit, soft;
     if (!bytes)
         return 0;
+    if (object && zs__sealed(z) && !z->config.memory)
+        return -1;
     do {
         limit = zs__load_seq_ptr(&z->hard_limit);
         if (was > limit || bytes > limit - was)
@@ -4948,10 +5020,21 @@ static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /*
     zs__sub_ptr(&z->charged_bytes, object + metadata);
 }
 
-static size_t zs__budget_room(const zs__allocator *z) /* what the limit leaves, at a glance */
+/* Would they be taken, at a glance? */
+static int zs__budget_fits(const zs__allocator *z, size_t object, size_t metadata)
 {
     size_t charged = zs__load_ptr(&z->charged_bytes), limit = zs__load_ptr(&z->hard_limit);
-    return charged < limit ? limit - charged : 0;
+    return !(object && zs__sealed(z) && !z->config.memory) &&
+           (!(object + metadata) || (charged <= limit && object + metadata <= limit - charged));
+}
+
+ZSLAB_API zslab_result zslab_seal(zslab *self, int sealed)
+{
+    zs__allocator *z = zs__own(self);
+    uint32_t was = !sealed;
+    if (zs__cas_u32(&z->sealed, &was, !was)) /* ordered with nothing: other threads' calls see it soon */
+        zs__add_u32(&zs__sealed_count, was ? ~(uint32_t)0 : 1);
+    return ZSLAB_OK;
 }
 
 ZSLAB_API zslab_result zslab_set_limits(zslab *self, size_t soft_bytes, size_t hard_bytes)
@@ -5005,6 +5088,8 @@ static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
     int saved = zs__errno(), refused;
     ZSLAB_ASSERT(!z->config.memory && bytes); /* a buffer is committed as it comes */
+    if (zs__sealed(z))
+        return -1;
     refused = z->config.os.commit(z->config.os.user, p, bytes);
     zs__errno_back(saved);
     return refused;
@@ -5281,7 +5366,10 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
 /* Give pages of a chunk back; the caller has made sure that nothing lives there. */
 static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
 {
-    int saved = zs__errno(), failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
+    int saved = zs__errno(), failed;
+    if (zs__sealed(z))
+        return 0;
+    failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
     zs__errno_back(saved);
     zs__purge_counted(z, p, bytes, failed);
     zs__add_u64(&z->purge_calls, 1);
@@ -6043,12 +6131,13 @@ static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
 static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_result *why)
 {
     const zs__class *k = &z->classes[bin->cls];
-    size_t room;
     uint32_t chunk, *at = &z->pool;
-    zs__arena_take(z);
-    room = zs__budget_room(z);
+    *why = ZSLAB_E_BUSY;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
+        return 0;
     while (*at && (zs__load_u32(&z->cold[*at - 1].lent) || /* to one that the limit counts already */
-                   zs__load_u32(&z->cold[*at - 1].purged_bytes) + zs__bind_metadata(z, bin, *at - 1) > room))
+                   !zs__budget_fits(z, zs__load_u32(&z->cold[*at - 1].purged_bytes),
+                                    zs__bind_metadata(z, bin, *at - 1))))
         at = &z->cold[*at - 1].all_next;
     chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
@@ -6065,7 +6154,7 @@ static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_r
     if (chunk) {
         zs__store_u32(at, z->cold[chunk - 1].all_next);
         z->pool_count--;
-    } else if (ZS__CHUNK_BYTES > room) {
+    } else if (!zs__budget_fits(z, ZS__CHUNK_BYTES, 0)) {
         *why = *why == ZSLAB_E_BUSY ? *why : ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
         zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
@@ -6154,6 +6243,8 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
         value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
     }
     zs__rank_none();
+    if (zs__sealed(z))
+        return 0;
     if (!value) {
         zs__pause();
         *turn = *turn > 0 ? -1 : *turn - 1;
@@ -6373,7 +6464,8 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
         word = z->id_pages[id / zs__id_page_ids(z)].word;
     } else {
         *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
-        if (id == z->id_limit || ((!id || id == z->id_mask / sizeof(zs__id) + 1) && zs__registry_grow(z)))
+        if (id == z->id_limit || ((id ? id == z->id_mask / sizeof(zs__id) + 1 : z->ids == (uintptr_t)&z->no_id) &&
+                                  zs__registry_grow(z)))
             return 0;
         *why = ZSLAB_E_LIMIT;
         if (zs__budget_take(z, 0, ZS__ID_BYTES))
@@ -6456,7 +6548,9 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
     uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), id;
     zslab_result why = ZSLAB_OK;
     zs__id *e;
-    zs__arena_take(z);
+    *out = NULL;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
+        return ZSLAB_E_BUSY;
     e = zs__id_of(z, chunk, slab); /* shared mode: somebody was first */
     if (!e) {
         id = zs__slab_id(z, slab);
@@ -6592,6 +6686,13 @@ static void zs__epochs_take(zs__allocator *z)
 {
     zs__fork_check();
     zs__count_lock(z, &z->epoch_lock, ZS__LOCK_EPOCHS);
+}
+
+/* For calls that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and somebody keeps the lock. */
+static int zs__epochs_enter(zs__allocator *z)
+{
+    zs__fork_check();
+    return zs__count_enter(z, &z->epoch_lock, ZS__LOCK_EPOCHS);
 }
 
 static void zs__news_tell(zs__allocator *z, const zs__news *n) /* no lock held */
@@ -7037,7 +7138,7 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
 {
     if (drained)
         zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
-    place->drained = (uint32_t)drained;
+    place->drained = (uint8_t)drained;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__living_remove(z, place);
     zs__child_unlink(z, place);
@@ -7063,14 +7164,14 @@ static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
 {
     if (place->state != ZSLAB_EPOCH_CLOSING || place->child || place->ending) /* [END-1] */
         return 0;
-    if (z->rss_policy && !z->shared) {
+    if (z->rss_policy && !z->shared && !place->latent) {
         if (zs__load_acq_u32(&place->draining) || zs__large_left(z, place))
             return 0; /* acquire: pairs with the countdown in zs__chunk_drained */
     } else {
         if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__claim_end */
             return 0;
         if (!place->seen && zs__place_late(z, place, 1)) {
-            if (!ask || !z->fence_ready)
+            if (!ask || !z->fence_ready || zs__sealed(z))
                 return 0;
             zs__places_seen(z);
         }
@@ -7174,7 +7275,7 @@ static zs__place *zs__place_get(zs__allocator *z)
             if (zs__place_poke(z, &z->places[q - 1], 1))
                 place = zs__place_pop(z);
         }
-        if (place || (held = zs__place_claimed(z)) == NULL)
+        if (place || zs__sealed(z) || (held = zs__place_claimed(z)) == NULL)
             return place;
         held->wanted++;
         zs__epochs_drop(z);
@@ -7239,6 +7340,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     place->rss_before_close = place->rss_after_close = 0;
     place->domains = 0; /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
+    place->latent = 0;
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
@@ -7555,6 +7657,7 @@ static zs__row *zs__row_new(zslab_heap *heap, zslab_result *why)
         if (cls == z->class_count)
             break;
         bin->size = z->classes[cls].size;
+        zs__cold_of(z, bin)->partial = 0; /* no page of it is touched later for the first time, when it was reserved */
         if (!z->shared)
             bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
     }
@@ -7675,7 +7778,8 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
     *why = ZSLAB_E_CLOSED;
     if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count)
         return NULL;
-    while ((row = zs__row_try(heap, e, why)) == NULL && *why == ZSLAB_E_BUSY)
+    while ((row = zs__row_try(heap, e, why)) == NULL && *why == ZSLAB_E_BUSY &&
+           !(zs__sealed(heap->z) && turn > ZS__SEALED_SPINS))
         zs__claim_wait(heap->z, e, turn++);
     return row;
 }
@@ -7759,7 +7863,7 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
 {
     uint32_t was = zs__load_u32(&x->purged_bytes);
     do {
-        if (bytes <= was)
+        if (bytes <= was || zs__sealed(z))
             return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
     zs__budget_give(z, bytes - was, 0);
@@ -8744,7 +8848,7 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
 {
     zslab_heap *heap;
     uint32_t given = 0, others = 0;
-    if (!z->fence_ready && !z->own_fence)
+    if ((!z->fence_ready && !z->own_fence) || zs__sealed(z))
         return 0;
     for (heap = z->heaps; heap; heap = heap->next)
         if (heap != mine && !heap->is_parked) {
@@ -8925,6 +9029,8 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     zs__allocator *z = heap->z;
     uint32_t depth = heap->busy, given = 0;
     int again = 0;
+    if (zs__sealed(z))
+        return 0;
     if (!tries) {
         zs__heap_empty(heap);
         return 1;
@@ -8956,7 +9062,7 @@ static void *zs__meta_get(zs__allocator *z, size_t bytes, zslab_result *why)
         *why = ZSLAB_E_LIMIT;
         if (zs__budget_take(z, 0, bytes))
             continue;
-        *why = ZSLAB_E_NOMEM;
+        *why = zs__sealed(z) ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM;
         zs__arena_take(z);
         p = zs__meta_alloc(z, bytes, 64);
         zs__arena_drop(z);
@@ -8969,13 +9075,14 @@ static void *zs__meta_get(zs__allocator *z, size_t bytes, zslab_result *why)
 /* The limit refused what zs__meta_get wants: memory that it counts goes back; 0: there is none. No lock held. */
 static int zs__limit_search(zs__allocator *z, zslab_result why)
 {
-    return why == ZSLAB_E_LIMIT && zs__empty_trim(z);
+    return why == ZSLAB_E_LIMIT && !zs__sealed(z) && zs__empty_trim(z);
 }
 
 /* NULL with the reason. Epoch lock held. */
 static zslab_heap *zs__heap_new(zs__allocator *z, zslab_result *why)
 {
     zslab_heap *heap;
+    uint32_t cls;
     char *p;
     heap = (zslab_heap *)zs__meta_get(z, z->heap_bytes, why);
     if (!heap)
@@ -8987,6 +9094,8 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_result *why)
     heap->row_of = (uintptr_t *)(void *)p;
     p += z->epoch_count * sizeof(uintptr_t);
     heap->gather = (zs__gather *)(void *)p;
+    for (cls = 0; cls <= z->class_count; cls++)
+        heap->counters[cls].slow = 0; /* as in zs__row_new */
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
@@ -9059,6 +9168,8 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_result *why)
         return NULL;
     zs__fork_check();
     *why = ZSLAB_E_LIMIT;
+    if (zs__sealed(z))
+        return NULL;
     /* under it a destroy that frees numbers sees the heap, or we see the number gone */
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = had = zs__load_u32(&tls->thread);
@@ -9349,7 +9460,7 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
     if (!z->rss_policy && zs__span_heat(z, head, count))
         return;
-    if (purge && z->rss_policy &&
+    if (purge && z->rss_policy && !zs__sealed(z) &&
         (zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
          zs__load_ptr(&z->cached_bytes) + zs__span_counted(z, head, count) >
              z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes)))
@@ -9602,7 +9713,9 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
     size_t bytes = zs__large_usable(z, ask->size), more = 0;
     zs__chunk_cold *x;
     char *p;
-    zs__arena_take(z);
+    *why = ZSLAB_E_BUSY;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
+        return NULL;
     zs__large_sweep(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_SOME, 1);
     if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
         zs__arena_drop(z); /* [LARGE-2] */
@@ -9627,9 +9740,9 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
         const uint32_t hands = zs__load_u32(out);
         int turn;
         zs__arena_drop(z);
-        for (turn = 0; hands && turn < ZS__LARGE_WAIT && zs__load_acq_u32(out) == hands; turn++)
+        for (turn = 0; hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) && zs__load_acq_u32(out) == hands; turn++)
             zs__wait_turn(out, hands, turn); /* acquire: pairs with zs__large_purge and zs__pool_trim */
-        return hands && turn < ZS__LARGE_WAIT ? zs__large_take(z, e, ask, why) : NULL;
+        return hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) ? zs__large_take(z, e, ask, why) : NULL;
     }
     from = first, to = first + count;
     if (ask->zero)
@@ -9680,7 +9793,7 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
     last = !place->large && zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING;
     zs__large_give(z, head, 1);
     zs__arena_drop(z);
-    if (last && z->rss_policy)
+    if (last && z->rss_policy && !zs__sealed(z))
         zs__place_last(z, place);
     return ZSLAB_OK;
 }
@@ -9787,7 +9900,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 #endif
             return p;
         }
-        if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap) : ask.all)
+        if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap) : ask.all || zs__sealed(z))
             return NULL;
         if (*why != ZSLAB_E_CLOSED) {
             if (z->shared && zs__interrupts_any(z)) {
@@ -9801,14 +9914,14 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 }
 
 /* Commit and touch memory for so many objects, which the free space keeps. */
-static zslab_result zs__large_reserve(zslab_heap *heap, size_t size, size_t count)
+static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t size, size_t count)
 {
     zs__allocator *z = heap->z;
     zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 0, 0};
     zslab_result why = ZSLAB_OK;
     uint32_t made = 0, next; /* 1 + head: a list by `home` */
     for (; count && why == ZSLAB_OK; count--) {
-        char *p = (char *)zs__large_alloc(heap, ask, ZSLAB_EPOCH_NONE, &why);
+        char *p = (char *)zs__large_alloc(heap, ask, e, &why);
         size_t at, bytes = zs__large_usable(z, size);
         if (!p)
             break;
@@ -9863,7 +9976,7 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
         why = zs__take_chunk(z, bin);
     if (why == ZSLAB_OK)
         zs__take_fresh(z, bin);
-    return why == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : why;
+    return why == ZSLAB_E_BUSY && !zs__sealed(z) ? ZSLAB_E_NOMEM : why;
 }
 
 /* One slot of the bin as the fast path takes it, marked `state`; NULL: refill first. */
@@ -9968,6 +10081,11 @@ static ZS__NOINLINE void zs__dry(zslab_heap *heap, size_t size, zslab_epoch e, z
         zs__or_u32(&heap->dry, (uint32_t)1 << why); /* ordered with nothing */
 }
 
+static inline zslab_result zs__why(const zs__allocator *z, zslab_result why) /* sealed: the system was not asked */
+{
+    return why == ZSLAB_E_NOMEM && zs__sealed(z) ? ZSLAB_E_LIMIT : why;
+}
+
 static inline void *zs__served(zslab_heap *heap, void *p)
 {
     if (ZS__UNLIKELY(zs__load_u32(&heap->dry)))
@@ -10022,6 +10140,7 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
         zs__profile_add(z, p, ask.size, zs__sample(heap, ask.size));
         return zs__served(heap, p);
     }
+    why = zs__why(z, why);
     if (why != ZSLAB_E_TOO_BIG) {
         zs__count_refused(heap, z->class_count, why);
         zs__dry(heap, ask.size, e, why);
@@ -10070,6 +10189,7 @@ static void *zs__heap_small(zslab_heap *heap, size_t cls, size_t size, zslab_epo
         zs__profile_add(z, p, size, sampled);
         return zs__served(heap, p);
     }
+    why = zs__why(z, why);
     zs__count_refused(heap, cls, why);
     zs__dry(heap, size, e, why);
     return zs__fail_null(why);
@@ -10688,6 +10808,8 @@ static void zs__shared_empty(zs__allocator *z)
 static int zs__memory_make(zslab_heap *heap, zslab_result *why, uint32_t tries)
 {
     zs__allocator *z = heap->z;
+    if (zs__sealed(z))
+        return 0;
     if (!z->shared)
         return zs__heap_reclaim(heap, *why, tries);
     if (zs__interrupts_any(z))
@@ -10747,7 +10869,7 @@ static uint8_t zs__state_settled(const uint8_t *state)
 {
     uint8_t s = zs__load_acq_u8(state); /* acquire: pairs with who stored it */
     while (s == ZS__CLAIMED) {
-        zs__os_yield();
+        zs__yield();
         s = zs__load_acq_u8(state);
     }
     return s;
@@ -10887,7 +11009,8 @@ ZSLAB_API zslab_result zslab_epoch_visit(zslab *self, zslab_epoch e, size_t clas
 /* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
 static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t stamp, uint64_t era)
 {
-    zs__fence_all(z); /* [EPOCH-1] */
+    if (!zs__sealed(z))
+        zs__fence_all(z); /* [EPOCH-1] */
     zs__leaks_walk(z, ZSLAB_LEAK_AT_CLOSE, e, stamp, era);
 }
 
@@ -10906,12 +11029,13 @@ static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t s
        finds is its own to call, an end that a thread it does not have had begun included (zs__fork_ends). */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
-/* The caller's own row, and the shared one, need no pass of a slow path to see what happened. Epoch lock held. */
+/* Without a purge: the caller's own row, and the shared one, need no pass of a slow path to see what happened. Epoch
+   lock held. */
 static void zs__apply_mine(zs__allocator *z, zslab_heap *mine, zslab_epoch e, zs__action action)
 {
     zs__row *row = mine ? zs__row_at(mine, (uint32_t)(e & ZS__PLACE_MASK)) : NULL;
     zslab_result why;
-    if (!row || zs__load_u64(&row->epoch) != e || z->rss_policy)
+    if (!row || zs__load_u64(&row->epoch) != e)
         return;
     if (action == ZS__CLOSE)
         zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
@@ -10940,7 +11064,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     zs__round *round = zs__round_of(z, place ? e : 0);
     uint64_t stamp = zs__load_u64(&round->word), era = z->era;
     int first = place && place->state == ZSLAB_EPOCH_ACTIVE;
-    int tell = first && action == ZS__CLOSE && z->config.on_leak;
+    int tell = first && action == ZS__CLOSE && z->config.on_leak, purge = z->rss_policy && !zs__sealed(z);
     zs__news news, later;
     if (!place || (action == ZS__RESET && !first)) {
         zs__place *was = (e & ZS__PLACE_MASK) < z->epoch_count ? &z->places[e & ZS__PLACE_MASK] : NULL;
@@ -10955,7 +11079,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
                                           : ZSLAB_EPOCH_EVENT_RELEASE);
     if (action != ZS__CLOSE)
         zs__epoch_tell(z, place, e);
-    if (z->rss_policy && !tell)
+    if (purge && !tell)
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
         zs__large_end(z, place, stamp + ZS__ROUND_STEP, action == ZS__RELEASE); /* every object is stale. [STAMP-1] */
@@ -10971,14 +11095,15 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
         zs__store_u32(&place->draining, 1); /* the closer's own count keeps it from ending */
         place->look = zs__rows_first(place);
         place->seen = 0;
+        place->latent = (uint8_t)!purge;
         zs__closing_append(z, place);
     } else if (action == ZS__RELEASE) {
         if (!first)
             zs__closing_remove(z, place);
         zs__place_end(z, place, 0);
     }
-    zs__apply_mine(z, zs__heap_peek(z), e, action);
-    if (!z->rss_policy) {
+    if (!purge) {
+        zs__apply_mine(z, zs__heap_peek(z), e, action);
         if (action == ZS__CLOSE)
             zs__place_poke(z, place, 0);
         zs__epochs_drop(z);
@@ -11432,7 +11557,8 @@ ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_
     c = c ? c : &zs__epoch_plain;
     if (!zs__epoch_config_right(c))
         return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
     while ((d = zs__domain_new(z, &why)) == NULL) {
         zs__epochs_drop(z);
         if (!zs__limit_search(z, why))
@@ -11463,7 +11589,8 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_e
     if ((unsigned)policy > ZSLAB_ON_EXIT_RELEASE)
         return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
     do {
-        zs__epochs_take(z);
+        if (!zs__epochs_enter(z))
+            return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
         place = zs__place_find(z, e);
         why = ZSLAB_E_CLOSED;
         if (place && place->state == ZSLAB_EPOCH_ACTIVE && (d = zs__domain_new(z, &why)) != NULL) {
@@ -11498,7 +11625,8 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
     zs__allocator *z = heap->z;
     zs__scope *top;
     zslab_result r = ZSLAB_OK;
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     if (d->ended || !zs__place_open(z, d->epoch))
         r = ZSLAB_E_CLOSED;
@@ -11569,7 +11697,8 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
     if (nested && (!top || top->domain != d))
         return ZSLAB_E_INVALID;
     zs__ends_due(z);
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     if (!d->inside) {
         zs__epochs_drop(z);
         return ZSLAB_E_INVALID;
@@ -11610,7 +11739,8 @@ ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
     zs__allocator *z = d ? d->z : NULL;
     if (!z)
         return ZSLAB_E_INVALID;
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     if (d->inside) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
@@ -11626,7 +11756,8 @@ ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
     zslab_epoch e;
     if (!z)
         return ZSLAB_E_INVALID;
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     if (d->inside) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
@@ -12928,7 +13059,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->thread_held_bytes = zs__stats_held(z);
     out->estimated_rss_bytes = zs__stats_resident(w, &lines);
     out->estimated_rss_bytes += lines + zs__stats_own(z);
-    out->rss_bytes = zs__os_rss();
+    out->rss_bytes = zs__sealed(z) ? 0 : zs__os_rss();
     zs__stats_sum(z, out);
 }
 
@@ -14534,6 +14665,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         p = zs__handle_object(heap, size, cls, e, &h, &why);
     zs__heap_let(heap, depth);
     if (!p) {
+        why = zs__why(z, why);
         zs__dry(heap, size, e, why);
         zs__fail(why);
     } else {
@@ -14703,8 +14835,22 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
     return ZSLAB_OK;
 }
 
-/* So many chunks more in the class's bin, and the pages of its magazine. */
-static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
+/* A plain allocation, in the innermost domain or outside of all, finds a row: so does the first one in another epoch,
+   which points the thread's words at it (zs__malloc_epoch_slow). ZSLAB_OK, also where the epoch is closed. */
+static zslab_result zs__rows_at_hand(zslab_heap *heap)
+{
+    zslab_result own, outer = ZSLAB_OK;
+    zs__row *row;
+    if (!zs__row_for(heap, zs__load_acq_u64(&heap->z->current), &outer)) /* acquire: pairs with zslab_epoch_advance */
+        outer = outer == ZSLAB_E_CLOSED ? ZSLAB_OK : outer;
+    else
+        outer = ZSLAB_OK;
+    own = zs__heap_row(heap, &row);
+    return outer != ZSLAB_OK || own == ZSLAB_E_CLOSED ? outer : own;
+}
+
+/* So many chunks more in the class's bin of an epoch (0: the heap's own), and the pages of its magazine. */
+static zslab_result zs__reserve(zslab_heap *heap, zslab_epoch e, size_t cls, size_t chunks)
 {
     zs__allocator *z = heap->z;
     size_t left = chunks;
@@ -14716,7 +14862,9 @@ static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
         zs__bin *bin;
         zs__entry *entry;
         if (z->shared)
-            row = zs__shared_row(z, zs__load_acq_u64(&z->current), 0, &r); /* acquire: with zslab_epoch_advance */
+            row = zs__shared_row(z, e ? e : zs__heap_epoch(heap), 0, &r);
+        else if (e)
+            row = zs__row_for(heap, e, &r);
         else
             r = zs__heap_row(heap, &row);
         if (row) {
@@ -14727,9 +14875,11 @@ static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
                 ;
             if (z->shared)
                 zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
-            if (!left && !z->shared)
+            if (!left && !z->shared) {
                 for (entry = bin->bottom; entry != bin->limit; entry++)
                     zs__store_ptr((uintptr_t *)(void *)&entry->p, (uintptr_t)entry->p);
+                r = zs__rows_at_hand(heap);
+            }
         }
         if (r == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
             continue;
@@ -14741,7 +14891,7 @@ static zslab_result zs__reserve(zslab_heap *heap, size_t cls, size_t chunks)
     }
 }
 
-static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, size_t size, size_t count)
+static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoch e, size_t size, size_t count)
 {
     size_t cls = size ? zs__class_of(z, size) : 0;
     zslab_heap *heap;
@@ -14757,17 +14907,22 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, size_t siz
         return zslab_last_error();
     depth = zs__heap_hold(heap);
     if (cls == z->class_count)
-        r = zs__large_reserve(heap, size, count);
+        r = zs__large_reserve(heap, e, size, count);
     else
-        r = zs__reserve(heap, cls, count / z->classes[cls].slots + (count % z->classes[cls].slots != 0));
+        r = zs__reserve(heap, e, cls, count / z->classes[cls].slots + (count % z->classes[cls].slots != 0));
     zs__heap_let(heap, depth);
     zs__heap_done(heap);
-    return r;
+    return zs__why(z, r);
 }
 
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count)
 {
-    return zs__reserve_by(zs__own(z), NULL, size, count);
+    return zs__reserve_by(zs__own(z), NULL, ZSLAB_EPOCH_NONE, size, count);
+}
+
+ZSLAB_API zslab_result zslab_reserve_for(zslab *z, zslab_heap *heap, zslab_epoch epoch, size_t size, size_t count)
+{
+    return zs__reserve_by(zs__own(z), heap, epoch, size, count);
 }
 
 ZSLAB_API size_t zslab_trim(zslab *self)
@@ -14777,6 +14932,8 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     uint32_t depth, tries;
     size_t bytes;
     int again = !z->shared;
+    if (zs__sealed(z))
+        return 0;
     if (z->shared) {
         zs__epochs_take(z);
         zs__shared_empty(z);
@@ -14821,10 +14978,12 @@ ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *self, const zslab_epoch_confi
     zslab_epoch e = ZSLAB_EPOCH_NONE;
     c = c ? c : &zs__epoch_plain;
     if (zs__epoch_config_right(c)) {
-        zs__epochs_take(z);
-        e = zs__epoch_open(z, c, &why);
-        zs__epochs_drop(z);
-        zs__ends_due(z);
+        why = ZSLAB_E_BUSY;
+        if (zs__epochs_enter(z)) {
+            e = zs__epoch_open(z, c, &why);
+            zs__epochs_drop(z);
+            zs__ends_due(z);
+        }
     }
     if (!e)
         zs__fail(why);
@@ -14854,7 +15013,10 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
     zs__allocator *z = zs__own(self);
     zslab_epoch e, old;
     zslab_result why;
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z)) {
+        zs__fail(ZSLAB_E_BUSY);
+        return ZSLAB_EPOCH_NONE;
+    }
     e = zs__epoch_open(z, &zs__epoch_plain, &why);
     if (!e) {
         zs__epochs_drop(z);
@@ -14871,7 +15033,8 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
 ZSLAB_API zslab_result zslab_epoch_close(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__CLOSE, ZSLAB_END_DRAINED);
 }
 
@@ -14879,7 +15042,8 @@ ZSLAB_API zslab_result zslab_epoch_release(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
     zs__ends_due(z); /* of children that have drained */
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__RELEASE, ZSLAB_END_RELEASE);
 }
 
@@ -14887,7 +15051,8 @@ ZSLAB_API zslab_result zslab_epoch_reset(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
     zs__ends_due(z); /* of children that have drained */
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__RESET, ZSLAB_END_RESET);
 }
 
@@ -14897,9 +15062,10 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch 
     zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* the state may move forward */
     zslab_epoch_state state = ZSLAB_EPOCH_CLOSED;
     zs__place *place, *at;
-    if (!zs__place_find(z, e))
+    if ((place = zs__place_find(z, e)) == NULL)
         return ZSLAB_EPOCH_CLOSED;
-    zs__epochs_take(w);
+    if (!zs__epochs_enter(w))
+        return zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE ? ZSLAB_EPOCH_ACTIVE : ZSLAB_EPOCH_CLOSING;
     place = zs__place_find(w, e);
     if (place && place->state == ZSLAB_EPOCH_CLOSING)
         for (at = zs__below(w, place, NULL); at && zs__news_room(w); at = zs__below(w, place, at))
@@ -14914,7 +15080,8 @@ ZSLAB_API zslab_result zslab_epoch_set_label(zslab *self, zslab_epoch e, const c
 {
     zs__allocator *z = zs__own(self);
     zs__place *place;
-    zs__epochs_take(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
     place = zs__place_find(z, e);
     if (place)
         zs__label_set(place, label);
@@ -14932,7 +15099,8 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
     if (z->shared)
         return z->shared_heap;
     do {
-        zs__epochs_take(z);
+        if (!zs__epochs_enter(z))
+            return (zslab_heap *)zs__fail_null(ZSLAB_E_BUSY);
         heap = z->parked;
         if (heap)
             z->parked = heap->next_parked;
@@ -14989,7 +15157,7 @@ ZSLAB_API size_t zslab_heap_malloc_batch(zslab_heap *heap, size_t size, size_t c
 
 ZSLAB_API zslab_result zslab_heap_reserve(zslab_heap *heap, size_t size, size_t count)
 {
-    return zs__reserve_by(heap->z, heap, size, count);
+    return zs__reserve_by(heap->z, heap, ZSLAB_EPOCH_NONE, size, count);
 }
 
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
@@ -15012,6 +15180,13 @@ ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zs
     zslab_handle h = zs__handle_make(heap, size, e, out_p);
     zs__words_tell(heap->z, heap);
     return h;
+}
+
+ZSLAB_API zslab_result zslab_thread_attach(zslab *self)
+{
+    zslab_heap *heap = zs__heap_mine(zs__own(self));
+    zs__heap_done(heap);
+    return heap ? ZSLAB_OK : zslab_last_error();
 }
 
 ZSLAB_API void zslab_thread_detach(zslab *self)
@@ -15087,6 +15262,8 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
         return ZS__REFUSED_OS;
     if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
         return ZS__REFUSED_LIMIT;
+    if (c->thread_count > ZS__THREADS_MAX - 3 || c->handle_count > 1u << 28)
+        return ZS__REFUSED_COUNTS;
     if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
         (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
         return ZS__REFUSED_FALLBACK;
@@ -15138,14 +15315,31 @@ typedef struct zs__plan {
     uint32_t chunk_count, heap_of_count, id_limit;
 } zs__plan;
 
+/* Registry ids that a buffer keeps for zslab_config.handle_count, a power of two: a slab of the largest class has the
+   fewest slots, and each class may have a slab that is not full. 0: none. */
+static uint32_t zs__ids_wanted(const zslab_config *c)
+{
+    uint32_t count = zs__class_count(c), ids = 1;
+    zs__class k;
+    if (!c->memory || !c->handle_count)
+        return 0;
+    zs__class_fill(&k, zs__class_bytes(c, count - 1));
+    while (ids < ZS__IDS_MAX && ids < c->handle_count / zs__id_slots(&k) + count + 1)
+        ids *= 2;
+    return ids;
+}
+
 /* Registry ids there may be: one for every slab of every class, which is address space alone; where that is scarce, or
    a buffer's own, the registry takes an eighth of the object memory at most (28 slabs for a chunk of 64 KiB). */
 static uint32_t zs__id_limit(const zs__shape *s, uint32_t chunk_count)
 {
     uint64_t ids = (uint64_t)s->slabs * chunk_count, most = ZS__IDS_MAX;
+    uint32_t wanted = zs__ids_wanted(s->config);
     uint64_t room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
     if ((s->config->memory || UINTPTR_MAX <= 0xffffffffu) && most > room)
         most = room;
+    if (wanted)
+        return wanted;
     for (room = 1; room * 2 <= most && room < ids; room *= 2) /* a power of two: z->id_mask */
         ;
     return (uint32_t)room;
@@ -15181,10 +15375,16 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     return p;
 }
 
-/* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains. */
+/* Meta arena of a buffer from the start: one heap, two rows (one in shared mode), a few domains; or as many heaps and
+   rows as thread_count says, and the registry. */
 static size_t zs__meta_minimum(const zs__shape *s)
 {
-    return s->heap_bytes + 2 * (s->row_bytes + 64) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
+    const zslab_config *c = s->config;
+    uint64_t heaps = c->thread_count && !(c->flags & ZSLAB_FLAG_SHARED) ? c->thread_count : 1;
+    uint64_t rows = heaps * (c->thread_count ? c->epoch_count : 2);
+    uint64_t bytes = heaps * (s->heap_bytes + 64) + rows * (s->row_bytes + 64) +
+                     (uint64_t)zs__ids_wanted(c) * ZS__ID_BYTES;
+    return (size_t)(bytes < SIZE_MAX / 4 ? bytes : SIZE_MAX / 4) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
            zs__round_up(zs__samples_bytes(s->config), 64);
 }
 
@@ -15439,6 +15639,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     zs__budget_take(z, 0, z->metadata_fixed);
     if ((z->shared && !(z->shared_heap = zs__heap_new(z, &r))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
+    if (zs__ids_wanted(&config) && zs__registry_grow(z))
+        return zs__create_failed(z, ZSLAB_E_INVALID, ZS__REFUSED_MEMORY_BYTES);
     zslab_set_limits(z, config.soft_limit_bytes, config.limit_bytes);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->era = zs__global.era;

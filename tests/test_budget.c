@@ -140,6 +140,60 @@ static void two_at_the_edge(void)
     test_destroy(z);
 }
 
+/* ---- a buffer's room ---- */
+enum { ROOM_THREADS = 3, ROOM_EPOCHS = 8, ROOM_HANDLES = 5000 };
+static zslab *room_z;
+static zslab_epoch room_e[ROOM_EPOCHS];
+static pthread_barrier_t room_turn;
+static void *in_every_epoch(void *unused)
+{
+    int i;
+    for (i = 0; i < ROOM_EPOCHS; i++)
+        CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
+    pthread_barrier_wait(&room_turn); /* all of them are there at once */
+    return unused;
+}
+
+/* As many threads in as many epochs, and as many handles, as the configuration says: beside them the smallest buffer
+   needs the chunks that objects take, no more. */
+static void a_buffer_keeps_room(uint32_t flags)
+{
+    zslab_config c = {0};
+    const size_t each = 100, chunks = (ROOM_THREADS + 1) * ROOM_EPOCHS + ROOM_HANDLES / (C / 112) + 2;
+    zslab_config less = c;
+    pthread_t t[ROOM_THREADS];
+    void *buffer;
+    int i;
+    c.epoch_count = ROOM_EPOCHS;
+    c.flags = flags;
+    less = c;
+    c.thread_count = ROOM_THREADS + 1;
+    c.handle_count = ROOM_HANDLES;
+    CHECK(zslab_buffer_bytes_min(&c) > zslab_buffer_bytes_min(&less));
+    c.memory_bytes = zslab_buffer_bytes_min(&c) + chunks * (C + C / 5); /* a chunk has metadata of its own */
+    MUST(buffer = c.memory = malloc(c.memory_bytes));
+    room_z = test_create(&c);
+    room_e[0] = zslab_epoch_current(room_z);
+    for (i = 1; i < ROOM_EPOCHS; i++)
+        MUST(room_e[i] = zslab_epoch_open(room_z, NULL));
+    for (i = 0; i < ROOM_HANDLES; i++)
+        CHECK(zslab_handle_alloc(room_z, each, room_e[0], NULL) != 0);
+    pthread_barrier_init(&room_turn, NULL, ROOM_THREADS);
+    for (i = 0; i < ROOM_THREADS; i++)
+        pthread_create(&t[i], NULL, in_every_epoch, NULL);
+    for (i = 0; i < ROOM_THREADS; i++)
+        pthread_join(t[i], NULL);
+    for (i = 0; i < ROOM_EPOCHS; i++)
+        CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
+    CHECK_IS(zslab_check(room_z, NULL, NULL), ZSLAB_OK);
+    test_destroy(room_z);
+    free(buffer);
+    c.thread_count = 65534;
+    CHECK(zslab_buffer_bytes_min(&c) == 0);
+    c.thread_count = 1, c.handle_count = (1u << 28) + 1;
+    CHECK(zslab_buffer_bytes_min(&c) == 0);
+}
+
 /* ---- on_pressure ---- */
 static zslab *told_z;
 static int told, told_free;
@@ -270,6 +324,8 @@ int main(void)
     each(never_more_than_the_limit);
     each(limits_at_run_time);
     two_at_the_edge();
+    a_buffer_keeps_room(0);
+    a_buffer_keeps_room(ZSLAB_FLAG_SHARED);
     each(each_crossing_once);
     each(first_refusal_once);
     return test_summary("test_budget");
