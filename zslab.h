@@ -63,6 +63,8 @@
      domain      a scope over an epoch: while a thread is inside, its plain zslab_malloc goes to that epoch, and the
                  last thread out applies the policy. For code that calls zslab_malloc and knows nothing of epochs,
                  and for work that several threads share. Not needed where you pass the epoch yourself.
+     group       a tenant: a limit, a guarantee and figures over its epochs. Tenants of one allocator share what is
+                 empty; an allocator for each does not.
      heap        the private memory of one user. Threads have theirs without asking; make one (zslab_heap_create)
                  for a fiber or a job that moves between threads.
      handle      64 bits that name an object and know when it is stale, for ever. For references that others keep.
@@ -160,7 +162,8 @@
      E_INVALID      an argument is wrong: size 0, an alignment that is no power of two, malformed handle, a
                     configuration (zslab_config_error says which field). Mend the call
      E_NOMEM        the system or the range has no more. Release an epoch, zslab_trim, a larger reserve_bytes
-     E_LIMIT        limit_bytes is reached, or a number has run out (threads, handles). As above, or raise it
+     E_LIMIT        limit_bytes or a group's limit is reached, or a number has run out (threads, handles). As above, or
+                    raise it
      E_CLOSED       the epoch was closed, released or never opened. Open another; do not retry
      E_BUSY         every epoch place is open or draining: later, or a larger epoch_count; a thread is inside the
                     domain; in a signal handler, the interrupted call is in the way; sealed, somebody keeps a lock
@@ -259,11 +262,11 @@
      park       a heap waits for its next thread; detach parks it at once
 
    THE MAP (grep -n -e '-- >>' zslab.h)
-     >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-domain
+     >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-group >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
      >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
      >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>ending
-     >>profile >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
+     >>profile >>group >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -543,12 +546,13 @@ typedef enum zslab_epoch_state {
     ZSLAB_EPOCH_CLOSED = 2      /* nothing of it is left */
 } zslab_epoch_state;
 
-#define ZSLAB_EPOCH_DISCARDABLE 1u /* may be released when memory is short; its objects are known by handles only */
+#define ZSLAB_EPOCH_DISCARDABLE 1u /* may be released when memory is short, see zslab_discard_oldest; its objects are
+                                      known by handles only */
 
 /* How an epoch is opened; zero in a field means its default. */
 typedef struct zslab_epoch_config {
     const char *label;           /* up to 31 bytes, copied: none */
-    zslab_group *group;          /* of the same allocator: none */
+    zslab_group *group;          /* of the same allocator, for as long as it lives: its parent's, or none */
     zslab_epoch parent;          /* an ACTIVE epoch, 64 deep at most: it ends after its children. A close of it closes
                                     them, a release or a reset releases them: none */
     uint32_t flags;              /* ZSLAB_EPOCH_* */
@@ -772,6 +776,31 @@ typedef struct zslab_perf {
     uint64_t empty_slab_recycled;       /* * slabs taken into use again with every slot free */
     uint64_t empty_slab_overflowed;     /* * slabs of empty chunks given to the pool, the cache being full */
 } zslab_perf;
+
+/* A group's budget; zero in a field: none, no limit. */
+typedef struct zslab_group_config {
+    const char *label;           /* up to 31 bytes, copied */
+    size_t soft_bytes;           /* on_pressure is told when more are committed in its epochs */
+    size_t hard_bytes;           /* most committed bytes of its epochs; a chunk a class and thread is the least that is
+                                    of use */
+    size_t guaranteed_bytes;     /* so many are its own: others' allocations are refused before they touch them */
+    uint32_t epoch_count;        /* most epochs of it at once */
+} zslab_group_config;
+
+/* A group's figures. */
+typedef struct zslab_group_stats {
+    uint32_t version;            /* ZSLAB_STATS_VERSION */
+    char label[32];              /* "" for none */
+    uint64_t epochs;             /* its epochs that take objects or drain */
+    uint64_t committed_bytes;    /* bytes of zslab_global_stats.committed_bytes that its epochs hold */
+    uint64_t live_bytes;         /* bytes of live objects in them, each as large as its class */
+    uint64_t soft_bytes;         /* bytes: its limits and its guarantee; 0: none */
+    uint64_t hard_bytes;
+    uint64_t guaranteed_bytes;
+    uint64_t refused;            /* allocations refused with ZSLAB_E_LIMIT */
+    uint64_t discarded_epochs;   /* epochs that were discarded */
+    uint64_t discarded_bytes;    /* committed bytes that these held */
+} zslab_group_stats;
 
 /* A whole allocator. */
 typedef struct zslab_global_stats {
@@ -1205,6 +1234,46 @@ ZSLAB_API zslab_result zslab_epoch_visit(zslab *z, zslab_epoch e, size_t class_i
    cost     O(1) */
 ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *z, const void *p);
 
+/* ---- >>api-group -----------------------------------------------------------
+   Groups: tenants of one allocator. An epoch opened with zslab_epoch_config.group is charged to it, by the chunk, until
+   it ends; its children too, when they name no other. Memory that no epoch holds (what was freed and is kept for later,
+   what ended epochs left with sleeping threads) is nobody's.                             */
+
+/* zslab_group_create -- a budget over epochs of z; c may be NULL.
+   returns  the group; NULL: ZSLAB_E_INVALID (a guarantee beyond hard_bytes), ZSLAB_E_LIMIT (guarantees and what is in
+            use beyond z's hard limit), ZSLAB_E_NOMEM
+   threads  any thread
+   cost     one lock, and memory for the group
+   source   >>budget                                                                */
+ZSLAB_API zslab_group *zslab_group_create(zslab *z, const zslab_group_config *c);
+
+/* zslab_group_destroy -- end it, and its guarantee.
+   returns  ZSLAB_OK; ZSLAB_E_BUSY while an epoch of it takes objects or drains; ZSLAB_E_INVALID for NULL
+   threads  any thread; nobody uses g meanwhile
+   cost     one lock */
+ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g);
+
+/* zslab_group_set_limits -- other limits, as zslab_set_limits; 0: none.
+   returns  ZSLAB_OK; ZSLAB_E_INVALID (a hard limit below the guarantee)
+   threads  any thread
+   cost     O(1) */
+ZSLAB_API zslab_result zslab_group_set_limits(zslab_group *g, size_t soft_bytes, size_t hard_bytes);
+
+/* zslab_discard_oldest -- release epochs that were opened with ZSLAB_EPOCH_DISCARDABLE, oldest first, until so many
+   bytes are charged no longer; never one with a domain inside. An allocation that its group's hard limit or z's refuses
+   does so by itself, with epochs of its own group (of none, when it has none), but for the one it allocates in and
+   those above. Who uses such epochs keeps handles: pointers end without a word.
+   in       group    NULL: epochs of all
+   returns  how many bytes were charged to what was released
+   threads  any thread; the epochs' callbacks are told ZSLAB_END_DISCARDED
+   cost     as zslab_epoch_release for each                                         */
+ZSLAB_API size_t zslab_discard_oldest(zslab *z, zslab_group *group, size_t bytes);
+
+/* zslab_stats_group -- figures of one group.
+   threads  any thread, not a signal handler
+   cost     O(chunks in use) and a byte read per slot in the group's epochs         */
+ZSLAB_API void zslab_stats_group(const zslab_group *g, zslab_group_stats *out);
+
 /* ---- >>api-domain ----------------------------------------------------------
    Domains: scopes over an epoch. Threads enter and leave; the last exit anywhere applies the policy. While a
    thread is inside, its zslab_malloc goes to the domain's epoch (not in shared mode: there pass zslab_domain_epoch
@@ -1539,9 +1608,11 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
    "closing" or "closed", "label" is a string (a byte that is not UTF-8 becomes U+FFFD), "misuse" an object keyed by
    zslab_result_name. classes lists those ever used; epochs lists the ones that take objects or drain, and ended ones
    with figures of their close; an epoch's figures are sums over classes, without class_idx and object_bytes.
-   With samples (zslab_config.sample_every) there is also "samples", an object: "requests", "request_bytes" and
-   "slot_bytes" as the sampled_ fields of global, "suggested_class_bytes" an array, what zslab_suggest_classes makes
-   of them for as many classes as there are now, and "suggested_slot_bytes", what that table would have taken.
+   With groups there is also "groups": [{...}, ...], newest first, the fields of zslab_group_stats and "group", a number
+   that its epochs have too. With samples (zslab_config.sample_every) there is also "samples", an object: "requests",
+   "request_bytes" and "slot_bytes" as the sampled_ fields of global, "suggested_class_bytes" an array, what
+   zslab_suggest_classes makes of them for as many classes as there are now, and "suggested_slot_bytes", what that table
+   would have taken.
    in       buf, cap filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
    returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
             snapshot may be longer
@@ -1552,7 +1623,8 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
 /* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
    allocator, zslab_class_* labelled class and bytes, zslab_epoch_* labelled epoch and label (and state, for
-   zslab_epoch_info). Counters end in _total. Arguments and result as zslab_stats_json.
+   zslab_epoch_info), zslab_group_* labelled group (a number) and label. Counters end in _total. Arguments and result as
+   zslab_stats_json.
    threads  as zslab_stats_json
    cost     as zslab_stats_json; a walk more for each figure where more than six classes or epochs are in use */
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *z, char *buf, size_t cap);
@@ -3151,7 +3223,11 @@ struct zslab {
     zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
     uintptr_t reserved_bytes; /* atomic: sum of the places': stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
-    uintptr_t metadata_bytes, charged_bytes; /* atomic; metadata in use; both, what the limits count [BUDGET-1] */
+    uintptr_t metadata_bytes, used_bytes; /* atomic; metadata in use; both, what the limits count */
+    uintptr_t charged_bytes; /* atomic: used_bytes, and what groups may yet have of their guarantees [BUDGET-1] */
+    zslab_group *groups, *groups_spare; /* epoch lock */
+    uint32_t discardable;  /* atomic: an epoch was opened so */
+    uint32_t group_count, group_number; /* there are, there were */
     size_t metadata_fixed; /* of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
     uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
     uint32_t sealed;       /* atomic: zslab_seal */
@@ -3227,6 +3303,8 @@ typedef struct zs__place {
     uint32_t large;        /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
     zs__u64 last_used_ns;  /* atomic: a figure */
     zslab_group *group;    /* it is charged to; NULL: none */
+    zs__u64 charge;        /* atomic: committed bytes of its chunks, 48 bits, below a mark of its round; 0: not counted
+                              [BUDGET-3] */
     uint32_t older, younger; /* 1 + place: neighbours among the living; younger is right at every instant [FORK-4] */
     uint32_t parent;       /* 1 + place, as the next four; it outlives this one [END-1] */
     uint8_t flags;         /* ZSLAB_EPOCH_* */
@@ -3238,10 +3316,10 @@ typedef struct zs__place {
     uint32_t sibling_prev; /* the first one's is the last */
     uint32_t prev_closing;
 #if UINTPTR_MAX <= 0xffffffffu
-    uint32_t pad[5];
+    uint32_t pad[4];
 #endif
 } zs__place;
-ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 184);
+ZS__STATIC_ASSERT(place_bytes, sizeof(zs__place) == 192);
 
 /* What the slow paths count for one class of one heap. */
 typedef struct zs__counters {
@@ -3324,6 +3402,18 @@ struct zslab_heap {
     zs__u64 pad[8];        /* what others write stands on a line of its own */
     uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
     uint32_t pad2[15];
+};
+
+struct zslab_group {
+    zs__allocator *z;      /* NULL: it was destroyed; the record serves again, and stays a group's */
+    zslab_group *next, *before; /* all of z's, or spare ones. Epoch lock */
+    uintptr_t charged;     /* atomic: the sum of its epochs' charges [BUDGET-4] */
+    uintptr_t soft, hard;  /* atomic; SIZE_MAX: none */
+    size_t guaranteed;
+    uint32_t epochs, epoch_count; /* there are, there may be. Epoch lock */
+    uint32_t number;       /* not 0, what statistics tell it by */
+    char label[32];
+    zs__u64 refused, discarded_epochs, discarded_bytes; /* atomic */
 };
 
 struct zslab_domain {
@@ -4930,14 +5020,24 @@ static void zs__class_setup(zs__allocator *z)
 /* ---- >>budget --------------------------------------------------------------
    What counts for a limit, and who hears of it.
 
-   [BUDGET-1] charged_bytes is committed_bytes and metadata_bytes together. It rises by one compare-and-swap that finds
-              it within the hard limit, or not at all: of two that fit one by one and not both, one is refused. Metadata
-              counts by what its owners use: the allocator and its places, a heap, a row and its magazines, an id, a
-              chunk's records, and its lines of each region that it served since they were last given back.
-   [BUDGET-2] A soft limit is crossed by the one compare-and-swap that leaves charged_bytes beyond it. The thread that
-              did it notes that in words_due, and tells when it holds no lock and is in no slow path; so does a thread
-              whose allocation was refused, if it is the heap's first since its last success: a refusal shuts the gates
-              of the heap's rows, so that the next success passes a slow path, which looks at heap->dry.   */
+   [BUDGET-1] charged_bytes is committed_bytes and metadata_bytes together (used_bytes) and what every group is short of
+              its guarantee. It rises by one compare-and-swap that finds it within the hard limit, or not at all: of two
+              that fit one by one and not both, one is refused. What a group takes within its guarantee leaves it as
+              it is, so that no other can be in the way; an end of a group's epoch may lift it beyond the limit: until
+              what that left is given back, nobody else is charged with it. Metadata counts by what its owners use: the
+              allocator and its places, a heap, a row and its magazines, an id, a chunk's records, and its lines of each
+              region that it served since they were last given back.
+   [BUDGET-2] A soft limit is crossed by the one compare-and-swap that leaves used_bytes, or a group's charge, beyond
+              it. The thread that did it notes that in words_due, and tells when it holds no lock and is in no slow
+              path; so does a thread whose allocation was refused, if it is the heap's first since its last success: a
+              refusal shuts the gates of the heap's rows, so that the next success passes a slow path, which looks at
+              heap->dry.
+   [BUDGET-3] A place that is counted (its epoch has a group, or may be discarded) has the committed bytes of the chunks
+              bound in its round, in `charge`, beside a mark of that round: who binds, frees or purges changes it by an
+              exchange that finds its own round's mark. The end of a round takes all of it at once.
+   [BUDGET-4] A group is charged before a place that is its own, and discharged after. Its compare-and-swap finds it
+              within its hard limit. charged_bytes rises before the group's charge does and falls after used_bytes has:
+              at no instant is it less than [BUDGET-1] says.   */
 static int zs__word_note(zs__allocator *z, zslab_result what, zslab_group *group, size_t bytes, size_t limit,
                          zslab_epoch e)
 {
@@ -4985,39 +5085,193 @@ static inline void zs__words_tell(zs__allocator *z, const zslab_heap *heap)
         zs__words_told(z);
 }
 
-/* Bytes of object memory and of metadata come into use; 0 = within the limit. [BUDGET-1] */
-static int zs__budget_take(zs__allocator *z, size_t object, size_t metadata)
+static size_t zs__group_short(const zslab_group *g, size_t charged) /* of its guarantee */
 {
-    size_t bytes = object + metadata, was = zs__load_ptr(&z->charged_bytes), limit, soft;
-    if (!bytes)
-        return 0;
-    if (object && zs__sealed(z) && !z->config.memory)
-        return -1;
+    return g->guaranteed > charged ? g->guaranteed - charged : 0;
+}
+
+/* An atomic count rises, if it stays within a limit that may be set meanwhile. *was: before. */
+static int zs__count_within(uintptr_t *count, size_t bytes, const uintptr_t *limit, size_t *was)
+{
+    size_t most;
+    *was = zs__load_ptr(count);
     do {
-        limit = zs__load_seq_ptr(&z->hard_limit);
-        if (was > limit || bytes > limit - was)
-            return -1;
-    } while (!zs__cas_ptr(&z->charged_bytes, &was, was + bytes)); /* seq_cst: before the look at a limit set since */
-    if (zs__load_seq_ptr(&z->hard_limit) < limit && was + bytes > zs__load_seq_ptr(&z->hard_limit)) {
-        zs__sub_ptr(&z->charged_bytes, bytes);
-        return -1;
+        most = zs__load_seq_ptr(limit);
+        if (*was > most || bytes > most - *was)
+            return 0;
+    } while (!zs__cas_ptr(count, was, *was + bytes)); /* seq_cst: before the look at a limit set since */
+    if (zs__load_seq_ptr(limit) < most && *was + bytes > zs__load_seq_ptr(limit)) {
+        zs__sub_ptr(count, bytes);
+        return 0;
     }
-    zs__add_ptr(&z->committed_bytes, object); /* counters: ordered with nothing */
-    zs__add_ptr(&z->metadata_bytes, metadata);
-    soft = zs__load_ptr(&z->soft_limit);
-    if (ZS__UNLIKELY(was <= soft && was + bytes > soft)) {
+    return 1;
+}
+
+static void zs__soft_look(zs__allocator *z, zslab_group *g, size_t was, size_t now) /* [BUDGET-2] */
+{
+    size_t soft = zs__load_ptr(g ? &g->soft : &z->soft_limit);
+    if (ZS__LIKELY(was > soft || now <= soft))
+        return;
+    if (!g)
         zs__add_u64(&z->soft_crossings, 1);
-        if (z->config.on_pressure)
-            zs__word_note(z, ZSLAB_OK, NULL, was + bytes, soft, ZSLAB_EPOCH_NONE);
-    }
-    return 0;
+    if (z->config.on_pressure)
+        zs__word_note(z, ZSLAB_OK, g, now, soft, ZSLAB_EPOCH_NONE);
 }
 
 static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /* they are in use no more */
 {
     zs__sub_ptr(&z->committed_bytes, object); /* counters: ordered with nothing */
     zs__sub_ptr(&z->metadata_bytes, metadata);
-    zs__sub_ptr(&z->charged_bytes, object + metadata);
+    zs__sub_ptr(&z->used_bytes, object + metadata);
+    zs__sub_ptr(&z->charged_bytes, object + metadata); /* after used_bytes [BUDGET-4] */
+}
+
+/* Bytes are the group's no more; they may be in use. [BUDGET-4] */
+static void zs__group_give(zs__allocator *z, zslab_group *g, size_t bytes)
+{
+    size_t was;
+    if (!g || !bytes)
+        return;
+    if (!g->guaranteed) {
+        zs__sub_ptr(&g->charged, bytes);
+        return;
+    }
+    zs__add_ptr(&z->charged_bytes, bytes); /* what it may come to be short of */
+    was = zs__sub_ptr(&g->charged, bytes);
+    zs__sub_ptr(&z->charged_bytes, bytes - (zs__group_short(g, was - bytes) - zs__group_short(g, was)));
+}
+
+/* May memory that is in use already, and nobody's, be charged to whom no guarantee covers? Not where the guarantees of
+   others would then be beyond the limit: it has to go back first. */
+static inline int zs__idle_free(const zs__allocator *z)
+{
+    size_t charged = zs__load_ptr(&z->charged_bytes);
+    return ZS__LIKELY(charged <= zs__load_ptr(&z->hard_limit)) || charged == zs__load_ptr(&z->used_bytes);
+}
+
+/* The group is charged so many bytes, `more` of which come into use; 0 = within the limits, also z's. */
+static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t more)
+{
+    size_t was = zs__load_ptr(&g->charged), held = 0, unused, hard;
+    for (;;) {
+        size_t less = zs__group_short(g, was) - zs__group_short(g, was + bytes), rise = more > less ? more - less : 0;
+        hard = zs__load_seq_ptr(&g->hard);
+        if (was > hard || bytes > hard - was || (less < bytes && !zs__idle_free(z)) ||
+            (rise > held && !zs__count_within(&z->charged_bytes, rise - held, &z->hard_limit, &unused)))
+            break;
+        if (rise < held)
+            zs__sub_ptr(&z->charged_bytes, held - rise);
+        held = rise;
+        if (zs__cas_ptr(&g->charged, &was, was + bytes)) { /* seq_cst: as in zs__count_within */
+            if (less > more)
+                zs__sub_ptr(&z->charged_bytes, less - more);
+            if (zs__load_seq_ptr(&g->hard) < hard && was + bytes > zs__load_seq_ptr(&g->hard)) {
+                zs__group_give(z, g, bytes);
+                zs__sub_ptr(&z->charged_bytes, more);
+                return -1;
+            }
+            zs__soft_look(z, g, was, was + bytes);
+            return 0;
+        }
+    }
+    zs__sub_ptr(&z->charged_bytes, held);
+    return -1;
+}
+
+/* Bytes of object memory and of metadata come into use, and a group, or NULL, is charged `bytes`; 0 = within the
+   limits. [BUDGET-1] */
+static int zs__budget_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t object, size_t metadata)
+{
+    size_t more = object + metadata, was;
+    if (object && zs__sealed(z) && !z->config.memory)
+        return -1;
+    if (g ? zs__group_take(z, g, bytes, more)
+          : more ? !zs__count_within(&z->charged_bytes, more, &z->hard_limit, &was)
+                 : bytes && !zs__idle_free(z))
+        return -1;
+    if (!more)
+        return 0;
+    if (!g) {
+        was = zs__add_ptr(&z->used_bytes, more); /* after charged_bytes, and so within the limit */
+    } else if (!zs__count_within(&z->used_bytes, more, &z->hard_limit, &was)) {
+        zs__group_give(z, g, bytes);
+        zs__sub_ptr(&z->charged_bytes, more);
+        return -1;
+    }
+    zs__add_ptr(&z->committed_bytes, object); /* counters: ordered with nothing */
+    zs__add_ptr(&z->metadata_bytes, metadata);
+    zs__soft_look(z, NULL, was, was + more);
+    return 0;
+}
+
+/* What marks a round in a place's charge. */
+#define ZS__CHARGE_BYTES (((uint64_t)1 << 48) - 1)
+static inline uint64_t zs__charge_mark(uint64_t stamp)
+{
+    return (stamp >> 22 << 1 | 1) << 48;
+}
+
+/* Is it the charge of this round? A place that is not counted has none. */
+static inline int zs__charge_of(uint64_t charge, uint64_t stamp)
+{
+    return charge && (charge ^ zs__charge_mark(stamp)) <= ZS__CHARGE_BYTES;
+}
+
+static inline int zs__place_counts(const zs__allocator *z, uint64_t stamp) /* chunks of the round are counted */
+{
+    return ZS__UNLIKELY(zs__load_u64(&z->places[zs__stamp_place(stamp)].charge) != 0) &&
+           zs__charge_of(zs__load_u64(&z->places[zs__stamp_place(stamp)].charge), stamp);
+}
+
+static int zs__charge_change(zs__place *place, uint64_t stamp, uint64_t by) /* 0: the round is over [BUDGET-3] */
+{
+    uint64_t was = zs__load_u64(&place->charge);
+    do {
+        if (!zs__charge_of(was, stamp))
+            return 0;
+    } while (!zs__cas_u64(&place->charge, &was, was + by)); /* a counter: ordered with nothing */
+    return 1;
+}
+
+/* Relaxed: under the epoch lock; or by who then finds the charge of a round in which the group was the place's. */
+static inline zslab_group *zs__place_group(const zs__place *place)
+{
+    return (zslab_group *)zs__load_ptr((const uintptr_t *)(const void *)&place->group);
+}
+
+/* Committed bytes of a round's chunks are its own no more. */
+static void zs__uncharge(zs__allocator *z, uint64_t stamp, size_t bytes)
+{
+    zs__place *place = &z->places[zs__stamp_place(stamp)];
+    zslab_group *g = zs__place_group(place);
+    if (zs__place_counts(z, stamp) && bytes && zs__charge_change(place, stamp, (uint64_t)0 - bytes))
+        zs__group_give(z, g, bytes);
+}
+
+/* zs__budget_take for chunks of a round, which come to hold `bytes` with what is new. */
+static int zs__charge_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_t object, size_t metadata)
+{
+    zs__place *place = &z->places[zs__stamp_place(stamp)];
+    zslab_group *g = NULL;
+    const int counts = zs__place_counts(z, stamp);
+    if (counts)
+        g = zs__place_group(place);
+    if (zs__budget_take(z, g, bytes, object, metadata))
+        return -1;
+    if (counts && !zs__charge_change(place, stamp, bytes))
+        zs__group_give(z, g, bytes); /* the round ended since */
+    return 0;
+}
+
+/* The round of a place's epoch ends: all that was charged is so no longer. next: the mark of the next; 0: none. Epoch
+   lock held. */
+static size_t zs__charge_end(zs__allocator *z, zs__place *place, uint64_t next)
+{
+    uint64_t was = zs__load_u64(&place->charge);
+    if (was)
+        was = zs__exchange_u64(&place->charge, next); /* a counter: ordered with nothing */
+    zs__group_give(z, place->group, (size_t)(was & ZS__CHARGE_BYTES));
+    return (size_t)(was & ZS__CHARGE_BYTES);
 }
 
 /* Would they be taken, at a glance? */
@@ -5847,9 +6101,10 @@ static size_t zs__purge_chunk(zs__allocator *z, uint32_t chunk)
     return rest;
 }
 
-static void zs__chunk_loose(zs__allocator *z, uint32_t chunk) /* relaxed, as all of touched: for the statistics only */
+static void zs__chunk_loose(zs__allocator *z, uint32_t chunk) /* it leaves a bin, in a round that lives */
 {
     zs__chunk_cold *x = &z->cold[chunk];
+    zs__uncharge(z, zs__load_u64(&z->chunks[chunk].stamp), ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes));
     zs__store_u8(&x->touched, (uint8_t)(zs__load_u8(&x->touched) | ZS__CHUNK_LOOSE));
 }
 
@@ -6091,7 +6346,8 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_BUSY;
     }
-    if (zs__budget_take(z, zs__load_u32(&x->purged_bytes), zs__bind_metadata(z, bin, chunk))) {
+    if (zs__charge_take(z, zs__load_u64(&row->stamp), ZS__CHUNK_BYTES, zs__load_u32(&x->purged_bytes),
+                        zs__bind_metadata(z, bin, chunk))) {
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_LIMIT;
     }
@@ -6449,7 +6705,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
     zs__id *e;
     if (!z->blank_next && z->blank_pages) {
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
+        if (zs__budget_take(z, NULL, 0, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
             return 0;
         page = z->blank_pages - 1;
         z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
@@ -6468,7 +6724,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
                                   zs__registry_grow(z)))
             return 0;
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, 0, ZS__ID_BYTES))
+        if (zs__budget_take(z, NULL, 0, 0, ZS__ID_BYTES))
             return 0;
     }
     e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
@@ -7140,6 +7396,9 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
         zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
     place->drained = (uint8_t)drained;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
+    zs__charge_end(z, place, 0);
+    if (place->group)
+        place->group->epochs--;
     zs__living_remove(z, place);
     zs__child_unlink(z, place);
     zs__ends_append(z, place);
@@ -7226,12 +7485,17 @@ static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock
     }
 }
 
-static void zs__label_set(zs__place *place, const char *label)
+static void zs__label_copy(char to[32], const char *label)
 {
     size_t i;
-    for (i = 0; label && i + 1 < sizeof place->label && label[i]; i++)
-        place->label[i] = label[i];
-    place->label[i] = 0;
+    for (i = 0; label && i + 1 < 32 && label[i]; i++)
+        to[i] = label[i];
+    to[i] = 0;
+}
+
+static void zs__label_set(zs__place *place, const char *label)
+{
+    zs__label_copy(place->label, label);
 }
 
 /* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
@@ -7299,10 +7563,20 @@ static void zs__closing_poke(zs__allocator *z, uint32_t pokes) /* some closing e
     }
 }
 
+/* The group that an epoch is opened for: the one it names, else its parent's. Epoch lock held. */
+static zslab_group *zs__config_group(const zs__allocator *z, const zslab_epoch_config *c)
+{
+    const zs__place *parent = zs__place_find(z, c->parent);
+    return c->group ? c->group : parent ? parent->group : NULL;
+}
+
 static zslab_result zs__parent_right(const zs__allocator *z, const zslab_epoch_config *c)
 {
     const zs__place *parent = zs__place_find(z, c->parent);
-    return !c->parent                                           ? ZSLAB_OK
+    const zslab_group *g = zs__config_group(z, c);
+    return g && g->z != z                                       ? ZSLAB_E_INVALID
+           : g && g->epoch_count && g->epochs >= g->epoch_count ? ZSLAB_E_LIMIT
+           : !c->parent                                         ? ZSLAB_OK
            : !parent || parent->state != ZSLAB_EPOCH_ACTIVE     ? ZSLAB_E_CLOSED
            : parent->ending                                     ? ZSLAB_E_BUSY
            : parent->depth == ZS__DEPTH_MAX                     ? ZSLAB_E_LIMIT
@@ -7329,7 +7603,9 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
     zs__label_set(place, c->label);
-    place->group = c->group;
+    zs__store_ptr((uintptr_t *)(void *)&place->group, (uintptr_t)zs__config_group(z, c)); /* zs__place_group */
+    if (place->group)
+        place->group->epochs++;
     place->flags = (uint8_t)c->flags;
     place->parent = c->parent ? (uint32_t)(c->parent & ZS__PLACE_MASK) + 1 : 0;
     place->depth = (uint8_t)(c->parent ? z->places[place->parent - 1].depth + 1 : 0);
@@ -7343,6 +7619,10 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     place->latent = 0;
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
+    if (c->flags & ZSLAB_EPOCH_DISCARDABLE)
+        zs__store_u32(&z->discardable, 1); /* relaxed: who allocates in it sees it */
+    if (place->group || (c->flags & ZSLAB_EPOCH_DISCARDABLE)) /* before the first row is made ready [BUDGET-3] */
+        zs__store_u64(&place->charge, zs__charge_mark(zs__load_u64(&zs__round_of(z, q)->word)));
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
     zs__living_append(z, place);
     zs__child_link(z, place, 0);
@@ -7456,11 +7736,12 @@ static void zs__row_wake(zs__allocator *z, zs__row *row)
 {
     uint32_t w, swept = zs__load_u32(&row->swept); /* relaxed: no claim is left, seen by who forgot the row */
     uint64_t stamp = zs__load_u64(&row->stamp), left;
+    const int counts = zs__place_counts(z, stamp); /* then a chunk is charged as it is bound */
     for (w = 0; w < z->mask_words; w++) {
         for (left = row->plain[w]; left; left &= left - 1) {
             zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
             size_t at = (size_t)(bin->slots - z->base);
-            if (ZS__UNLIKELY(swept) && zs__plain_lost(z, bin)) {
+            if (ZS__UNLIKELY(swept || counts) && (counts || zs__plain_lost(z, bin))) {
                 row->plain[w] &= ~(left & (0 - left));
                 zs__bin_forget(z, bin);
                 continue;
@@ -7635,7 +7916,7 @@ static zs__row *zs__row_new(zslab_heap *heap, zslab_result *why)
     zs__row *row;
     uint32_t cls;
     zs__entry *entries;
-    if (zs__budget_take(z, 0, z->magazine_offset)) {
+    if (zs__budget_take(z, NULL, 0, 0, z->magazine_offset)) {
         *why = ZSLAB_E_LIMIT;
         return NULL;
     }
@@ -7866,6 +8147,8 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
         if (bytes <= was || zs__sealed(z))
             return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
+    if (!(zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE)) /* of the pool: nobody's */
+        zs__uncharge(z, zs__load_u64(&z->chunks[x - z->cold].stamp), bytes - was);
     zs__budget_give(z, bytes - was, 0);
     if (bytes == ZS__CHUNK_BYTES)
         zs__cached(z, x, 0);
@@ -9060,7 +9343,7 @@ static void *zs__meta_get(zs__allocator *z, size_t bytes, zslab_result *why)
         if (tries && !z->shared)
             zs__others_empty(z, NULL, &again);
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, 0, bytes))
+        if (zs__budget_take(z, NULL, 0, 0, bytes))
             continue;
         *why = zs__sealed(z) ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM;
         zs__arena_take(z);
@@ -9455,6 +9738,8 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
 {
     const zs__place *place = &z->places[zs__stamp_place(z->chunks[head].stamp)];
     uint32_t count = z->cold[head].all_next;
+    if (zs__place_counts(z, z->chunks[head].stamp))
+        zs__uncharge(z, z->chunks[head].stamp, zs__span_counted(z, head, count));
     if (z->cold[head].ids)
         zs__ids_leave(z, head, 1);
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
@@ -9729,7 +10014,8 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
     if (first--) {
         if (!hot || z->cold[first + count - 1].purged_bytes) /* [SPAN-4] all before the last were used */
             more = zs__large_uncounted(z, first, first + count, bytes, 0);
-        if (zs__budget_take(z, more, hot ? 0 : zs__large_metadata(z, first, first + count))) {
+        if (zs__charge_take(z, zs__load_u64(&zs__round_of(z, e)->word), zs__span_counted(z, first, count) + more, more,
+                            hot ? 0 : zs__large_metadata(z, first, first + count))) {
             *why = ZSLAB_E_LIMIT;
             zs__span_give(z, first, count);
             first = ~(uint32_t)0;
@@ -9802,7 +10088,7 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
 static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
 {
     uint32_t count = zs__large_chunks(size), have, next, end = head + count;
-    size_t bytes = zs__large_usable(z, size), was;
+    size_t bytes = zs__large_usable(z, size), was, more;
     int done = 0;
     if (z->shared && zs__interrupts(z, NULL)) /* [SHARED-5] */
         return 0;
@@ -9827,7 +10113,9 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
             goto out;
         }
     }
-    if (zs__budget_take(z, zs__large_uncounted(z, head, end, bytes, 0),
+    more = zs__large_uncounted(z, head, end, bytes, 0);
+    if (zs__charge_take(z, z->chunks[head].stamp,
+                        more + (count > have ? zs__span_counted(z, next, count - have) : 0), more,
                         count > have ? zs__large_metadata(z, next, end) : 0)) {
         if (count > have)
             zs__span_give(z, next, count - have);
@@ -9839,8 +10127,10 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     zs__large_tell(z, head, was, bytes);
     zs__store_u64(&z->cold[head].mask[0], bytes);
     zs__store_u32(&z->cold[head].all_next, count);
-    if (count < have)
+    if (count < have) {
+        zs__uncharge(z, z->chunks[head].stamp, zs__span_counted(z, end, have - count));
         zs__span_give(z, end, have - count);
+    }
     done = 1;
 out:
     zs__arena_drop(z);
@@ -9879,6 +10169,29 @@ static void zs__large_search(zs__allocator *z)
     zs__empty_trim(z);
 }
 
+static size_t zs__discard(zs__allocator *z, const zslab_group *g, int any, zslab_epoch but, size_t bytes);
+
+/* An allocation found no memory, and there is none to be found: the oldest epoch of its group that may be discarded
+   goes; 0: there is none. */
+static int zs__heap_discard(zslab_heap *heap, zslab_epoch e, zslab_result why)
+{
+    zs__allocator *z = heap->z;
+    zslab_epoch in = e ? e : zs__heap_epoch(heap);
+    zs__place *place = zs__place_find(z, in);
+    uint32_t depth = heap->busy;
+    size_t bytes;
+    if ((why != ZSLAB_E_LIMIT && why != ZSLAB_E_NOMEM) || !place || zs__sealed(z) || !zs__load_u32(&z->discardable))
+        return 0;
+    if (!z->shared)
+        zs__store_rel_u32(&heap->busy, 0); /* release: as in zs__heap_exit; callbacks run, and nothing is held */
+    bytes = zs__discard(z, zs__place_group(place), 0, in, 1);
+    if (!z->shared) {
+        zs__heap_enter(heap);
+        zs__store_u32(&heap->busy, depth); /* relaxed: as in zs__heap_reclaim */
+    }
+    return bytes != 0;
+}
+
 /* An object in an epoch, 0: the heap's own. NULL with the reason. */
 static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e, zslab_result *why)
 {
@@ -9900,7 +10213,8 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 #endif
             return p;
         }
-        if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap) : ask.all || zs__sealed(z))
+        if (*why == ZSLAB_E_CLOSED ? e || in == zs__heap_epoch(heap)
+                                   : (ask.all && !zs__heap_discard(heap, in, *why)) || zs__sealed(z))
             return NULL;
         if (*why != ZSLAB_E_CLOSED) {
             if (z->shared && zs__interrupts_any(z)) {
@@ -10072,6 +10386,9 @@ static ZS__NOINLINE void zs__dry(zslab_heap *heap, size_t size, zslab_epoch e, z
 {
     zs__allocator *z = heap->z;
     zs__row *row;
+    const zs__place *place = why == ZSLAB_E_LIMIT ? zs__place_find(z, e ? e : zs__heap_epoch(heap)) : NULL;
+    if (place && zs__place_group(place))
+        zs__add_u64(&zs__place_group(place)->refused, 1); /* a counter: ordered with nothing */
     if ((why != ZSLAB_E_LIMIT && why != ZSLAB_E_NOMEM) || !z->config.on_dry)
         return;
     for (row = z->shared ? NULL : heap->attached; row; row = row->next)
@@ -10164,8 +10481,13 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
         else
             *why = zs__heap_row(heap, &row);
         p = row ? zs__row_alloc(heap, row, cls, state, tries != 0, why) : NULL;
-        if (p || (*why == ZSLAB_E_CLOSED ? !row : !zs__heap_reclaim(heap, *why, tries++)))
+        if (p || (*why == ZSLAB_E_CLOSED && !row))
             return p;
+        if (*why == ZSLAB_E_CLOSED || zs__heap_reclaim(heap, *why, tries++))
+            continue;
+        if (!zs__heap_discard(heap, e, *why))
+            return NULL;
+        tries = 0;
     }
 }
 
@@ -10587,6 +10909,7 @@ static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
         zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
         zs__list_remove(z, zs__cold_of(z, bin), chunk);
         zs__reserved_chunk(z, x, row->place);
+        zs__chunk_loose(z, chunk);
         zs__store_u8(&x->touched, slabs ? 64 | ZS__CHUNK_LOOSE : ZS__CHUNK_LOOSE);
         zs__store_u32(&x->carved, 0); /* all bits are ours: nothing to clear */
         return 1;
@@ -10841,7 +11164,7 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
         if (*why == ZSLAB_E_CLOSED ? !zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))
-                                   : !zs__memory_make(heap, why, tries++))
+                                   : !zs__memory_make(heap, why, tries++) && !zs__heap_discard(heap, in, *why))
             return NULL;
     }
 }
@@ -11083,6 +11406,8 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
         zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
         zs__large_end(z, place, stamp + ZS__ROUND_STEP, action == ZS__RELEASE); /* every object is stale. [STAMP-1] */
+    if (action == ZS__RESET)
+        zs__charge_end(z, place, zs__charge_mark(stamp + ZS__ROUND_STEP));
     if (first && action == ZS__CLOSE)
         zs__child_last(z, place);
     if (first && action != ZS__RESET)
@@ -11488,6 +11813,167 @@ static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64
         zs__store_rel_ptr(&r->p, (uintptr_t)p); /* release: pairs with zs__sampled_live */
     }
     zs__epochs_drop(z);
+}
+
+/* ---- >>group ---------------------------------------------------------------
+   Groups: records under the epoch lock; what counts for them is >>budget's. Epochs that go when memory is short. */
+ZSLAB_API zslab_group *zslab_group_create(zslab *self, const zslab_group_config *c)
+{
+    static const zslab_group_config none = {NULL, 0, 0, 0, 0};
+    zs__allocator *z = zs__own(self);
+    zslab_group *g;
+    zslab_result why = ZSLAB_OK;
+    size_t was, tries;
+    c = c ? c : &none;
+    if (c->hard_bytes && c->guaranteed_bytes > c->hard_bytes)
+        return (zslab_group *)zs__fail_null(ZSLAB_E_INVALID);
+    for (tries = 0; !zs__count_within(&z->charged_bytes, c->guaranteed_bytes, &z->hard_limit, &was); tries++) {
+        if (tries || zs__sealed(z))
+            return (zslab_group *)zs__fail_null(ZSLAB_E_LIMIT);
+        zslab_trim(z); /* what nobody has is in the way of no guarantee */
+        zs__empty_trim(z);
+    }
+    do {
+        if (!zs__epochs_enter(z)) {
+            g = NULL, why = ZSLAB_E_BUSY;
+            break;
+        }
+        g = z->groups_spare;
+        if (g)
+            z->groups_spare = g->next;
+        else
+            g = (zslab_group *)zs__record_get(z, sizeof *g, &why);
+        if (g) {
+            zs__zero(g, sizeof *g);
+            g->soft = c->soft_bytes ? c->soft_bytes : SIZE_MAX;
+            g->hard = c->hard_bytes ? c->hard_bytes : SIZE_MAX;
+            g->guaranteed = c->guaranteed_bytes;
+            g->epoch_count = c->epoch_count;
+            g->number = ++z->group_number;
+            zs__label_copy(g->label, c->label);
+            g->next = z->groups;
+            if (g->next)
+                g->next->before = g;
+            z->groups = g;
+            z->group_count++;
+            g->z = z;
+        }
+        zs__epochs_drop(z);
+    } while (!g && zs__limit_search(z, why));
+    if (!g)
+        zs__sub_ptr(&z->charged_bytes, c->guaranteed_bytes);
+    zs__words_tell(z, zs__heap_peek(z));
+    return g ? g : (zslab_group *)zs__fail_null(why);
+}
+
+ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g)
+{
+    zs__allocator *z = g ? g->z : NULL;
+    zslab_result r = ZSLAB_OK;
+    if (!z)
+        return ZSLAB_E_INVALID;
+    zs__ends_due(z);
+    if (!zs__epochs_enter(z))
+        return ZSLAB_E_BUSY;
+    zs__places_poke(z);
+    if (g->epochs) {
+        r = ZSLAB_E_BUSY;
+    } else {
+        zs__sub_ptr(&z->charged_bytes, g->guaranteed); /* nothing of it is charged */
+        if (g->before)
+            g->before->next = g->next;
+        else
+            z->groups = g->next;
+        if (g->next)
+            g->next->before = g->before;
+        z->group_count--;
+        g->z = NULL;
+        g->guaranteed = 0;
+        g->next = z->groups_spare;
+        z->groups_spare = g;
+    }
+    zs__epochs_drop(z);
+    return r;
+}
+
+ZSLAB_API zslab_result zslab_group_set_limits(zslab_group *g, size_t soft_bytes, size_t hard_bytes)
+{
+    if (!g || !g->z || (hard_bytes && hard_bytes < g->guaranteed))
+        return ZSLAB_E_INVALID;
+    zs__exchange_ptr(&g->soft, soft_bytes ? soft_bytes : SIZE_MAX); /* as in zslab_set_limits */
+    zs__exchange_ptr(&g->hard, hard_bytes ? hard_bytes : SIZE_MAX);
+    return ZSLAB_OK;
+}
+
+static int zs__place_entered(const zs__allocator *z, const zs__place *place) /* is a domain inside? Epoch lock held */
+{
+    const zslab_heap *heap;
+    uint32_t i;
+    if (z->shared) /* who is inside is not known there by epoch */
+        return place->domains != 0;
+    for (heap = z->heaps; heap && place->domains; heap = heap->next)
+        for (i = 0; i < heap->scope_count; i++)
+            if (heap->scopes[i].domain->epoch == place->id)
+                return 1;
+    return 0;
+}
+
+/* Bytes that go with an epoch, and all below it, if it may be discarded for an allocation in the epoch `but`. Epoch
+   lock held. */
+static size_t zs__place_discards(zs__allocator *z, zs__place *root, zslab_epoch but)
+{
+    zs__place *at;
+    size_t bytes = 0;
+    if (!(root->flags & ZSLAB_EPOCH_DISCARDABLE) || root->ending)
+        return 0;
+    for (at = zs__below(z, root, NULL); at; at = zs__below(z, root, at)) {
+        if (at->id == but || zs__place_entered(z, at))
+            return 0;
+        bytes += (size_t)(zs__load_u64(&at->charge) & ZS__CHARGE_BYTES);
+    }
+    return bytes;
+}
+
+/* Discard the group's, or any's, until so many bytes are charged no longer; how many are not. No lock held. */
+static size_t zs__discard(zs__allocator *z, const zslab_group *g, int any, zslab_epoch but, size_t bytes)
+{
+    size_t freed = 0, charge = 0;
+    while (freed < bytes) {
+        zs__place *place;
+        zslab_group *of = NULL;
+        uint32_t q;
+        if (!zs__epochs_enter(z))
+            break;
+        for (q = z->oldest; q; q = place->younger) {
+            place = &z->places[q - 1];
+            of = place->group;
+            if ((any || g == of) && (charge = zs__place_discards(z, place, but)) != 0)
+                break;
+        }
+        if (!q) {
+            zs__epochs_drop(z);
+            break;
+        }
+        place = &z->places[q - 1];
+        if (place->child || place->ends) {
+            zs__ends_all(z, place, ZSLAB_END_DISCARDED);
+            zs__epochs_drop(z);
+        } else {
+            zs__epoch_apply(z, place->id, ZS__RELEASE);
+        }
+        zs__ends_due(z);
+        freed += charge;
+        if (of) {
+            zs__add_u64(&of->discarded_epochs, 1); /* counters: ordered with nothing */
+            zs__add_u64(&of->discarded_bytes, charge);
+        }
+    }
+    return freed;
+}
+
+ZSLAB_API size_t zslab_discard_oldest(zslab *self, zslab_group *group, size_t bytes)
+{
+    return zs__discard(zs__own(self), group, !group, ZSLAB_EPOCH_NONE, bytes);
 }
 
 /* ---- >>domain --------------------------------------------------------------
@@ -12699,11 +13185,14 @@ static void zs__tally_large(const zs__allocator *z, uint32_t head, zs__tally *t)
     t->live = t->large = t->slots = t->slabs = t->full = 1;
 }
 
-/* What chunks are told apart by: nothing, their class, their ring place. */
-typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE } zs__tally_by;
+/* What chunks are told apart by: nothing, their class, their ring place, its group. */
+typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE, ZS__BY_GROUP } zs__tally_by;
 
-static uint32_t zs__tally_key(zs__tally_by by, uint64_t stamp, uint32_t cls)
+static uint32_t zs__tally_key(const zs__allocator *z, zs__tally_by by, uint64_t stamp, uint32_t cls)
 {
+    const zslab_group *g = by == ZS__BY_GROUP ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
+    if (g)
+        return g->number;
     return by == ZS__BY_CLASS ? cls : by == ZS__BY_PLACE ? zs__stamp_place(stamp) : 0;
 }
 
@@ -12719,7 +13208,7 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
         uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
         uint32_t of = zs__load_u16(&c->cls), key = 0;
         zs__tally t;
-        while (key < count && keys[key] != zs__tally_key(by, stamp, of))
+        while (key < count && keys[key] != zs__tally_key(z, by, stamp, of))
             key++;
         if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of) || !zs__stamp_counts(z, chunk, stamp))
             continue;
@@ -12899,13 +13388,24 @@ static uint64_t zs__stats_limit(const zs__allocator *z, const uintptr_t *limit)
     return bytes < z->range_bytes ? bytes : 0;
 }
 
-/* What [BUDGET-1] counts, from records alone. Nobody else uses the allocator. */
-static void zs__budget_count(const zs__allocator *z, size_t *object, size_t *metadata)
+/* Committed bytes that a chunk's place is charged with; a large object's by its head. Nobody else uses it. */
+static size_t zs__chunk_charge(const zs__allocator *z, uint32_t chunk)
+{
+    uint64_t stamp = z->chunks[chunk].stamp;
+    if (!stamp || !zs__place_counts(z, stamp) || (z->cold[chunk].touched & ZS__CHUNK_LOOSE))
+        return 0;
+    return z->chunks[chunk].cls != ZSLAB_CLASS_LARGE ? ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes
+           : zs__large_live(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next) : 0;
+}
+
+/* What [BUDGET-1] counts, from records alone; and [BUDGET-3], all places together. Nobody else uses the allocator. */
+static void zs__budget_count(const zs__allocator *z, size_t *object, size_t *metadata, size_t *charged)
 {
     uint32_t chunk;
-    *object = 0;
+    *object = *charged = 0;
     *metadata = (size_t)zs__stats_own(z);
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
+        *charged += zs__chunk_charge(z, chunk);
         *metadata += zs__chunk_lines(z, &z->cold[chunk]);
         if (!z->chunks[chunk].recip)
             continue;
@@ -13073,6 +13573,45 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
     zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZSLAB_CLASS_ANY, &t);
     zs__stats_class_fill(z, cls, &t, out);
     return ZSLAB_OK;
+}
+
+static void zs__group_fill(const zslab_group *g, int live, zslab_group_stats *out) /* live: live_bytes, by a walk */
+{
+    zs__tally t;
+    zs__zero(out, sizeof *out);
+    out->version = ZSLAB_STATS_VERSION;
+    if (!g->z)
+        return;
+    zs__copy(out->label, g->label, sizeof out->label);
+    out->epochs = g->epochs; /* figures, all: ordered with nothing */
+    out->committed_bytes = zs__load_ptr(&g->charged);
+    if (live && out->epochs) {
+        zs__tally_walk(g->z, ZS__BY_GROUP, &g->number, 1, ZSLAB_CLASS_ANY, &t);
+        out->live_bytes = t.live_bytes;
+    }
+    out->soft_bytes = zs__load_ptr(&g->soft) == SIZE_MAX ? 0 : zs__load_ptr(&g->soft);
+    out->hard_bytes = zs__load_ptr(&g->hard) == SIZE_MAX ? 0 : zs__load_ptr(&g->hard);
+    out->guaranteed_bytes = g->guaranteed;
+    out->refused = zs__load_u64(&g->refused);
+    out->discarded_epochs = zs__load_u64(&g->discarded_epochs);
+    out->discarded_bytes = zs__load_u64(&g->discarded_bytes);
+}
+
+ZSLAB_API void zslab_stats_group(const zslab_group *g, zslab_group_stats *out)
+{
+    zs__group_fill(g, 1, out);
+}
+
+/* The group made before the one with a number, of those there are; ~0: the newest. NULL: none. */
+static const zslab_group *zs__group_before(zs__allocator *z, const zslab_group *g, uint32_t number)
+{
+    zs__epochs_take(z);
+    if (!g || !g->z || g->number != number) /* it has gone since */
+        g = z->groups;
+    while (g && g->number >= number) /* newest first */
+        g = g->next;
+    zs__epochs_drop(z);
+    return g;
 }
 
 ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, zslab_perf *out)
@@ -13399,6 +13938,18 @@ typedef struct zs__field {
 #define ZS__CLASS(member, counter, help) ZS__FIELD(zslab_class_stats, member, ZS__U64, counter, help)
 #define ZS__PERF(member, help) ZS__FIELD(zslab_perf, member, ZS__U64, 1, help)
 #define ZS__EPOCH(member, help) ZS__FIELD(zslab_epoch_stats, member, ZS__U64, 0, help)
+#define ZS__GROUP(member, counter, help) ZS__FIELD(zslab_group_stats, member, ZS__U64, counter, help)
+
+static const zs__field zs__group_fields[] = {
+    ZS__GROUP(epochs, 0, "Epochs of the group that take objects or drain."),
+    ZS__GROUP(committed_bytes, 0, "Committed memory of the group's epochs."),
+    ZS__GROUP(live_bytes, 0, "Bytes of live objects of the group, each as large as its class."),
+    ZS__GROUP(soft_bytes, 0, "The group's soft limit; 0 for none."),
+    ZS__GROUP(hard_bytes, 0, "The group's hard limit; 0 for none."),
+    ZS__GROUP(guaranteed_bytes, 0, "What is the group's own."),
+    ZS__GROUP(refused, 1, "Allocations of the group refused: a limit."),
+    ZS__GROUP(discarded_epochs, 1, "Epochs of the group that were discarded."),
+    ZS__GROUP(discarded_bytes, 1, "Committed memory that these held.")};
 
 static const zs__field zs__global_fields[] = {
     ZS__FIELD(zslab_global_stats, class_count, ZS__U32, 0, NULL),
@@ -13573,7 +14124,7 @@ static void zs__page_turn(zs__page *page, uint32_t first)
     page->count = 0;
     for (chunk = 0; chunk < chunks; chunk++) {
         uint64_t stamp = zs__load_u64(&z->chunks[chunk].stamp); /* relaxed: the walk looks again */
-        uint32_t key = zs__tally_key(page->by, stamp, zs__load_u16(&z->chunks[chunk].cls));
+        uint32_t key = zs__tally_key(z, page->by, stamp, zs__load_u16(&z->chunks[chunk].cls));
         if (stamp && key >= first)
             zs__page_add(page, key);
     }
@@ -13734,6 +14285,29 @@ static ZS__NOINLINE void zs__json_epochs(zs__text *t, zs__page *page)
         zs__put(t, "\", \"label\": ");
         zs__put_label(t, e.label, 1);
         zs__json_fields(t, zs__epoch_fields, ZS__COUNT_OF(zs__epoch_fields), &e, 0);
+        if (zs__place_group(&page->z->places[q]))
+            zs__json_number(t, "group", zs__place_group(&page->z->places[q])->number);
+        zs__put_byte(t, '}');
+        comma = ",";
+    }
+    zs__put_byte(t, ']');
+}
+
+static ZS__NOINLINE void zs__json_groups(zs__text *t, zs__allocator *z)
+{
+    zslab_group_stats s;
+    const zslab_group *g = NULL;
+    uint32_t number = ~(uint32_t)0;
+    const char *comma = "";
+    zs__put(t, ",\n \"groups\": [");
+    while ((g = zs__group_before(z, g, number)) != NULL) {
+        number = g->number;
+        zs__group_fill(g, 1, &s);
+        zs__put(t, comma);
+        zs__put(t, "\n  {\"label\": ");
+        zs__put_label(t, s.label, 1);
+        zs__json_number(t, "group", number);
+        zs__json_fields(t, zs__group_fields, ZS__COUNT_OF(zs__group_fields), &s, 0);
         zs__put_byte(t, '}');
         comma = ",";
     }
@@ -13772,6 +14346,8 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
     if (zs__json_samples(&t, z))
         zs__json_advice(&t, z);
     zs__json_lists(&t, z);
+    if (z->group_count)
+        zs__json_groups(&t, (zs__allocator *)(uintptr_t)z); /* takes its lock */
     zs__put(&t, "}\n");
     return zs__text_end(&t);
 }
@@ -13879,6 +14455,26 @@ static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* 
     }
 }
 
+static ZS__NOINLINE void zs__prom_groups(zs__text *t, zs__allocator *z, const zs__field *f)
+{
+    zslab_group_stats s;
+    const zslab_group *g = NULL;
+    uint32_t number = ~(uint32_t)0;
+    zs__prom_head(t, "zslab_group_", f->name, f->counter, f->help);
+    while ((g = zs__group_before(z, g, number)) != NULL) {
+        number = g->number;
+        zs__group_fill(g, f->offset == offsetof(zslab_group_stats, live_bytes), &s);
+        zs__prom_name(t, "zslab_group_", f->name, f->counter);
+        zs__put(t, "{group=\"");
+        zs__put_u64(t, number);
+        zs__put(t, "\",label=");
+        zs__put_label(t, s.label, 0);
+        zs__put(t, "} ");
+        zs__put_value(t, f, &s);
+        zs__put_byte(t, '\n');
+    }
+}
+
 static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
 {
     zs__page page;
@@ -13894,6 +14490,8 @@ static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
     for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
         if (zs__epoch_fields[i].help)
             zs__prom_epochs(t, &page, &zs__epoch_fields[i]);
+    for (i = 0; z->group_count && i < ZS__COUNT_OF(zs__group_fields); i++)
+        zs__prom_groups(t, (zs__allocator *)(uintptr_t)z, &zs__group_fields[i]);
 }
 
 ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap)
@@ -14641,7 +15239,7 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
         if (!p || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
             return p;
         zs__undo_slot(z, p);
-        if (!zs__memory_make(heap, why, tries))
+        if (!zs__memory_make(heap, why, tries) && !zs__heap_discard(heap, e, *why))
             return NULL;
     }
 }
@@ -15636,7 +16234,7 @@ static zs__allocator *zs__create(const zslab_config *given)
     }
     z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
                         zs__samples_bytes(&z->config);
-    zs__budget_take(z, 0, z->metadata_fixed);
+    zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
     if ((z->shared && !(z->shared_heap = zs__heap_new(z, &r))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (zs__ids_wanted(&config) && zs__registry_grow(z))
@@ -15999,10 +16597,30 @@ static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
     }
 }
 
+static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3] and [BUDGET-4] once more */
+{
+    uint32_t chunk, q;
+    zslab_group *g;
+    for (q = 0; q < z->epoch_count; q++)
+        z->places[q].charge &= ~ZS__CHARGE_BYTES;
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
+        z->places[zs__stamp_place(z->chunks[chunk].stamp)].charge += zs__chunk_charge(z, chunk);
+    for (g = z->groups; g; g = g->next)
+        g->charged = g->epochs = 0;
+    for (q = z->oldest; q; q = z->places[q - 1].younger)
+        if ((g = z->places[q - 1].group) != NULL) {
+            g->charged += (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES);
+            g->epochs++;
+        }
+    for (g = z->groups; g; g = g->next)
+        z->charged_bytes += zs__group_short(g, g->charged);
+}
+
 /* Chunks that nobody has go to the pool, unbound; counts of bytes. [FORK-2] */
 static void zs__fork_strays(zs__allocator *z)
 {
     uint32_t chunk, r, taken = 0;
+    size_t object;
     z->cached_bytes = 0;
     for (r = 0; r < z->region_count; r++) {
         if (z->regions[r].group_end < z->regions[r].group_next) /* a group half set aside */
@@ -16029,8 +16647,9 @@ static void zs__fork_strays(zs__allocator *z)
         z->cached_bytes += x->cached ? ZS__CHUNK_BYTES : 0;
     }
     z->pool_count += taken;
-    zs__budget_count(z, &z->committed_bytes, &z->metadata_bytes);
-    z->charged_bytes = z->committed_bytes + z->metadata_bytes;
+    zs__budget_count(z, &z->committed_bytes, &z->metadata_bytes, &object);
+    z->charged_bytes = z->used_bytes = z->committed_bytes + z->metadata_bytes;
+    zs__fork_charges(z);
     z->word_count = 0;
     zs__zero(z->words_due, sizeof z->words_due);
 }
@@ -16293,6 +16912,25 @@ static zslab_result zs__check_lent(const zs__allocator *z)
     return count ? ZSLAB_E_CORRUPT : ZSLAB_OK;
 }
 
+/* [BUDGET-1] [BUDGET-3] [BUDGET-4] */
+static int zs__check_budget(const zs__allocator *z)
+{
+    size_t object, metadata, charged, of_groups = 0, missing = 0;
+    const zslab_group *g;
+    uint32_t q;
+    zs__budget_count(z, &object, &metadata, &charged);
+    for (g = z->groups; g; g = g->next) {
+        of_groups += g->charged;
+        missing += zs__group_short(g, g->charged);
+    }
+    for (q = z->oldest; q; q = z->places[q - 1].younger) {
+        charged -= (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES);
+        of_groups -= z->places[q - 1].group ? (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES) : 0;
+    }
+    return object == z->committed_bytes && metadata == z->metadata_bytes && object + metadata == z->used_bytes &&
+           object + metadata + missing == z->charged_bytes && !charged && !of_groups;
+}
+
 ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
 {
     zs__allocator *z = zs__own(self);
@@ -16311,7 +16949,6 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
 {
     const zs__allocator *z = zs__own_const(self);
     uint32_t chunk;
-    size_t object, metadata;
     int stop = 0;
     zs__fork_check();
     for (chunk = 0; chunk < zs__chunks_known(z) && !stop; chunk++) {
@@ -16324,11 +16961,9 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
         if (r != ZSLAB_OK)
             return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
     }
-    zs__budget_count(z, &object, &metadata);
     if (zs__check_spans((zs__allocator *)(uintptr_t)z) != ZSLAB_OK || zs__check_lent(z) != ZSLAB_OK ||
-        object != zs__load_ptr(&z->committed_bytes) ||
-        metadata != zs__load_ptr(&z->metadata_bytes) || object + metadata != zs__load_ptr(&z->charged_bytes))
-        return zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0); /* [BUDGET-1] */
+        !zs__check_budget(z))
+        return zs__misuse(z, ZSLAB_E_CORRUPT, NULL, 0);
     return ZSLAB_OK;
 }
 

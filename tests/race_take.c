@@ -320,7 +320,7 @@ static const il_plant plants[] = {
     { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
     { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop", IL_STORE, "state", 0, IL_LATER, 0 },
-    { "count_kept", "limit_vs_limit", "zs__budget_take", IL_CAS, "charged_bytes", 0, IL_KEPT, 0 },
+    { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 

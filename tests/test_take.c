@@ -148,9 +148,9 @@ static void a_refusal_counts_for_nobody(void)
     zslab *z;
     z = test_create(&c);
     CHECK_IS(zslab_set_limits(z, 0, z->charged_bytes + 4 * ZS__CHUNK_BYTES), ZSLAB_OK);
-    CHECK(zs__budget_take(z, 4 * ZS__CHUNK_BYTES, 0) == 0);
-    CHECK(zs__budget_take(z, 1, 0) != 0 && zs__load_ptr(&z->committed_bytes) == 4 * ZS__CHUNK_BYTES);
-    CHECK(zs__budget_take(z, 0, 1) != 0 && zs__load_ptr(&z->charged_bytes) == zs__load_ptr(&z->hard_limit));
+    CHECK(zs__budget_take(z, NULL, 0, 4 * ZS__CHUNK_BYTES, 0) == 0);
+    CHECK(zs__budget_take(z, NULL, 0, 1, 0) != 0 && zs__load_ptr(&z->committed_bytes) == 4 * ZS__CHUNK_BYTES);
+    CHECK(zs__budget_take(z, NULL, 0, 0, 1) != 0 && zs__load_ptr(&z->charged_bytes) == zs__load_ptr(&z->hard_limit));
     zs__budget_give(z, 4 * ZS__CHUNK_BYTES, 0);
     test_destroy(z);
 }
