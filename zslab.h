@@ -7566,14 +7566,18 @@ static void zs__closing_poke(zs__allocator *z, uint32_t pokes) /* some closing e
 /* The group that an epoch is opened for: the one it names, else its parent's. Epoch lock held. */
 static zslab_group *zs__config_group(const zs__allocator *z, const zslab_epoch_config *c)
 {
-    const zs__place *parent = zs__place_find(z, c->parent);
-    return c->group ? c->group : parent ? parent->group : NULL;
+    const zs__place *parent = c->group || !c->parent ? NULL : zs__place_find(z, c->parent);
+    return parent ? parent->group : c->group;
 }
 
 static zslab_result zs__parent_right(const zs__allocator *z, const zslab_epoch_config *c)
 {
-    const zs__place *parent = zs__place_find(z, c->parent);
-    const zslab_group *g = zs__config_group(z, c);
+    const zs__place *parent;
+    const zslab_group *g;
+    if (ZS__LIKELY(!c->parent && !c->group))
+        return ZSLAB_OK;
+    parent = zs__place_find(z, c->parent);
+    g = zs__config_group(z, c);
     return g && g->z != z                                       ? ZSLAB_E_INVALID
            : g && g->epoch_count && g->epochs >= g->epoch_count ? ZSLAB_E_LIMIT
            : !c->parent                                         ? ZSLAB_OK
@@ -10467,6 +10471,14 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
 
 static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t as, zslab_result *why);
 
+/* Has the epoch's group no chunk left? Then a purge of what is nobody's helps it not. */
+static int zs__group_full(const zslab_heap *heap, zslab_epoch e)
+{
+    const zs__place *place = zs__place_find(heap->z, e ? e : zs__heap_epoch(heap));
+    const zslab_group *g = place ? zs__place_group(place) : NULL;
+    return g && zs__load_ptr(&g->charged) + ZS__CHUNK_BYTES > zs__load_ptr(&g->hard);
+}
+
 /* A slot, marked `state`, of the heap's row for an epoch (0: the heap's own); NULL with the reason. The owner is in a
    slow path. */
 static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t state, zslab_result *why)
@@ -10483,7 +10495,8 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
         p = row ? zs__row_alloc(heap, row, cls, state, tries != 0, why) : NULL;
         if (p || (*why == ZSLAB_E_CLOSED && !row))
             return p;
-        if (*why == ZSLAB_E_CLOSED || zs__heap_reclaim(heap, *why, tries++))
+        if (*why == ZSLAB_E_CLOSED ||
+            zs__heap_reclaim(heap, zs__group_full(heap, e) ? ZSLAB_E_NOMEM : *why, tries++))
             continue;
         if (!zs__heap_discard(heap, e, *why))
             return NULL;

@@ -69,9 +69,36 @@ static inline double doctor_object_bytes(const json_t *cls)
     return cls ? snap(cls, "object_bytes") : 0;
 }
 
+/* Tenants whose own limits refused something; how many allocations. */
+static inline double doctor_groups(doctor *d)
+{
+    const json_t *g, *e, *oldest;
+    double refused = 0;
+    size_t i, j;
+    json_array_foreach (json_object_get(d->snapshot, "groups"), i, g) {
+        if (snap(g, "refused") < 1) continue;
+        refused += snap(g, "refused");
+        oldest = NULL;
+        json_array_foreach (d->epochs, j, e)
+            if (snap(e, "group") == snap(g, "group") && strcmp(snap_text(e, "state"), "closed") &&
+                (!oldest || snap(e, "era") < snap(oldest, "era")))
+                oldest = e;
+        doctor_says(d,
+                    "group at its limit: tenant %s was refused %.0f allocations; %s of its %s are committed, %s "
+                    "live; its oldest epoch is %s, open for %.1f s.\n"
+                    "  Remedy: zslab_group_set_limits, or end its epochs earlier (zslab_discard_oldest).\n",
+                    snap_text(g, "label"), snap(g, "refused"), doctor_bytes(snap(g, "committed_bytes")),
+                    doctor_bytes(snap(g, "hard_bytes")), doctor_bytes(snap(g, "live_bytes")),
+                    oldest ? snap_text(oldest, "label") : "none",
+                    oldest ? (snap(d->global, "taken_ns") - snap(oldest, "opened_ns")) / 1e9 : 0);
+    }
+    return refused;
+}
+
 static inline void doctor_limit(doctor *d)
 {
-    double refused = snap(d->global, "slow_path_limit"), committed = snap(d->global, "committed_bytes");
+    double refused = snap(d->global, "slow_path_limit") - doctor_groups(d);
+    double committed = snap(d->global, "committed_bytes");
     double short_of = snap(d->global, "slow_path_no_memory");
     if (refused > 0)
         doctor_says(

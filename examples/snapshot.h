@@ -24,11 +24,13 @@ static inline int snap_counts(const char *key)
 {
     static const char *const counters[] = {"slabs_allocated", "slabs_recycled", "cache_overflows",
                                            "cas_retries",     "remote_frees",   "remote_flushes",
-                                           "lock_waits",      "allocs",         "frees"};
+                                           "lock_waits",      "allocs",         "frees",
+                                           "refused",         "soft_crossings"};
     size_t i;
     for (i = 0; i < sizeof counters / sizeof *counters; i++)
         if (!strcmp(key, counters[i])) return 1;
-    return !strncmp(key, "slow_path_", 10) || !strncmp(key, "purge_", 6) || !strncmp(key, "misuse", 6);
+    return !strncmp(key, "slow_path_", 10) || !strncmp(key, "discarded_", 10) || !strncmp(key, "purge_", 6) ||
+           !strncmp(key, "misuse", 6);
 }
 
 /* Counters of `now` become what was counted since `then`. All fields of an object of counters are. */
@@ -71,6 +73,9 @@ static inline int snap_since(json_t *now, const json_t *then)
             if (snap(c, "class_idx") == snap(was, "class_idx")) snap_subtract(c, was, 0);
         snap_percentages(c);
     }
+    json_array_foreach (json_object_get(now, "groups"), i, c)
+        json_array_foreach (json_object_get(then, "groups"), j, was)
+            if (snap(c, "group") == snap(was, "group")) snap_subtract(c, was, 0);
     return 0;
 }
 

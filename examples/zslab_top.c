@@ -112,6 +112,15 @@ static void show_epoch(FILE *out, const json_t *e, const json_t *global)
             doctor_bytes(snap(e, "estimated_rss_bytes")), doctor_bytes(snap(e, "reclaimable_bytes")));
 }
 
+static void show_group(FILE *out, const json_t *g, const json_t *global)
+{
+    (void)global;
+    fprintf(out, "%-24.24s %8.0f %12s %11s %11s %11s %9.0f %9.0f\n", snap_text(g, "label"), snap(g, "epochs"),
+            doctor_bytes(snap(g, "committed_bytes")), doctor_bytes(snap(g, "live_bytes")),
+            doctor_bytes(snap(g, "hard_bytes")), doctor_bytes(snap(g, "guaranteed_bytes")), snap(g, "refused"),
+            snap(g, "discarded_epochs"));
+}
+
 static void show_class(FILE *out, const json_t *c, const json_t *global)
 {
     double slots = snap(c, "total_objects");
@@ -150,6 +159,11 @@ static void frame(const top *t, FILE *out)
     fprintf(out, "\n\n%-24s %-8s %10s %10s %11s %11s %11s\n", "EPOCH", "STATE", "OPEN", "OBJECTS", "LIVE",
             "RESIDENT", "RECLAIMABLE");
     rows(json_object_get(since, "epochs"), show_epoch, g, out);
+    if (json_array_size(json_object_get(since, "groups"))) {
+        fprintf(out, "\n%-24s %8s %12s %11s %11s %11s %9s %9s\n", "GROUP", "EPOCHS", "COMMITTED", "LIVE", "LIMIT",
+                "GUARANTEE", "REFUSED", "DISCARDED");
+        rows(json_object_get(since, "groups"), show_group, g, out);
+    }
     fprintf(out, "\n%13s %10s %10s %7s %9s %10s %11s\n", "CLASS (bytes)", "OBJECTS", "SLABS", "FULL", "SLOW",
             "WAITING", "RESIDENT");
     rows(json_object_get(since, "classes"), show_class, g, out);
