@@ -32,7 +32,7 @@ row() # compiler, standard, source, flags, what they are
 for cc in gcc gcc-11 gcc-12 clang clang-13 clang-14 clang-15 clang-16 clang-19; do
     command -v $cc >/dev/null || continue
     for m in "" -m32; do
-        [ -z "$m" ] || echo '#include <stdlib.h>' | $cc -m32 -fsyntax-only -x c - 2>/dev/null || continue
+        [ -z "$m" ] || printf '#include <stdlib.h>\n#include <linux/types.h>\n' | $cc -m32 -fsyntax-only -x c - 2>/dev/null || continue
         for s in c99 c11 gnu11 c17 c2x; do
             row $cc $s include.c "$guest_c $m" "all $m"
             [ $s = c99 ] || row $cc $s impl.c "$house $m" "house $m"
@@ -44,7 +44,7 @@ for cc in g++ g++-11 g++-12 clang++ clang++-13 clang++-14 clang++-15 clang++-16 
     useless=
     case $cc in g++*) useless=-Wuseless-cast ;; esac
     for m in "" -m32; do
-        [ -z "$m" ] || echo '#include <new>' | $cc -m32 -fsyntax-only -x c++ - 2>/dev/null || continue
+        [ -z "$m" ] || printf '#include <new>\n#include <linux/types.h>\n' | $cc -m32 -fsyntax-only -x c++ - 2>/dev/null || continue
         for s in c++11 c++14 c++17 c++20 gnu++20; do
             row $cc $s include.cc "$guest_cc $useless $m" "all $m"
             row $cc $s impl.cc "$house $m" "house $m"
