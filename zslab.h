@@ -3751,15 +3751,16 @@ static ZS__ALWAYS_INLINE void zs__bin_top(zs__bin *bin, zs__entry *top)
     zs__store_rel_ptr((uintptr_t *)(void *)&bin->top, (uintptr_t)top);
 }
 
-/* The next slot of a bin, marked LIVE; NULL: neither the magazine nor the current slab has one. */
-static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
+/* The next slot of a bin, marked `as`; NULL: neither the magazine nor the current slab has one. */
+static ZS__ALWAYS_INLINE void *zs__bin_pop_as(zs__bin *bin, uint8_t as, uint8_t **state)
 {
     zs__entry *top = bin->top;
     void *p;
     if (ZS__LIKELY(top != bin->bottom)) {
         --top;
         p = top->p;
-        zs__store_rel_u8(top->state, ZS__LIVE); /* release: the record. Pairs with the acquire in zs__free_fast */
+        *state = top->state;
+        zs__store_rel_u8(*state, as); /* release: the record. Pairs with the acquire in zs__free_fast */
         zs__bin_top(bin, top);
     } else {
         uint64_t avail = bin->avail;
@@ -3770,7 +3771,8 @@ static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
         slot = zs__ctz(avail);
         p = bin->slots + slot * bytes;
         ZS__PREFETCH_WRITE((char *)p + bytes);
-        zs__store_rel_u8(states + slot, ZS__LIVE); /* release: as above */
+        *state = states + slot;
+        zs__store_rel_u8(states + slot, as); /* release: as above */
         zs__store_rel_u64(&bin->avail, avail & (avail - 1)); /* release: as zs__bin_top */
     }
     ZS__ASSUME(p != NULL);
@@ -3778,6 +3780,12 @@ static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
     zs__tell_object(p, bin->size);
     zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
     return p;
+}
+
+static ZS__ALWAYS_INLINE void *zs__bin_pop(zs__bin *bin)
+{
+    uint8_t *state;
+    return zs__bin_pop_as(bin, ZS__LIVE, &state);
 }
 
 #if !ZSLAB_NO_TLS
@@ -6843,11 +6851,20 @@ static zslab_handle zs__handle_at(const zs__allocator *z, uint32_t chunk, uint32
 
 static int zs__interrupts(const zs__allocator *z, zs__row *row);
 
+/* The handle of a slot in state HANDLE, from its entry: its word is live from here on. */
+static inline zslab_handle zs__handle_word(const zs__allocator *z, const zs__id *e, size_t id, uint32_t slot)
+{
+    uint32_t *word = zs__id_words(z, id) + slot, now = zs__load_u32(word) ^ 1;
+    uint64_t name = zs__load_u64(&e->name);
+    ZSLAB_ASSERT(zs__word_live(now, slot) && (now >> 8) + zs__id_part(e) < ZS__GENERATION_END);
+    zs__store_rel_u32(word, now); /* release: the name is read. Pairs with zs__slab_at_rest */
+    return name + ((uint64_t)now << 10);
+}
+
 /* Give a slot in state HANDLE, passed the gate, its handle. */
 static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
-    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT), slot, *word;
-    uint64_t name;
+    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
     zslab_result r;
@@ -6859,12 +6876,7 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
         if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
             return r;
     }
-    slot = (uint32_t)(at & 63);
-    word = zs__id_words(z, zs__id_number(z, e)) + slot;
-    ZSLAB_ASSERT(!zs__word_live(*word, slot) && (*word >> 8) + zs__id_part(e) < ZS__GENERATION_END);
-    name = zs__load_u64(&e->name) + ((uint64_t)(zs__load_u32(word) ^ 1) << 10);
-    zs__store_rel_u32(word, zs__load_u32(word) ^ 1); /* release: the name is read. Pairs with zs__slab_at_rest */
-    *out = name;
+    *out = zs__handle_word(z, e, zs__id_number(z, e), (uint32_t)(at & 63));
     return ZSLAB_OK;
 }
 
@@ -10711,6 +10723,23 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
     return p;
 }
 
+/* The fast paths serve this epoch, too, which the thread has named. */
+static void zs__tls_give(zslab_heap *heap, zslab_epoch e)
+{
+    zs__allocator *z = heap->z;
+    zs__tls_block *tls = zs__tls();
+    zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK)), *current;
+    if (z->always_slow || !row)
+        return;
+    if (zs__load_ptr(&tls->z) != (uintptr_t)z) {
+        uint32_t depth = zs__heap_enter(heap);
+        zs__heap_row(heap, &current); /* refused: the next call comes this way again */
+        zs__heap_exit(heap, depth);
+    }
+    if (zs__load_ptr(&tls->z) == (uintptr_t)z)
+        tls->given = row;
+}
+
 ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zs__tls_block *tls = zs__tls();
@@ -10732,16 +10761,8 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
     if (!heap)
         return NULL;
     p = zs__heap_alloc(heap, size, e);
-    if (!z->always_slow && p && (row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK))) != NULL) {
-        zs__row *current;
-        if (zs__load_ptr(&tls->z) != (uintptr_t)z) {
-            uint32_t depth = zs__heap_enter(heap);
-            zs__heap_row(heap, &current); /* refused: the next call comes this way again */
-            zs__heap_exit(heap, depth);
-        }
-        if (zs__load_ptr(&tls->z) == (uintptr_t)z)
-            tls->given = row;
-    }
+    if (p)
+        zs__tls_give(heap, e);
     zs__heap_done(heap);
     return p;
 }
@@ -14767,6 +14788,34 @@ static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *
     return ZSLAB_OK;
 }
 
+#if !ZSLAB_NO_TLS
+/* The common case of a free by handle: the thread's own slot, whose word is `was`. As zs__handle_drop and zs__free_slot
+   do it, with what the entry says; -1: they have to. */
+static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs__id *e, uint32_t *word, uint32_t was,
+                                      char *p)
+{
+    zs__chunk *c = &z->chunks[(size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT];
+    zs__row *row = (zs__row *)zs__load_acq_ptr(&c->row); /* acquire: as in zs__chunk_bin */
+    uint8_t *state;
+    if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z || zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread) ||
+        z->own_fence || (h >> 2 & 255) == ZSLAB_CLASS_LARGE || (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END)
+        return -1;
+    state = zs__slot_state(z, p);
+    /* seq_cst: as in zs__handle_drop [ID-3] */
+    if (!zs__word_live(was, (uint32_t)(h >> 10) & 63) || !zs__cas_u32(word, &was, (was + 256) ^ 1))
+        return 0;
+    zs__taken(z, p);
+    zs__tell_gone(p, zs__load_u32(&e->size));
+    zs__store_rel_u8(state, ZS__FREE); /* release, and the barrier: as in zs__free_slot */
+    zs__compiler_barrier();
+    if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row))
+        zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
+    else
+        zs__free_drained(z, NULL, c, state, zs__load_u64(&c->stamp));
+    return 1;
+}
+#endif
+
 /* Free an object with a handle, if its word still is `was`: raise the generation, then give the slot back. 0: somebody
    else did. */
 static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
@@ -15289,15 +15338,74 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     return h;
 }
 
-ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch e, void **out_p)
+#if !ZSLAB_NO_TLS
+/* The common case: the thread's open row has a slot, of a slab that serves handles. As zs__handle_make, with what is
+   known of the slot at its pop; 0: that one, and nothing is held. */
+static inline zslab_handle zs__handle_quick(zs__allocator *z, size_t size, zslab_epoch e, void **out_p)
 {
-    zs__allocator *z = zs__own(self);
+    zs__tls_block *tls = zs__tls();
+    zs__row *row = tls->given;
+    zslab_heap *heap;
+    zs__bin *bin;
+    uint8_t *state;
+    uint32_t depth;
+    zslab_handle h = 0;
+    char *p;
+    if (zs__load_ptr(&tls->z) != (uintptr_t)z || size - 1 >= ZS__CLASS_BYTES_MAX || !e)
+        return 0;
+    if (zs__load_u64(&row->gate) != e && zs__load_u64(&(row = tls->row)->gate) != e)
+        return 0;
+    heap = row->heap;
+    bin = zs__bin_for(z, row, size);
+    depth = zs__heap_enter(heap); /* as in zs__handle_make */
+    p = (char *)zs__bin_pop_as(bin, ZS__HANDLE, &state);
+    if (ZS__LIKELY(p != NULL)) {
+        size_t at = (size_t)(state - z->states);
+        uint32_t id = zs__slab_id(z, (uint32_t)(at >> 6));
+        const zs__id *entry = zs__id_at(z, id - 1);
+        int open = zs__load_u64(&row->gate) == e;
+        /* acquire, both: as in zs__id_of */
+        if (ZS__LIKELY(open && id && id <= zs__load_acq_u32(&z->id_count) &&
+                       zs__load_acq_u64(&entry->stamp) == zs__load_u64(&row->stamp) &&
+                       (char *)zs__load_ptr(&entry->slots) == p - (at & 63) * bin->size))
+            h = zs__handle_word(z, entry, id - 1, (uint32_t)(at & 63));
+        else if (!open || zs__handle_issue(z, p, &h) != ZSLAB_OK)
+            zs__undo(row, p);
+    }
+    zs__heap_exit(heap, depth);
+    if (ZS__UNLIKELY(!h))
+        return 0;
+    zs__served(heap, p);
+    if (out_p)
+        *out_p = p;
+    zs__given(z, p, size);
+    return h;
+}
+#endif
+
+static ZS__NOINLINE zslab_handle zs__handle_alloc_slow(zs__allocator *z, size_t size, zslab_epoch e, void **out_p)
+{
     zslab_heap *heap = zs__heap_mine(z);
     zslab_handle h = heap ? zs__handle_make(heap, size, e, out_p) : 0;
     if (!heap && out_p)
         *out_p = NULL;
+#if !ZSLAB_NO_TLS
+    if (h && !z->shared)
+        zs__tls_give(heap, e);
+#endif
     zs__heap_done(heap);
     return h;
+}
+
+ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch e, void **out_p)
+{
+    zs__allocator *z = zs__own(self);
+#if !ZSLAB_NO_TLS
+    zslab_handle h = zs__handle_quick(z, size, e, out_p);
+    if (ZS__LIKELY(h != 0))
+        return h;
+#endif
+    return zs__handle_alloc_slow(z, size, e, out_p);
 }
 
 /* Why 64 bits are no live handle here. */
@@ -15321,22 +15429,12 @@ ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
     return zs__handle_get_fast(zs__own_const(z), h);
 }
 
-ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
+/* Free the live object of a handle: that of entry e, whose word was `was` then. */
+static ZS__NOINLINE zslab_result zs__handle_free_slow(zs__allocator *z, zslab_handle h, zs__id *e, uint32_t was,
+                                                      char *p)
 {
-    zs__allocator *z = zs__own(self);
-    size_t id = zs__id_index(z, h >> 42);
-    zs__id *e;
     zslab_result r = ZSLAB_OK;
     zs__spot at;
-    size_t size;
-    char *p;
-    if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
-        return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
-    e = zs__id_at(z, id);
-    size = zs__load_acq_u32(&e->size); /* acquire, both: as in zs__handle_get_fast */
-    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size;
-    if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
-        return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
     at.chunk = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
     at.c = &z->chunks[at.chunk];
     at.k = &z->classes[(h >> 2) & 255];
@@ -15345,10 +15443,34 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     at.stamp = zs__load_u64(&at.c->stamp); /* that of the entry: the object holds the chunk */
     at.bytes = zs__spot_large(z, &at) ? zs__large_bytes(z, at.chunk) : at.k->size;
     at.was = ZS__HANDLE;
+    return zs__handle_drop(z, NULL, &at, p, e, was, &r) ? r : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
+}
+
+ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
+{
+    zs__allocator *z = zs__own(self);
+    size_t id = zs__id_index(z, h >> 42);
+    zs__id *e;
+    size_t size;
+    uint32_t was;
+    char *p;
+#if !ZSLAB_NO_TLS
+    int dropped;
+#endif
+    if (id >= zs__load_acq_u32(&z->id_count)) /* acquire: pairs with zs__id_new */
+        return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
+    e = zs__id_at(z, id);
+    size = zs__load_acq_u32(&e->size); /* acquire, both: as in zs__handle_get_fast */
+    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size;
+    if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
+        return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
     /* the slab part may have risen since: then the word that fits the handle is one that was */
-    if (!zs__handle_drop(z, NULL, &at, p, e, (uint32_t)(h >> 10) - (zs__id_part(e) << 8) + ZS__WORD, &r))
-        return zs__misuse(z, ZSLAB_E_STALE, NULL, h);
-    return r;
+    was = (uint32_t)(h >> 10) - (zs__id_part(e) << 8) + ZS__WORD;
+#if !ZSLAB_NO_TLS
+    if (ZS__LIKELY((dropped = zs__handle_drop_own(z, h, e, zs__id_words(z, id) + (h >> 10 & 63), was, p)) >= 0))
+        return dropped ? ZSLAB_OK : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
+#endif
+    return zs__handle_free_slow(z, h, e, was, p);
 }
 
 ZSLAB_API zslab_handle zslab_handle_of(const zslab *self, const void *p)

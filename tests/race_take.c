@@ -316,10 +316,10 @@ static const il_plant plants[] = {
     { "taker_not_waited_for", "take_vs_free", "zs__taker_wait", IL_LOAD, "taker", 0, IL_LIE, 0 },
     { "taken_not_dropped", "take_vs_pops", "zs__heap_sift", IL_LOAD, "taker", 0, IL_LIE, 0 },
     { "no_fence", "take_vs_free", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0 },
-    { "gate_not_shut", "take_vs_pops", "zs__rows_worth", IL_CAS, "gate", 0, IL_DROP, 0 },
+    { "gate_not_shut", "take_vs_pops", "zs__row_worth", IL_CAS, "gate", 0, IL_DROP, 0 },
     { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
     { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
-    { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop", IL_STORE, "state", 0, IL_LATER, 0 },
+    { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop_as", IL_STORE, "state", 0, IL_LATER, 0 },
     { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
