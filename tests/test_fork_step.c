@@ -406,9 +406,18 @@ static void child(int number)
    holds is in the way. */
 static void takes_some(unsigned number)
 {
+    const zslab_heap *heap;
+    const zs__row *row;
     size_t i;
     if (z->shared || z->arena_lock || z->epoch_lock || z->close_next != z->close_turn)
         return;
+    for (i = 0; i < z->epoch_count; i++)
+        if (z->places[i].rows_lock)
+            return;
+    for (heap = z->heaps; heap; heap = heap->next)
+        for (row = heap->made; row; row = row->made)
+            if (row->lock)
+                return;
     for (i = 0; i < MORE; i++)
         if (number % 3 == 0)
             drop(&later[i]);
