@@ -219,8 +219,8 @@
      Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 40, a handle's slot 4 and its
      slab 32; a heap (a thread that allocates) 1,368, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
-     class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it used:
-     thread_held_bytes.
+     class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it
+     used, two where it allocates plainly and in epochs that it names: thread_held_bytes.
 
   10. SWITCHES (define before the include; the layout ones must agree in every file, or the
   program does not link). Empty means 1, or the default where it is a number; a word other than 0 and 1 is an
@@ -855,7 +855,8 @@ typedef struct zslab_global_stats {
     uint64_t range_reserved_bytes;   /* bytes of address space there are for objects */
     uint64_t metadata_bytes;         /* bytes of the allocator's own in use; with committed_bytes, what limits count */
     uint64_t thread_held_bytes;      /* bytes of chunks without an object that stay with threads that have not passed a
-                                        slow path: one a class, epoch and thread; zslab_thread_detach returns them */
+                                        slow path: one a class and thread, two where it allocates plainly and in
+                                        an epoch that it names; zslab_thread_detach returns them */
     uint64_t soft_limit_bytes;       /* bytes: the soft limit; 0: none, or all of the range */
     uint64_t soft_crossings;         /* times that more than these came to count */
 } zslab_global_stats;
@@ -3388,6 +3389,7 @@ struct zslab_heap {
     uint32_t todo;         /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
     uint32_t busy;         /* atomic: how deep its owner is in slow paths [TAKE-1] */
     uint32_t taker;        /* atomic: ZS__TAKER_*: what somebody who takes chunks does, or did [TAKE-1] */
+    uintptr_t pops[2];     /* zs__row *, atomic: rows that fast paths pop from: current, named last [TAKE-5] */
     uint32_t scope_count;
     uint32_t dry;          /* results that on_dry was told of since the last success, a bit each; shared mode: atomic */
     zs__u64 gathered[4];   /* classes with an entry in gather */
@@ -8827,7 +8829,8 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
    [TAKE-2] A pop stores LIVE, then the magazine's top or `avail`, then reads the gate. After the fence every slot that
        is out of both shows LIVE; and the owner pops once more at most: the gate is shut, and zs__malloc_undo waits. So
        the only slot it may yet mark is the magazine's top entry or, with an empty magazine, one of `avail`: the
-       chunk of that one stays. A push stores its entry before the top, above what the taker reads.
+       chunk of that one stays, in the rows of [TAKE-5]. A push stores its entry before the top, above what the taker
+       reads.
    [TAKE-3] In a round that lives a chunk may go iff each of its carved slots is in its word, the magazine, in `avail`
        or REMOTE, and mask and home count agree with the words: an object, a slot that is being freed, and one whose
        zs__free_listed waits for the taker all keep it. The taker writes no word: the owner's frees OR bits in.
@@ -8835,6 +8838,11 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
    [TAKE-4] A chunk that went is out of the row's lists and names the draining row, until it is bound again; the row
        says `taken`. Its owner, on the way out of the wait, drops what its magazines and `avail` still hold of such
        chunks, before it binds one. An undo writes nothing when the chunk's stamp is not the row's any more.
+
+   [TAKE-5] Outside slow paths the owner pops from one of two rows: the one of plain allocations, and the one that it
+       named last. heap->pops says which; they change in slow paths, before the first pop. So whoever finds busy == 0
+       knows both, and the owner takes no slot of another row before it has seen the taker. Of other rows each chunk
+       may go.
 
    Assume O popped s of chunk c in epoch e and stopped between LIVE and the gate; e is released; T takes. c may go: s
    shows LIVE and the round is dead. T binds c to an epoch f, hands s out; O wakes, finds the gate shut and undoes: the
@@ -8910,6 +8918,19 @@ static inline uint32_t zs__heap_enter(zslab_heap *heap) /* how deep it was, for 
 static inline void zs__heap_exit(zslab_heap *heap, uint32_t depth)
 {
     zs__store_rel_u32(&heap->busy, depth); /* release: pairs with the load in zs__heaps_take */
+}
+
+/* The row that the owner's fast path for epochs named by hand pops from next. [TAKE-5] */
+static ZS__NOINLINE void zs__row_named(zs__row *row)
+{
+    uint32_t depth = zs__heap_enter(row->heap);
+    zs__store_ptr(&row->heap->pops[1], (uintptr_t)row); /* relaxed, as busy: the fence of zs__heaps_take orders it */
+    zs__heap_exit(row->heap, depth);
+}
+
+static inline int zs__row_popped(const zs__row *row) /* may its owner be taking a slot of it, in no slow path? */
+{
+    return zs__load_ptr(&row->heap->pops[0]) == (uintptr_t)row || zs__load_ptr(&row->heap->pops[1]) == (uintptr_t)row;
 }
 
 /* The same for a call that may come from a shared heap: it keeps the chunk of what it has just allocated in place. */
@@ -9057,7 +9078,8 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *aga
         uint64_t left;
         for (left = row->used[w]; left; left &= left - 1) {
             zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
-            zs__bin_give(z, row, bin, taken ? zs__bin_held(z, bin) : 0, dead, &chain);
+            uint32_t held = taken && zs__row_popped(row) ? zs__bin_held(z, bin) : 0; /* [TAKE-5] */
+            zs__bin_give(z, row, bin, held, dead, &chain);
         }
     }
     zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
@@ -9611,10 +9633,12 @@ static zslab_heap *zs__heap_freeing(zs__allocator *z) { return z->shared_heap; }
 #endif
 
 #if !ZSLAB_NO_TLS
-/* The fast paths serve this allocator's row from here on. */
+/* The fast paths serve this allocator's row from here on. The owner is in a slow path. [TAKE-5] */
 static inline void zs__tls_set(zslab_heap *heap, zs__row *row)
 {
     zs__tls_block *tls = zs__tls();
+    zs__store_ptr(&heap->pops[0], (uintptr_t)row); /* relaxed, both: as in zs__row_named */
+    zs__store_ptr(&heap->pops[1], (uintptr_t)row);
     tls->row = tls->given = row;
     zs__store_ptr(&tls->z, (uintptr_t)heap->z);
 }
@@ -10703,6 +10727,7 @@ static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
 ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
+    uint32_t depth;
     void *p;
     if (ZS__LIKELY(size - 1 < ZS__CLASS_BYTES_MAX)) {
         zs__row *row = zs__tls()->row;
@@ -10712,7 +10737,9 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
                     return p;
                 zs__undo(row, p);
             }
+            depth = zs__heap_enter(row->heap);
             zs__tls_set(row->heap, row);
+            zs__heap_exit(row->heap, depth);
         }
         if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL)
             return p;
@@ -10736,8 +10763,10 @@ static void zs__tls_give(zslab_heap *heap, zslab_epoch e)
         zs__heap_row(heap, &current); /* refused: the next call comes this way again */
         zs__heap_exit(heap, depth);
     }
-    if (zs__load_ptr(&tls->z) == (uintptr_t)z)
+    if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
+        zs__row_named(row);
         tls->given = row;
+    }
 }
 
 ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
@@ -10753,6 +10782,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
             if ((p = zs__refill_quick(tls->given, size)) != NULL)
                 return p;
         } else if ((row = zs__row_open(tls->row->heap, e)) != NULL) { /* another epoch's turn */
+            zs__row_named(row);
             tls->given = row;
             return zs__row_malloc(z, row, size, e);
         }
@@ -12022,11 +12052,14 @@ static void zs__heap_switch(zslab_heap *heap)
     zslab_epoch e = zs__heap_epoch(heap);
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     zs__tls_block *tls = zs__tls();
+    uint32_t depth;
     heap->row = row && !z->always_slow && zs__load_u64(&row->gate) == e ? row : NULL;
     if (heap->explicit_use)
         return;
     if (heap->row) {
+        depth = zs__heap_enter(heap);
         zs__tls_set(heap, heap->row);
+        zs__heap_exit(heap, depth);
     } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
         zs__store_ptr(&tls->z, 0);
     }
@@ -13352,7 +13385,7 @@ static uint64_t zs__stats_held(const zs__allocator *z)
         zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
         for (; row && !zs__load_u32(&heap->is_parked); row = row->made) {
             uint32_t cls;
-            for (cls = 0; zs__load_u64(&row->epoch) && cls < z->class_count; cls++) {
+            for (cls = 0; zs__load_u64(&row->epoch) && zs__row_popped(row) && cls < z->class_count; cls++) {
                 const zs__class *k = &z->classes[cls];
                 uint32_t chunk = zs__bin_held(z, zs__bin_at(row, cls)), i = 0;
                 while (chunk && i < k->slabs && !zs__row_dead(z, row) &&
@@ -14966,7 +14999,10 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
     zslab_epoch in = e ? e : zs__heap_epoch(heap);
     zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, in);
     if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
-        void *p = zs__bin_pop(zs__bin_for(heap->z, row, size));
+        void *p;
+        if (ZS__UNLIKELY(zs__load_ptr(&heap->pops[1]) != (uintptr_t)row) && !heap->busy)
+            zs__row_named(row);
+        p = zs__bin_pop(zs__bin_for(heap->z, row, size));
         if (ZS__LIKELY(p != NULL)) {
             if (ZS__LIKELY(zs__load_u64(&row->gate) == in))
                 return p;
@@ -16617,6 +16653,7 @@ static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
 {
     zs__row *row;
     heap->busy = heap->taker = 0;
+    heap->pops[0] = heap->pops[1] = 0;
     heap->inbox = heap->todo = 0; /* whatever was given back, or is about to be, is found by its state */
     zs__zero(heap->gather, z->class_count * sizeof *heap->gather);
     zs__zero(heap->gathered, sizeof heap->gathered);

@@ -254,6 +254,32 @@ static void finish_next(void) /* every object of f can be freed once, and none i
     race_all_home(chunks, LARGE);
 }
 
+/* The owner has named another epoch since; now it turns back to the one that is released. [TAKE-5] */
+static zslab_epoch g;
+static void fill_and_turn(void)
+{
+    void *p;
+    hold(race_take_in(LARGE, g));
+    magazine();
+    p = race_take_in(LARGE, g);
+    race_give(p);
+}
+static void turned(void)
+{
+    held_count = given_count = 0;
+    a = b = c = kept = NULL;
+    race_create(chunks, ZSLAB_RECLAIM_LATENCY, 0);
+    e = zslab_epoch_open(z, NULL);
+    f = zslab_epoch_open(z, NULL);
+    g = zslab_epoch_open(z, NULL);
+    il_as(0, fill_and_turn);
+}
+static void finish_turned(void)
+{
+    il_check(zslab_epoch_close(z, g) == ZSLAB_OK);
+    finish_next();
+}
+
 /* Two threads need a chunk each where the limit has one left: what is counted is what they got. */
 static void at_limit(void)
 {
@@ -308,6 +334,7 @@ static const il_scenario scenarios[] = {
     { "take_vs_pops", apart, { owner_pops_two, other_takes_two }, finish_apart },
     { "release_take_vs_pop_kept", dead_magazine_and_next, { owner_moves_on, release_and_take_all }, finish_next },
     { "release_take_vs_pop_given", dead_magazine_and_next, { owner_moves_on, release_take_and_give }, finish_next },
+    { "release_take_vs_turn", turned, { owner_moves_on, release_take_and_give }, finish_turned },
     { "limit_vs_limit", at_limit, { needs_one, needs_one_too }, finish_limit },
 };
 
@@ -320,6 +347,7 @@ static const il_plant plants[] = {
     { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
     { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop_as", IL_STORE, "state", 0, IL_LATER, 0 },
+    { "row_not_named", "release_take_vs_turn", "zs__row_named", IL_STORE, "pops", 0, IL_DROP, 0 },
     { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };

@@ -141,6 +141,75 @@ static void every_way(void)
     free(memory);
 }
 
+/* However many epochs a sleeping thread, or an explicit heap, has been in, it keeps a chunk a class: of the epoch that
+   it named last. */
+enum { EPOCHS = 30, RANGE = 70 };
+typedef struct visitor {
+    zslab *z;
+    zslab_heap *heap;      /* NULL: the thread's own */
+    zslab_epoch e[EPOCHS];
+    uint32_t asleep, wake;
+} visitor;
+
+static void *visit_all(void *arg)
+{
+    visitor *v = (visitor *)arg;
+    void *p[2];
+    int i;
+    for (i = 0; i < EPOCHS; i++) {
+        p[0] = v->heap ? zslab_heap_malloc_epoch(v->heap, 1024, v->e[i]) : zslab_malloc_epoch(v->z, 1024, v->e[i]);
+        p[1] = v->heap ? zslab_heap_malloc_epoch(v->heap, 64, v->e[i]) : zslab_malloc_epoch(v->z, 64, v->e[i]);
+        CHECK_IS(v->heap ? zslab_heap_free(v->heap, p[0]) : zslab_free(v->z, p[0]), ZSLAB_OK);
+        CHECK_IS(v->heap ? zslab_heap_free(v->heap, p[1]) : zslab_free(v->z, p[1]), ZSLAB_OK);
+    }
+    __atomic_store_n(&v->asleep, 1, __ATOMIC_RELEASE);
+    wait_for(&v->wake);
+    for (i = 0; i < EPOCHS; i++) { /* it finds nothing of what was taken */
+        p[0] = v->heap ? zslab_heap_malloc_epoch(v->heap, 64, v->e[i]) : zslab_malloc_epoch(v->z, 64, v->e[i]);
+        CHECK_IS(zslab_free(v->z, p[0]), ZSLAB_OK);
+    }
+    return NULL;
+}
+
+static void a_visitor_of_many_epochs(zslab_reclaim reclaim, int explicit_heap)
+{
+    static const uint32_t classes[] = {64, 1024};
+    zslab_config c = {0};
+    zslab_global_stats g;
+    visitor v = {0};
+    pthread_t thread;
+    void *last = NULL, *p;
+    size_t n = 0, i;
+    c.class_bytes = classes, c.class_count = 2;
+    c.reserve_bytes = RANGE * ZS__CHUNK_BYTES;
+    c.reclaim = reclaim;
+    v.z = test_create(&c);
+    v.heap = explicit_heap ? zslab_heap_create(v.z) : NULL;
+    for (i = 0; i < EPOCHS; i++)
+        MUST(v.e[i] = zslab_epoch_open(v.z, NULL));
+    MUST(pthread_create(&thread, NULL, visit_all, &v) == 0);
+    wait_for(&v.asleep);
+    if (v.z->fence_ready && !v.z->shared) {
+        for (; (p = zslab_malloc(v.z, 1024)) != NULL; last = p, n++)
+            *(void **)p = last;
+        CHECK(n >= (RANGE - 2) * (ZS__CHUNK_BYTES / 1024));
+        zslab_stats_global(v.z, &g);
+        CHECK(g.thread_held_bytes <= 2 * ZS__CHUNK_BYTES);
+    }
+    for (; last; last = p) {
+        p = *(void **)last;
+        CHECK_IS(zslab_free(v.z, last), ZSLAB_OK);
+    }
+    __atomic_store_n(&v.wake, 1, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    zslab_heap_destroy(v.heap);
+    for (i = 0; i < EPOCHS; i++) {
+        CHECK_IS(zslab_epoch_close(v.z, v.e[i]), ZSLAB_OK);
+        CHECK(zslab_epoch_state_of(v.z, v.e[i]) == ZSLAB_EPOCH_CLOSED || !v.z->fence_ready);
+    }
+    test_destroy(v.z);
+}
+
 /* Of two that meet at the limit, one's refused count is not held against the other. */
 static void a_refusal_counts_for_nobody(void)
 {
@@ -225,6 +294,8 @@ int main(void)
     for (mode = 0; mode < 4; mode++)
         what_drained_serves(mode & 1 ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY,
                             ZSLAB_NO_TLS || mode & 2 ? ZSLAB_FLAG_SHARED : 0);
+    for (mode = 0; mode < 4; mode++)
+        a_visitor_of_many_epochs(mode & 1 ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY, mode & 2);
     every_way();
     what_goes_while_draining();
     a_refusal_counts_for_nobody();
