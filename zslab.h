@@ -8481,6 +8481,7 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     s.dead = 1;
     zs__closing_take(z); /* marks */
     zs__arena_take(z);
+    kept = z->span_idle; /* free spans are of the same cache */
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
         int clean = zs__chunk_clean(&z->cold[list - 1]);
         if (zs__load_acq_u32(&z->cold[list - 1].lent)) /* acquire: pairs with zs__bin_unlend */
