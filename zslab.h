@@ -9314,12 +9314,14 @@ static void zs__heap_empty(zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
     zs__row *row;
+    uint32_t turns;
     int again = 0;
     zs__heap_sift(heap);
     zs__gather_flush(heap, ~(uint32_t)0);
+    turns = heap->attached_count / ZS__FOLD_MAX + 1; /* each row once: one that a closer is at is no reason to wait */
     do
         zs__heap_pass(heap);
-    while (heap->pass_left);
+    while (heap->pass_left && --turns);
     zs__heap_fold(heap, ~(uint32_t)0);
     for (row = heap->attached; row; row = row->next)
         if (!zs__row_dead(z, row) && !(z->rss_policy && zs__load_u32(&z->places[row->place].state)))

@@ -96,28 +96,41 @@ static void allocation_waits_for_claims(const test_mode *m)
     test_destroy(z);
 }
 
-/* ---- a parked heap's row is claimed ---- */
+/* ---- a parked heap's rows, more than one pass of its own looks at, and two of them claimed ---- */
+enum { MANY_ROWS = 2 * ZS__FOLD_MAX + ZS__FOLD_MAX / 2 };
+static zslab_epoch many[MANY_ROWS];
+
 static void *allocates_and_exits(void *unused)
 {
-    CHECK(zslab_malloc_epoch(z, 64, e) != NULL);
+    int i;
+    for (i = 0; i < MANY_ROWS; i++)
+        CHECK(zslab_malloc_epoch(z, 64, many[i]) != NULL);
     return unused;
 }
 
 static void trim_passes_claimed_rows(const test_mode *m)
 {
-    zs__place *place;
-    open_two(m, 4);
-    MUST(e = zslab_epoch_open(z, NULL));
-    test_in_thread(allocates_and_exits, NULL);
-    place = &z->places[e & ZS__PLACE_MASK];
-    zs__claim(place);
-    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
-    CHECK(place->left && place->rows);
-    zslab_trim(z); /* returns */
-    zs__claim_end(place);
-    zslab_trim(z);
-    CHECK(!place->rows);
-    test_destroy(z);
+    zs__place *place[2];
+    int i, at;
+    for (at = 0; at < MANY_ROWS / 2; at += 5) {
+        open_two(m, 128);
+        for (i = 0; i < MANY_ROWS; i++)
+            MUST(many[i] = zslab_epoch_open(z, NULL));
+        test_in_thread(allocates_and_exits, NULL);
+        for (i = 0; i < 2; i++) {
+            e = many[at + i * MANY_ROWS / 2];
+            place[i] = &z->places[e & ZS__PLACE_MASK];
+            zs__claim(place[i]);
+            CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+            CHECK(place[i]->left && place[i]->rows);
+        }
+        zslab_trim(z); /* returns */
+        zs__claim_end(place[0]);
+        zs__claim_end(place[1]);
+        zslab_trim(z);
+        CHECK(!place[0]->rows && !place[1]->rows);
+        test_destroy(z);
+    }
 }
 
 /* ---- closers go in the order in which they came ---- */
