@@ -6255,7 +6255,18 @@ static inline void zs__states_clear(uint8_t *states) /* of a slab; relaxed: a st
     zs__store_u64(eight + 7, 0);
 }
 
-/* Forget what the last binding used: states and words of its carved slabs. [META-1] */
+static inline int zs__states_zero(const uint8_t *states) /* as zs__states_clear leaves them */
+{
+    const uint64_t *eight = (const uint64_t *)(const void *)states;
+    uint64_t any = 0;
+    uint32_t i;
+    for (i = 0; i < 8; i++)
+        any |= zs__load_u64(eight + i);
+    return !any;
+}
+
+/* Forget what the last binding used: states and words of its carved slabs. What was swept is looked at first, since it
+   is zero but for a late store, and writing zeros would bring its pages back. [META-1] */
 static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
 {
     zs__chunk *c = &z->chunks[chunk];
@@ -6264,7 +6275,9 @@ static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
     if (x->carved) {
         first = zs__chunk_slab(z, c);
         for (i = 0; i < x->carved; i++) {
-            zs__states_clear(z->states + (size_t)(first + number) * 64);
+            uint8_t *states = z->states + (size_t)(first + number) * 64;
+            if (!zs__load_u8(&x->swept) || !zs__states_zero(states))
+                zs__states_clear(states);
             if (zs__load_u64(&z->words[first + number])) /* most are never written: their page stays untouched */
                 zs__store_u64(&z->words[first + number], 0);
             if (++number == z->classes[c->cls].slabs)
