@@ -2260,6 +2260,16 @@ static zslab_result zs__zns_file_descriptor(zs__zns_file *f, const char *path, u
     return errno == ENOENT || errno == EISDIR ? ZSLAB_E_INVALID : (zslab_result)-zs__zns_errno(errno);
 }
 
+/* Nonzero: another store has it. A reader that looks for a writer has the lock for an instant, so a writer asks again
+   for a tenth of a second. */
+static int zs__zns_file_lock(int fd, int read_only)
+{
+    uint32_t tries;
+    for (tries = 0; flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB); zs__zns_nap(tries++))
+        if (read_only || errno != EWOULDBLOCK || tries == 1000) return -1;
+    return 0;
+}
+
 static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab_zns_geometry *geometry,
                                                    const zslab_zns_config *config, zs__zns_dev *out)
 {
@@ -2273,7 +2283,7 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
     f->why.field = "path";
     errno = 0;
     r = zs__zns_file_descriptor(f, path, config->flags);
-    if (r == ZSLAB_OK && flock(f->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+    if (r == ZSLAB_OK && zs__zns_file_lock(f->fd, read_only)) {
         beside = read_only && errno == EWOULDBLOCK;
         (free)(f->path); /* whoever has the lock has the file, too */
         f->path = NULL;

@@ -911,14 +911,15 @@ static void cut(size_t (*format)(const zslab *, char *, size_t))
     zslab *z = test_create(NULL);
     size_t length, cap;
     MUST(zslab_malloc(z, 100));
-    length = format(z, NULL, 0);
-    IS(format(z, NULL, 100), length);
-    IS(format(z, whole, sizeof whole), length);
+    length = format(z, whole, sizeof whole);
     IS(strlen(whole), length);
+    CHECK(format(z, NULL, 0) >= length && format(z, NULL, 100) >= length); /* an age may have one digit more by now */
     for (cap = 0; cap < length + 2; cap += cap < 40 || cap > length - 40 ? 1 : 97) {
+        size_t now;
         memset(part, '#', cap + 8);
-        CHECK(format(z, part, cap) > 0);
-        CHECK(!cap || strlen(part) == (cap <= length ? cap - 1 : length));
+        now = format(z, part, cap);
+        CHECK(now >= length);
+        CHECK(!cap || strlen(part) == (cap <= now ? cap - 1 : now));
         CHECK(memcmp(part, whole, cap > 60 ? 60 : cap ? cap - 1 : 0) == 0);
         CHECK(part[cap] == '#');
     }

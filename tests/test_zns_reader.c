@@ -80,14 +80,14 @@ static void look(const char *path)
     s = zslab_zns_open_file(path, NULL, &c);
     begun = zs__load_acq_u32(&told->begun);
     if (!s && ended == 0) return; /* not formatted yet */
-    zs__add_u32(&told->opens, 1);
+    if (ended) zs__add_u32(&told->opens, 1);
     if (!s) { /* the writer was always faster */
         EXPECT(zslab_last_error() == ZSLAB_E_BUSY);
         overtaken++;
         return;
     }
     zslab_zns_recovery(s, &r);
-    EXPECT(r.lost == 0 && r.result == ZSLAB_OK);
+    EXPECT(r.lost == 0 && (r.result == ZSLAB_OK || !ended)); /* before the first sync it may be half formatted */
     memset(&w, 0, sizeof w);
     walked = zslab_zns_iterate(s, 0, visit, &w);
     released = zs__load_acq_u32(&told->released);
@@ -124,7 +124,7 @@ int main(void)
     look(path);
     printf("%d syncs; opened beside them %u times, a view in %u, overtaken %u times\n", SYNCS, told->opens,
            seen_anything, overtaken);
-    EXPECT(told->ended == SYNCS && seen_anything >= OPENS / 2);
+    EXPECT(told->ended == SYNCS && told->opens >= OPENS - 1 && seen_anything + overtaken >= told->opens);
     remove(path);
     return test_summary("test_zns_reader");
 }
