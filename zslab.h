@@ -733,7 +733,7 @@ typedef struct zslab_pool_config {
     size_t slot_count;       /* slots, 1 to 2^32 - 2: 100,000 */
     void *memory;            /* use this buffer instead of the system, any alignment; the buffer outlives the
                                 pool and its remotes */
-    size_t memory_bytes;     /* its length; less than zslab_pool_bytes is ZSLAB_E_INVALID */
+    size_t memory_bytes;     /* its length; too small is ZSLAB_E_INVALID; zslab_pool_bytes suffices anywhere */
     size_t queue_capacity;   /* remote frees waiting, 1 to 2^24: 1024; ZSLAB_POOL_NO_QUEUE: none, every remote
                                 free is refused */
     zslab_batch batch;       /* when the owner takes waiting slots home: ZSLAB_BATCH_FIXED */
