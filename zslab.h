@@ -15513,7 +15513,7 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
         return zs__misuse(z, ZSLAB_E_INVALID, NULL, h);
     e = zs__id_at(z, id);
     size = zs__load_acq_u32(&e->size); /* acquire, both: as in zs__handle_get_fast */
-    p = (char *)zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size;
+    p = (char *)(zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size); /* of 0 where no slab has the id */
     if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
         return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
     /* the slab part may have risen since: then the word that fits the handle is one that was */
