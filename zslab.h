@@ -11354,7 +11354,7 @@ static int zs__walk_chunk(const zs__walk *w, uint32_t chunk)
     for (number = 0; number < k->slabs; number++) {
         if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || zs__load_acq_u64(&c->stamp) != stamp ||
             zs__load_u16(&c->cls) != cls)
-            return 0; /* another epoch's, or nobody's by now */
+            return 0; /* acquire: pairs with zs__chunk_bind. Another epoch's by now, or none's */
         if (zs__visit_slab(z, chunk, k, number, &v, w->visit, w->user))
             return 1;
     }
