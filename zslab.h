@@ -1023,6 +1023,17 @@ ZSLAB_API const char *zslab_result_name(zslab_result r);
    cost     one file read on Linux */
 ZSLAB_API uint64_t zslab_rss_bytes(void);
 
+/* zslab_now_ns -- nanoseconds of the clock of created_ns, opened_ns and ages, for comparing; 0 where there is none.
+   threads  any thread; lock-free
+   cost     one reading of the system's monotonic clock   */
+ZSLAB_API uint64_t zslab_now_ns(void);
+
+/* zslab_thread_slot -- a pointer of this thread's own, NULL at first, for who wraps this header: the short names keep
+   their domains in it.
+   threads  any thread: each has its own; with ZSLAB_NO_TLS one for all threads
+   cost     O(1)   */
+ZSLAB_API void **zslab_thread_slot(void);
+
 /* ---- >>api-alloc -----------------------------------------------------------
    Objects. They go to the epoch of the innermost domain this thread has entered, else to the current epoch. */
 
@@ -1703,19 +1714,22 @@ ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *
 ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag);
 
 /* ---- >>api-short -----------------------------------------------------------
-   The older style's names, with its argument orders and result types, over the calls above. An EpochId is a
-   small number: 0 to 15 are the ring that epoch_advance walks, all open from the start; higher ones are the
-   epochs of domains made by epoch_domain_create. Nothing is stored inside objects, so sizes go up to the
-   largest class. A number names the epoch that holds it now: sixteen advances later it means another one, and
-   what the earlier one still drains never mixes with it.                             */
+   The older style's names, argument orders and result types over the calls above, behaving as that style's code and
+   tests have it. An EpochId is one of sixteen numbers, all open from the start; epoch_advance walks them in a ring and
+   opens again what it comes to. What a number still drains from the lap before never mixes with its new objects.
+   Domains do not allocate: they count who is inside, and close or keep. Nothing is stored inside objects.        */
 #if ZSLAB_SHORT_NAMES
 #if !defined(__cplusplus)
 #include <stdbool.h>
 #endif
+#include <time.h> /* programs of that style have it, and threads, from their header */
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ZS__SHORT_API static inline __attribute__((__unused__))
-/* relaxed: an id alone; what it names is ordered by the call it is passed to */
+/* relaxed: an id or a count alone; what it names is ordered by the call it is passed to */
 #define ZS__SHORT_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define ZS__SHORT_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define ZS__SHORT_CAS(p, was, v)                                                                          \
@@ -1723,73 +1737,147 @@ ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag);
 #else
 #define ZS__SHORT_API static inline
 /* one load, one store on 64-bit targets; epoch_advance from one thread at a time */
-#define ZS__SHORT_LOAD(p) (*(const volatile zslab_epoch *)(p))
-#define ZS__SHORT_STORE(p, v) ((void)(*(volatile zslab_epoch *)(p) = (v)))
+#define ZS__SHORT_LOAD(p) (*(const volatile uint64_t *)(p))
+#define ZS__SHORT_STORE(p, v) ((void)(*(volatile uint64_t *)(p) = (v)))
 #define ZS__SHORT_CAS(p, was, v)                                                                          \
-    (*(volatile zslab_epoch *)(p) == *(was) && (*(volatile zslab_epoch *)(p) = (v), 1))
+    (*(volatile uint64_t *)(p) == *(was) ? (*(volatile uint64_t *)(p) = (v), 1)                           \
+                                         : (*(was) = *(volatile uint64_t *)(p), 0))
 #endif
 
-enum { ZS__SHORT_RING = 16, ZS__SHORT_PLACES = 256 };
+#define SLAB_PAGE_SIZE 4096u
+#define EPOCH_COUNT 16u
+#define SLAB_STATS_VERSION 2
+enum { ZS__SHORT_PLACES = 256, ZS__SHORT_CLASSES = 8, ZS__SHORT_BYTES = 768, ZS__SHORT_MALLOC_BYTES = 504 };
 
 typedef uint32_t EpochId;
 typedef enum EpochLifecycleState { EPOCH_ACTIVE = 0, EPOCH_CLOSING = 1 } EpochLifecycleState;
 
+typedef struct zs__short_number {
+    uint64_t epoch;     /* zslab_epoch: what the number means now */
+    uint64_t opened_ns; /* epoch_advance came to it; 0: never */
+    uint64_t inside;    /* its refcount */
+    uint64_t rss_before, rss_after; /* zslab_rss_bytes around its last epoch_close */
+} zs__short_number;
+
 typedef struct SlabAllocator {
-    zslab_epoch current; /* ring number, moved by epoch_advance */
-    zslab_epoch epochs[ZS__SHORT_RING + ZS__SHORT_PLACES]; /* what each number means now */
+    uint64_t advances;  /* so far; the current number is this modulo EPOCH_COUNT */
+    uint64_t closes;    /* epoch_close calls, and their time */
+    uint64_t closes_ns;
+    zs__short_number numbers[EPOCH_COUNT];
+    zslab_epoch records; /* holds the domains, this table, and the objects of numbers for which no place was free */
     zslab *z;            /* the allocator itself, for every other call of this header */
 } SlabAllocator;
 
 typedef struct epoch_domain {
     SlabAllocator *alloc;
-    EpochId epoch_id;      /* for alloc_obj_epoch and slab_malloc_epoch */
-    uint64_t epoch_era;
+    EpochId epoch_id;    /* for alloc_obj_epoch and slab_malloc_epoch */
+    uint64_t epoch_era;  /* the number's at create; when it has moved on, the domain closes nothing */
+    uint32_t refcount;   /* how often its thread is inside */
     bool auto_close;
-    zslab_domain *domain;
 } epoch_domain_t;
+
+typedef struct zs__short_scope { /* one entry into a domain, innermost first */
+    epoch_domain_t *domain;
+    struct zs__short_scope *below;
+} zs__short_scope;
 
 ZS__SHORT_API zslab_epoch zs__short_epoch(const SlabAllocator *a, EpochId id)
 {
-    return id < ZS__SHORT_RING + ZS__SHORT_PLACES ? ZS__SHORT_LOAD(&a->epochs[id]) : ZSLAB_EPOCH_NONE;
+    return id < EPOCH_COUNT ? ZS__SHORT_LOAD(&a->numbers[id].epoch) : ZSLAB_EPOCH_NONE;
 }
 
-/* slab_allocator_create -- an allocator with all defaults and sixteen epochs; NULL as zslab_create. */
+/* The advance that a number was opened by; 0: it is open from the start. */
+ZS__SHORT_API uint64_t zs__short_era(const SlabAllocator *a, EpochId id)
+{
+    uint64_t advances = ZS__SHORT_LOAD(&a->advances), ago = (advances - id) % EPOCH_COUNT;
+    return ago < advances ? advances - ago : 0;
+}
+
+ZS__SHORT_API void zs__short_zero(void *p, size_t bytes)
+{
+    unsigned char *byte = ZS__CAST(unsigned char *, p);
+    for (; bytes; bytes--)
+        *byte++ = 0;
+}
+
+/* now_ns -- zslab_now_ns. */
+ZS__SHORT_API uint64_t now_ns(void)
+{
+    return zslab_now_ns();
+}
+
+/* slab_object_count -- how many objects the older style puts into a page of SLAB_PAGE_SIZE: its header takes 64 bytes,
+   each 32 objects 4 more. Here a chunk takes as many as fit. */
+ZS__SHORT_API uint32_t slab_object_count(uint32_t obj_size)
+{
+    const uint32_t room = SLAB_PAGE_SIZE - 64;
+    uint32_t n = obj_size ? room / obj_size : 0;
+    while (n && n * obj_size + (n + 31) / 32 * 4 > room)
+        n--;
+    return n;
+}
+
+/* allocator_init -- an allocator of eight classes, 64 to 768 bytes, in the caller's struct. When it cannot be made,
+   a->z is NULL and every call of it refuses. */
+ZS__SHORT_API void allocator_init(SlabAllocator *a)
+{
+    static const uint32_t classes[ZS__SHORT_CLASSES] = {64, 96, 128, 192, 256, 384, 512, ZS__SHORT_BYTES};
+    zslab_config config;
+    size_t i;
+    zs__short_zero(&config, sizeof config);
+    zs__short_zero(a, sizeof *a);
+    config.class_bytes = classes;
+    config.class_count = ZS__SHORT_CLASSES;
+    config.epoch_count = ZS__SHORT_PLACES;
+    config.large_bytes_max = ZSLAB_LARGE_NONE;
+    a->z = zslab_create(&config);
+    a->records = a->z ? zslab_epoch_open(a->z, "short names") : ZSLAB_EPOCH_NONE;
+    for (i = 0; a->z && i < EPOCH_COUNT; i++)
+        a->numbers[i].epoch = i ? zslab_epoch_open(a->z, ZS__NULL) : zslab_epoch_current(a->z);
+    if (a->z)
+        (void)zslab_epoch_set_label(a->z, a->numbers[0].epoch, "");
+}
+
+/* allocator_destroy -- zslab_destroy; this thread is inside none of its domains any more. */
+ZS__SHORT_API void allocator_destroy(SlabAllocator *a)
+{
+    zs__short_scope *scope = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
+    zslab *z = a->z;
+    while (scope && scope->domain->alloc == a)
+        scope = scope->below;
+    *zslab_thread_slot() = scope;
+    a->z = ZS__NULL;
+    zslab_destroy(z);
+}
+
+/* slab_allocator_create -- allocator_init with the struct in it; NULL as zslab_create. */
 ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
 {
-    zslab_config config;
-    SlabAllocator *a = ZS__NULL;
-    zslab *z;
-    size_t i;
-    unsigned char *byte = ZS__CAST(unsigned char *, ZS__CAST(void *, &config));
-    for (i = 0; i < sizeof config; i++)
-        byte[i] = 0;
-    config.epoch_count = ZS__SHORT_PLACES;
-    z = zslab_create(&config);
-    if (z) /* the table is an object of an epoch that nobody else knows */
-        a = ZS__CAST(SlabAllocator *, zslab_malloc_epoch(z, sizeof *a, zslab_epoch_open(z, "short names")));
-    if (!a) {
-        zslab_destroy(z);
+    SlabAllocator made, *a;
+    allocator_init(&made);
+    if (!made.z)
         return ZS__NULL;
-    }
-    a->z = z;
-    a->current = 0;
-    for (i = 0; i < ZS__SHORT_RING + ZS__SHORT_PLACES; i++)
-        a->epochs[i] = i && i < ZS__SHORT_RING ? zslab_epoch_open(z, ZS__NULL) : ZSLAB_EPOCH_NONE;
-    a->epochs[0] = zslab_epoch_current(z);
+    a = ZS__CAST(SlabAllocator *, zslab_malloc_epoch(made.z, sizeof *a, made.records));
+    if (a)
+        *a = made;
+    else
+        zslab_destroy(made.z);
     return a;
 }
 
-/* slab_allocator_free -- zslab_destroy; NULL is ignored. */
+/* slab_allocator_free -- allocator_destroy; NULL is ignored. */
 ZS__SHORT_API void slab_allocator_free(SlabAllocator *a)
 {
     if (a)
-        zslab_destroy(a->z);
+        allocator_destroy(a);
 }
 
-/* slab_malloc_epoch -- an object in the epoch of that number; NULL for one that is closing or never was. */
+/* slab_malloc_epoch -- an object of 1 to 504 bytes in the epoch of that number; NULL for other sizes, and for a number
+   that is closing or never was. */
 ZS__SHORT_API void *slab_malloc_epoch(SlabAllocator *a, size_t size, EpochId epoch)
 {
-    return zslab_malloc_epoch(a->z, size, zs__short_epoch(a, epoch));
+    zslab_epoch e = zs__short_epoch(a, epoch);
+    return e && size <= ZS__SHORT_MALLOC_BYTES ? zslab_malloc_epoch(a->z, size, e) : ZS__NULL;
 }
 
 /* slab_free -- zslab_free; a wrong pointer changes nothing. */
@@ -1798,104 +1886,175 @@ ZS__SHORT_API void slab_free(SlabAllocator *a, void *p)
     (void)zslab_free(a->z, p);
 }
 
-/* epoch_current -- the ring number that epoch_advance has reached. */
+/* epoch_current -- the number that epoch_advance has reached. */
 ZS__SHORT_API EpochId epoch_current(SlabAllocator *a)
 {
-    return ZS__CAST(EpochId, ZS__SHORT_LOAD(&a->current));
-}
-
-/* epoch_advance -- close the current epoch, go to the next ring number. What that number meant a lap ago
-   drains on under no number. When every place is draining nothing changes. Two threads at once: one step or
-   two. */
-ZS__SHORT_API void epoch_advance(SlabAllocator *a)
-{
-    zslab_epoch at = ZS__SHORT_LOAD(&a->current), next = (at + 1) % ZS__SHORT_RING;
-    zslab_epoch last = ZS__SHORT_LOAD(&a->epochs[next]), was = last, e = zslab_epoch_advance(a->z);
-    if (!e)
-        return;
-    while (was < e && !ZS__SHORT_CAS(&a->epochs[next], &was, e))
-        ; /* ids rise: the later of two racing ones stays */
-    (void)ZS__SHORT_CAS(&a->current, &at, next);
-    if (last < e)
-        (void)zslab_epoch_close(a->z, last); /* the one opened at the start, if nobody closed it */
-}
-
-/* epoch_close -- zslab_epoch_close: new objects are refused, live ones drain. */
-ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
-{
-    (void)zslab_epoch_close(a->z, zs__short_epoch(a, epoch));
+    return ZS__CAST(EpochId, ZS__SHORT_LOAD(&a->advances) % EPOCH_COUNT);
 }
 
 /* epoch_state -- of the epoch that the number means now; CLOSING also when it has drained. */
 ZS__SHORT_API EpochLifecycleState epoch_state(SlabAllocator *a, EpochId epoch)
 {
-    zslab_epoch_state state = zslab_epoch_state_of(a->z, zs__short_epoch(a, epoch));
-    return state == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
+    zslab_epoch e = zs__short_epoch(a, epoch);
+    return e && zslab_epoch_state_of(a->z, e) == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
+}
+
+/* Shut a number: its epoch closes, but for the one that all share when every place drains. */
+ZS__SHORT_API void zs__short_shut(SlabAllocator *a, EpochId id)
+{
+    zslab_epoch e = zs__short_epoch(a, id), was = e;
+    if (e != a->records)
+        (void)zslab_epoch_close(a->z, e);
+    else
+        (void)ZS__SHORT_CAS(&a->numbers[id].epoch, &was, ZSLAB_EPOCH_NONE);
 }
 
 /* slab_epoch_set_label -- zslab_epoch_set_label. */
 ZS__SHORT_API void slab_epoch_set_label(SlabAllocator *a, EpochId epoch, const char *label)
 {
-    (void)zslab_epoch_set_label(a->z, zs__short_epoch(a, epoch), label);
+    zslab_epoch e = zs__short_epoch(a, epoch);
+    if (e && e != a->records && label)
+        (void)zslab_epoch_set_label(a->z, e, label);
 }
 
-/* One record per domain, an object of the table's epoch. domain NULL: it could not be made. */
-ZS__SHORT_API epoch_domain_t *zs__short_domain(SlabAllocator *a, zslab_domain *domain, EpochId id,
-                                           bool auto_close)
+/* epoch_advance -- close the current number, go to the next: that is open afterwards, without label and refcount. When
+   it was closed it means a new epoch, and what it held drains on under no number. With some 240 draining, numbers share
+   an epoch. Two threads at once: one step or two. */
+ZS__SHORT_API void epoch_advance(SlabAllocator *a)
+{
+    uint64_t at = ZS__SHORT_LOAD(&a->advances), was, e;
+    EpochId id = ZS__CAST(EpochId, (at + 1) % EPOCH_COUNT);
+    zs__short_number *next = &a->numbers[id];
+    e = was = zs__short_epoch(a, id);
+    if (a->z && epoch_state(a, id) != EPOCH_ACTIVE && (e = zslab_epoch_open(a->z, ZS__NULL)) == ZSLAB_EPOCH_NONE)
+        e = a->records;
+    if (e != was && !ZS__SHORT_CAS(&next->epoch, &was, e) && e != a->records)
+        (void)zslab_epoch_close(a->z, e); /* another thread has opened it */
+    if (!ZS__SHORT_CAS(&a->advances, &at, at + 1))
+        return;
+    ZS__SHORT_STORE(&next->opened_ns, zslab_now_ns());
+    ZS__SHORT_STORE(&next->inside, 0);
+    slab_epoch_set_label(a, id, "");
+    zs__short_shut(a, ZS__CAST(EpochId, at % EPOCH_COUNT));
+}
+
+ZS__SHORT_API void zs__short_add(uint64_t *count, uint64_t more)
+{
+    uint64_t was = ZS__SHORT_LOAD(count);
+    while (!ZS__SHORT_CAS(count, &was, was + more))
+        ;
+}
+
+/* epoch_close -- zslab_epoch_close, timed: new objects are refused, live ones drain. */
+ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
+{
+    uint64_t began = zslab_now_ns();
+    if (!zs__short_epoch(a, epoch))
+        return;
+    ZS__SHORT_STORE(&a->numbers[epoch].rss_before, zslab_rss_bytes());
+    zs__short_shut(a, epoch);
+    ZS__SHORT_STORE(&a->numbers[epoch].rss_after, zslab_rss_bytes());
+    zs__short_add(&a->closes_ns, zslab_now_ns() - began);
+    zs__short_add(&a->closes, 1);
+}
+
+/* slab_epoch_inc_refcount, _dec_refcount, _get_refcount -- the domains that are inside the number, one each, and
+   whatever the program counts with it; never below 0. */
+ZS__SHORT_API void slab_epoch_inc_refcount(SlabAllocator *a, EpochId epoch)
+{
+    if (epoch < EPOCH_COUNT)
+        zs__short_add(&a->numbers[epoch].inside, 1);
+}
+ZS__SHORT_API uint64_t slab_epoch_get_refcount(SlabAllocator *a, EpochId epoch)
+{
+    return epoch < EPOCH_COUNT ? ZS__SHORT_LOAD(&a->numbers[epoch].inside) : 0;
+}
+ZS__SHORT_API void slab_epoch_dec_refcount(SlabAllocator *a, EpochId epoch)
+{
+    uint64_t was = slab_epoch_get_refcount(a, epoch);
+    while (was && !ZS__SHORT_CAS(&a->numbers[epoch].inside, &was, was - 1))
+        ;
+}
+
+/* epoch_domain_wrap -- a domain over a number, for one thread; auto_close true: the exit of the last domain inside
+   closes it, and so does destroy; false: nothing does. NULL: no memory. */
+ZS__SHORT_API epoch_domain_t *epoch_domain_wrap(SlabAllocator *a, EpochId epoch, bool auto_close)
 {
     epoch_domain_t *d = ZS__NULL;
-    if (domain)
-        d = ZS__CAST(epoch_domain_t *, zslab_malloc_epoch(a->z, sizeof *d, zslab_epoch_of(a->z, a)));
-    if (!d) {
-        (void)zslab_domain_destroy(domain);
+    if (a && a->records && epoch < EPOCH_COUNT)
+        d = ZS__CAST(epoch_domain_t *, zslab_malloc_epoch(a->z, sizeof *d, a->records));
+    if (!d)
         return ZS__NULL;
-    }
+    zs__short_zero(d, sizeof *d);
     d->alloc = a;
-    d->epoch_id = id;
-    d->epoch_era = zslab_domain_epoch(domain) >> 16;
+    d->epoch_id = epoch;
+    d->epoch_era = zs__short_era(a, epoch);
     d->auto_close = auto_close;
-    d->domain = domain;
     return d;
 }
 
-/* epoch_domain_create -- a domain with an epoch of its own, released at the last exit. NULL: no place, no
-   memory. */
+/* epoch_domain_create -- epoch_domain_wrap of the current number, which it keeps. */
 ZS__SHORT_API epoch_domain_t *epoch_domain_create(SlabAllocator *a)
 {
-    zslab_domain *domain = zslab_domain_create(a->z);
-    zslab_epoch e = zslab_domain_epoch(domain);
-    EpochId id = ZS__CAST(EpochId, ZS__SHORT_RING + (e & 0xffff));
-    if (domain)
-        ZS__SHORT_STORE(&a->epochs[id], e);
-    return zs__short_domain(a, domain, id, true);
+    return a ? epoch_domain_wrap(a, epoch_current(a), false) : ZS__NULL;
 }
 
-/* epoch_domain_wrap -- a domain over an epoch; auto_close true: released at the last exit, false: reset. */
-ZS__SHORT_API epoch_domain_t *epoch_domain_wrap(SlabAllocator *a, EpochId epoch, bool auto_close)
+/* epoch_domain_force_close -- epoch_close, while its thread is not inside and the number has not moved on. */
+ZS__SHORT_API void epoch_domain_force_close(epoch_domain_t *d)
 {
-    zslab_on_exit policy = auto_close ? ZSLAB_ON_EXIT_RELEASE : ZSLAB_ON_EXIT_RESET;
-    return zs__short_domain(a, zslab_domain_wrap(a->z, zs__short_epoch(a, epoch), policy), epoch, auto_close);
+    if (d && !d->refcount && zs__short_era(d->alloc, d->epoch_id) == d->epoch_era)
+        epoch_close(d->alloc, d->epoch_id);
 }
 
-/* epoch_domain_enter, _exit, _force_close -- zslab_domain_*; NULL and wrong order change nothing. */
+/* epoch_domain_current, epoch_domain_allocator -- the innermost domain this thread is inside, of any allocator. */
+ZS__SHORT_API epoch_domain_t *epoch_domain_current(void)
+{
+    zs__short_scope *scope = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
+    return scope ? scope->domain : ZS__NULL;
+}
+ZS__SHORT_API SlabAllocator *epoch_domain_allocator(void)
+{
+    epoch_domain_t *d = epoch_domain_current();
+    return d ? d->alloc : ZS__NULL;
+}
+
+/* epoch_domain_enter, epoch_domain_exit -- any depth; NULL, and an exit that is not the innermost's, change nothing. */
 ZS__SHORT_API void epoch_domain_enter(epoch_domain_t *d)
 {
-    (void)zslab_domain_enter(d ? d->domain : ZS__NULL);
+    zs__short_scope *scope = ZS__NULL;
+    if (d)
+        scope = ZS__CAST(zs__short_scope *, zslab_malloc_epoch(d->alloc->z, sizeof *scope, d->alloc->records));
+    if (!scope)
+        return;
+    scope->domain = d;
+    scope->below = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
+    *zslab_thread_slot() = scope;
+    if (!d->refcount++)
+        slab_epoch_inc_refcount(d->alloc, d->epoch_id);
 }
 ZS__SHORT_API void epoch_domain_exit(epoch_domain_t *d)
 {
-    (void)zslab_domain_exit(d ? d->domain : ZS__NULL);
-}
-ZS__SHORT_API void epoch_domain_force_close(epoch_domain_t *d)
-{
-    (void)zslab_domain_force_close(d ? d->domain : ZS__NULL);
+    zs__short_scope *scope = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
+    if (!d || !scope || scope->domain != d)
+        return;
+    *zslab_thread_slot() = scope->below;
+    (void)zslab_free(d->alloc->z, scope);
+    if (--d->refcount)
+        return;
+    slab_epoch_dec_refcount(d->alloc, d->epoch_id);
+    if (d->auto_close && !slab_epoch_get_refcount(d->alloc, d->epoch_id))
+        epoch_domain_force_close(d);
 }
 
-/* epoch_domain_destroy -- forget it; while somebody is inside nothing happens. */
+/* epoch_domain_destroy -- forget it, closing first what it closes at exits; while its thread is inside nothing
+   happens. */
 ZS__SHORT_API void epoch_domain_destroy(epoch_domain_t *d)
 {
-    if (d && zslab_domain_destroy(d->domain) == ZSLAB_OK)
-        (void)zslab_free(d->alloc->z, d);
+    if (!d || d->refcount)
+        return;
+    if (d->auto_close)
+        epoch_domain_force_close(d);
+    (void)zslab_free(d->alloc->z, d);
 }
 
 /* read_rss_bytes_linux -- zslab_rss_bytes. */
@@ -1906,11 +2065,12 @@ ZS__SHORT_API uint64_t read_rss_bytes_linux(void)
 
 typedef zslab_handle SlabHandle;
 
-/* alloc_obj_epoch -- an object and its handle; NULL as zslab_handle_alloc. */
+/* alloc_obj_epoch -- an object of 1 to 768 bytes and its handle; NULL as slab_malloc_epoch. */
 ZS__SHORT_API void *alloc_obj_epoch(SlabAllocator *a, uint32_t size, EpochId epoch, SlabHandle *out)
 {
     void *p = ZS__NULL;
-    SlabHandle h = zslab_handle_alloc(a->z, size, zs__short_epoch(a, epoch), &p);
+    zslab_epoch e = zs__short_epoch(a, epoch);
+    SlabHandle h = e && size <= ZS__SHORT_BYTES ? zslab_handle_alloc(a->z, size, e, &p) : 0;
     if (out)
         *out = h;
     return h ? p : ZS__NULL;
@@ -1924,18 +2084,30 @@ ZS__SHORT_API bool free_obj(SlabAllocator *a, SlabHandle h)
 
 typedef zslab_perf PerfCounters; /* the same fields */
 
+/* The older fields, all of them; what nothing here corresponds to stays 0. */
 typedef struct SlabGlobalStats {
-    uint32_t version, current_epoch, active_epoch_count, closing_epoch_count;
+    uint32_t version, current_epoch, active_epoch_count, closing_epoch_count; /* current_epoch: advances so far */
     uint64_t total_slabs_allocated, total_slabs_recycled, net_slabs, rss_bytes_current;
     uint64_t estimated_slab_rss_bytes;
     uint64_t total_slow_path_hits, total_cache_overflows, total_slow_cache_miss, total_slow_epoch_closed;
     uint64_t total_madvise_calls, total_madvise_bytes, total_madvise_failures;
+    uint64_t total_bitmap_alloc_cas_retries, total_bitmap_free_cas_retries, total_current_partial_cas_failures;
+    uint64_t total_bitmap_alloc_attempts, total_bitmap_free_attempts, total_current_partial_cas_attempts;
 } SlabGlobalStats;
 typedef struct SlabClassStats {
     uint32_t version, class_index, object_size;
     uint64_t slow_path_hits, new_slab_count, list_move_partial_to_full, list_move_full_to_partial;
     uint64_t current_partial_null, current_partial_full, empty_slab_recycled, empty_slab_overflowed;
     uint64_t slow_path_cache_miss, slow_path_epoch_closed, madvise_calls, madvise_bytes, madvise_failures;
+    uint64_t epoch_close_calls, epoch_close_scanned_slabs, epoch_close_recycled_slabs, epoch_close_total_ns;
+    uint64_t bitmap_alloc_cas_retries, bitmap_free_cas_retries, current_partial_cas_failures;
+    uint64_t bitmap_alloc_attempts, bitmap_free_attempts, current_partial_cas_attempts;
+    uint64_t lock_fast_acquire, lock_contended;
+    uint32_t scan_adapt_checks, scan_adapt_switches, scan_mode;
+    uint64_t committed_bytes, live_bytes, empty_slabs_count;
+    double avg_alloc_cas_retries_per_attempt, avg_free_cas_retries_per_attempt, current_partial_cas_failure_rate;
+    double lock_contention_rate;
+    uint32_t cache_size, cache_capacity, cache_overflow_len;
     uint32_t total_partial_slabs, total_full_slabs;
     double recycle_rate_pct;
     uint64_t net_slabs, estimated_rss_bytes;
@@ -1945,9 +2117,11 @@ typedef struct SlabEpochStats {
     EpochId epoch_id;
     uint64_t epoch_era;
     EpochLifecycleState state;
-    uint64_t open_since_ns, alloc_count;
+    uint64_t open_since_ns, alloc_count; /* alloc_count: live objects of the class */
     char label[32];
-    uint64_t rss_before_close, rss_after_close, estimated_rss_bytes;
+    uint64_t rss_before_close, rss_after_close;
+    uint32_t partial_slab_count, full_slab_count; /* all slabs are counted as partial */
+    uint64_t estimated_rss_bytes;
     uint32_t reclaimable_slab_count;
     uint64_t reclaimable_bytes;
 } SlabEpochStats;
@@ -1955,20 +2129,22 @@ typedef struct SlabEpochStats {
 /* get_perf_counters -- zslab_perf_counters; zeros for a class that does not exist. */
 ZS__SHORT_API void get_perf_counters(SlabAllocator *a, uint32_t size_class, PerfCounters *out)
 {
-    const PerfCounters none = {0, 0, 0, 0, 0, 0, 0, 0};
     if (zslab_perf_counters(a->z, size_class, out) != ZSLAB_OK)
-        *out = none;
+        zs__short_zero(out, sizeof *out);
 }
 
-/* slab_stats_global -- zslab_stats_global under the older field names. */
+/* slab_stats_global -- zslab_stats_global under the older field names; the epochs are the sixteen numbers. */
 ZS__SHORT_API void slab_stats_global(SlabAllocator *a, SlabGlobalStats *out)
 {
     zslab_global_stats s;
+    EpochId id;
     zslab_stats_global(a->z, &s);
-    out->version = s.version;
-    out->current_epoch = epoch_current(a);
-    out->active_epoch_count = s.active_epoch_count;
-    out->closing_epoch_count = s.closing_epoch_count;
+    zs__short_zero(out, sizeof *out);
+    out->version = SLAB_STATS_VERSION;
+    out->current_epoch = ZS__CAST(uint32_t, ZS__SHORT_LOAD(&a->advances));
+    for (id = 0; id < EPOCH_COUNT; id++)
+        out->active_epoch_count += epoch_state(a, id) == EPOCH_ACTIVE;
+    out->closing_epoch_count = EPOCH_COUNT - out->active_epoch_count;
     out->total_slabs_allocated = s.slabs_allocated;
     out->total_slabs_recycled = s.slabs_recycled;
     out->net_slabs = s.net_slabs;
@@ -1981,13 +2157,9 @@ ZS__SHORT_API void slab_stats_global(SlabAllocator *a, SlabGlobalStats *out)
     out->total_madvise_calls = s.purge_calls;
     out->total_madvise_bytes = s.purge_bytes;
     out->total_madvise_failures = s.purge_failures;
-}
-
-ZS__SHORT_API void zs__short_zero(void *p, size_t bytes)
-{
-    unsigned char *byte = ZS__CAST(unsigned char *, p);
-    for (; bytes; bytes--)
-        *byte++ = 0;
+    out->total_bitmap_alloc_cas_retries = s.cas_retries;
+    out->total_bitmap_alloc_attempts = s.allocs;
+    out->total_bitmap_free_attempts = s.frees;
 }
 
 /* slab_stats_class -- zslab_stats_class under the older field names; zeros for no such class. */
@@ -1995,9 +2167,9 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
 {
     zslab_class_stats s;
     zs__short_zero(out, sizeof *out);
-    if (zslab_stats_class(a->z, size_class, &s) != ZSLAB_OK)
+    if (size_class >= ZS__SHORT_CLASSES || zslab_stats_class(a->z, size_class, &s) != ZSLAB_OK)
         return;
-    out->version = s.version;
+    out->version = SLAB_STATS_VERSION;
     out->class_index = s.class_idx;
     out->object_size = s.object_bytes;
     out->slow_path_hits = s.perf.slow_path_hits;
@@ -2013,6 +2185,14 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
     out->madvise_calls = s.purge_calls;
     out->madvise_bytes = s.purge_bytes;
     out->madvise_failures = s.purge_failures;
+    out->epoch_close_calls = ZS__SHORT_LOAD(&a->closes);
+    out->epoch_close_total_ns = ZS__SHORT_LOAD(&a->closes_ns);
+    out->bitmap_alloc_cas_retries = s.cas_retries;
+    out->bitmap_alloc_attempts = s.allocs;
+    out->bitmap_free_attempts = s.frees;
+    out->committed_bytes = s.committed_bytes;
+    out->live_bytes = s.live_objects * s.object_bytes;
+    out->empty_slabs_count = s.empty_slabs;
     out->total_partial_slabs = ZS__CAST(uint32_t, s.partial_slabs);
     out->total_full_slabs = ZS__CAST(uint32_t, s.full_slabs);
     out->recycle_rate_pct = s.recycle_rate_pct;
@@ -2020,26 +2200,30 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
     out->estimated_rss_bytes = s.estimated_rss_bytes;
 }
 
-/* slab_stats_epoch -- zslab_stats_epoch under the older field names; zeros for what does not exist. */
+/* slab_stats_epoch -- zslab_stats_epoch under the older field names; zeros for what does not exist. A number whose
+   epoch has drained keeps what names it. */
 ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, EpochId epoch, SlabEpochStats *out)
 {
     zslab_epoch_stats s;
     size_t i;
     zs__short_zero(out, sizeof *out);
+    if (!a->z || size_class >= ZS__SHORT_CLASSES || epoch >= EPOCH_COUNT)
+        return;
+    out->version = SLAB_STATS_VERSION;
+    out->class_index = size_class;
+    out->object_size = ZS__CAST(uint32_t, zslab_size_class_bytes(a->z, size_class));
+    out->epoch_id = epoch;
+    out->epoch_era = zs__short_era(a, epoch);
+    out->state = epoch_state(a, epoch);
+    out->open_since_ns = ZS__SHORT_LOAD(&a->numbers[epoch].opened_ns);
+    out->rss_before_close = ZS__SHORT_LOAD(&a->numbers[epoch].rss_before);
+    out->rss_after_close = ZS__SHORT_LOAD(&a->numbers[epoch].rss_after);
     if (zslab_stats_epoch(a->z, size_class, zs__short_epoch(a, epoch), &s) != ZSLAB_OK)
         return;
-    out->version = s.version;
-    out->class_index = s.class_idx;
-    out->object_size = s.object_bytes;
-    out->epoch_id = epoch;
-    out->epoch_era = s.era;
-    out->state = s.state == ZSLAB_EPOCH_ACTIVE ? EPOCH_ACTIVE : EPOCH_CLOSING;
-    out->open_since_ns = s.opened_ns;
     out->alloc_count = s.live_objects;
     for (i = 0; i < sizeof out->label; i++)
         out->label[i] = s.label[i];
-    out->rss_before_close = s.rss_before_close;
-    out->rss_after_close = s.rss_after_close;
+    out->partial_slab_count = ZS__CAST(uint32_t, s.slabs);
     out->estimated_rss_bytes = s.estimated_rss_bytes;
     out->reclaimable_slab_count = ZS__CAST(uint32_t, s.reclaimable_slabs);
     out->reclaimable_bytes = s.reclaimable_bytes;
@@ -3028,6 +3212,7 @@ typedef struct zs__tls_block {
     uint32_t thread;       /* this thread's number; 0: it has no heap [THREAD-1] */
     uint32_t error;        /* zslab_last_error */
     uint32_t passing;      /* no exit hook will run: a heap is for one call, or while inside domains [THREAD-2] */
+    void *slot;            /* zslab_thread_slot */
 } zs__tls_block;
 
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
@@ -4664,6 +4849,11 @@ static inline void zs__copy(void *to, const void *from, size_t bytes)
 #if ZSLAB_NO_TLS
 static uint32_t zs__error_word;
 static uint32_t *zs__error(void) { return &zs__error_word; }
+ZSLAB_API void **zslab_thread_slot(void)
+{
+    static void *slot;
+    return &slot;
+}
 #else
 #if !ZSLAB_STATIC && !defined(ZS__TLS_INCLUDE)
 #ifdef __cplusplus
@@ -4675,6 +4865,7 @@ ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
 #endif
 #endif
 static uint32_t *zs__error(void) { return &zs__tls()->error; }
+ZSLAB_API void **zslab_thread_slot(void) { return &zs__tls()->slot; }
 #endif
 
 static void zs__fail(zslab_result r)
@@ -16975,6 +17166,14 @@ ZSLAB_API const char *zslab_result_name(zslab_result r)
 ZSLAB_API uint64_t zslab_rss_bytes(void)
 {
     return zs__os_rss();
+}
+
+ZSLAB_API uint64_t zslab_now_ns(void)
+{
+    int saved = zs__errno();
+    uint64_t now = zs__os_now_ns();
+    zs__errno_back(saved);
+    return now;
 }
 
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z)

@@ -115,7 +115,7 @@ trap 'rm -rf "$tmp"' EXIT
     for h in $headers; do
         rule "$h: the map in >>front names every room, in order" "$(front_listed $h)"
         rule "$h: private functions are zs__" "$(grep -nE '^static [^=;]*\(' $h | grep -vE '\bzs__[a-z0-9_]*\(|zslab_')"
-        rule "$h: macros are ZSLAB_* or ZS__*, or rename a function" "$(grep -nE '^ *# *define ' $h | grep -vE 'define (ZSLAB_|ZS__|zs__[a-z_]+ |zslab_(zns_)?[a-z_]+\(|NOMINMAX|WIN32_LEAN_AND_MEAN)')"
+        rule "$h: macros are ZSLAB_* or ZS__*, or rename a function" "$(grep -nE '^ *# *define ' $h | grep -vE 'define (ZSLAB_|ZS__|zs__[a-z_]+ |zslab_(zns_)?[a-z_]+\(|NOMINMAX|WIN32_LEAN_AND_MEAN|SLAB_[A-Z_]* |EPOCH_COUNT )')"
         rule "$h: every public function has its doc comment" "$(undocumented $h)"
         rule "$h: doc comments have their form, threads and cost" "$(doc_form $h)"
         rule "$h: no name that other people's headers define" "$(stranger_macros $h)"
