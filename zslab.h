@@ -1078,6 +1078,12 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size);
    cost     as zslab_malloc */
 ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size);
 
+/* zslab_aligned_alloc_epoch -- zslab_aligned_alloc in a given epoch.
+   returns  also ZSLAB_E_CLOSED for an epoch closing, closed or never opened
+   threads  any thread
+   cost     as zslab_malloc_epoch */
+ZSLAB_API void *zslab_aligned_alloc_epoch(zslab *z, size_t alignment, size_t size, zslab_epoch epoch);
+
 /* zslab_free -- give an object back; a wrong pointer is an answer, not a crash.
    in       p        NULL is accepted and ignored
    returns  ZSLAB_OK, ZSLAB_E_DOUBLE_FREE (no live object in that slot), ZSLAB_E_MISALIGNED (inside an object),
@@ -1380,11 +1386,10 @@ static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
    one has used about 2^41 / n slabs and generations of a slot, multiplied.             */
 
 /* zslab_handle_alloc -- an object with a handle, in an epoch.
-   in       size     1 to the largest class; the fallback has no handles
+   in       size     1 to zslab_config.large_bytes_max; the fallback has no handles
             e        an ACTIVE epoch
    out      out_p    the object; NULL on failure; may be NULL
-   returns  the handle; 0: zslab_malloc_epoch's reasons, ZSLAB_E_TOO_BIG (larger than the largest class), ZSLAB_E_LIMIT
-            (no registry id is left)
+   returns  the handle; 0: zslab_malloc_epoch's reasons, ZSLAB_E_LIMIT (no registry id is left)
    threads  any thread
    cost     as zslab_malloc_epoch, two loads and a store more; a new slab's first handle takes one lock
    source   >>handle; invariants [ID-1] to [ID-4]                                    */
@@ -1447,10 +1452,11 @@ ZSLAB_API void *zslab_heap_realloc(zslab_heap *heap, void *p, size_t size);
 ZSLAB_API void *zslab_heap_aligned_alloc(zslab_heap *heap, size_t alignment, size_t size);
 ZSLAB_API size_t zslab_heap_malloc_batch(zslab_heap *heap, size_t size, size_t count, void **out);
 
-/* zslab_heap_malloc_epoch -- zslab_malloc_epoch from this heap.
+/* zslab_heap_malloc_epoch, _aligned_alloc_epoch -- zslab_malloc_epoch and zslab_aligned_alloc_epoch from this heap.
    threads  one at a time for each heap
    cost     as zslab_malloc_epoch */
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e);
+ZSLAB_API void *zslab_heap_aligned_alloc_epoch(zslab_heap *heap, size_t alignment, size_t size, zslab_epoch e);
 
 /* zslab_heap_handle_alloc -- zslab_handle_alloc from this heap.
    threads  one at a time for each heap
@@ -2247,24 +2253,12 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 #define ZS__ALIGNOF(T) _Alignof(T)
 #endif
 
-/* Bytes of the smallest class that holds bytes at a multiple of alignment; 0: none. */
-static inline ZS__MAYBE_UNUSED size_t zs__class_with(const zslab *z, size_t bytes, size_t alignment)
-{
-    size_t idx = zslab_size_class_of(z, bytes), have;
-    while ((have = zslab_size_class_bytes(z, idx)) != 0 && (have & (~have + 1)) < alignment)
-        idx++;
-    return have;
-}
-
 /* bytes at a multiple of alignment; epoch ZSLAB_EPOCH_NONE: where zslab_malloc puts it. NULL: zslab_last_error(). */
 static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t bytes, size_t alignment)
 {
-    if (alignment > 16 || bytes < alignment) {
-        size_t have = zs__class_with(z, bytes, alignment);
-        if (!have) /* the fallback's, or refused */
-            return zslab_aligned_alloc(z, alignment, bytes);
-        bytes = have;
-    }
+    if (alignment > 16 || bytes < alignment)
+        return epoch ? zslab_aligned_alloc_epoch(z, alignment, bytes, epoch)
+                     : zslab_aligned_alloc(z, alignment, bytes);
     return epoch ? zslab_malloc_epoch(z, bytes, epoch) : zslab_malloc(z, bytes);
 }
 
@@ -2505,9 +2499,10 @@ public:
     unique_handle(unique_handle<U> &&other) noexcept : z_(other.allocator())
     {
         static_assert(std::has_virtual_destructor<T>::value, "unique_handle<Base>: Base has a virtual destructor");
-        char *from = static_cast<char *>(zslab_handle_get(z_, other.handle()));
-        T *to = from ? other.get() : nullptr;
-        offset_ = to ? static_cast<char *>(static_cast<void *>(to)) - from : 0;
+        U *object = other.get(); /* nullptr also where nothing was ever taken over */
+        char *from = object ? static_cast<char *>(zslab_handle_get(z_, other.handle())) : nullptr;
+        T *to = object;
+        offset_ = from ? static_cast<char *>(static_cast<void *>(to)) - from : 0;
         h_ = other.release();
     }
     unique_handle &operator=(unique_handle &&other) noexcept
@@ -2528,8 +2523,7 @@ public:
     template <class... Args> static unique_handle make(zslab *z, zslab_epoch epoch, Args &&...args)
     {
         void *p = nullptr;
-        const std::size_t have = zs__class_with(z, sizeof(T), alignof(T)); /* 0: refused as too big */
-        const zslab_handle h = zslab_handle_alloc(z, have ? have : SIZE_MAX, epoch, &p);
+        const zslab_handle h = zslab_handle_alloc(z, bytes_for(z), epoch, &p);
         storage made = {z, p};
         if (!p)
             return unique_handle();
@@ -2571,6 +2565,17 @@ public:
     }
 
 private:
+    /* What to ask for so that a T is aligned: bytes of a class, else a large object's, which begins a chunk. */
+    static std::size_t bytes_for(const zslab *z) noexcept
+    {
+        std::size_t idx = zslab_size_class_of(z, sizeof(T)), least = sizeof(T), have;
+        for (; (have = zslab_size_class_bytes(z, idx)) != 0; idx++) {
+            if ((have & (~have + 1)) >= alignof(T))
+                return have;
+            least = have + 1;
+        }
+        return alignof(T) <= std::size_t(1) << ZSLAB_CHUNK_SHIFT ? least : SIZE_MAX;
+    }
     zslab *z_ = nullptr;
     std::ptrdiff_t offset_ = 0; /* of the T in its object */
     zslab_handle h_ = 0;
@@ -2631,13 +2636,15 @@ public:
 
     T *allocate(std::size_t count)
     {
-        static_assert(alignof(T) <= 16, "zslab::heap_allocator: objects are aligned to 16");
+        const std::size_t bytes = count ? count * sizeof(T) : alignof(T);
         void *p = nullptr;
-        std::size_t bytes = count * sizeof(T);
-        bytes = bytes ? bytes : alignof(T);
-        if (count <= SIZE_MAX / sizeof(T))
-            p = epoch_ == ZSLAB_EPOCH_NONE ? zslab_heap_malloc(heap_, bytes)
-                                           : zslab_heap_malloc_epoch(heap_, bytes, epoch_);
+        if (count > SIZE_MAX / sizeof(T))
+            ; /* refused */
+        else if (epoch_ == ZSLAB_EPOCH_NONE)
+            p = alignof(T) > 16 ? zslab_heap_aligned_alloc(heap_, alignof(T), bytes) : zslab_heap_malloc(heap_, bytes);
+        else
+            p = alignof(T) > 16 ? zslab_heap_aligned_alloc_epoch(heap_, alignof(T), bytes, epoch_)
+                                : zslab_heap_malloc_epoch(heap_, bytes, epoch_);
         if (!p)
             refused();
         return static_cast<T *>(p);
@@ -15377,26 +15384,35 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
     return zs__realloc(zs__own(z), NULL, p, size);
 }
 
-static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size)
+static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size, zslab_epoch e)
 {
     size_t cls;
     zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0};
     zslab_heap *heap;
-    void *p;
+    void *p = NULL;
     if (!zs__is_pow2(alignment) || !size)
         return zs__fail_null(ZSLAB_E_INVALID);
     for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
         if (zs__class_alignment(z->classes[cls].size) >= alignment)
-            return zs__given(z, zs__malloc_by(z, own, z->classes[cls].size), size);
+            break;
+    if (cls < z->class_count && !e)
+        return zs__given(z, zs__malloc_by(z, own, z->classes[cls].size), size);
     heap = own ? own : zs__heap_mine(z);
-    p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), size) : NULL;
+    if (heap)
+        p = cls < z->class_count ? zs__malloc_in(heap, z->classes[cls].size, e) : zs__heap_large(heap, ask, e);
+    p = zs__given(z, p, size);
     zs__heap_done(heap);
     return p;
 }
 
 ZSLAB_API void *zslab_aligned_alloc(zslab *z, size_t alignment, size_t size)
 {
-    return zs__aligned_alloc(zs__own(z), NULL, alignment, size);
+    return zs__aligned_alloc(zs__own(z), NULL, alignment, size, ZSLAB_EPOCH_NONE);
+}
+
+ZSLAB_API void *zslab_aligned_alloc_epoch(zslab *z, size_t alignment, size_t size, zslab_epoch epoch)
+{
+    return epoch ? zs__aligned_alloc(zs__own(z), NULL, alignment, size, epoch) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
@@ -16123,7 +16139,12 @@ ZSLAB_API void *zslab_heap_realloc(zslab_heap *heap, void *p, size_t size)
 
 ZSLAB_API void *zslab_heap_aligned_alloc(zslab_heap *heap, size_t alignment, size_t size)
 {
-    return zs__aligned_alloc(heap->z, heap, alignment, size);
+    return zs__aligned_alloc(heap->z, heap, alignment, size, ZSLAB_EPOCH_NONE);
+}
+
+ZSLAB_API void *zslab_heap_aligned_alloc_epoch(zslab_heap *heap, size_t alignment, size_t size, zslab_epoch e)
+{
+    return e ? zs__aligned_alloc(heap->z, heap, alignment, size, e) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API size_t zslab_heap_malloc_batch(zslab_heap *heap, size_t size, size_t count, void **out)

@@ -55,6 +55,10 @@ struct alignas(64) wide {
     char bytes[64];
 };
 
+struct alignas(16384) huge { // large: above the largest class, and at more than a class gives
+    char bytes[20000];
+};
+
 static std::size_t objects_in(zslab *z)
 {
     std::size_t n = 0;
@@ -91,6 +95,9 @@ static void unique_handles(zslab *z)
     e = zslab_epoch_current(z);
     zslab::unique_handle<wide> w = zslab::unique_handle<wide>::make(z, e);
     CHECK(reinterpret_cast<std::size_t>(w.get()) % 64 == 0);
+    zslab::unique_handle<huge> large = zslab::unique_handle<huge>::make(z, e), none;
+    CHECK(large && reinterpret_cast<std::size_t>(large.get()) % alignof(huge) == 0 && !none);
+    CHECK(zslab_usable_size(z, large.get()) >= sizeof(huge));
     zslab::unique_handle<const std::string> s = zslab::unique_handle<const std::string>::make(z, e, 100u, 'x');
     CHECK(s && s->size() == 100);
 #if defined(__cpp_exceptions)
@@ -183,6 +190,8 @@ static void bases(zslab *z)
         CHECK(moved.get() == inside && zslab_handle_get(z, moved.handle()) == object);
         swap(moved, b);
         CHECK(!moved && b.get() == inside);
+        zslab::unique_handle<base> nothing = zslab::unique_handle<derived>(); // as make gives when it is refused
+        CHECK(!nothing && !nothing.handle());
     }
     CHECK(alive == 0);
     CHECK(!(std::is_convertible<zslab::unique_handle<base>, zslab::unique_handle<derived>>::value));
@@ -207,6 +216,7 @@ static void makes(zslab *z)
     CHECK(zslab::destroy(z, static_cast<counted *>(nullptr)) == ZSLAB_OK && alive == 0 && objects_in(z) == before);
     CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
     CHECK(!zslab::make_epoch<counted>(z, e, 1) && zslab_last_error() == ZSLAB_E_CLOSED && alive == 0);
+    CHECK(!zslab::make_epoch<huge>(z, e) && zslab_last_error() == ZSLAB_E_CLOSED && objects_in(z) == before);
     wide *n = ZSLAB_NEW(z, wide);
     CHECK(n && reinterpret_cast<std::size_t>(n) % 64 == 0 && zslab_free(z, n) == ZSLAB_OK);
 #if defined(__cpp_exceptions)
@@ -275,6 +285,7 @@ template <class A> static void containers(zslab *z, const A &a)
     typedef std::pair<const int, int> pair;
     typedef typename traits::template rebind_alloc<pair> pairs;
     typedef typename traits::template rebind_alloc<text> texts;
+    typedef typename traits::template rebind_alloc<wide> wides;
     std::size_t before = objects_in(z);
     {
         std::vector<int, A> v(a);
@@ -284,6 +295,7 @@ template <class A> static void containers(zslab *z, const A &a)
         std::unordered_map<int, int, std::hash<int>, std::equal_to<int>, pairs> hashed(8, std::hash<int>(),
                                                                                        std::equal_to<int>(), pairs(a));
         std::vector<text, texts> many{texts(a)};
+        std::vector<wide, wides> apart{wides(a)}; // grows past the largest class: in the same epoch, aligned
         for (int i = 0; i < 900; i++) {
             v.push_back(i);
             l.push_back(i);
@@ -292,7 +304,10 @@ template <class A> static void containers(zslab *z, const A &a)
             hashed[i % 400] = -(i % 400);
             if (i % 10 == 0)
                 many.push_back(text(30, 'x', chars(a)));
+            apart.push_back(wide());
+            CHECK(reinterpret_cast<std::size_t>(apart.data()) % alignof(wide) == 0);
         }
+        CHECK(zslab_epoch_of(z, apart.data()) == zslab_epoch_of(z, v.data()));
         m.splice(m.begin(), l);
         std::vector<int, A> moved(std::move(v)), copy(moved);
         v = copy;

@@ -132,6 +132,26 @@ static void aligned(zslab *z, size_t most)
     CHECK(test_live(z) == 0);
 }
 
+/* In an epoch that is named, from a thread's heap and from an explicit one: of a class and large, gone with it. */
+static void aligned_in_epoch(zslab *z)
+{
+    zslab_heap *heap = zslab_heap_create(z);
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    size_t a;
+    for (a = 8; a <= 4 * C; a *= 2) {
+        void *p = zslab_aligned_alloc_epoch(z, a, 100, e), *q = zslab_heap_aligned_alloc_epoch(heap, a, C + 100, e);
+        CHECK(p && (uintptr_t)p % a == 0 && zslab_epoch_of(z, p) == e);
+        CHECK(q && (uintptr_t)q % a == 0 && zslab_epoch_of(z, q) == e);
+    }
+    CHECK_FAILS(zslab_aligned_alloc_epoch(z, 24, 8, e), ZSLAB_E_INVALID);
+    CHECK_FAILS(zslab_aligned_alloc_epoch(z, 16, 8, ZSLAB_EPOCH_NONE), ZSLAB_E_CLOSED);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    CHECK_FAILS(zslab_aligned_alloc_epoch(z, 64, 100, e), ZSLAB_E_CLOSED);
+    CHECK_FAILS(zslab_heap_aligned_alloc_epoch(heap, 64, C + 100, e), ZSLAB_E_CLOSED);
+    CHECK(test_live(z) == 0);
+    zslab_heap_destroy(heap);
+}
+
 static void zeros(zslab *z)
 {
     int round;
@@ -676,6 +696,7 @@ int main(int argc, char **argv)
         released_and_reset(z);
         closed(z);
         aligned(z, m->in_buffer ? 8 * C : (size_t)1 << (SIZE_MAX > 0xffffffffu ? 30 : 24));
+        aligned_in_epoch(z);
         zeros(z);
         resized(z);
         handles(z);
