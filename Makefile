@@ -27,7 +27,7 @@ PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
            python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
            clang-tidy cppcheck cmake pkg-config meson ninja-build doxygen
-PACKAGES_ALL = gcovr $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
+PACKAGES_ALL = gcovr libbenchmark-dev $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'

@@ -51,6 +51,13 @@ bench-epochs: build/bench/bench_epochs ## what it costs to drop all objects of a
 bench-handles: build/bench/bench_handles ## following a handle against a pointer and a plain slot map
 	build/bench/bench_handles -o build/bench/handles.csv $(ARGS)
 
+build/bench/%: bench/%.cc zslab.h Makefile bench/bench.mk
+	mkdir -p $(@D) && $(CXX) -std=c++17 $(WARN) -I. -pthread $(CXXFLAGS) -DNDEBUG $< -o $@ $(extra)
+
+bench-containers: build/bench/bench_containers ## std containers over zslab, over a pmr pool resource, over malloc (deps-all)
+	build/bench/bench_containers --benchmark_repetitions=$(ROUNDS) --benchmark_enable_random_interleaving=true \
+	    --benchmark_display_aggregates_only=true --benchmark_out=build/bench/containers.csv --benchmark_out_format=csv $(ARGS)
+
 bench-stats: build/bench/bench_stats ## what zslab_stats_* cost
 	build/bench/bench_stats $(ARGS)
 
@@ -69,4 +76,4 @@ bench-zns-peers: build/bench/bench_zns_peers ## generations in the store, SQLite
 	@cat build/bench/zns_peers.csv
 
 .PHONY: bench bench-quick bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
-        bench-stats readme-results bench-zns bench-zns-peers churn soak
+        bench-containers bench-stats readme-results bench-zns bench-zns-peers churn soak
