@@ -5580,6 +5580,9 @@ static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t up
 
 static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on);
 static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
+static uint32_t zs__span_lend(zs__allocator *z, uint32_t count);
+static void zs__large_gather(zs__allocator *z, uint32_t most);
+static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
 
 static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
 {
@@ -5621,8 +5624,8 @@ static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
     return first;
 }
 
-/* Chunks become metadata: a buffer's top fresh ones, else what the pool has, also where the system gives no more. NULL:
-   there are none. Arena lock held. */
+/* Chunks become metadata: a buffer's top fresh ones, else what pool and free spans have, also where the system gives no
+   more. NULL: there are none. Arena lock held. */
 static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
 {
     char *from;
@@ -5631,6 +5634,10 @@ static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
         from = z->base + (size_t)z->chunk_limit * ZS__CHUNK_BYTES;
     } else {
         uint32_t first = zs__pool_lend(z, chunks);
+        if (!first) {
+            zs__large_gather(z, ~(uint32_t)0); /* neighbours of both kinds are one span */
+            first = zs__span_lend(z, chunks) ? zs__pool_lend(z, chunks) : 0;
+        }
         if (!first)
             return NULL;
         from = z->base + (size_t)(first - 1) * ZS__CHUNK_BYTES;
@@ -6081,18 +6088,27 @@ static void zs__span_leave(zs__allocator *z, uint32_t chunk)
     x->flags = 0;
 }
 
-/* A chunk for a class, out of the smallest free span. 1 + chunk; 0: there is none. */
-static uint32_t zs__span_lend(zs__allocator *z)
+/* Chunks for a class or for metadata: neighbours, out of the smallest free span that has them, go to the pool's front.
+   1 + the first, which is its head; 0: there are none. */
+static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
 {
-    uint32_t bin = zs__span_next(z, 1), chunk;
-    if (bin == ZS__SPAN_BINS && zs__span_cool(z))
-        bin = zs__span_next(z, 1);
-    if (bin == ZS__SPAN_BINS)
-        return 0;
-    chunk = z->span_list[bin] - 1;
-    zs__span_cut(z, chunk, 0, 1);
-    zs__span_leave(z, chunk);
-    return chunk + 1;
+    const uint32_t tries = count < 64 ? 1 : ~(uint32_t)0; /* lists of that many hold spans of one length */
+    uint32_t at, i;
+    while ((at = zs__span_find(z, count, 1, tries)) == 0) {
+        if (zs__span_cool(z))
+            continue;
+        if (!z->large_dead && !zs__load_u32(&z->large_freed)) /* relaxed: what comes later is the next search's */
+            return 0;
+        zs__large_sweep(z, ZS__FOLD_MAX, 0);
+    }
+    zs__span_cut(z, at - 1, 0, count);
+    for (i = at + count - 1; i >= at; i--) {
+        zs__span_leave(z, i - 1);
+        zs__store_u32(&z->cold[i - 1].all_next, z->pool);
+        zs__store_u32(&z->pool, i);
+        z->pool_count++;
+    }
+    return at;
 }
 
 /* Pages of a span in hand go back to the system. The caller holds no lock. */
@@ -6601,8 +6617,6 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     return ZSLAB_OK;
 }
 
-static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
-
 /* A chunk from the pool, else of a free span, else a fresh one; ready to be bound to the bin. 1 + chunk; 0 with the
    reason. */
 static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_result *why)
@@ -6618,16 +6632,8 @@ static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_r
         at = &z->cold[*at - 1].all_next;
     chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
-    if (!chunk && !fresh) {
-        while ((chunk = zs__span_lend(z)) == 0 && (z->large_dead || zs__load_u32(&z->large_freed)))
-            zs__large_sweep(z, ZS__FOLD_MAX, 0);
-        if (chunk) { /* to the pool, as one of it */
-            at = &z->pool;
-            zs__store_u32(&z->cold[chunk - 1].all_next, *at);
-            zs__store_u32(at, chunk);
-            z->pool_count++;
-        }
-    }
+    if (!chunk && !fresh && (chunk = zs__span_lend(z, 1)) != 0)
+        at = &z->pool;
     if (chunk) {
         zs__store_u32(at, z->cold[chunk - 1].all_next);
         z->pool_count--;

@@ -170,6 +170,12 @@ static void *one_object(void *z)
     return NULL;
 }
 
+static void *need_object(void *z)
+{
+    CHECK(zslab_malloc((zslab *)z, 40) != NULL);
+    return NULL;
+}
+
 static void threads_in_a_small_buffer(void)
 {
     size_t bytes = zslab_buffer_bytes_min(NULL) + 4 * ZS__CHUNK_BYTES;
@@ -187,6 +193,52 @@ static void threads_in_a_small_buffer(void)
     CHECK(zslab_malloc(z, 40) != NULL);
     test_destroy(z);
     CHECK(guards_intact(bytes, 5));
+}
+
+/* What large objects left serves those who come next: a handle, a domain, an explicit heap and a thread get their
+   metadata and their first object out of it. */
+static void after_large_objects(uint32_t flags)
+{
+    int how, who;
+    for (how = 0; how < 3; how++) {
+        for (who = 0; who < 4; who++) {
+            zslab_config c = {0};
+            zslab *z;
+            zslab_epoch e;
+            zslab_domain *d;
+            zslab_heap *heap;
+            pthread_t thread;
+            void *p, *last = NULL;
+            c.flags = flags;
+            MUST((z = open_in(buffer_of(4 << 20, 0), 4 << 20, &c)) != NULL);
+            e = zslab_epoch_open(z, NULL);
+            while ((p = zslab_malloc_epoch(z, 20000, e)) != NULL) {
+                *(void **)p = last;
+                last = p;
+            }
+            while (how == 0 && last) {
+                p = *(void **)last;
+                CHECK_IS(zslab_free(z, last), ZSLAB_OK);
+                last = p;
+            }
+            CHECK_IS(how == 2 ? zslab_epoch_reset(z, e) : zslab_epoch_release(z, e), ZSLAB_OK);
+            e = how == 2 ? e : zslab_epoch_open(z, NULL);
+            CHECK(zslab_malloc(z, 24) != NULL);
+            if (who == 0) {
+                CHECK(zslab_handle_alloc(z, 64, e, NULL) != 0);
+            } else if (who == 1) {
+                MUST((d = zslab_domain_create(z)) != NULL);
+                CHECK(zslab_malloc_epoch(z, 64, zslab_domain_epoch(d)) != NULL);
+            } else if (who == 2) {
+                MUST((heap = zslab_heap_create(z)) != NULL);
+                CHECK(zslab_heap_malloc(heap, 64) != NULL);
+            } else {
+                MUST(pthread_create(&thread, NULL, need_object, z) == 0);
+                pthread_join(thread, NULL);
+            }
+            test_destroy(z);
+        }
+    }
 }
 
 /* A buffer is all there is without a system; one that a caller's hooks give is as good. */
@@ -218,6 +270,8 @@ int main(void)
     one_mebibyte(0);
     one_mebibyte(ZSLAB_FLAG_SHARED);
     one_mebibyte(ZSLAB_FLAG_HARDENED);
+    after_large_objects(0);
+    after_large_objects(ZSLAB_FLAG_SHARED);
     the_minimum(NULL);
     smaller_is_refused(NULL);
     c.flags = ZSLAB_FLAG_SHARED;
