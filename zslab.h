@@ -3338,6 +3338,7 @@ typedef struct zs__word_due {
     zslab_epoch epoch;
 } zs__word_due;
 #define ZS__WORDS_DUE 8
+#define ZS__CLOSERS 8 /* that draw a number in the line of the close lock; more wait for a place in it */
 
 /* A page of registry entries, with the words of its ids. Arena lock. [ID-5] */
 typedef struct zs__id_page {
@@ -3446,6 +3447,7 @@ struct zslab {
 #endif
     uint32_t close_next, close_turn; /* a lock, first come first served: one closer or trim purges; guards marks */
     uint32_t close_here;   /* atomic: who has it, as in other locks [SHARED-5] */
+    uint32_t close_line[ZS__CLOSERS]; /* atomic: who stands in its line or has it; 0: free */
     uint32_t heap_count;
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
@@ -7426,13 +7428,16 @@ static int zs__chunk_live(zs__allocator *z, uint32_t chunk, void *user)
    (NULL: none) included? Then that path answers ZSLAB_E_BUSY before it takes any. A call sees none of its own there. */
 static int zs__interrupts(const zs__allocator *z, zs__row *row)
 {
-    uint32_t cls;
+    uint32_t cls, i;
 #if ZS__LOCK_ORDER && !ZSLAB_NO_TLS
     if (*zs__held()) /* as exact as the order that is checked */
         return 1;
 #endif
-    if (zs__lock_mine(&z->epoch_lock) || zs__lock_mine(&z->arena_lock) || zs__lock_mine(&z->close_here))
+    if (zs__lock_mine(&z->epoch_lock) || zs__lock_mine(&z->arena_lock))
         return 1;
+    for (i = 0; i < ZS__CLOSERS; i++)
+        if (zs__lock_mine(&z->close_line[i]))
+            return 1;
     for (cls = 0; row && cls < z->class_count; cls++)
         if (zs__lock_mine(&zs__cold_of(z, zs__bin_at(row, cls))->lock))
             return 1;
@@ -8329,12 +8334,17 @@ static void zs__lists_settle(zs__place *place)
     }
 }
 
-/* One closer or trim at a time, in the order in which they come. */
+/* One closer or trim at a time, in the order in which they come. A caller says that it stands in the line before it
+   draws a number, and until it is done: a handler that interrupts it must not draw the next one [SHARED-5]. */
 static void zs__closing_take(zs__allocator *z)
 {
-    uint32_t mine = zs__add_u32(&z->close_next, 1), now;
+    uint32_t mine, now, i, was;
     int turn;
     zs__rank_take(ZS__LOCK_CLOSE, 1);
+    for (turn = 0, i = 0, was = 0; !zs__cas_u32(&z->close_line[i], &was, zs__here()); turn++, was = 0)
+        if ((i = (i + 1) % ZS__CLOSERS) == 0)
+            zs__wait_claim(&z->close_line[0], zs__load_u32(&z->close_line[0]), turn);
+    mine = zs__add_u32(&z->close_next, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
         zs__wait_claim(&z->close_turn, now, turn);
     zs__store_u32(&z->close_here, zs__here());
@@ -8342,9 +8352,13 @@ static void zs__closing_take(zs__allocator *z)
 
 static void zs__closing_drop(zs__allocator *z)
 {
+    uint32_t i = 0;
     zs__rank_drop(ZS__LOCK_CLOSE);
     zs__store_u32(&z->close_here, 0);
     zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
+    while (zs__load_u32(&z->close_line[i]) != zs__here()) /* relaxed: what this thread stored, it sees */
+        i++;
+    zs__store_u32(&z->close_line[i], 0);
 }
 
 /* Runs of empty pages, merged while they touch. */
@@ -17098,6 +17112,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
     zslab_heap *heap;
     uint32_t chunk, q;
     z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = z->close_here = z->pool_out = 0;
+    zs__zero(z->close_line, sizeof z->close_line);
 #if ZS__HOOKS
     z->news.count = 0;
 #endif

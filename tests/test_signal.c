@@ -157,6 +157,46 @@ static void allocations_at_every_instruction(const test_mode *m)
     test_destroy(z);
 }
 
+/* A handler's allocation that the limit refuses searches for memory as any does: it never waits for the call that it
+   interrupts, wherever in a trim or in another such search that is. */
+static void on_trap_at_the_limit(int signo, siginfo_t *info, void *context)
+{
+    void *p;
+    (void)signo, (void)info, (void)context;
+    if (++steps % every)
+        return;
+    p = zslab_malloc(z, steps / every % 2 ? (size_t)200000 : 7000);
+    taken += p != NULL;
+    refused += !p;
+    wrong += !p && zslab_last_error() != ZSLAB_E_BUSY && zslab_last_error() != ZSLAB_E_LIMIT;
+    wrong += zslab_free(z, p) != ZSLAB_OK;
+}
+
+static void at_the_limit(const test_mode *m)
+{
+    zslab_config c = {0};
+    size_t round;
+    c.limit_bytes = 4 << 20;
+    z = test_open(m, &c);
+    while (zslab_malloc(z, 1000))
+        ;
+    step_handler(on_trap_at_the_limit);
+    taken = refused = wrong = 0, every = 5;
+    for (round = 0; round < 2 * every; round++) {
+        void *p;
+        steps = round;
+        if (round % 2)
+            STEPPED(zslab_trim(z));
+        else
+            STEPPED(p = zslab_malloc(z, (size_t)100000));
+        CHECK(round % 2 || !p);
+    }
+    CHECK(wrong == 0 && refused > 100);
+    printf("%s, at the limit: %zu objects, %zu refusals\n", m->name, taken, refused);
+    step_handler(on_trap);
+    test_destroy(z);
+}
+
 int main(void)
 {
     step_handler(on_trap);
@@ -168,6 +208,8 @@ int main(void)
         if (!test_owned(m)) {
             signals_at_every_instruction(m);
             allocations_at_every_instruction(m);
+            if (!m->in_buffer)
+                at_the_limit(m);
         }
     return test_summary("test_signal");
 }
