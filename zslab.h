@@ -3431,6 +3431,7 @@ struct zslab {
 
     /* epochs, heaps; guarded by epoch_lock */
     uint32_t epoch_lock;
+    uint32_t groups_lock;
     uint32_t events;       /* atomic: rises when an epoch closes, is released, reset or found drained */
     zs__u64 current;       /* atomic: id of the current epoch */
     zs__u64 era;           /* of the last epoch opened */
@@ -3610,6 +3611,7 @@ struct zslab_group {
     uint32_t number;       /* not 0, what statistics tell it by */
     char label[32];
     zs__u64 refused, discarded_epochs, discarded_bytes; /* atomic */
+    zs__u64 counting, live_bytes; /* of zs__groups_walk: under groups_lock; what the last one found, atomic */
 };
 
 struct zslab_domain {
@@ -4693,6 +4695,7 @@ typedef struct zs__lock {
 typedef enum zs__rank {
     ZS__LOCK_SETUP,   /* zs__global.setup: the system's hooks */
     ZS__LOCK_GLOBAL,  /* zs__global.lock: the list of allocators, thread numbers */
+    ZS__LOCK_GROUPS,  /* groups_lock: live_bytes of groups, one walk that counts them at a time */
     ZS__LOCK_CLOSE,   /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
     ZS__LOCK_EPOCHS,  /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
     ZS__LOCK_ROWS,    /* place->rows_lock: the place's list of rows, the opening and shutting of their gates */
@@ -13499,6 +13502,28 @@ static uint32_t zs__tally_key(const zs__allocator *z, zs__tally_by by, uint64_t 
 
 /* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
    ZSLAB_CLASS_ANY: any. */
+/* A chunk's own tally; 0: it is not the one of that stamp and class, or not any more. */
+static int zs__tally_chunk(const zs__allocator *z, uint32_t chunk, uint64_t stamp, uint32_t of, int pages, zs__tally *t)
+{
+    const zs__chunk *c = &z->chunks[chunk];
+    if (!zs__stamp_counts(z, chunk, stamp))
+        return 0;
+    zs__zero(t, sizeof *t);
+    if (of == ZSLAB_CLASS_LARGE) {
+        zs__tally_large(z, chunk, t);
+    } else {
+        t->committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
+        t->resident = zs__chunk_resident(z, chunk, &z->classes[of]);
+        zs__tally_slabs(z, chunk, &z->classes[of], pages, t);
+    }
+    return zs__load_acq_u64(&c->stamp) == stamp && zs__load_u16(&c->cls) == of; /* [STATS-1] */
+}
+
+static size_t zs__tally_size(const zs__allocator *z, uint32_t of, const zs__tally *t) /* bytes an object has */
+{
+    return of == ZSLAB_CLASS_LARGE ? (size_t)t->large_bytes : z->classes[of].size;
+}
+
 static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32_t *keys, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
@@ -13511,18 +13536,10 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
         zs__tally t;
         while (key < count && keys[key] != zs__tally_key(z, by, stamp, of))
             key++;
-        if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of) || !zs__stamp_counts(z, chunk, stamp))
+        if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of))
             continue;
-        zs__zero(&t, sizeof t);
-        if (of == ZSLAB_CLASS_LARGE) {
-            zs__tally_large(z, chunk, &t);
-        } else {
-            t.committed = ZS__CHUNK_BYTES - zs__load_u32(&z->cold[chunk].purged_bytes);
-            t.resident = zs__chunk_resident(z, chunk, &z->classes[of]);
-            zs__tally_slabs(z, chunk, &z->classes[of], by == ZS__BY_PLACE, &t);
-        }
-        if (zs__load_acq_u64(&c->stamp) == stamp && zs__load_u16(&c->cls) == of) /* [STATS-1] */
-            zs__tally_add(&out[key], &t, of == ZSLAB_CLASS_LARGE ? (size_t)t.large_bytes : z->classes[of].size);
+        if (zs__tally_chunk(z, chunk, stamp, of, by == ZS__BY_PLACE, &t))
+            zs__tally_add(&out[key], &t, zs__tally_size(z, of, &t));
     }
 }
 
@@ -13876,7 +13893,7 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
     return ZSLAB_OK;
 }
 
-static void zs__group_fill(const zslab_group *g, int live, zslab_group_stats *out) /* live: live_bytes, by a walk */
+static void zs__group_fill(const zslab_group *g, int walk, zslab_group_stats *out) /* walk: for live_bytes, its own */
 {
     zs__tally t;
     zs__zero(out, sizeof *out);
@@ -13886,7 +13903,8 @@ static void zs__group_fill(const zslab_group *g, int live, zslab_group_stats *ou
     zs__copy(out->label, g->label, sizeof out->label);
     out->epochs = g->epochs; /* figures, all: ordered with nothing */
     out->committed_bytes = zs__load_ptr(&g->charged);
-    if (live && out->epochs) {
+    out->live_bytes = zs__load_u64(&g->live_bytes);
+    if (walk) {
         zs__tally_walk(g->z, ZS__BY_GROUP, &g->number, 1, ZSLAB_CLASS_ANY, &t);
         out->live_bytes = t.live_bytes;
     }
@@ -13901,6 +13919,32 @@ static void zs__group_fill(const zslab_group *g, int live, zslab_group_stats *ou
 ZSLAB_API void zslab_stats_group(const zslab_group *g, zslab_group_stats *out)
 {
     zs__group_fill(g, 1, out);
+}
+
+/* live_bytes of every group, in one walk. */
+static void zs__groups_walk(zs__allocator *z)
+{
+    uint32_t chunk, chunks;
+    zslab_group *g;
+    zs__tally t;
+    zs__ranked_take(zs__as_lock(&z->groups_lock), ZS__LOCK_GROUPS);
+    zs__epochs_take(z);
+    for (g = z->groups; g; g = g->next)
+        g->counting = 0;
+    zs__epochs_drop(z);
+    chunks = zs__chunks_bound(z);
+    for (chunk = 0; chunk < chunks; chunk++) {
+        uint64_t stamp = zs__load_acq_u64(&z->chunks[chunk].stamp); /* acquire: as zs__tally_walk */
+        uint32_t of = zs__load_u16(&z->chunks[chunk].cls);
+        g = stamp ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
+        if (g && zs__tally_chunk(z, chunk, stamp, of, 0, &t))
+            g->counting += t.live * zs__tally_size(z, of, &t);
+    }
+    zs__epochs_take(z);
+    for (g = z->groups; g; g = g->next)
+        zs__store_u64(&g->live_bytes, g->counting); /* relaxed: a figure */
+    zs__epochs_drop(z);
+    zs__ranked_drop(zs__as_lock(&z->groups_lock), ZS__LOCK_GROUPS);
 }
 
 /* The group made before the one with a number, of those there are; ~0: the newest. NULL: none. */
@@ -14600,10 +14644,11 @@ static ZS__NOINLINE void zs__json_groups(zs__text *t, zs__allocator *z)
     const zslab_group *g = NULL;
     uint32_t number = ~(uint32_t)0;
     const char *comma = "";
+    zs__groups_walk(z);
     zs__put(t, ",\n \"groups\": [");
     while ((g = zs__group_before(z, g, number)) != NULL) {
         number = g->number;
-        zs__group_fill(g, 1, &s);
+        zs__group_fill(g, 0, &s);
         zs__put(t, comma);
         zs__put(t, "\n  {\"label\": ");
         zs__put_label(t, s.label, 1);
@@ -14764,7 +14809,7 @@ static ZS__NOINLINE void zs__prom_groups(zs__text *t, zs__allocator *z, const zs
     zs__prom_head(t, "zslab_group_", f->name, f->counter, f->help);
     while ((g = zs__group_before(z, g, number)) != NULL) {
         number = g->number;
-        zs__group_fill(g, f->offset == offsetof(zslab_group_stats, live_bytes), &s);
+        zs__group_fill(g, 0, &s);
         zs__prom_name(t, "zslab_group_", f->name, f->counter);
         zs__put(t, "{group=\"");
         zs__put_u64(t, number);
@@ -14791,6 +14836,8 @@ static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
     for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
         if (zs__epoch_fields[i].help)
             zs__prom_epochs(t, &page, &zs__epoch_fields[i]);
+    if (z->group_count)
+        zs__groups_walk((zs__allocator *)(uintptr_t)z); /* takes its lock */
     for (i = 0; z->group_count && i < ZS__COUNT_OF(zs__group_fields); i++)
         zs__prom_groups(t, (zs__allocator *)(uintptr_t)z, &zs__group_fields[i]);
 }
@@ -17111,7 +17158,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 {
     zslab_heap *heap;
     uint32_t chunk, q;
-    z->arena_lock = z->epoch_lock = z->close_next = z->close_turn = z->close_here = z->pool_out = 0;
+    z->arena_lock = z->epoch_lock = z->groups_lock = z->close_next = z->close_turn = z->close_here = z->pool_out = 0;
     zs__zero(z->close_line, sizeof z->close_line);
 #if ZS__HOOKS
     z->news.count = 0;

@@ -108,6 +108,40 @@ static void ten_thousand(void)
     test_destroy(z);
 }
 
+/* Both texts say of each of many groups what zslab_stats_group says of it, large objects and what was freed included,
+   by the one walk that serves them all. */
+static void live_bytes_in_the_texts(const test_mode *m)
+{
+    enum { GROUPS = 60 };
+    static char json[200000], prom[400000];
+    char line[160];
+    zslab *z = test_open(m, NULL);
+    zslab_group *g[GROUPS];
+    size_t i, n;
+    for (i = 0; i < GROUPS; i++) {
+        MUST(g[i] = group(z, "g", 0, 0, 0));
+        zslab_epoch e = i % 7 ? open_in(z, g[i], 0, 0) : 0;
+        for (n = 0; e && n < i * 3; n++) {
+            void *p = zslab_malloc_epoch(z, n % 20 ? 40 : i % 4 ? 500 : 3 * C, e);
+            MUST(p);
+            if (n % 3 == 0) CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+        }
+    }
+    MUST(zslab_stats_json(z, json, sizeof json) < sizeof json);
+    MUST(zslab_stats_prometheus(z, prom, sizeof prom) < sizeof prom);
+    for (i = 0; i < GROUPS; i++) {
+        zslab_group_stats s = of(g[i]);
+        CHECK((s.live_bytes != 0) == (i % 7 != 0));
+        snprintf(line, sizeof line, "\"group\": %u, \"epochs\": %d, \"committed_bytes\": %llu, \"live_bytes\": %llu,",
+                 (unsigned)i + 1, i % 7 != 0, (unsigned long long)s.committed_bytes, (unsigned long long)s.live_bytes);
+        CHECK(strstr(json, line) != NULL);
+        snprintf(line, sizeof line, "zslab_group_live_bytes{group=\"%u\",label=\"g\"} %llu\n", (unsigned)i + 1,
+                 (unsigned long long)s.live_bytes);
+        CHECK(strstr(prom, line) != NULL);
+    }
+    test_destroy(z);
+}
+
 /* ---- sums ---- */
 
 /* Epochs of four groups and of none take, free, are closed, reset and released, objects of all sizes among them: what
@@ -412,6 +446,7 @@ int main(void)
     TEST_EACH_MODE(m)
     {
         made_and_ended(m);
+        live_bytes_in_the_texts(m);
         sums_add_up(m);
         one_group_is_refused(m);
         if (!m->in_buffer)
