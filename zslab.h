@@ -1023,7 +1023,8 @@ ZSLAB_API const char *zslab_result_name(zslab_result r);
    cost     one file read on Linux */
 ZSLAB_API uint64_t zslab_rss_bytes(void);
 
-/* zslab_now_ns -- nanoseconds of the clock of created_ns, opened_ns and ages, for comparing; 0 where there is none.
+/* zslab_now_ns -- nanoseconds of the clock of created_ns and opened_ns, exact where those are milliseconds coarse.
+   returns  0 where there is none
    threads  any thread; lock-free
    cost     one reading of the system's monotonic clock   */
 ZSLAB_API uint64_t zslab_now_ns(void);
@@ -2262,6 +2263,49 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
     return epoch ? zslab_malloc_epoch(z, bytes, epoch) : zslab_malloc(z, bytes);
 }
 
+/* What the iteration of typed handles walks by: slabs, each of up to 64 slots. */
+typedef struct zslab_slab_view {
+    char *base;            /* slot i is at base + i * size */
+    size_t size;
+    uint64_t some;         /* slots that had an object: a bit for each */
+    const uint32_t *words; /* their generations, which change as objects are freed */
+    uint64_t name;         /* the part of a handle that they share */
+    const zslab *z;        /* where the walk is */
+    uint64_t stamp;
+    uint32_t cls, chunk, chunks, number;
+} zslab_slab_view;
+
+/* zslab_slab_first -- begin a walk over the slabs of an epoch; ZSLAB_HANDLE_EACH is what users call.
+   returns  as zslab_epoch_visit, whose rules hold up to the last zslab_slab_next
+   threads  as zslab_epoch_visit
+   cost     one lock   */
+ZSLAB_API zslab_result zslab_slab_first(zslab *z, zslab_epoch e, size_t class_idx, zslab_slab_view *at);
+
+/* zslab_slab_next -- go to the next slab that may have an object with a handle.
+   returns  0: there is none
+   threads  as zslab_epoch_visit
+   cost     O(chunks in use) over the whole walk   */
+ZSLAB_API int zslab_slab_next(zslab_slab_view *at);
+
+/* The generation of a slot; that its lowest bit is the slot's tells that an object with a handle lives there. */
+static inline ZS__MAYBE_UNUSED uint32_t zs__view_word(const zslab_slab_view *at, unsigned slot)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __atomic_load_n(at->words + slot, __ATOMIC_RELAXED); /* relaxed: what lives throughout is seen */
+#else
+    return *ZS__CAST(const volatile uint32_t *, at->words + slot);
+#endif
+}
+
+static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the processor's own guess ends at holes */
+{
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
+}
+
 /* Typed handles in C (and C++). `entity` is a one-word type name; another type's handle does not compile.
 
        ZSLAB_HANDLE_DECLARE(entity);                           once, at file scope; a typedef struct whose body
@@ -2284,11 +2328,6 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
 #define ZSLAB_HANDLE_EACH(T, z, e, fn, user) zs__handle_each_##T((z), (e), sizeof(T), (fn), (user))
-#ifdef __cplusplus
-#define ZS__UNCONST(T, p) (static_cast<T>(const_cast<void *>(p)))
-#else
-#define ZS__UNCONST(T, p) ((T)(uintptr_t)(p))
-#endif
 #define ZSLAB_HANDLE_DECLARE(T)                                                                           \
     struct zs__handle_of_##T {                                                                            \
         zslab_handle value;                                                                               \
@@ -2316,23 +2355,27 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
     {                                                                                                     \
         return zs__handle_as_##T(zslab_handle_of(z, p));                                                  \
     }                                                                                                     \
-    struct zs__each_of_##T {                                                                              \
-        int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h);                                           \
-        void *user;                                                                                       \
-    };                                                                                                    \
-    static inline ZS__MAYBE_UNUSED int zs__each_visit_##T(void *user, const zslab_visit *v)               \
-    {                                                                                                     \
-        const struct zs__each_of_##T *each = ZS__CAST(const struct zs__each_of_##T *, user);              \
-        return v->handle ? each->fn(each->user, ZS__UNCONST(T *, v->p), zs__handle_as_##T(v->handle)) : 0; \
-    }                                                                                                     \
     static inline ZS__MAYBE_UNUSED zslab_result                                                           \
         zs__handle_each_##T(zslab *z, zslab_epoch e, size_t bytes,                                        \
                             int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h), void *user)           \
     {                                                                                                     \
-        struct zs__each_of_##T each;                                                                      \
-        each.fn = fn;                                                                                     \
-        each.user = user;                                                                                 \
-        return zslab_epoch_visit(z, e, zslab_size_class_of(z, bytes), zs__each_visit_##T, &each);         \
+        zslab_slab_view at;                                                                               \
+        zslab_result result = zslab_slab_first(z, e, zslab_size_class_of(z, bytes), &at);                 \
+        while (result == ZSLAB_OK && zslab_slab_next(&at)) {                                              \
+            const zslab_slab_view slab = at;                                                              \
+            uint64_t some = slab.some;                                                                    \
+            char *p = slab.base;                                                                          \
+            unsigned slot = 0;                                                                            \
+            for (; some; some >>= 1, slot++, p += slab.size) {                                            \
+                uint32_t word = zs__view_word(&slab, slot);                                               \
+                zs__view_ahead(p + 32 * slab.size);                                                       \
+                if ((some & 1) && !((word ^ slot) & 1) &&                                                 \
+                    fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                          \
+                       zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                  \
+                    return ZSLAB_OK;                                                                      \
+            }                                                                                             \
+        }                                                                                                 \
+        return result;                                                                                    \
     }                                                                                                     \
     struct zs__handle_of_##T /* the semicolon is the user's */
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -4573,20 +4616,22 @@ static void zs__os_wait(uint32_t *word, uint32_t value)
 }
 
 /* For timestamps and timeouts. Linux: CLOCK_MONOTONIC_COARSE (6), a few milliseconds coarse and 5 ns cheap. */
-static uint64_t zs__os_now_ns(void)
+static uint64_t zs__os_clock(clockid_t clock)
 {
     struct timespec t;
     int saved = errno;
-#if defined(__linux__)
-    if (clock_gettime(6, &t)) {
-#else
-    if (clock_gettime(ZS__CLOCK_MONOTONIC, &t)) {
-#endif
+    if (clock_gettime(clock, &t)) {
         errno = saved;
         return 0;
     }
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+#if defined(__linux__)
+static uint64_t zs__os_now_ns(void) { return zs__os_clock(6); }
+#else
+static uint64_t zs__os_now_ns(void) { return zs__os_clock(ZS__CLOCK_MONOTONIC); }
+#endif
+#define ZS__OS_EXACT_NS() zs__os_clock(ZS__CLOCK_MONOTONIC)
 
 /* Linux: the second number of /proc/self/statm, in pages. macOS: task_info. */
 static uint64_t zs__os_rss(void)
@@ -11606,28 +11651,88 @@ static void zs__leaks_walk(const zs__allocator *z, zslab_leak when, zslab_epoch 
     zs__walk_all(&w);
 }
 
+/* An epoch's round and the last era; ZSLAB_OK when it lives and the class is one. */
+static zslab_result zs__walk_begin(zs__allocator *z, zslab_epoch e, size_t class_idx, uint64_t *stamp, uint64_t *era)
+{
+    int there;
+    if (class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE && class_idx != ZSLAB_CLASS_ANY)
+        return ZSLAB_E_INVALID;
+    zs__epochs_take(z);
+    there = zs__place_find(z, e) != NULL;
+    *stamp = there ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
+    *era = z->era;
+    zs__epochs_drop(z);
+    return there ? ZSLAB_OK : ZSLAB_E_CLOSED;
+}
+
 ZSLAB_API zslab_result zslab_epoch_visit(zslab *self, zslab_epoch e, size_t class_idx, zslab_visit_fn *visit,
                                          void *user)
 {
     zs__allocator *z = zs__own(self);
-    int there;
     zs__walk w;
-    if (!visit || (class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE && class_idx != ZSLAB_CLASS_ANY))
-        return ZSLAB_E_INVALID;
-    zs__epochs_take(z);
-    there = zs__place_find(z, e) != NULL;
-    w.stamp = there ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
-    w.era = z->era;
-    zs__epochs_drop(z);
-    if (!there)
-        return ZSLAB_E_CLOSED;
+    zslab_result result = visit ? zs__walk_begin(z, e, class_idx, &w.stamp, &w.era) : ZSLAB_E_INVALID;
     w.z = z;
     w.epoch = e;
     w.cls = (uint32_t)class_idx;
     w.visit = visit;
     w.user = user;
-    zs__walk_all(&w);
-    return ZSLAB_OK;
+    if (result == ZSLAB_OK)
+        zs__walk_all(&w);
+    return result;
+}
+
+ZSLAB_API zslab_result zslab_slab_first(zslab *self, zslab_epoch e, size_t class_idx, zslab_slab_view *at)
+{
+    zs__allocator *z = zs__own(self);
+    uint64_t era;
+    int saved = zs__errno();
+    zslab_result result = zs__walk_begin(z, e, class_idx, &at->stamp, &era);
+    at->z = z;
+    at->cls = (uint32_t)class_idx;
+    at->chunk = at->number = 0;
+    at->chunks = result == ZSLAB_OK ? zs__chunks_bound(z) : 0;
+    zs__errno_back(saved);
+    return result;
+}
+
+/* As zs__visit_slab, of objects with handles. */
+static uint64_t zs__view_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number,
+                              zslab_slab_view *at)
+{
+    const uint64_t gather = ZS__STATES_SWAPPED ? UINT64_C(0x8040201008040201) : UINT64_C(0x0102040810204080);
+    size_t slab = zs__slab_at(z, chunk, k) + number;
+    const zs__id *id = zs__id_of(z, chunk, (uint32_t)slab);
+    const uint8_t *states = z->states + slab * 64;
+    uint32_t i;
+    at->some = 0;
+    if (!id)
+        return 0;
+    at->words = zs__id_words(z, zs__id_number(z, id));
+    at->name = zs__load_u64(&id->name);
+    at->size = k->size;
+    at->base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
+    for (i = 0; i < 64; i += 8) {
+        uint64_t eight = zs__load_u64((const uint64_t *)(const void *)(states + i));
+        at->some |= (((eight ^ eight >> 2) & ZS__STATES_ONE) * gather >> 56) << i;
+    }
+    return at->some;
+}
+
+ZSLAB_API int zslab_slab_next(zslab_slab_view *at)
+{
+    const zs__allocator *z = zs__own_const(at->z);
+    for (; at->chunk < at->chunks; at->chunk++, at->number = 0) {
+        const zs__chunk *c = &z->chunks[at->chunk];
+        while (zs__load_acq_u64(&c->stamp) == at->stamp) { /* acquire: pairs with zs__chunk_bind. A round that has */
+            uint32_t cls = zs__load_u16(&c->cls);          /* ended has no slab of its own: see zs__walk_chunk */
+            if ((at->cls != ZSLAB_CLASS_ANY && cls != at->cls) || at->number == z->classes[cls].slabs ||
+                at->stamp != zs__load_u64(&zs__round_at(z, at->stamp)->word))
+                break;
+            if (zs__view_slab(z, at->chunk, &z->classes[cls], at->number++, at))
+                return 1;
+        }
+    }
+    return 0;
 }
 
 /* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
@@ -17259,10 +17364,11 @@ ZSLAB_API uint64_t zslab_rss_bytes(void)
 
 ZSLAB_API uint64_t zslab_now_ns(void)
 {
-    int saved = zs__errno();
-    uint64_t now = zs__os_now_ns();
-    zs__errno_back(saved);
-    return now;
+#ifdef ZS__OS_EXACT_NS
+    return ZS__OS_EXACT_NS();
+#else
+    return zs__os_now_ns();
+#endif
 }
 
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z)

@@ -4,7 +4,7 @@
 MINUTES = 5
 BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs calls tails threads memory replay,$(q)_malloc $(q)_inline) \
               pairs_bump pairs_static pairs_called trace_record.so) build/libzslab_malloc.so
-BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats)
+BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats walk)
 BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
 BENCH_CC = mkdir -p $(@D) && $(CC) $(STRICT) $(CFLAGS) -DNDEBUG
 build/bench/%: $(BENCH_FROM)
@@ -57,6 +57,9 @@ build/bench/%: bench/%.cc zslab.h Makefile bench/bench.mk
 bench-containers: build/bench/bench_containers ## std containers over zslab, over a pmr pool resource, over malloc (deps-all)
 	build/bench/bench_containers --benchmark_repetitions=$(ROUNDS) --benchmark_enable_random_interleaving=true \
 	    --benchmark_display_aggregates_only=true --benchmark_out=build/bench/containers.csv --benchmark_out_format=csv $(ARGS)
+
+bench-walk: build/bench/bench_walk ## walking entities by their handles against an array
+	build/bench/bench_walk $(ARGS)
 
 bench-stats: build/bench/bench_stats ## what zslab_stats_* cost
 	build/bench/bench_stats $(ARGS)

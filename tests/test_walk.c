@@ -48,6 +48,7 @@ static void keep_some(zslab *z, zslab_epoch e, size_t large)
     for (i = 0; i < KEPT; i++) {
         size_t bytes = large && i % large == 0 ? 100000 : 1 + (size_t)test_random(&seed) % 2000;
         void *p;
+        bytes = i % 5 == 1 ? 17 + bytes % 16 : bytes; /* some more in the class of typed iteration */
         kept[i].h = i % 3 ? 0 : zslab_handle_alloc(z, bytes, e, &p);
         if (i % 3)
             p = zslab_malloc_epoch(z, bytes, e);
@@ -72,6 +73,35 @@ static void walk_once(zslab *z, zslab_epoch e, size_t cls)
     CHECK_IS(zslab_epoch_visit(z, e, cls, look, NULL), ZSLAB_OK);
     for (i = 0; i < KEPT; i++)
         wrong += kept[i].times != (cls == ZSLAB_CLASS_ANY || cls == kept[i].cls);
+    CHECK(wrong == 0 && strange == 0);
+}
+
+typedef struct monster {
+    float x, y, z, health;
+    uint32_t id, pad[3];
+} monster;
+ZSLAB_HANDLE_DECLARE(monster);
+
+static int look_typed(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
+{
+    seen *s = find(m);
+    if (s) {
+        s->times++;
+        strange += s->h != h.value || s->cls != *(size_t *)user;
+    }
+    return 0;
+}
+
+/* The same of typed iteration: what has a handle in its class. */
+static void walk_typed(zslab *z, zslab_epoch e)
+{
+    size_t i, wrong = 0, cls = zslab_size_class_of(z, sizeof(monster));
+    for (i = 0; i < KEPT; i++)
+        kept[i].times = 0;
+    strange = 0;
+    CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, look_typed, &cls), ZSLAB_OK);
+    for (i = 0; i < KEPT; i++)
+        wrong += kept[i].times != (kept[i].h && kept[i].cls == cls);
     CHECK(wrong == 0 && strange == 0);
 }
 
@@ -152,6 +182,7 @@ static void shown_once_while_others_churn(zslab *z, zslab_epoch e, long steps)
     }
     do {
         walk_once(z, e, walks % 4 == 3 ? ZSLAB_CLASS_LARGE : ZSLAB_CLASS_ANY);
+        walk_typed(z, e);
         walks++;
     } while (__atomic_load_n(&churning, __ATOMIC_ACQUIRE) || walks < 8);
     for (i = 0; i < CHURN; i++)
@@ -201,12 +232,6 @@ static void callbacks_free_and_close(zslab *z, zslab_epoch e)
 
 /* ---- typed ---- */
 
-typedef struct monster {
-    float x, y, z, health;
-    uint32_t id, pad[3];
-} monster;
-ZSLAB_HANDLE_DECLARE(monster);
-
 typedef struct hunt {
     zslab *z;
     size_t count, wrong;
@@ -220,6 +245,31 @@ static int meet(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
     t->ids += m->id;
     t->wrong += ZSLAB_HANDLE_GET(monster, t->z, h) != m;
     return 0;
+}
+
+/* Kills one that it may not have been shown yet: who is dead is shown no more. */
+typedef struct feud {
+    zslab *z;
+    ZSLAB_HANDLE_OF(monster) *h;
+    uint32_t count, met;
+} feud;
+static int kill_another(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
+{
+    feud *f = (feud *)user;
+    uint32_t other = (m->id * 7 + 3) % f->count;
+    CHECK(h.value == f->h[m->id].value);
+    if (f->h[other].value && other != m->id) {
+        CHECK_IS(ZSLAB_HANDLE_FREE(monster, f->z, f->h[other]), ZSLAB_OK);
+        f->h[other] = ZSLAB_HANDLE_NONE(monster);
+    }
+    return ++f->met == f->count;
+}
+
+static int end_at_once(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
+{
+    (void)m, (void)h;
+    ((feud *)user)->met++;
+    return 1;
 }
 
 static void typed_iteration(zslab *z)
@@ -248,6 +298,21 @@ static void typed_iteration(zslab *z)
     t.count = 0, t.ids = 0;
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, meet, &t), ZSLAB_OK);
     CHECK(t.count == MONSTERS / 2 && t.ids == ids && t.wrong == 0);
+    for (i = 0; i < MONSTERS; i++) {
+        if (i % 2 == 0)
+            h[i] = ZSLAB_HANDLE_NEW(monster, z, e, &m);
+        m = ZSLAB_HANDLE_GET(monster, z, h[i]);
+        MUST(m);
+        m->id = i;
+    }
+    {
+        feud f = {z, h, MONSTERS, 0};
+        CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, kill_another, &f), ZSLAB_OK);
+        CHECK(f.met > MONSTERS / 4 && f.met < MONSTERS);
+        f.count = f.met = 1; /* the first one ends it */
+        CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, end_at_once, &f), ZSLAB_OK);
+        CHECK(f.met == 2);
+    }
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, meet, &t), ZSLAB_E_CLOSED);
 }
