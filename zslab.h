@@ -3464,6 +3464,7 @@ struct zslab {
     uintptr_t charged_bytes; /* atomic: used_bytes, and what groups may yet have of their guarantees [BUDGET-1] */
     zslab_group *groups, *groups_spare; /* epoch lock */
     uint32_t discardable;  /* atomic: an epoch was opened so */
+    uint32_t late;         /* atomic: 1 + place whose epoch drained after its close, to be swept; ~0: several */
     uint32_t group_count, group_number; /* there are, there were */
     size_t metadata_fixed; /* of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
     uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
@@ -3527,7 +3528,8 @@ typedef struct zs__place {
     uint32_t next;         /* 1 + next free place, first in first out; see ending */
     uint32_t purging;      /* atomic: closers, frees and trims that may be purging pages of it */
     uint32_t draining;     /* atomic: chunks of a closing epoch not yet found empty (RSS policy) */
-    uint8_t drained;       /* its last epoch was closed and lost its objects one by one: closing it again is fine */
+    uint8_t drained;       /* its last epoch was closed and lost its objects one by one: closing it again is fine; 2:
+                              its pages are to be swept, too (RSS policy) */
     uint8_t seen;          /* closing: what owners did before the gates shut is visible [EPOCH-6] */
     uint8_t left;          /* a claim kept a row without an owner from being retired */
     uint8_t latent;        /* closing: as the latency policy does it, since the allocator was sealed */
@@ -7679,6 +7681,10 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
     if (drained)
         zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
     place->drained = (uint8_t)drained;
+    if (drained && z->rss_policy) {
+        place->drained = 2;
+        zs__store_u32(&z->late, z->late ? ~(uint32_t)0 : (uint32_t)(place - z->places) + 1); /* relaxed: a hint */
+    }
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__charge_end(z, place, 0);
     if (place->group)
@@ -11854,7 +11860,10 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     if (first && action == ZS__CLOSE)
         zs__sub_u32(&place->draining, 1); /* the closer's own */
     zs__claim_end_rows(z, place); /* nobody has had the place meanwhile */
-    zs__place_poke(z, place, 0);
+    if (zs__place_poke(z, place, 0)) { /* it was swept just now */
+        place->drained = 1;
+        zs__store_u32(&z->late, z->late == (uint32_t)(place - z->places) + 1 ? 0 : z->late);
+    }
     zs__epochs_leave(z, &later);
     zs__empty_trim(z); /* what the epoch's chunks left empty before: a close keeps no cache */
     zs__news_tell(z, &news);
@@ -11922,10 +11931,49 @@ static void zs__ends_up(zs__allocator *z, zs__place *place)
     }
 }
 
+/* RSS policy: large objects freed where the lock was not to be had, and epochs that drained after their close, give the
+   rest of their pages back at the next epoch call, metadata's too. No lock held. */
+static void zs__late_purge(zs__allocator *z)
+{
+    uint32_t q, last;
+    int any = 0;
+    if (!z->rss_policy || zs__sealed(z))
+        return;
+    if (zs__load_u32(&z->large_freed)) { /* relaxed, both: what comes later is the next call's */
+        zs__arena_take(z);
+        zs__large_home(z, 1);
+        zs__arena_drop(z);
+    }
+    if (ZS__LIKELY(!zs__load_u32(&z->late)))
+        return;
+    zs__epochs_take(z);
+    q = z->late == ~(uint32_t)0 ? z->epoch_count : z->late;
+    last = z->late == ~(uint32_t)0 ? 0 : q - (q != 0);
+    zs__store_u32(&z->late, 0);
+    for (; q > last; q--) {
+        zs__place *place = &z->places[q - 1];
+        zslab_epoch e = place->id;
+        uint64_t stamp = zs__load_u64(&zs__round_of(z, q - 1)->word);
+        if (place->drained != 2) /* or another epoch has it */
+            continue;
+        place->drained = 1;
+        zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
+        zs__epochs_drop(z);
+        zs__epoch_purge(z, place, e, stamp, 0, 1);
+        zs__epochs_take(z);
+        zs__claim_end_rows(z, place);
+        any = 1;
+    }
+    zs__epochs_drop(z);
+    if (any)
+        zs__empty_trim(z);
+}
+
 /* What is due is called, by one thread at a time; no lock held. [END-3] */
 static void zs__ends_due(zs__allocator *z)
 {
     uint32_t q;
+    zs__late_purge(z);
     if (ZS__LIKELY(!zs__load_u32(&z->endings))) /* relaxed: who registers it, or drained the epoch, sees it */
         return;
     zs__epochs_take(z);

@@ -49,18 +49,20 @@ typedef enum { BY_OWNERS, BY_THE_THIRD, EVERY_SECOND_BY_THE_OTHER, NOT_AT_ALL } 
 typedef struct story {
     const char *name;
     freed by;
-    int exits, release;
+    int exits, release, late; /* late: closed before they are freed, judged at the next open */
 } story;
 
 static const story stories[] = {
-    {"release, threads asleep", NOT_AT_ALL, 0, 1},
-    {"release, threads gone", NOT_AT_ALL, 1, 1},
-    {"close, freed by the owners, asleep", BY_OWNERS, 0, 0},
-    {"close, freed by the owners, gone", BY_OWNERS, 1, 0},
-    {"close, freed by the third, asleep", BY_THE_THIRD, 0, 0},
-    {"close, every second freed by the other, asleep", EVERY_SECOND_BY_THE_OTHER, 0, 0},
-    {"close, every second freed by the other, gone", EVERY_SECOND_BY_THE_OTHER, 1, 0},
-    {"release, every second freed by the other, asleep", EVERY_SECOND_BY_THE_OTHER, 0, 1},
+    {"release, threads asleep", NOT_AT_ALL, 0, 1, 0},
+    {"release, threads gone", NOT_AT_ALL, 1, 1, 0},
+    {"close, freed by the owners, asleep", BY_OWNERS, 0, 0, 0},
+    {"close, freed by the owners, gone", BY_OWNERS, 1, 0, 0},
+    {"close, freed by the third, asleep", BY_THE_THIRD, 0, 0, 0},
+    {"close, every second freed by the other, asleep", EVERY_SECOND_BY_THE_OTHER, 0, 0, 0},
+    {"close, every second freed by the other, gone", EVERY_SECOND_BY_THE_OTHER, 1, 0, 0},
+    {"release, every second freed by the other, asleep", EVERY_SECOND_BY_THE_OTHER, 0, 1, 0},
+    {"close, then freed by the third, asleep, open", BY_THE_THIRD, 0, 0, 1},
+    {"close, then every second freed by the other, open", EVERY_SECOND_BY_THE_OTHER, 0, 0, 1},
 };
 
 typedef struct node { /* objects are their own list: nothing beside them is touched */
@@ -170,10 +172,12 @@ static void tell(const story *s, size_t bytes, size_t first_class, size_t classe
     size_t began = resident();
     zslab_epoch e = fill(z, h, w, bytes, first_class, classes, in_turn, handles);
     size_t peak = resident();
+    if (s->late) CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
     empty(s, h, w);
+    if (s->late) CHECK(zslab_epoch_open(z, NULL) != ZSLAB_EPOCH_NONE);
     if (s->exits)
         for (int i = 0; i < 2; i++) test_worker_end(&w[i]);
-    CHECK_IS(s->release ? zslab_epoch_release(z, e) : zslab_epoch_close(z, e), ZSLAB_OK);
+    if (!s->late) CHECK_IS(s->release ? zslab_epoch_release(z, e) : zslab_epoch_close(z, e), ZSLAB_OK);
     judge(s->name, of, began, peak, resident(), bytes, handles ? 40 : 50);
     CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     if (!s->exits) { /* the sleepers wake: what went is there again */
@@ -182,6 +186,28 @@ static void tell(const story *s, size_t bytes, size_t first_class, size_t classe
         CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
         for (int i = 0; i < 2; i++) test_worker_end(&w[i]);
     }
+    test_destroy(z);
+}
+
+/* Large objects of a closed epoch, freed later: back at the next epoch call at the latest. */
+static void large_ones_late(size_t bytes)
+{
+    zslab *z = test_open(mode, NULL);
+    zslab_epoch e = zslab_epoch_open(z, NULL);
+    size_t size = 20000, count = bytes / size, began = resident(), peak, i;
+    void **p = (void **)malloc(count * sizeof *p);
+    MUST(p);
+    for (i = 0; i < count; i++) {
+        MUST((p[i] = zslab_malloc_epoch(z, size, e)) != NULL);
+        memset(p[i], 0x5a, size);
+    }
+    peak = resident();
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    for (i = 0; i < count; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    CHECK(zslab_epoch_open(z, NULL) != ZSLAB_EPOCH_NONE);
+    judge("large: close, freed, open", "20000", began, peak, resident(), bytes, 50);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
+    free(p);
     test_destroy(z);
 }
 
@@ -356,6 +382,7 @@ int main(int argc, char **argv)
             for (size_t c = 0; c < 7; c += TEST_BRIEF ? 3 : 1) tell(&stories[s], bytes / 4, c, 1, 0, 1);
             tell(&stories[s], bytes, 0, 33, 1, 1);
         }
+        large_ones_late(bytes);
         huge_always = !TEST_SANITIZED;
         for (size_t s = 0; huge_always && s < sizeof stories / sizeof *stories; s++) {
             tell(&stories[s], bytes, 1, 1, 0, 0);
