@@ -783,7 +783,8 @@ typedef struct zslab_group_config {
     size_t soft_bytes;           /* on_pressure is told when more are committed in its epochs */
     size_t hard_bytes;           /* most committed bytes of its epochs; a chunk a class and thread is the least that is
                                     of use */
-    size_t guaranteed_bytes;     /* so many are its own: others' allocations are refused before they touch them */
+    size_t guaranteed_bytes;     /* so many are its own, for its epochs' chunks and metadata: others' allocations are
+                                    refused before they touch them */
     uint32_t epoch_count;        /* most epochs of it at once */
 } zslab_group_config;
 
@@ -3269,7 +3270,9 @@ typedef struct zs__tls_block {
 typedef struct zs__round {
     zs__u64 word;          /* round << 22 | place << 6: equal to the stamps of live chunks */
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
-    zs__u64 pad[6];
+    zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
+                              no guarantee covers it [BUDGET-5] */
+    zs__u64 pad[5];
 } zs__round;
 
 typedef struct zs__class {
@@ -3650,6 +3653,7 @@ struct zslab_group {
     zs__allocator *z;      /* NULL: it was destroyed; the record serves again, and stays a group's */
     zslab_group *next, *before; /* all of z's, or spare ones. Epoch lock */
     uintptr_t charged;     /* atomic: the sum of its epochs' charges [BUDGET-4] */
+    uintptr_t covered;     /* atomic: that and their metadata, with a guarantee; else 0 [BUDGET-5] */
     uintptr_t soft, hard;  /* atomic; SIZE_MAX: none */
     size_t guaranteed;
     uint32_t epochs, epoch_count; /* there are, there may be. Epoch lock */
@@ -5297,7 +5301,10 @@ static void zs__class_setup(zs__allocator *z)
               exchange that finds its own round's mark. The end of a round takes all of it at once.
    [BUDGET-4] A group is charged before a place that is its own, and discharged after. Its compare-and-swap finds it
               within its hard limit. charged_bytes rises before the group's charge does and falls after used_bytes has:
-              at no instant is it less than [BUDGET-1] says.   */
+              at no instant is it less than [BUDGET-1] says.
+   [BUDGET-5] A guarantee covers chunks and metadata: heaps, rows, ids, records and lines that come into use for an
+              epoch of the group are taken from it (`covered`) until the round ends or their memory goes back. Then they
+              are nobody's, as the chunks are.   */
 static int zs__word_note(zs__allocator *z, zslab_result what, zslab_group *group, size_t bytes, size_t limit,
                          zslab_epoch e)
 {
@@ -5345,9 +5352,9 @@ static inline void zs__words_tell(zs__allocator *z, const zslab_heap *heap)
         zs__words_told(z);
 }
 
-static size_t zs__group_short(const zslab_group *g, size_t charged) /* of its guarantee */
+static size_t zs__group_short(const zslab_group *g, size_t covered) /* of its guarantee */
 {
-    return g->guaranteed > charged ? g->guaranteed - charged : 0;
+    return g->guaranteed > covered ? g->guaranteed - covered : 0;
 }
 
 /* An atomic count rises, if it stays within a limit that may be set meanwhile. *was: before. */
@@ -5386,19 +5393,18 @@ static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /*
     zs__sub_ptr(&z->charged_bytes, object + metadata); /* after used_bytes [BUDGET-4] */
 }
 
-/* Bytes are the group's no more; they may be in use. [BUDGET-4] */
-static void zs__group_give(zs__allocator *z, zslab_group *g, size_t bytes)
+/* Bytes, and metadata, are the group's no more; they may be in use. [BUDGET-4] [BUDGET-5] */
+static void zs__group_give(zs__allocator *z, zslab_group *g, size_t bytes, size_t metadata)
 {
-    size_t was;
-    if (!g || !bytes)
+    size_t was, all = bytes + metadata;
+    if (!g || !all)
         return;
-    if (!g->guaranteed) {
-        zs__sub_ptr(&g->charged, bytes);
+    zs__sub_ptr(&g->charged, bytes);
+    if (!g->guaranteed)
         return;
-    }
-    zs__add_ptr(&z->charged_bytes, bytes); /* what it may come to be short of */
-    was = zs__sub_ptr(&g->charged, bytes);
-    zs__sub_ptr(&z->charged_bytes, bytes - (zs__group_short(g, was - bytes) - zs__group_short(g, was)));
+    zs__add_ptr(&z->charged_bytes, all); /* what it may come to be short of */
+    was = zs__sub_ptr(&g->covered, all);
+    zs__sub_ptr(&z->charged_bytes, all - (zs__group_short(g, was - all) - zs__group_short(g, was)));
 }
 
 /* May memory that is in use already, and nobody's, be charged to whom no guarantee covers? Not where the guarantees of
@@ -5409,31 +5415,29 @@ static inline int zs__idle_free(const zs__allocator *z)
     return ZS__LIKELY(charged <= zs__load_ptr(&z->hard_limit)) || charged == zs__load_ptr(&z->used_bytes);
 }
 
-/* The group is charged so many bytes, `more` of which come into use; 0 = within the limits, also z's. */
-static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t more)
+/* The group is charged so many bytes, and metadata; `more` of both come into use. 0 = within the limits, also z's. */
+static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t metadata, size_t more)
 {
-    size_t was = zs__load_ptr(&g->charged), held = 0, unused, hard;
+    const size_t all = bytes + metadata;
+    size_t was = zs__load_ptr(&g->covered), held = 0, unused, before;
+    if (!zs__count_within(&g->charged, bytes, &g->hard, &before))
+        return -1;
     for (;;) {
-        size_t less = zs__group_short(g, was) - zs__group_short(g, was + bytes), rise = more > less ? more - less : 0;
-        hard = zs__load_seq_ptr(&g->hard);
-        if (was > hard || bytes > hard - was || (less < bytes && !zs__idle_free(z)) ||
+        size_t less = zs__group_short(g, was) - zs__group_short(g, was + all), rise = more > less ? more - less : 0;
+        if ((less < all && !zs__idle_free(z)) ||
             (rise > held && !zs__count_within(&z->charged_bytes, rise - held, &z->hard_limit, &unused)))
             break;
         if (rise < held)
             zs__sub_ptr(&z->charged_bytes, held - rise);
         held = rise;
-        if (zs__cas_ptr(&g->charged, &was, was + bytes)) { /* seq_cst: as in zs__count_within */
+        if (!g->guaranteed || zs__cas_ptr(&g->covered, &was, was + all)) { /* seq_cst: as in zs__count_within */
             if (less > more)
                 zs__sub_ptr(&z->charged_bytes, less - more);
-            if (zs__load_seq_ptr(&g->hard) < hard && was + bytes > zs__load_seq_ptr(&g->hard)) {
-                zs__group_give(z, g, bytes);
-                zs__sub_ptr(&z->charged_bytes, more);
-                return -1;
-            }
-            zs__soft_look(z, g, was, was + bytes);
+            zs__soft_look(z, g, before, before + bytes);
             return 0;
         }
     }
+    zs__sub_ptr(&g->charged, bytes);
     zs__sub_ptr(&z->charged_bytes, held);
     return -1;
 }
@@ -5445,7 +5449,7 @@ static int zs__budget_take(zs__allocator *z, zslab_group *g, size_t bytes, size_
     size_t more = object + metadata, was;
     if (object && zs__sealed(z) && !z->config.memory)
         return -1;
-    if (g ? zs__group_take(z, g, bytes, more)
+    if (g ? zs__group_take(z, g, bytes, metadata, more)
           : more ? !zs__count_within(&z->charged_bytes, more, &z->hard_limit, &was)
                  : bytes && !zs__idle_free(z))
         return -1;
@@ -5454,7 +5458,7 @@ static int zs__budget_take(zs__allocator *z, zslab_group *g, size_t bytes, size_
     if (!g) {
         was = zs__add_ptr(&z->used_bytes, more); /* after charged_bytes, and so within the limit */
     } else if (!zs__count_within(&z->used_bytes, more, &z->hard_limit, &was)) {
-        zs__group_give(z, g, bytes);
+        zs__group_give(z, g, bytes, metadata);
         zs__sub_ptr(&z->charged_bytes, more);
         return -1;
     }
@@ -5483,13 +5487,13 @@ static inline int zs__place_counts(const zs__allocator *z, uint64_t stamp) /* ch
            zs__charge_of(zs__load_u64(&z->places[zs__stamp_place(stamp)].charge), stamp);
 }
 
-static int zs__charge_change(zs__place *place, uint64_t stamp, uint64_t by) /* 0: the round is over [BUDGET-3] */
+static int zs__charge_change(uint64_t *charge, uint64_t stamp, uint64_t by) /* 0: the round is over [BUDGET-3] */
 {
-    uint64_t was = zs__load_u64(&place->charge);
+    uint64_t was = zs__load_u64(charge);
     do {
         if (!zs__charge_of(was, stamp))
             return 0;
-    } while (!zs__cas_u64(&place->charge, &was, was + by)); /* a counter: ordered with nothing */
+    } while (!zs__cas_u64(charge, &was, was + by)); /* a counter: ordered with nothing */
     return 1;
 }
 
@@ -5504,11 +5508,24 @@ static void zs__uncharge(zs__allocator *z, uint64_t stamp, size_t bytes)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     zslab_group *g = zs__place_group(place);
-    if (zs__place_counts(z, stamp) && bytes && zs__charge_change(place, stamp, (uint64_t)0 - bytes))
-        zs__group_give(z, g, bytes);
+    if (zs__place_counts(z, stamp) && bytes && zs__charge_change(&place->charge, stamp, (uint64_t)0 - bytes))
+        zs__group_give(z, g, bytes, 0);
 }
 
-/* zs__budget_take for chunks of a round, which come to hold `bytes` with what is new. */
+/* Metadata is about to go back that may have come into use for the round. [BUDGET-5] */
+static void zs__aside_give(zs__allocator *z, uint64_t stamp, size_t metadata)
+{
+    uint64_t *aside = &zs__round_at(z, stamp)->aside, was = zs__load_u64(aside);
+    zslab_group *g = was ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
+    size_t less;
+    do {
+        less = zs__charge_of(was, stamp) ? (size_t)(was & ZS__CHARGE_BYTES) : 0;
+        less = less < metadata ? less : metadata;
+    } while (less && !zs__cas_u64(aside, &was, was - less)); /* a counter: ordered with nothing */
+    zs__group_give(z, g, 0, less);
+}
+
+/* zs__budget_take for a round: its chunks come to hold `bytes` with what is new. */
 static int zs__charge_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_t object, size_t metadata)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
@@ -5518,8 +5535,10 @@ static int zs__charge_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_
         g = zs__place_group(place);
     if (zs__budget_take(z, g, bytes, object, metadata))
         return -1;
-    if (counts && !zs__charge_change(place, stamp, bytes))
-        zs__group_give(z, g, bytes); /* the round ended since */
+    if (counts && !zs__charge_change(&place->charge, stamp, bytes))
+        zs__group_give(z, g, bytes, 0); /* the round ended since */
+    if (g && g->guaranteed && !zs__charge_change(&zs__round_at(z, stamp)->aside, stamp, metadata))
+        zs__group_give(z, g, 0, metadata);
     return 0;
 }
 
@@ -5527,19 +5546,24 @@ static int zs__charge_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_
    lock held. */
 static size_t zs__charge_end(zs__allocator *z, zs__place *place, uint64_t next)
 {
-    uint64_t was = zs__load_u64(&place->charge);
+    uint64_t *aside = &zs__round_of(z, (uint64_t)(place - z->places))->aside;
+    uint64_t was = zs__load_u64(&place->charge), metadata = zs__load_u64(aside);
     if (was)
-        was = zs__exchange_u64(&place->charge, next); /* a counter: ordered with nothing */
-    zs__group_give(z, place->group, (size_t)(was & ZS__CHARGE_BYTES));
+        was = zs__exchange_u64(&place->charge, next); /* counters, both: ordered with nothing */
+    if (metadata)
+        metadata = zs__exchange_u64(aside, next);
+    zs__group_give(z, place->group, (size_t)(was & ZS__CHARGE_BYTES), (size_t)(metadata & ZS__CHARGE_BYTES));
     return (size_t)(was & ZS__CHARGE_BYTES);
 }
 
-/* Would they be taken, at a glance? */
-static int zs__budget_fits(const zs__allocator *z, size_t object, size_t metadata)
+/* Would they be taken for the round, at a glance? */
+static int zs__budget_fits(const zs__allocator *z, uint64_t stamp, size_t object, size_t metadata)
 {
-    size_t charged = zs__load_ptr(&z->charged_bytes), limit = zs__load_ptr(&z->hard_limit);
+    size_t charged = zs__load_ptr(&z->charged_bytes), limit = zs__load_ptr(&z->hard_limit), more = object + metadata;
+    const zslab_group *g = zs__place_counts(z, stamp) ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
+    size_t own = g ? zs__group_short(g, zs__load_ptr(&g->covered)) : 0;
     return !(object && zs__sealed(z) && !z->config.memory) &&
-           (!(object + metadata) || (charged <= limit && object + metadata <= limit - charged));
+           (more <= own || (charged <= limit && more - own <= limit - charged));
 }
 
 ZSLAB_API zslab_result zslab_seal(zslab *self, int sealed)
@@ -6674,12 +6698,13 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
 static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_result *why)
 {
     const zs__class *k = &z->classes[bin->cls];
+    const uint64_t stamp = zs__load_u64(&zs__row_of_bin(bin)->stamp);
     uint32_t chunk, *at = &z->pool;
     *why = ZSLAB_E_BUSY;
     if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
         return 0;
     while (*at && (zs__load_u32(&z->cold[*at - 1].lent) || /* to one that the limit counts already */
-                   !zs__budget_fits(z, zs__load_u32(&z->cold[*at - 1].purged_bytes),
+                   !zs__budget_fits(z, stamp, zs__load_u32(&z->cold[*at - 1].purged_bytes),
                                     zs__bind_metadata(z, bin, *at - 1))))
         at = &z->cold[*at - 1].all_next;
     chunk = fresh ? 0 : *at;
@@ -6689,7 +6714,7 @@ static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_r
     if (chunk) {
         zs__store_u32(at, z->cold[chunk - 1].all_next);
         z->pool_count--;
-    } else if (!zs__budget_fits(z, ZS__CHUNK_BYTES, 0)) {
+    } else if (!zs__budget_fits(z, stamp, ZS__CHUNK_BYTES, 0)) {
         *why = *why == ZSLAB_E_BUSY ? *why : ZSLAB_E_LIMIT;
     } else if ((chunk = zs__chunk_fresh(z, k)) != 0) {
         zs__store_u32(&z->cold[chunk - 1].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when bound */
@@ -6978,13 +7003,13 @@ static int zs__registry_grow(zs__allocator *z)
 
 /* An id that is no slab's and on no list: of a blank page, or never given out. 1 + id, 0 with the reason. Arena lock
    held. */
-static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
+static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab_result *why)
 {
     uint32_t id = z->id_count, part = z->first_part, word = 0, page, i;
     zs__id *e;
     if (!z->blank_next && z->blank_pages) {
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, NULL, 0, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
+        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
             return 0;
         page = z->blank_pages - 1;
         z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
@@ -7003,7 +7028,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t cls, zslab_result *why)
                                   zs__registry_grow(z)))
             return 0;
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, NULL, 0, 0, ZS__ID_BYTES))
+        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, ZS__ID_BYTES))
             return 0;
     }
     e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
@@ -7055,9 +7080,9 @@ static int zs__id_raise(zs__allocator *z, uint32_t id, const zs__class *k)
     return 1;
 }
 
-/* An id of the class for a slab that has none; 1 + id, 0 with the reason. What chunks of the pool still hold comes
-   back when no new one is left. Arena lock held. */
-static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
+/* An id of the class for a slab of the chunk `owner` that has none; 1 + id, 0 with the reason. What chunks of the pool
+   still hold comes back when no new one is left. Arena lock held. */
+static uint32_t zs__id_take(zs__allocator *z, uint32_t owner, uint32_t cls, zslab_result *why)
 {
     int swept;
     for (swept = 0;; swept = 1) {
@@ -7069,7 +7094,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t cls, zslab_result *why)
             if (zs__id_raise(z, id - 1, &z->classes[cls]))
                 return id;
         }
-        if ((id = zs__id_new(z, cls, why)) != 0 || swept)
+        if ((id = zs__id_new(z, owner, cls, why)) != 0 || swept)
             return id;
         for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
             if (z->cold[chunk - 1].ids && !zs__load_acq_u32(&z->cold[chunk - 1].lent)) /* pairs with zs__bin_unlend */
@@ -7094,7 +7119,7 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
             z->cold[chunk].ids--;
             id = 0;
         }
-        if (!id && (id = zs__id_take(z, cls, &why)) != 0) {
+        if (!id && (id = zs__id_take(z, chunk, cls, &why)) != 0) {
             z->cold[chunk].ids++;
             zs__compiler_barrier(); /* a chunk that counts none has none: zs__fork_ids */
             zs__slab_id_set(z, slab, id);
@@ -7917,6 +7942,8 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
         zs__store_u32(&z->discardable, 1); /* relaxed: who allocates in it sees it */
     if (place->group || (c->flags & ZSLAB_EPOCH_DISCARDABLE)) /* before the first row is made ready [BUDGET-3] */
         zs__store_u64(&place->charge, zs__charge_mark(zs__load_u64(&zs__round_of(z, q)->word)));
+    if (place->group && place->group->guaranteed)
+        zs__store_u64(&zs__round_of(z, q)->aside, zs__load_u64(&place->charge));
     zs__store_rel_u64(&place->id, e); /* release, both: pair with zs__place_find. With the old id it was never ACTIVE */
     zs__living_append(z, place);
     zs__child_link(z, place, 0);
@@ -8203,14 +8230,14 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     }
 }
 
-/* A row never used: bins point at their magazines, all empty. NULL with the reason. */
-static zs__row *zs__row_new(zslab_heap *heap, zslab_result *why)
+/* A row never used, for a round: bins point at their magazines, all empty. NULL with the reason. */
+static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
 {
     zs__allocator *z = heap->z;
     zs__row *row;
     uint32_t cls;
     zs__entry *entries;
-    if (zs__budget_take(z, NULL, 0, 0, z->magazine_offset)) {
+    if (zs__charge_take(z, stamp, 0, 0, z->magazine_offset)) {
         *why = ZSLAB_E_LIMIT;
         return NULL;
     }
@@ -8218,6 +8245,7 @@ static zs__row *zs__row_new(zslab_heap *heap, zslab_result *why)
     row = (zs__row *)zs__meta_alloc(z, z->row_bytes, 64);
     zs__arena_drop(z);
     if (!row) {
+        zs__aside_give(z, stamp, z->magazine_offset);
         zs__budget_give(z, 0, z->magazine_offset);
         *why = ZSLAB_E_NOMEM;
         return NULL;
@@ -8274,7 +8302,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     if (row) {
         zs__row_unlink(&heap->idle, row);
         heap->idle_count--;
-    } else if (!(row = zs__row_new(heap, why))) {
+    } else if (!(row = zs__row_new(heap, zs__load_u64(&zs__round_of(z, q)->word), why))) {
         return NULL;
     }
     if (row->owner != heap->thread)
@@ -8522,6 +8550,7 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
             if (region == zs__chunk_class(z, &z->chunks[chunk])->region)
                 zs__store_u8(&z->cold[chunk].swept, ZS__SWEPT_WHOLE);
             zs__store_u64(served, zs__load_u64(served) & ~((uint64_t)1 << region));
+            zs__aside_give(z, zs__load_u64(&z->chunks[chunk].stamp), zs__lines_bytes(z, region));
             zs__budget_give(z, 0, zs__lines_bytes(z, region));
         }
         from &= ~(uintptr_t)(page - 1);
@@ -8626,8 +8655,10 @@ static int zs__id_page_clear(zs__allocator *z, uint32_t page)
     }
     if (g->part + 1 + g->word >= ZS__GENERATION_END)
         return 0;
-    for (id = first; id < first + zs__id_page_ids(z); id++)
+    for (id = first; id < first + zs__id_page_ids(z); id++) {
         zs__id_unlink(z, id);
+        zs__aside_give(z, zs__load_u64(&zs__round_at(z, zs__id_at(z, id)->round)->word), ZS__ID_BYTES);
+    }
     return 1;
 }
 
@@ -9659,24 +9690,28 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     return tries == 1 || given || again;
 }
 
-/* Bookkeeping of a heap or a domain, by who holds the epoch lock; NULL with the reason. What the limit refuses may be
-   had when the caller has dropped its locks and trimmed. */
-static void *zs__meta_get(zs__allocator *z, size_t bytes, zslab_result *why)
+/* Bookkeeping of a heap or a domain, for an epoch or none, by who holds the epoch lock; NULL with the reason. What the
+   limit refuses may be had when the caller has dropped its locks and trimmed. */
+static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab_result *why)
 {
+    const uint64_t stamp = zs__place_find(z, e) ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
     void *p = NULL;
     int again = 0, tries;
-    for (tries = 0; !p && tries < 2; tries++) {
+    for (tries = 0; tries < 2; tries++) {
         if (tries && !z->shared)
             zs__others_empty(z, NULL, &again);
         *why = ZSLAB_E_LIMIT;
-        if (zs__budget_take(z, NULL, 0, 0, bytes))
+        if (stamp ? zs__charge_take(z, stamp, 0, 0, bytes) : zs__budget_take(z, NULL, 0, 0, bytes))
             continue;
         *why = zs__sealed(z) ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM;
         zs__arena_take(z);
         p = zs__meta_alloc(z, bytes, 64);
         zs__arena_drop(z);
-        if (!p)
-            zs__budget_give(z, 0, bytes);
+        if (p)
+            break;
+        if (stamp)
+            zs__aside_give(z, stamp, bytes);
+        zs__budget_give(z, 0, bytes);
     }
     return p;
 }
@@ -9687,13 +9722,13 @@ static int zs__limit_search(zs__allocator *z, zslab_result why)
     return why == ZSLAB_E_LIMIT && !zs__sealed(z) && zs__empty_trim(z);
 }
 
-/* NULL with the reason. Epoch lock held. */
-static zslab_heap *zs__heap_new(zs__allocator *z, zslab_result *why)
+/* For an epoch, or none; NULL with the reason. Epoch lock held. */
+static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, zslab_result *why)
 {
     zslab_heap *heap;
     uint32_t cls;
     char *p;
-    heap = (zslab_heap *)zs__meta_get(z, z->heap_bytes, why);
+    heap = (zslab_heap *)zs__meta_get(z, e, z->heap_bytes, why);
     if (!heap)
         return NULL;
     p = (char *)(heap + 1);
@@ -9766,8 +9801,8 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
     return NULL;
 }
 
-/* The thread becomes a heap's owner: a parked one's, or a new one's. NULL with the reason. */
-static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_result *why)
+/* The thread becomes a heap's owner: a parked one's, or a new one's, made for the epoch. NULL with the reason. */
+static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, zslab_result *why)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
@@ -9791,7 +9826,7 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_result *why)
     if (heap)
         z->parked = heap->next_parked;
     else if (!(heap = zs__heap_forsaken(z)))
-        heap = zs__heap_new(z, why);
+        heap = zs__heap_new(z, e, why);
     if (heap) {
         heap->tls = (uintptr_t)tls;
         heap->os_thread = zs__os_thread();
@@ -9812,26 +9847,26 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_result *why)
     return heap;
 }
 
-static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z)
+static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z, zslab_epoch e)
 {
     zslab_result why;
-    zslab_heap *heap = zs__heap_attach_try(z, &why);
+    zslab_heap *heap = zs__heap_attach_try(z, e, &why);
     if (!heap && zs__limit_search(z, why))
-        heap = zs__heap_attach_try(z, &why);
+        heap = zs__heap_attach_try(z, e, &why);
     return heap ? heap : (zslab_heap *)zs__fail_null(why);
 }
 
-static zslab_heap *zs__heap_mine(zs__allocator *z)
+static zslab_heap *zs__heap_mine(zs__allocator *z, zslab_epoch e) /* wanted for an epoch, or none */
 {
     zslab_heap *heap = zs__heap_peek(z);
-    return heap ? heap : zs__heap_attach(z);
+    return heap ? heap : zs__heap_attach(z, e);
 }
 
 /* For frees: where no exit hook will run, none is taken, since each would park one. [THREAD-2] */
 static zslab_heap *zs__heap_freeing(zs__allocator *z)
 {
     zslab_heap *heap = zs__heap_peek(z);
-    return heap || zs__tls()->passing ? heap : zs__heap_attach(z);
+    return heap || zs__tls()->passing ? heap : zs__heap_attach(z, ZSLAB_EPOCH_NONE);
 }
 
 static void zs__heap_park(zslab_heap *heap)
@@ -9915,7 +9950,7 @@ static void zs__thread_exited(void)
 }
 #else
 static void zs__thread_exited(void) {}
-static zslab_heap *zs__heap_mine(zs__allocator *z) { return z->shared_heap; }
+static zslab_heap *zs__heap_mine(zs__allocator *z, zslab_epoch e) { return (void)e, z->shared_heap; }
 static inline void zs__heap_done(zslab_heap *heap) { zs__words_tell(heap->z, heap); }
 static zslab_heap *zs__heap_freeing(zs__allocator *z) { return z->shared_heap; }
 #endif
@@ -11032,7 +11067,7 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
         if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL)
             return p;
     }
-    heap = zs__heap_mine(z);
+    heap = zs__heap_mine(z, ZSLAB_EPOCH_NONE);
     p = heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
     zs__heap_done(heap);
     return p;
@@ -11075,7 +11110,7 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
             return zs__row_malloc(z, row, size, e);
         }
     }
-    heap = zs__heap_mine(z);
+    heap = zs__heap_mine(z, e);
     if (!heap)
         return NULL;
     p = zs__heap_alloc(heap, size, e);
@@ -12115,25 +12150,25 @@ static void zs__ends_at_destroy(zs__allocator *z)
     zs__epochs_drop(z);
 }
 
-/* Memory for a record of domains or endings, NULL with the reason; by who holds the epoch lock, which may be dropped in
+/* Memory for a record of domains or endings, as zs__meta_get; by who holds the epoch lock, which may be dropped in
    between. */
-static void *zs__record_get(zs__allocator *z, size_t bytes, zslab_result *why)
+static void *zs__record_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab_result *why)
 {
-    void *p = zs__meta_get(z, bytes, why);
+    void *p = zs__meta_get(z, e, bytes, why);
     if (!p && z->shared) {
         zs__shared_empty(z);
-        p = zs__meta_get(z, bytes, why);
+        p = zs__meta_get(z, e, bytes, why);
     }
     z->metadata_fixed += p ? bytes : 0;
     return p;
 }
 
-static zs__ending *zs__ending_new(zs__allocator *z, zslab_result *why) /* as zs__record_get */
+static zs__ending *zs__ending_new(zs__allocator *z, zslab_epoch e, zslab_result *why) /* as zs__record_get */
 {
     zs__ending *r = z->endings_spare;
     if (r)
         z->endings_spare = r->next;
-    else if ((r = (zs__ending *)zs__record_get(z, 2 * sizeof *r, why)) != NULL)
+    else if ((r = (zs__ending *)zs__record_get(z, e, 2 * sizeof *r, why)) != NULL)
         r[1].next = NULL, z->endings_spare = r + 1;
     return r;
 }
@@ -12148,7 +12183,7 @@ ZSLAB_API zslab_result zslab_epoch_on_end(zslab *self, zslab_epoch e, zslab_end_
         return ZSLAB_E_INVALID;
     do {
         zs__epochs_take(z);
-        r = zs__ending_new(z, &why);
+        r = zs__ending_new(z, e, &why);
         place = zs__place_find(z, e);
         if (r && place && (!place->ending || place->state == ZSLAB_EPOCH_ACTIVE)) {
             zs__ending *last = place->ends;
@@ -12221,7 +12256,7 @@ static zs__site *zs__site_of(zs__allocator *z, void *const *pcs, size_t depth)
         if (site->depth == depth && i == depth)
             return site;
     }
-    site = (zs__site *)zs__record_get(z, sizeof *site + depth * sizeof site->pc[0], &why);
+    site = (zs__site *)zs__record_get(z, ZSLAB_EPOCH_NONE, sizeof *site + depth * sizeof site->pc[0], &why);
     if (!site)
         return NULL;
     site->depth = depth;
@@ -12252,7 +12287,7 @@ static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64
     for (r = zs__sampled_at(head); r && zs__load_ptr(&r->p) != (uintptr_t)p; r = r->next)
         spare = zs__sampled_live(z, r) ? spare : r;
     r = r ? r : spare;
-    if (!r && (r = (zs__sampled *)zs__record_get(z, sizeof *r, &why)) != NULL) {
+    if (!r && (r = (zs__sampled *)zs__record_get(z, ZSLAB_EPOCH_NONE, sizeof *r, &why)) != NULL) {
         r->next = zs__sampled_at(head);
         zs__store_rel_ptr(head, (uintptr_t)r); /* release: the record. Pairs with zs__sampled_at */
     }
@@ -12296,7 +12331,7 @@ ZSLAB_API zslab_group *zslab_group_create(zslab *self, const zslab_group_config 
         if (g)
             z->groups_spare = g->next;
         else
-            g = (zslab_group *)zs__record_get(z, sizeof *g, &why);
+            g = (zslab_group *)zs__record_get(z, ZSLAB_EPOCH_NONE, sizeof *g, &why);
         if (g) {
             zs__zero(g, sizeof *g);
             g->soft = c->soft_bytes ? c->soft_bytes : SIZE_MAX;
@@ -12458,14 +12493,14 @@ static void zs__heap_switch(zslab_heap *heap)
 #endif
 }
 
-/* A domain's record, NULL with the reason; lock held. */
-static zslab_domain *zs__domain_new(zs__allocator *z, zslab_result *why)
+/* A record for a domain over the epoch, NULL with the reason; lock held. */
+static zslab_domain *zs__domain_new(zs__allocator *z, zslab_epoch e, zslab_result *why)
 {
     zslab_domain *d = z->domains_spare;
     if (d) {
         z->domains_spare = d->next;
     } else {
-        d = (zslab_domain *)zs__record_get(z, sizeof *d, why);
+        d = (zslab_domain *)zs__record_get(z, e, sizeof *d, why);
     }
     if (d)
         zs__zero(d, sizeof *d);
@@ -12494,22 +12529,21 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
 ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_config *c)
 {
     zs__allocator *z = zs__own(self);
-    zslab_domain *d;
-    zslab_epoch e = ZSLAB_EPOCH_NONE;
+    zslab_domain *d = NULL;
+    zslab_epoch e;
     zslab_result why = ZSLAB_E_NOMEM;
     c = c ? c : &zs__epoch_plain;
     if (!zs__epoch_config_right(c))
         return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
     if (!zs__epochs_enter(z))
         return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
-    while ((d = zs__domain_new(z, &why)) == NULL) {
+    while ((e = zs__epoch_open(z, c, &why)) != 0 && (d = zs__domain_new(z, e, &why)) == NULL) {
         zs__epochs_drop(z);
+        zslab_epoch_release(z, e);
         if (!zs__limit_search(z, why))
             return (zslab_domain *)zs__fail_null(why);
         zs__epochs_take(z);
     }
-    if (!(e = zs__epoch_open(z, c, &why)))
-        zs__domain_spare(z, d);
     if (e) {
         d->z = z;
         d->epoch = e;
@@ -12536,7 +12570,7 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_e
             return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
         place = zs__place_find(z, e);
         why = ZSLAB_E_CLOSED;
-        if (place && place->state == ZSLAB_EPOCH_ACTIVE && (d = zs__domain_new(z, &why)) != NULL) {
+        if (place && place->state == ZSLAB_EPOCH_ACTIVE && (d = zs__domain_new(z, e, &why)) != NULL) {
             d->z = z;
             d->epoch = e;
             d->policy = policy;
@@ -12597,7 +12631,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
     zslab_heap *heap;
     if (!d || !d->z)
         return ZSLAB_E_INVALID;
-    heap = zs__heap_mine(d->z);
+    heap = zs__heap_mine(d->z, d->epoch);
     return heap ? zs__domain_enter(d, heap) : zslab_last_error();
 }
 
@@ -13867,6 +13901,11 @@ static size_t zs__chunk_charge(const zs__allocator *z, uint32_t chunk)
         return 0;
     return z->chunks[chunk].cls != ZSLAB_CLASS_LARGE ? ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes
            : zs__large_live(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next) : 0;
+}
+
+static uint64_t zs__place_covered(const zs__allocator *z, uint32_t q) /* by its group's guarantee [BUDGET-5] */
+{
+    return (z->places[q].charge & ZS__CHARGE_BYTES) + (zs__round_of(z, q)->aside & ZS__CHARGE_BYTES);
 }
 
 /* What [BUDGET-1] counts, from records alone; and [BUDGET-3], all places together. Nobody else uses the allocator. */
@@ -15501,7 +15540,7 @@ static inline zslab_heap *zs__heap_near(zs__allocator *z) /* this thread's, by t
     if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z))
         return zs__tls()->row->heap;
 #endif
-    return zs__heap_mine(z);
+    return zs__heap_mine(z, ZSLAB_EPOCH_NONE);
 }
 
 static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, size_t count, size_t size)
@@ -15579,7 +15618,7 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
     }
     if (at.was == ZS__HANDLE)
         return zs__fail_null(ZSLAB_E_INVALID);
-    heap = own ? own : zs__heap_mine(z);
+    heap = own ? own : zs__heap_mine(z, zs__epoch_of_chunk(z, at.c));
     if (!heap)
         return NULL;
     depth = zs__heap_hold(heap); /* as in zs__calloc */
@@ -15617,7 +15656,7 @@ static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignme
             break;
     if (cls < z->class_count && !e)
         return zs__given(z, zs__malloc_by(z, own, z->classes[cls].size), size);
-    heap = own ? own : zs__heap_mine(z);
+    heap = own ? own : zs__heap_mine(z, e);
     if (heap)
         p = cls < z->class_count ? zs__malloc_in(heap, z->classes[cls].size, e) : zs__heap_large(heap, ask, e);
     p = zs__given(z, p, size);
@@ -15864,7 +15903,7 @@ static inline zslab_handle zs__handle_quick(zs__allocator *z, size_t size, zslab
 
 static ZS__NOINLINE zslab_handle zs__handle_alloc_slow(zs__allocator *z, size_t size, zslab_epoch e, void **out_p)
 {
-    zslab_heap *heap = zs__heap_mine(z);
+    zslab_heap *heap = zs__heap_mine(z, e);
     zslab_handle h = heap ? zs__handle_make(heap, size, e, out_p) : 0;
     if (!heap && out_p)
         *out_p = NULL;
@@ -16114,7 +16153,7 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
     if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
     zs__fork_check(); /* the way to a shared row that is open may take no lock */
-    heap = own ? own : zs__heap_mine(z);
+    heap = own ? own : zs__heap_mine(z, e);
     if (!heap)
         return zslab_last_error();
     depth = zs__heap_hold(heap);
@@ -16317,7 +16356,7 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
         if (heap)
             z->parked = heap->next_parked;
         else
-            heap = zs__heap_new(z, &why);
+            heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &why);
         if (heap) {
             heap->explicit_use = 1;
             zs__store_u32(&heap->is_parked, 0);
@@ -16401,7 +16440,7 @@ ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zs
 
 ZSLAB_API zslab_result zslab_thread_attach(zslab *self)
 {
-    zslab_heap *heap = zs__heap_mine(zs__own(self));
+    zslab_heap *heap = zs__heap_mine(zs__own(self), ZSLAB_EPOCH_NONE);
     zs__heap_done(heap);
     return heap ? ZSLAB_OK : zslab_last_error();
 }
@@ -16854,7 +16893,7 @@ static zs__allocator *zs__create(const zslab_config *given)
     z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
                         zs__samples_bytes(&z->config);
     zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
-    if ((z->shared && !(z->shared_heap = zs__heap_new(z, &r))) || zs__samples_new(z))
+    if ((z->shared && !(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &r))) || zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (zs__ids_wanted(&config) && zs__registry_grow(z))
         return zs__create_failed(z, ZSLAB_E_INVALID, ZS__REFUSED_MEMORY_BYTES);
@@ -17217,7 +17256,7 @@ static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
     }
 }
 
-static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3] and [BUDGET-4] once more */
+static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3], [BUDGET-4] and [BUDGET-5] once more */
 {
     uint32_t chunk, q;
     zslab_group *g;
@@ -17226,14 +17265,15 @@ static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3] and [BUDGET-4] once
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
         z->places[zs__stamp_place(z->chunks[chunk].stamp)].charge += zs__chunk_charge(z, chunk);
     for (g = z->groups; g; g = g->next)
-        g->charged = g->epochs = 0;
+        g->charged = g->covered = g->epochs = 0;
     for (q = z->oldest; q; q = z->places[q - 1].younger)
         if ((g = z->places[q - 1].group) != NULL) {
             g->charged += (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES);
+            g->covered += g->guaranteed ? (size_t)zs__place_covered(z, q - 1) : 0;
             g->epochs++;
         }
     for (g = z->groups; g; g = g->next)
-        z->charged_bytes += zs__group_short(g, g->charged);
+        z->charged_bytes += zs__group_short(g, g->covered);
 }
 
 /* Chunks that nobody has go to the pool, unbound; counts of bytes. [FORK-2] */
@@ -17542,23 +17582,26 @@ static zslab_result zs__check_lent(const zs__allocator *z)
     return count ? ZSLAB_E_CORRUPT : ZSLAB_OK;
 }
 
-/* [BUDGET-1] [BUDGET-3] [BUDGET-4] */
+/* [BUDGET-1] [BUDGET-3] [BUDGET-4] [BUDGET-5] */
 static int zs__check_budget(const zs__allocator *z)
 {
-    size_t object, metadata, charged, of_groups = 0, missing = 0;
+    size_t object, metadata, charged, of_groups = 0, covered = 0, missing = 0;
     const zslab_group *g;
     uint32_t q;
     zs__budget_count(z, &object, &metadata, &charged);
     for (g = z->groups; g; g = g->next) {
         of_groups += g->charged;
-        missing += zs__group_short(g, g->charged);
+        covered += g->covered;
+        missing += zs__group_short(g, g->covered);
     }
     for (q = z->oldest; q; q = z->places[q - 1].younger) {
         charged -= (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES);
-        of_groups -= z->places[q - 1].group ? (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES) : 0;
+        g = z->places[q - 1].group;
+        of_groups -= g ? (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES) : 0;
+        covered -= g && g->guaranteed ? (size_t)zs__place_covered(z, q - 1) : 0;
     }
     return object == z->committed_bytes && metadata == z->metadata_bytes && object + metadata == z->used_bytes &&
-           object + metadata + missing == z->charged_bytes && !charged && !of_groups;
+           object + metadata + missing == z->charged_bytes && !charged && !of_groups && !covered;
 }
 
 ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)

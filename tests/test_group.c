@@ -261,6 +261,107 @@ static void a_guarantee_is_kept(const test_mode *m)
     test_destroy(z);
 }
 
+/* Others have filled the rest: the group still gets all of it, from its first object on, in any class and by a thread
+   without a heap; its own metadata comes out of the guarantee. */
+typedef struct tenant_run {
+    zslab *z;
+    zslab_epoch e;
+    size_t bytes;
+    uint32_t how; /* which call is the thread's first */
+    uint32_t refused;
+} tenant_run;
+
+static void *tenant(void *user)
+{
+    static const size_t size[] = {16, 100, 500, 2000, 8192, 20000, 24};
+    tenant_run *t = (tenant_run *)user;
+    size_t i, got = 0;
+    zslab_domain *d = NULL;
+    if (t->how == 1) {
+        CHECK((d = zslab_domain_wrap(t->z, t->e, ZSLAB_ON_EXIT_KEEP)) != NULL);
+        t->refused += !d || zslab_domain_enter(d) != ZSLAB_OK;
+    } else if (t->how == 2) {
+        t->refused += zslab_reserve_for(t->z, NULL, t->e, 100, 10) != ZSLAB_OK;
+    }
+    for (i = 0; got < t->bytes && !t->refused; i++) {
+        void *p = NULL;
+        if (i % 7 == 6)
+            zslab_handle_alloc(t->z, size[6], t->e, &p);
+        else
+            p = d && !zs__own(t->z)->shared ? zslab_malloc(t->z, size[i % 7])
+                                            : zslab_malloc_epoch(t->z, size[i % 7], t->e);
+        t->refused += !p;
+        got += size[i % 7];
+    }
+    if (d) {
+        CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+        CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
+    }
+    return NULL;
+}
+
+static void from_the_first_object_on(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_group *g;
+    uint32_t round;
+    size_t limit;
+    MUST(zslab_malloc(z, 64));
+    limit = (size_t)(global(z).committed_bytes + global(z).metadata_bytes) + 80 * C;
+    CHECK_IS(zslab_set_limits(z, 0, limit), ZSLAB_OK);
+    MUST(g = group(z, "guaranteed", 0, 0, 40 * C));
+    for (round = 0; round < 6; round++) {
+        zslab_epoch others = zslab_epoch_open(z, NULL);
+        tenant_run t = {z, ZSLAB_EPOCH_NONE, 30 * C, round % 3, 0};
+        pthread_t thread;
+        fill(z, others, round < 3 ? 1000 : 30000, 100000);
+        fill(z, others, 16, 100000);
+        CHECK(zslab_last_error() == ZSLAB_E_LIMIT || m->in_buffer);
+        MUST(t.e = open_in(z, g, 0, 0));
+        pthread_create(&thread, NULL, tenant, &t);
+        pthread_join(thread, NULL);
+        CHECK(!t.refused && of(g).refused == 0);
+        CHECK(global(z).committed_bytes + global(z).metadata_bytes <= limit);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        CHECK_IS(zslab_epoch_release(z, t.e), ZSLAB_OK);
+        CHECK_IS(zslab_epoch_release(z, others), ZSLAB_OK);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    }
+    CHECK_IS(zslab_group_destroy(g), ZSLAB_OK);
+    test_destroy(z);
+}
+
+/* Metadata that goes back while the epoch lives is in the guarantee again, however often. */
+static void metadata_comes_back_to_it(const test_mode *m)
+{
+    enum { MANY = 40000 };
+    static zslab_handle h[MANY];
+    zslab_config c = {0};
+    zslab *z;
+    zslab_group *g;
+    zslab_epoch e;
+    size_t i, round, covered = 0;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    z = test_open(m, &c);
+    MUST(g = group(z, "guaranteed", 0, 0, 64 * C));
+    MUST(e = open_in(z, g, 0, 0));
+    for (round = 0; round < 10; round++) {
+        for (i = 0; i < MANY; i++)
+            MUST(h[i] = zslab_handle_alloc(z, round & 1 ? 16 : 48, e, NULL));
+        covered = round < 4 && zs__load_ptr(&g->covered) > covered ? zs__load_ptr(&g->covered) : covered;
+        CHECK(zs__load_ptr(&g->covered) <= covered + C);
+        for (i = 0; i < MANY; i++)
+            CHECK_IS(zslab_handle_free(z, h[i]), ZSLAB_OK);
+        zslab_trim(z);
+    }
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
+    CHECK(g->covered == 0);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    test_destroy(z);
+}
+
 /* Two threads at the edge, one in a group within its guarantee, one that takes all it can get: the first is never
    refused, and never is more counted than the limit. */
 enum { EDGE = 8 };
@@ -449,8 +550,11 @@ int main(void)
         live_bytes_in_the_texts(m);
         sums_add_up(m);
         one_group_is_refused(m);
-        if (!m->in_buffer)
+        if (!m->in_buffer) {
             a_guarantee_is_kept(m);
+            from_the_first_object_on(m);
+        }
+        metadata_comes_back_to_it(m);
         the_oldest_goes(m);
         a_child_counts_again(m);
         a_cache_within_its_limit(m);
