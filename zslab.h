@@ -740,6 +740,11 @@ typedef struct zslab_pool_config {
     size_t batch_count;      /* with ZSLAB_BATCH_FIXED: slots waiting, from 1; ignored otherwise: 64 */
     zslab_fallback fallback; /* serves what the full pool cannot: none. Remotes call its free and owns too,
                                 from their threads, until the last one is dropped */
+    size_t grow_count;       /* not with memory: slots that have memory at create; so many more get it each time all
+                                are in use, up to slot_count, whose addresses are kept from the start: all at once */
+    zslab_os os;             /* not with memory; where the pool's comes from, until the last remote is dropped: the
+                                system. purge is not called */
+    const char *label;       /* up to 31 bytes, copied; statistics show it: none */
 } zslab_pool_config;
 
 /* A pool's figures. Each is right by itself; taken while the owner works they may differ by a call or two. */
@@ -758,6 +763,9 @@ typedef struct zslab_pool_stats {
     uint64_t drains;            /* times the owner took waiting slots home */
     uint64_t remote_full;       /* remote frees refused, or made to wait, for want of room */
     uint64_t corruption_events; /* damaged free slots (each is lost); queue entries naming no queued slot */
+    size_t usable_bytes;        /* of capacity_bytes, those that have memory: all, but with grow_count */
+    uint64_t growths;           /* times that more got it */
+    char label[32];             /* "" for none */
 } zslab_pool_stats;
 
 /* Statistics. Fields may be added at the end; version says which (ZSLAB_STATS_VERSION). A counter rises from the
@@ -1491,7 +1499,8 @@ ZSLAB_API void zslab_thread_detach(zslab *z);
    in       c        NULL or a field of 0: the default
    returns  the pool; NULL: zslab_last_error() is ZSLAB_E_INVALID or ZSLAB_E_NOMEM
    threads  any thread; the caller is the owner, the role may be handed on
-   cost     O(slot_count) bytes set with the caller's buffer, else O(1)
+   cost     O(slot_count) bytes set with the caller's buffer, else O(1); one lock, since the texts of statistics list
+            all pools
    source   >>pool                                                               */
 ZSLAB_API zslab_pool *zslab_pool_create(const zslab_pool_config *c);
 
@@ -1505,9 +1514,11 @@ ZSLAB_API void zslab_pool_destroy(zslab_pool *p);
 
 /* zslab_pool_alloc -- take a slot, the most recently freed first.
    returns  the slot, its contents undefined; with no slot left an object of the fallback; else NULL, and
-            zslab_last_error() is ZSLAB_E_FULL, ZSLAB_E_NOMEM (by the fallback) or ZSLAB_E_INVALID (no pool)
+            zslab_last_error() is ZSLAB_E_FULL, ZSLAB_E_NOMEM (by the fallback, or a pool that cannot grow) or
+            ZSLAB_E_INVALID (no pool)
    threads  the owner
-   cost     O(1); plus O(queued slots) when the threshold is reached or the list is empty
+   cost     O(1); plus O(queued slots) when the threshold is reached or the list is empty, plus one call of the system
+            each grow_count slots that were never used before
    source   >>pool; invariants [POOL-1] [POOL-2]                                 */
 ZSLAB_API void *zslab_pool_alloc(zslab_pool *p);
 
@@ -1629,10 +1640,11 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
    zslab_result_name. classes lists those ever used; epochs lists the ones that take objects or drain, and ended ones
    with figures of their close; an epoch's figures are sums over classes, without class_idx and object_bytes.
    With groups there is also "groups": [{...}, ...], newest first, the fields of zslab_group_stats and "group", a number
-   that its epochs have too. With samples (zslab_config.sample_every) there is also "samples", an object: "requests",
-   "request_bytes" and "slot_bytes" as the sampled_ fields of global, "suggested_class_bytes" an array, what
-   zslab_suggest_classes makes of them for as many classes as there are now, and "suggested_slot_bytes", what that table
-   would have taken.
+   that its epochs have too. With pools, of whatever part of the process, "pools": [{...}, ...] likewise, the fields of
+   zslab_pool_stats but base and hits, and "pool", a number. With samples (zslab_config.sample_every) there is also
+   "samples", an object: "requests", "request_bytes" and "slot_bytes" as the sampled_ fields of global,
+   "suggested_class_bytes" an array, what zslab_suggest_classes makes of them for as many classes as there are now, and
+   "suggested_slot_bytes", what that table would have taken.
    in       buf, cap filled with at most cap - 1 bytes and a NUL; buf may be NULL when cap is 0
    returns  the length of the whole text without its NUL, like snprintf: cap or more means that it was cut. The next
             snapshot may be longer
@@ -1643,7 +1655,8 @@ ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
 /* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
    allocator, zslab_class_* labelled class and bytes, zslab_epoch_* labelled epoch and label (and state, for
-   zslab_epoch_info), zslab_group_* labelled group (a number) and label. Counters end in _total. Arguments and result as
+   zslab_epoch_info), zslab_group_* labelled group (a number) and label, zslab_pool_* labelled pool (a number) and
+   label. Counters end in _total. Arguments and result as
    zslab_stats_json.
    threads  as zslab_stats_json
    cost     as zslab_stats_json; a walk more for each figure where more than six classes or epochs are in use */
@@ -4745,7 +4758,7 @@ typedef struct zs__lock {
    for, under any of them (a hook of config.os may run under one of `arena`, `bin`, `close`: it makes no call). */
 typedef enum zs__rank {
     ZS__LOCK_SETUP,   /* zs__global.setup: the system's hooks */
-    ZS__LOCK_GLOBAL,  /* zs__global.lock: the list of allocators, thread numbers */
+    ZS__LOCK_GLOBAL,  /* zs__global.lock: the lists of allocators and of pools, thread numbers */
     ZS__LOCK_GROUPS,  /* groups_lock: live_bytes of groups, one walk that counts them at a time */
     ZS__LOCK_CLOSE,   /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
     ZS__LOCK_EPOCHS,  /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
@@ -4959,7 +4972,8 @@ static void zs__fail(zslab_result r)
     X(EXIT_HOOK, "no configuration: the process has no thread-exit hook left")                             \
     X(SLOTS, "slot_bytes, slot_count: too large together, or 2^32 - 1 slots and more")                     \
     X(QUEUE, "queue_capacity: more than 2^24")                                                             \
-    X(BATCH, "batch: not one of zslab_batch")
+    X(BATCH, "batch: not one of zslab_batch")                                                              \
+    X(POOL_MEMORY, "memory: a pool's buffer goes without os and grow_count")
 #define ZS__REFUSAL_NAME(name, text) ZS__REFUSED_##name,
 #define ZS__REFUSAL_TEXT(name, text) text,
 typedef enum zs__refusal { ZS__REFUSALS(ZS__REFUSAL_NAME) ZS__REFUSED_END } zs__refusal;
@@ -5005,6 +5019,8 @@ static struct {
     zs__u64 process_id;    /* atomic: of the process that first made an allocator, or of its child that did */
     zs__lock lock;         /* guards what follows */
     zs__allocator *allocators;
+    zslab_pool *pools;
+    uint32_t pool_number;  /* the newest one's */
     zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
     zs__u64 allocators_made; /* so far [ID-6] */
     zs__u64 threads[ZS__THREADS_MAX / 64];  /* thread numbers in use; bit 0 of word 0 stays set */
@@ -12784,6 +12800,8 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
    [POOL-5] tail carries CLOSED in its top bit. A push is a CAS on tail that expects it without
             CLOSED, so a push comes wholly before the close, and is counted by it, or is refused.
    [POOL-6] refs counts the owner and every remote; whoever takes it to 0 releases the block.
+   [POOL-7] fresh <= grown <= slot_count, and slots below grown have memory. The owner alone grows. A remote never
+            asks: the slots it is given are below fresh, and a state, which all slots have, answers for the others.
 
    Why the newest free slot stays out of the list (`top`): a free followed by an allocation would
    store a link and load it back, 5 cycles in the one chain that a hot pair cannot overlap, besides
@@ -12812,7 +12830,9 @@ typedef struct zs__pool_fixed {
     uint32_t shift;      /* stride = odd part << shift */
     zs__u64 cell_mask;
     zs__u64 queue_capacity;  /* 0: refuses everything */
+    uint32_t grow_count;
     zslab_fallback fallback;
+    zslab_os os;
     void *block;         /* what the system gave, to be released; NULL: the caller's buffer */
     size_t block_bytes;
     int adaptive;
@@ -12850,9 +12870,14 @@ struct zslab_pool {
     uint32_t high_water;
     uint32_t threshold;
     uint32_t cooldown; /* checks until the adaptive policy may step again */
+    uint32_t grown;      /* slots from here up have no memory yet */
     zs__u64 fallbacks;
     zs__u64 drains;
     zs__u64 corruption_events;
+    zs__u64 growths;
+    zslab_pool *next, *before; /* all pools, newest first. zs__global.lock, as number */
+    uint32_t number;     /* not 0, what statistics tell it by */
+    char label[32];
 };
 
 /* Who writes a line does not share it: fixed (nobody), inbox (remotes), head (owner), the rest (owner). */
@@ -13089,11 +13114,28 @@ static size_t zs__pool_drain_now(zslab_pool *p)
     return home;
 }
 
+/* Memory for the next grow_count slots; 0: there are none, or the system refuses. */
+static int zs__pool_grow(zslab_pool *p)
+{
+    const zs__pool_fixed *f = &p->r.fixed;
+    const uint32_t left = f->slot_count - p->grown, more = left < f->grow_count ? left : f->grow_count;
+    const size_t page = zs__os_page_bytes(), from = zs__round_up(p->grown * f->stride, page);
+    const size_t upto = zs__round_up((p->grown + more) * f->stride, page);
+    int saved = zs__errno(), refused;
+    if (!more) return 0;
+    refused = upto > from && (f->os.commit)(f->os.user, f->base + from, upto - from);
+    zs__errno_back(saved);
+    if (refused) return 0;
+    zs__store_u32(&p->grown, p->grown + more); /* relaxed: for statistics [POOL-7] */
+    zs__pool_count(&p->growths);
+    return 1;
+}
+
 /* A slot that was never used; NULL when all were. */
 static char *zs__pool_take_fresh(zslab_pool *p)
 {
     const uint32_t idx = p->fresh;
-    if (idx == p->r.fixed.slot_count) return NULL;
+    if (idx == p->grown && !zs__pool_grow(p)) return NULL;
     zs__store_u32(&p->fresh, idx + 1); /* relaxed: for statistics, like high_water */
     /* here every used slot is out: the list is empty. Between two such moments no more can be. */
     if (idx + 1 - p->lost > p->high_water) zs__store_u32(&p->high_water, idx + 1 - p->lost);
@@ -13108,7 +13150,7 @@ static void *zs__pool_alloc_fallback(zslab_pool *p)
     int saved = zs__errno();
     void *object;
     if (!b->alloc) {
-        zs__fail(ZSLAB_E_FULL);
+        zs__fail(p->grown < p->r.fixed.slot_count ? ZSLAB_E_NOMEM : ZSLAB_E_FULL);
         return NULL;
     }
     object = (b->alloc)(b->user, p->r.fixed.stride, p->r.fixed.stride >= 16 ? 16 : 8);
@@ -13280,6 +13322,7 @@ zslab_remote *zslab_pool_remote(zslab_pool *p)
 
 void zslab_remote_drop(zslab_remote *r)
 {
+    zslab_os os;
     int saved;
     if (!r) return;
     /* acq_rel: whatever others did here comes before the release of the block. Pairs with itself. [POOL-6] */
@@ -13289,9 +13332,18 @@ void zslab_remote_drop(zslab_remote *r)
     if (!r->fixed.block) return;
     zs__tell_roots(r->fixed.base, r->fixed.capacity_bytes, 0);
     saved = zs__errno();
-    zs__os_release(NULL, r->fixed.block, r->fixed.block_bytes);
+    os = r->fixed.os; /* it lies in the block */
+    (os.release)(os.user, r->fixed.block, r->fixed.block_bytes);
     zs__errno_back(saved);
 }
+
+/* The list of pools; there may be no allocator. */
+static void zs__pools_take(void)
+{
+    zs__fork_check_process();
+    zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
+}
+static void zs__pools_drop(void) { zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL); }
 
 void zslab_pool_destroy(zslab_pool *p)
 {
@@ -13302,6 +13354,10 @@ void zslab_pool_destroy(zslab_pool *p)
     zs__or_u64(&p->r.inbox.tail, ZS__POOL_CLOSED);
     zs__pool_drain_now(p);
     ZSLAB_ASSERT(zs__pool_leave(p));
+    zs__pools_take();
+    *(p->before ? &p->before->next : &zs__global.pools) = p->next;
+    if (p->next) p->next->before = p->before;
+    zs__pools_drop();
     zslab_remote_drop(&p->r);
 }
 
@@ -13320,11 +13376,18 @@ static void zs__pool_defaults(zslab_pool_config *c, const zslab_pool_config *giv
     if (!c->queue_capacity) c->queue_capacity = 1024;
     if (c->queue_capacity == ZSLAB_POOL_NO_QUEUE) c->queue_capacity = 0;
     if (!c->batch_count || c->batch == ZSLAB_BATCH_ADAPTIVE) c->batch_count = 64;
+    if (!c->grow_count || c->grow_count > c->slot_count) c->grow_count = c->slot_count;
+}
+
+static int zs__os_hooks(const zslab_os *os) /* how many are set */
+{
+    return (os->reserve != NULL) + (os->commit != NULL) + (os->purge != NULL) + (os->release != NULL);
 }
 
 static zs__refusal zs__pool_config_refusal(const zslab_pool_config *c)
 {
     const zslab_fallback *b = &c->fallback;
+    const int hooks = zs__os_hooks(&c->os);
     if (c->slot_bytes > SIZE_MAX / 4 || c->slot_count >= ZS__POOL_NONE)
         return ZS__REFUSED_SLOTS;
     if (c->queue_capacity > (size_t)1 << 24)
@@ -13335,6 +13398,10 @@ static zs__refusal zs__pool_config_refusal(const zslab_pool_config *c)
         return ZS__REFUSED_MEMORY_BYTES;
     if (!b->alloc != !b->free || (!b->alloc && (b->owns || b->usable_size)))
         return ZS__REFUSED_FALLBACK;
+    if (hooks && hooks != 4)
+        return ZS__REFUSED_OS;
+    if (c->memory && (hooks || c->grow_count != c->slot_count))
+        return ZS__REFUSED_POOL_MEMORY;
     return ZS__REFUSED_NONE;
 }
 
@@ -13371,18 +13438,22 @@ size_t zslab_pool_bytes(const zslab_pool_config *c)
     zslab_pool_config bare;
     zs__pool_defaults(&bare, c);
     bare.memory = NULL, bare.memory_bytes = 0;
+    zs__zero(&bare.os, sizeof bare.os);
     if (!bare.queue_capacity) bare.queue_capacity = ZSLAB_POOL_NO_QUEUE;
     return zs__pool_lay_out(&plan, &bare, 0) ? plan.bytes + ZS__POOL_LINE - 1 : 0;
 }
 
-/* The block from the system, committed but for the two guard pages; NULL when it refuses. */
-static char *zs__pool_map(const zs__pool_plan *plan, size_t page)
+/* The block from the system, without access but for the metadata; NULL when it refuses. */
+static char *zs__pool_map(zs__pool_plan *plan, size_t page)
 {
+    static const zslab_os system = {zs__os_reserve, zs__os_commit, zs__os_purge, zs__os_release, NULL};
+    zslab_os *os = &plan->c.os;
     int saved = zs__errno();
-    char *block = (char *)zs__os_reserve(NULL, plan->bytes, page);
-    if (block && (zs__os_commit(NULL, block, plan->slots_at - page) ||
-                  zs__os_commit(NULL, block + plan->slots_at, plan->bytes - plan->slots_at - page))) {
-        zs__os_release(NULL, block, plan->bytes);
+    char *block;
+    if (!os->reserve) *os = system;
+    block = (char *)(os->reserve)(os->user, plan->bytes, page);
+    if (block && (os->commit)(os->user, block, plan->slots_at - page)) {
+        (os->release)(os->user, block, plan->bytes);
         block = NULL;
     }
     zs__errno_back(saved);
@@ -13420,7 +13491,10 @@ static void zs__pool_init(zslab_pool *p, const zs__pool_plan *plan)
     f->queue_capacity = c->queue_capacity;
     f->fallback = c->fallback;
     f->adaptive = c->batch == ZSLAB_BATCH_ADAPTIVE;
+    f->grow_count = (uint32_t)c->grow_count;
+    f->os = c->os;
     if (!c->memory) f->block = p, f->block_bytes = plan->bytes;
+    p->grown = c->memory ? f->slot_count : 0;
     p->head = ZS__POOL_NONE;
     p->key = zs__os_random() * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)p;
     p->threshold = c->batch_count < UINT32_MAX ? (uint32_t)c->batch_count : UINT32_MAX;
@@ -13435,16 +13509,31 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
     const int ours = !c || !c->memory;
     const size_t page = ours ? zs__os_page_bytes() : 0;
     zs__pool_plan plan;
-    char *block;
+    zslab_pool *p;
+    size_t i;
     if (!zs__pool_lay_out(&plan, c, page))
         return NULL;
-    block = ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan);
-    if (!block) {
+    p = (zslab_pool *)(void *)(ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan));
+    if (!p) {
         zs__refuse(ours ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID, ours ? ZS__REFUSED_NONE : ZS__REFUSED_MEMORY_BYTES);
         return NULL;
     }
-    zs__pool_init((zslab_pool *)(void *)block, &plan);
-    return (zslab_pool *)(void *)block;
+    zs__pool_init(p, &plan);
+    if (ours && !zs__pool_grow(p)) {
+        zslab_remote_drop(&p->r);
+        zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_NONE);
+        return NULL;
+    }
+    p->growths = 0;
+    for (i = 0; c && c->label && c->label[i] && i < sizeof p->label - 1; i++)
+        p->label[i] = c->label[i];
+    zs__pools_take();
+    p->number = ++zs__global.pool_number;
+    p->next = zs__global.pools;
+    if (p->next) p->next->before = p;
+    zs__global.pools = p;
+    zs__pools_drop();
+    return p;
 }
 
 size_t zslab_pool_usable_size(const zslab_pool *p)
@@ -13484,6 +13573,9 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
     out->drains = zs__load_u64(&p->drains);
     out->remote_full = zs__load_u64(&p->r.inbox.remote_full);
     out->corruption_events = zs__load_u64(&p->corruption_events);
+    out->usable_bytes = zs__load_u32(&p->grown) * p->r.fixed.stride;
+    out->growths = zs__load_u64(&p->growths);
+    zs__copy(out->label, p->label, sizeof out->label);
 }
 
 /* ---- >>stats ---------------------------------------------------------------
@@ -14476,6 +14568,8 @@ typedef struct zs__field {
 #define ZS__PERF(member, help) ZS__FIELD(zslab_perf, member, ZS__U64, 1, help)
 #define ZS__EPOCH(member, help) ZS__FIELD(zslab_epoch_stats, member, ZS__U64, 0, help)
 #define ZS__GROUP(member, counter, help) ZS__FIELD(zslab_group_stats, member, ZS__U64, counter, help)
+#define ZS__POOL(member, counter, help)                                                                   \
+    ZS__FIELD(zslab_pool_stats, member, sizeof(((zslab_pool_stats *)0)->member) == 8 ? ZS__U64 : ZS__U32, counter, help)
 
 static const zs__field zs__group_fields[] = {
     ZS__GROUP(epochs, 0, "Epochs of the group that take objects or drain."),
@@ -14487,6 +14581,22 @@ static const zs__field zs__group_fields[] = {
     ZS__GROUP(refused, 1, "Allocations of the group refused: a limit."),
     ZS__GROUP(discarded_epochs, 1, "Epochs of the group that were discarded."),
     ZS__GROUP(discarded_bytes, 1, "Committed memory that these held.")};
+
+static const zs__field zs__pool_fields[] = {
+    ZS__POOL(slot_bytes, 0, "A slot of the pool."),
+    ZS__POOL(capacity_bytes, 0, "All slots of the pool together."),
+    ZS__POOL(usable_bytes, 0, "Slots of the pool that have memory."),
+    ZS__POOL(live, 0, "Slots handed out, without the queued ones."),
+    ZS__POOL(high_water, 0, "Most slots out at once."),
+    ZS__POOL(queued, 0, "Slots given back that wait for the owner."),
+    ZS__POOL(drain_threshold, 0, NULL),
+    ZS__POOL(allocs, 1, "Objects of the pool handed out."),
+    ZS__POOL(fallbacks, 1, "Of these, from its fallback."),
+    ZS__POOL(reuses, 1, "Of these, slots used before."),
+    ZS__POOL(drains, 1, "Times the owner took waiting slots home."),
+    ZS__POOL(remote_full, 1, "Remote frees refused or made to wait for room."),
+    ZS__POOL(corruption_events, 1, "Damaged free slots and queue entries."),
+    ZS__POOL(growths, 1, "Times the pool got memory for more slots.")};
 
 static const zs__field zs__global_fields[] = {
     ZS__FIELD(zslab_global_stats, class_count, ZS__U32, 0, NULL),
@@ -14852,6 +14962,23 @@ static ZS__NOINLINE void zs__json_groups(zs__text *t, zs__allocator *z)
     zs__put_byte(t, ']');
 }
 
+/* Those of the process, newest first: a pool is no allocator's. The lock keeps each where it is. */
+static ZS__NOINLINE void zs__json_pools(zs__text *t)
+{
+    zslab_pool_stats s;
+    const zslab_pool *p;
+    zs__pools_take();
+    for (p = zs__global.pools; p; p = p->next) {
+        zslab_stats_pool(p, &s);
+        zs__put(t, p->before ? ",\n  {\"label\": " : ",\n \"pools\": [\n  {\"label\": ");
+        zs__put_label(t, s.label, 1);
+        zs__json_number(t, "pool", p->number);
+        zs__json_fields(t, zs__pool_fields, ZS__COUNT_OF(zs__pool_fields), &s, 0);
+        zs__put(t, p->next ? "}" : "}]");
+    }
+    zs__pools_drop();
+}
+
 static size_t zs__text_end(zs__text *t)
 {
     if (t->cap)
@@ -14886,6 +15013,7 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
     zs__json_lists(&t, z);
     if (z->group_count)
         zs__json_groups(&t, (zs__allocator *)(uintptr_t)z); /* takes its lock */
+    zs__json_pools(&t);
     zs__put(&t, "}\n");
     return zs__text_end(&t);
 }
@@ -15013,6 +15141,31 @@ static ZS__NOINLINE void zs__prom_groups(zs__text *t, zs__allocator *z, const zs
     }
 }
 
+static ZS__NOINLINE void zs__prom_pools(zs__text *t)
+{
+    zslab_pool_stats s;
+    const zslab_pool *p;
+    const zs__field *f;
+    zs__pools_take();
+    for (f = zs__pool_fields; zs__global.pools && f < zs__pool_fields + ZS__COUNT_OF(zs__pool_fields); f++) {
+        if (!f->help)
+            continue;
+        zs__prom_head(t, "zslab_pool_", f->name, f->counter, f->help);
+        for (p = zs__global.pools; p; p = p->next) {
+            zslab_stats_pool(p, &s);
+            zs__prom_name(t, "zslab_pool_", f->name, f->counter);
+            zs__put(t, "{pool=\"");
+            zs__put_u64(t, p->number);
+            zs__put(t, "\",label=");
+            zs__put_label(t, s.label, 0);
+            zs__put(t, "} ");
+            zs__put_value(t, f, &s);
+            zs__put_byte(t, '\n');
+        }
+    }
+    zs__pools_drop();
+}
+
 static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
 {
     zs__page page;
@@ -15042,6 +15195,7 @@ ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap
     t.cap = buf ? cap : 0;
     zs__prom_global(&t, z);
     zs__prom_lists(&t, z);
+    zs__prom_pools(&t);
     return zs__text_end(&t);
 }
 
@@ -16492,7 +16646,7 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
     const uint32_t all = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_HUGE_PAGES |
                          ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
     const uint32_t os_only = ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_NUMA_LOCAL;
-    int hooks = (c->os.reserve != NULL) + (c->os.commit != NULL) + (c->os.purge != NULL) + (c->os.release != NULL);
+    int hooks = zs__os_hooks(&c->os);
     size_t count = c->epoch_count;
     zs__refusal table = ZS__REFUSED_NONE;
     if (!c->memory != !c->memory_bytes)

@@ -20,6 +20,8 @@
 #define DOCTOR_SLOW_PCT          10 /* a slow path serves up to 64 allocations: 2 % is usual */
 #define DOCTOR_SLOW_HITS         10000
 #define DOCTOR_SLOW_PER_SECOND   100000
+#define DOCTOR_POOL_FALLBACKS    1000
+#define DOCTOR_POOL_PCT          1
 
 typedef struct doctor {
     const json_t *snapshot, *global, *classes, *epochs;
@@ -140,7 +142,8 @@ static inline void doctor_waits(doctor *d, const json_t *e)
         {"children", "epochs below it"},
         {"visits", "visits of domains over it"},
         {"owners_late", "threads that have passed no slow path since the close (zslab_trim asks for them)"},
-        {"purges", "purges under way"}};
+        {"purges", "purges under way"},
+        {"endings", "calls of zslab_epoch_on_end that were not answered"}};
     size_t i;
     for (i = 0; i < sizeof waits / sizeof *waits; i++)
         if (snap(e, waits[i][0]) > 0)
@@ -173,6 +176,42 @@ static inline void doctor_stragglers(doctor *d)
                       "an epoch of its own, or zslab_epoch_release if they may go."
                     : "zslab_epoch_close it, under ZSLAB_RECLAIM_RSS for the pages to go back at once.");
         if (closing) doctor_waits(d, e);
+    }
+}
+
+/* A closed epoch without an object of its own that still is not gone, and whose ending was not called. */
+static inline void doctor_undrained(doctor *d)
+{
+    const json_t *e;
+    double later;
+    size_t i;
+    json_array_foreach (d->epochs, i, e) {
+        later = snap(d->global, "newest_era") - snap(e, "era");
+        if (strcmp(snap_text(e, "state"), "closing") || later < DOCTOR_STRAGGLER_ERAS || snap(e, "live_objects") > 0)
+            continue;
+        doctor_says(d,
+                    "epoch not drained: \"%s\" (opened %.1f s ago, %.0f newer ones since) is closed and has no "
+                    "live object.\n",
+                    snap_text(e, "label"), (snap(d->global, "taken_ns") - snap(e, "opened_ns")) / 1e9, later);
+        doctor_waits(d, e);
+        fprintf(d->out, "  Remedy: zslab_epoch_visit shows the objects below; zslab_epoch_release ends all of it.\n");
+    }
+}
+
+/* Pools that send their users elsewhere. */
+static inline void doctor_pools(doctor *d)
+{
+    const json_t *p;
+    size_t i;
+    json_array_foreach (json_object_get(d->snapshot, "pools"), i, p) {
+        double slots = snap(p, "capacity_bytes") / snap(p, "slot_bytes");
+        if (snap(p, "fallbacks") >= DOCTOR_POOL_FALLBACKS &&
+            snap(p, "fallbacks") * 100 >= DOCTOR_POOL_PCT * snap(p, "allocs"))
+            doctor_says(d,
+                        "pool too small: %.0f of %.0f objects of pool \"%s\" came from its fallback; it has %.0f "
+                        "slots of %.0f bytes.\n"
+                        "  Remedy: a larger zslab_pool_config.slot_count; with grow_count it takes memory as needed.\n",
+                        snap(p, "fallbacks"), snap(p, "allocs"), snap_text(p, "label"), slots, snap(p, "slot_bytes"));
     }
 }
 
@@ -325,6 +364,8 @@ static inline int doctor_examine(const json_t *snapshot, FILE *out)
     doctor_misuse(&d);
     doctor_limit(&d);
     doctor_stragglers(&d);
+    doctor_undrained(&d);
+    doctor_pools(&d);
     doctor_remote(&d);
     doctor_rss(&d);
     doctor_cache(&d);

@@ -25,7 +25,9 @@ static inline int snap_counts(const char *key)
     static const char *const counters[] = {"slabs_allocated", "slabs_recycled", "cache_overflows",
                                            "cas_retries",     "remote_frees",   "remote_flushes",
                                            "lock_waits",      "allocs",         "frees",
-                                           "refused",         "soft_crossings"};
+                                           "refused",         "soft_crossings", "fallbacks",
+                                           "reuses",          "drains",         "remote_full",
+                                           "growths"};
     size_t i;
     for (i = 0; i < sizeof counters / sizeof *counters; i++)
         if (!strcmp(key, counters[i])) return 1;
@@ -76,6 +78,9 @@ static inline int snap_since(json_t *now, const json_t *then)
     json_array_foreach (json_object_get(now, "groups"), i, c)
         json_array_foreach (json_object_get(then, "groups"), j, was)
             if (snap(c, "group") == snap(was, "group")) snap_subtract(c, was, 0);
+    json_array_foreach (json_object_get(now, "pools"), i, c)
+        json_array_foreach (json_object_get(then, "pools"), j, was)
+            if (snap(c, "pool") == snap(was, "pool")) snap_subtract(c, was, 0);
     return 0;
 }
 

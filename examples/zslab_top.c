@@ -121,6 +121,15 @@ static void show_group(FILE *out, const json_t *g, const json_t *global)
             snap(g, "discarded_epochs"));
 }
 
+static void show_pool(FILE *out, const json_t *p, const json_t *global)
+{
+    double slots = snap(p, "usable_bytes") / snap(p, "slot_bytes");
+    (void)global;
+    fprintf(out, "%-24.24s %8.0f %9.0f %8.0f %5.0f %% %9.0f %9.0f %9.0f %9.0f\n", snap_text(p, "label"),
+            snap(p, "slot_bytes"), slots, snap(p, "live"), slots > 0 ? 100 * snap(p, "high_water") / slots : 0,
+            snap(p, "queued"), snap(p, "allocs"), snap(p, "fallbacks"), snap(p, "remote_full"));
+}
+
 static void show_class(FILE *out, const json_t *c, const json_t *global)
 {
     double slots = snap(c, "total_objects");
@@ -163,6 +172,11 @@ static void frame(const top *t, FILE *out)
         fprintf(out, "\n%-24s %8s %12s %11s %11s %11s %9s %9s\n", "GROUP", "EPOCHS", "COMMITTED", "LIVE", "LIMIT",
                 "GUARANTEE", "REFUSED", "DISCARDED");
         rows(json_object_get(since, "groups"), show_group, g, out);
+    }
+    if (json_array_size(json_object_get(since, "pools"))) {
+        fprintf(out, "\n%-24s %8s %9s %8s %7s %9s %9s %9s %9s\n", "POOL", "BYTES", "SLOTS", "OUT", "PEAK", "QUEUED",
+                "ALLOCS", "FALLBACK", "NO ROOM");
+        rows(json_object_get(since, "pools"), show_pool, g, out);
     }
     fprintf(out, "\n%13s %10s %10s %7s %9s %10s %11s\n", "CLASS (bytes)", "OBJECTS", "SLABS", "FULL", "SLOW",
             "WAITING", "RESIDENT");

@@ -9,14 +9,25 @@ static zslab_remote *remote;
 static void *a, *b, *mine;
 static uint32_t accepted, closed;
 
-static void create(size_t queue)
+static char *usable_end; /* of the slots that were committed */
+static int commit(void *user, void *p, size_t bytes)
+{
+    (void)user;
+    usable_end = (char *)p + bytes;
+    return zs__os_commit(NULL, p, bytes);
+}
+
+static void create_growing(size_t queue, size_t grow, size_t slot_bytes)
 {
     zslab_pool_config config;
     memset(&config, 0, sizeof config);
-    config.slot_bytes = 64;
+    config.slot_bytes = slot_bytes;
     config.slot_count = SLOTS;
+    config.grow_count = grow;
     config.queue_capacity = queue;
     config.batch_count = 1;
+    config.os.reserve = zs__os_reserve, config.os.commit = commit;
+    config.os.purge = zs__os_purge, config.os.release = zs__os_release;
     pool = zslab_pool_create(&config);
     il_check(pool != NULL);
     remote = zslab_pool_remote(pool);
@@ -26,6 +37,10 @@ static void create(size_t queue)
     b = race_mine(zslab_pool_alloc(pool), 64);
     mine = NULL;
     accepted = closed = 0;
+}
+static void create(size_t queue)
+{
+    create_growing(queue, 0, 64);
 }
 static void queue_of_one(void)
 {
@@ -80,6 +95,17 @@ static void owner_takes(void)
         il_disclaim(p);
         il_check(zslab_pool_free(pool, p) == ZSLAB_OK);
     }
+}
+/* a and b are out, and all that had memory: what comes is one of them, or the third slot, which gets its memory now. */
+static void two_that_grow(void)
+{
+    create_growing(2, 2, zs__os_page_bytes());
+    il_check(usable_end == (char *)b + zs__os_page_bytes());
+}
+static void owner_grows(void)
+{
+    mine = race_mine(zslab_pool_alloc(pool), 64);
+    il_check(mine && (char *)mine + zs__os_page_bytes() <= usable_end);
 }
 static void owner_drains_until_both(void)
 {
@@ -178,6 +204,7 @@ static const il_scenario scenarios[] = {
     { "push_vs_drain", queue_of_two, { owner_takes, push_a, push_b }, finish },
     { "full_queue", queue_of_one, { owner_takes, push_a, push_b }, finish },
     { "waiting_pushes", queue_of_one, { owner_drains_until_both, push_a_waiting, push_b_waiting }, finish },
+    { "push_vs_growth", two_that_grow, { owner_grows, push_a, push_b }, finish },
     { "push_vs_close", closed_setup, { owner_closes, push_and_drop }, closed_finish },
     { "close_vs_last_drop", closed_setup, { owner_closes, push_b_and_drop_shared }, all_gone },
     { "same_slot_twice", same_setup, { push_same, push_same }, same_finish },
@@ -188,6 +215,7 @@ static const il_plant plants[] = {
     { "cell_read_relaxed", "push_vs_drain", "zs__pool_drain_now", IL_LOAD, "cell", 0, IL_RELAX, 0 },
     { "cell_not_emptied", "full_queue", "zs__pool_drain_now", IL_STORE, "cell", 0, IL_DROP, 0 },
     { "head_relaxed", "full_queue", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0 },
+    { "growth_forgotten", "push_vs_growth", "zs__pool_grow", IL_STORE, "grown", 0, IL_DROP, 0 },
     { "close_unseen", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0 },
 };
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # zslab_top: one look at a snapshot says what jq reads in it, in the order asked for; keys work on a terminal.
-#   tests/top.sh zslab_top sick_straggler      the second writes the snapshots
+#   tests/top.sh zslab_top sick_straggler sick_pool      the others write the snapshots
 set -u
-top=$1 program=$2
+top=$1 program=$2 pools=$3
 . "$(dirname "$0")/check.sh"
 refused() { ! "$@"; }
 first_epoch() { "$top" --once -s "$1" "$tmp/last.json" | sed -n '/^EPOCH/{n;s/  .*//p;}'; }
@@ -23,6 +23,9 @@ check "q ends it on a terminal" on_terminal q
 plain=$(grep -o live "$tmp/out" | wc -l)
 check "s and q do" on_terminal sq
 check "and s names the next column" same "$(grep -o live "$tmp/out" | wc -l)" $((plain + 1))
+check "no pools where there are none" refused grep -q '^POOL' "$tmp/frame"
+"$pools" sick "$tmp/first.json" >"$tmp/pools.json" && "$top" --once "$tmp/pools.json" >"$tmp/frame"
+check "a pool: its slots, and what it gave out" grep -qE '^sessions +208 +100 +0 +100 % +0 +10000 +9000 +0$' "$tmp/frame"
 head -c 100 "$tmp/last.json" >"$tmp/half.json"
 check "half a snapshot is none" refused "$top" --once "$tmp/half.json"
 check "a missing file is none" refused "$top" --once "$tmp/missing.json"

@@ -109,7 +109,7 @@ $(eval $(call flavour,sick,))
 doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## stats_dump --doctor on sick programs (it names the cause) and cured ones (silent)
 	@tests/doctor.sh $^
 
-top: build/examples/zslab_top build/sick/sick_straggler ## zslab_top: what one look says, and its keys on a terminal
+top: build/examples/zslab_top build/sick/sick_straggler build/sick/sick_pool ## zslab_top: what one look says, and its keys on a terminal
 	@tests/top.sh $^
 
 pictures: build/examples/pictures ## the heap map and timeline that README shows, into build/pictures; checked
