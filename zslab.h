@@ -417,7 +417,7 @@
 #if !defined(ZSLAB_STATS) || ZS__EMPTY(ZSLAB_STATS)
 #undef ZSLAB_STATS
 #define ZSLAB_STATS 1
-#elif !ZS__SWITCH(ZSLAB_STATS) && ZSLAB_STATS != 2
+#elif ZSLAB_STATS != 2 && !ZS__SWITCH(ZSLAB_STATS)
 #error "ZSLAB_STATS must be 0 (none), 1 (slow paths) or 2 (also totals)"
 #endif
 #ifndef ZSLAB_TAGS
@@ -2555,11 +2555,13 @@ public:
     template <class U, class = typename std::enable_if<std::is_convertible<U *, T *>::value>::type>
     unique_handle(unique_handle<U> &&other) noexcept : z_(other.allocator())
     {
-        static_assert(std::has_virtual_destructor<T>::value, "unique_handle<Base>: Base has a virtual destructor");
+        static_assert(std::is_same<typename std::remove_cv<T>::type, typename std::remove_cv<U>::type>::value ||
+                          std::has_virtual_destructor<T>::value,
+                      "unique_handle<Base>: Base has a virtual destructor");
         U *object = other.get(); /* nullptr also where nothing was ever taken over */
-        char *from = object ? static_cast<char *>(zslab_handle_get(z_, other.handle())) : nullptr;
-        T *to = object;
-        offset_ = from ? static_cast<char *>(static_cast<void *>(to)) - from : 0;
+        const char *from = object ? static_cast<char *>(zslab_handle_get(z_, other.handle())) : nullptr;
+        const volatile void *to = static_cast<T *>(object);
+        offset_ = from ? static_cast<const volatile char *>(to) - from : 0;
         h_ = other.release();
     }
     unique_handle &operator=(unique_handle &&other) noexcept
@@ -10516,7 +10518,31 @@ out:
     return done;
 }
 
-/* Free spans and dead objects give their pages back, down to `keep` resident bytes; the pool's chunks are its own. */
+/* Pages behind live objects that what was there before had committed. Under the arena lock, or a free and the next
+   object would meet the purge. */
+static size_t zs__large_tails(zs__allocator *z)
+{
+    uint32_t head, next, end = z->config.memory ? 0 : z->fresh_chunk;
+    size_t given = 0;
+    for (next = 0; (head = zs__bits_find(z->span_head, next, end, 1)) < end; next = head + 1) {
+        uint32_t count = z->cold[head].all_next, last = head + count - 1, rest, was;
+        if (!zs__large_live(zs__load_u8(zs__large_state(z, head)))) /* relaxed: what is freed meanwhile is all there */
+            continue;
+        rest = (uint32_t)((size_t)count * ZS__CHUNK_BYTES - zs__large_bytes(z, head));
+        was = zs__load_u32(&z->cold[last].purged_bytes);
+        if (rest <= was || !zs__purge_pages(z, zs__chunk_base(z, last) + (ZS__CHUNK_BYTES - rest), rest - was))
+            continue;
+        zs__store_u32(&z->cold[last].purged_bytes, rest);
+        zs__bits_put(z->span_short, last, 1, 1);
+        zs__uncharge(z, z->chunks[head].stamp, rest - was);
+        zs__budget_give(z, rest - was, 0);
+        given += rest - was;
+    }
+    return given;
+}
+
+/* Free spans, dead objects and what stands behind live ones give their pages back, free spans down to `keep` resident
+   bytes; the pool's chunks are its own. */
 static size_t zs__large_trim(zs__allocator *z, size_t keep)
 {
     size_t given = 0;
@@ -10537,6 +10563,7 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
         given += zs__large_purge(z, at, count);
         zs__span_give(z, at, count);
     }
+    given += zs__large_tails(z);
     zs__arena_drop(z);
     return given;
 }

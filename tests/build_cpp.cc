@@ -85,6 +85,9 @@ static void unique_handles(zslab *z)
         CHECK(!b && taken->value == 6);
         taken.reset();
         CHECK(!taken && alive == 0);
+        zslab::unique_handle<const counted> fixed = zslab::unique_handle<counted>::make(z, e, 8);
+        CHECK(fixed->value == 8 && alive == 1);
+        fixed.reset();
         a = zslab::unique_handle<counted>::make(z, e, 7);
         CHECK(zslab_epoch_release(z, e) == ZSLAB_OK); // the object goes with its epoch, undestroyed
         CHECK(!a && a.get() == nullptr);

@@ -52,5 +52,9 @@ for cc in g++ g++-11 g++-12 clang++ clang++-13 clang++-14 clang++-15 clang++-16 
         row $cc c++17 include.cc "$guest_cc $useless $m -DZSLAB_CPP_PMR=1 -DZSLAB_SHORT_NAMES=1 -fno-exceptions -fno-rtti" "all, pmr, short names $m"
     done
 done
+for switch in STATS=0 STATS=2 TAGS=1 HARDENED=1 NO_TLS=1 NO_OS=1 CHUNK_SHIFT=12 CHUNK_SHIFT=20 SHORT_NAMES=1 CPP=0; do
+    row gcc c11 include.c "$guest_c -DZSLAB_$switch" "all, $switch"
+    row g++ c++11 include.cc "$guest_cc -DZSLAB_$switch" "all, $switch"
+done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

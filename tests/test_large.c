@@ -687,6 +687,44 @@ static void back_with_the_system(const test_mode *m)
     test_destroy(z);
 }
 
+/* What others committed does not count for ever: large objects reach a limit with as many as where nobody was before,
+   also a group's limit, whichever size came first. */
+static size_t reaches(const test_mode *m, size_t before, size_t size, int grouped)
+{
+    zslab_group_config gc = {0};
+    zslab_epoch_config ec = {0};
+    zslab_config c = {0};
+    size_t count;
+    zslab_epoch e;
+    zslab *z;
+    c.limit_bytes = grouped ? 0 : 8 << 20;
+    z = test_open(m, &c);
+    gc.hard_bytes = 8 << 20;
+    ec.group = grouped ? zslab_group_create(z, &gc) : NULL;
+    MUST((e = zslab_epoch_open_with(z, &ec)) != ZSLAB_EPOCH_NONE);
+    while (before && zslab_malloc_epoch(z, before, e))
+        ;
+    CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
+    for (count = 0; zslab_malloc_epoch(z, size, e); count++)
+        ;
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    test_destroy(z);
+    return count;
+}
+
+static void limits_forget(const test_mode *m)
+{
+    static const size_t sizes[] = {1000, 12000, 66000, 300000};
+    size_t i, j, fresh;
+    int grouped;
+    for (grouped = 0; grouped < 2; grouped++)
+        for (j = 1; j < 4; j++) {
+            fresh = reaches(m, 0, sizes[j], grouped);
+            for (i = 0; i < 4; i++)
+                CHECK(reaches(m, sizes[i], sizes[j], grouped) >= fresh - fresh / 20 - 1);
+        }
+}
+
 int main(int argc, char **argv)
 {
     uint64_t steps = test_amount(argc, argv, 20000);
@@ -697,6 +735,8 @@ int main(int argc, char **argv)
         closed(z);
         aligned(z, m->in_buffer ? 8 * C : (size_t)1 << (SIZE_MAX > 0xffffffffu ? 30 : 24));
         aligned_in_epoch(z);
+        if (!m->in_buffer)
+            limits_forget(m);
         zeros(z);
         resized(z);
         handles(z);
