@@ -638,6 +638,7 @@ ZSLAB_API zslab_result zslab_zns_lost(zslab_zns *store, zslab_zns_lost_fn *visit
 #include <string.h>
 #if ZSLAB_ZNS_HAS_FILE
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 /* Strict -std=c11 hides these; C may declare them again. */
@@ -1119,7 +1120,9 @@ static int zs__zns_ring_open(zs__zns_ring *r, uint32_t entries, int big)
 {
     struct io_uring_params p;
     size_t sq_bytes, cq_bytes;
+#if defined(__linux__)
     void *map;
+#endif
     memset(&p, 0, sizeof p);
 #ifdef IORING_SETUP_SQE128
     if (big) p.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
@@ -1266,6 +1269,9 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
    [FILE-1] An append owns the blocks between the old and the new write pointer: nobody else writes them.
    [FILE-2] active_count and open_count are changed with the lock held, when a condition changes.
    [FILE-3] an entry is written with table_lock held, from the word as it is then: the file never goes back.
+   [FILE-4] a power cut takes a zone's entry back by less than ZS__ZNS_FILE_REACH blocks, and to no other condition:
+   what goes further makes the next flush write the whole file. All others write the appends' range alone, and
+   an open finds the frames in those blocks by their heads. So a commit is one write of one place.
    Faults strike by operation count. The volatile cache keeps unflushed blocks in memory; a crash keeps
    or drops each by seed and pulls write pointers back to somewhere between flushed and written.     */
 #if ZSLAB_ZNS_HAS_FILE
@@ -1276,6 +1282,7 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
 #define ZS__ZNS_FILE_ORDER   0x01020304u
 #define ZS__ZNS_FILE_NOTE_AT 512u
 #define ZS__ZNS_FILE_NOTE    40u /* bytes: 4 x u64 as in zs__zns_note, u32 living epochs, u32 crc of 0-35 */
+#define ZS__ZNS_FILE_REACH   16u   /* blocks: see [FILE-4] */
 #define ZS__ZNS_FILE_SEARCH  1024u /* pages behind the first that may hold the second superblock */
 
 typedef struct zs__zns_cache { /* the volatile cache of one zone */
@@ -1291,7 +1298,10 @@ typedef struct zs__zns_file {
     uint32_t *resets;
     size_t table_bytes;
     char *path;      /* of a file made by this open, until the first flush: then NULL */
-    zs__lock table_lock; /* [FILE-3] saved, resets; taken with lock held or alone */
+    zs__lock table_lock; /* [FILE-3] saved, resets, dirty_*, whole, flushing; taken with lock held or alone */
+    uint8_t *map;        /* the file's places, for msync alone: nobody reads or writes there; NULL: none */
+    uint64_t dirty_from, dirty_to, noted_serial; /* the appends' range since a flush began; of the last note */
+    uint32_t whole, flushing; /* the next flush writes all; how many are under way */
     int fd, writable, generic;
     zs__zns_why why; /* of an open that is refused */
     uint32_t version, sick, distrusted, fresh;
@@ -1363,6 +1373,9 @@ static int zs__zns_file_save(zs__zns_file *f, uint32_t zone)
             f->resets[zone]++;
             f->all_resets++;
         }
+        if (((word ^ f->saved[zone]) & 255) || (word >> 8) / ZS__ZNS_FILE_REACH !=
+                                                   (f->saved[zone] >> 8) / ZS__ZNS_FILE_REACH)
+            f->whole = 1; /* [FILE-4] */
         (void)zs__zns_file_entry(entry, word, f->resets[zone], zone);
         /* version 1 has no crc: only the word goes out */
         rc = zs__zns_file_pwrite(f, entry, f->version == 1 ? 8 : sizeof entry,
@@ -1666,7 +1679,12 @@ static int zs__zns_file_claim(zs__zns_file *f, uint32_t zone, size_t bytes, uint
    another append stands behind it. */
 static int zs__zns_file_settled(zs__zns_file *f, uint32_t zone, uint64_t block, uint64_t n, int rc)
 {
-    uint64_t was = (block + n) << 8 | ZSLAB_ZNS_OPEN;
+    uint64_t was = (block + n) << 8 | ZSLAB_ZNS_OPEN, from = zs__zns_file_place(f, zone, block),
+             to = zs__zns_file_place(f, zone, block + n);
+    zs__lock_take(&f->table_lock);
+    if (f->dirty_from == f->dirty_to || from < f->dirty_from) f->dirty_from = from;
+    if (to > f->dirty_to) f->dirty_to = to;
+    zs__lock_drop(&f->table_lock);
     if (!rc) return zs__zns_file_save(f, zone);
     (void)zs__cas_u64(zs__zns_file_word(f, zone), &was, block << 8 | ZSLAB_ZNS_OPEN); /* pairs with _reserve */
     (void)zs__zns_file_save(f, zone);
@@ -1838,6 +1856,33 @@ static int zs__zns_file_finish(void *user, uint32_t zone)
     return zs__zns_file_manage((zs__zns_file *)user, zone, ZSLAB_ZNS_OP_FINISH);
 }
 
+/* All that was appended is with the disk afterwards. */
+static int zs__zns_file_durable(zs__zns_file *f)
+{
+    uint64_t from, to;
+    int whole, rc;
+    zs__lock_take(&f->table_lock);
+    from = f->dirty_from & ~(uint64_t)65535; /* whole pages of any size */
+    to = zs__round_up(f->dirty_to, 65536);
+    whole = !f->map || f->whole || f->flushing || to > f->bytes; /* one under way has what was appended before it */
+    f->dirty_from = f->dirty_to = f->whole = 0;
+    f->flushing++;
+    zs__lock_drop(&f->table_lock);
+#if defined(__APPLE__)
+    rc = fsync(f->fd);
+#else
+    if (whole)
+        rc = fdatasync(f->fd);
+    else
+        rc = msync(f->map + from, (size_t)(to - from), MS_SYNC); /* on Linux fdatasync of a range */
+#endif
+    if (rc) rc = zs__zns_errno(errno);
+    zs__lock_take(&f->table_lock);
+    f->flushing--;
+    zs__lock_drop(&f->table_lock);
+    return rc;
+}
+
 static int zs__zns_file_flush(void *user)
 {
     zs__zns_file *f = (zs__zns_file *)user;
@@ -1862,13 +1907,8 @@ static int zs__zns_file_flush(void *user)
     }
     if (!f->writable) return 0;
     if (zs__load_acq_u32(&f->unsynced)) return -(int)ZSLAB_E_IO; /* acquire: pairs with the store below */
-#if defined(__APPLE__)
-    if (fsync(f->fd))
-#else
-    if (fdatasync(f->fd))
-#endif
-        rc = zs__zns_errno(errno);
-    else if (f->bytes && (fstat(f->fd, &info) || (uint64_t)info.st_size < f->bytes))
+    rc = zs__zns_file_durable(f);
+    if (!rc && f->bytes && (fstat(f->fd, &info) || (uint64_t)info.st_size < f->bytes))
         rc = -(int)ZSLAB_E_IO; /* cut short meanwhile: what was written before may be gone */
     if (rc) zs__store_rel_u32(&f->unsynced, 1); /* release: pairs with the load above */
     return rc;
@@ -1883,6 +1923,7 @@ static void zs__zns_file_close(void *user)
         zs__zns_file_settle(f, zone, NULL);
         (free)(f->cache[zone].block);
     }
+    if (f->map) (void)munmap(f->map, (size_t)f->bytes);
     if (f->path) (void)unlink(f->path); /* made by an open that was refused */
     if (f->fd >= 0) (close)(f->fd);       /* drops the flock */
 #if ZSLAB_ZNS_USE_URING
@@ -2037,6 +2078,9 @@ static int zs__zns_file_write_all(zs__zns_file *f)
     memset(super, 0, sizeof super);
     f->version = ZS__ZNS_FILE_VERSION;
     zs__zns_file_super(f, super);
+    zs__lock_take(&f->table_lock);
+    f->whole = 1;
+    zs__lock_drop(&f->table_lock);
     for (i = 0; !rc && i < f->geometry.zone_count; i++) {
         f->saved[i] = f->word[i];
         (void)zs__zns_file_entry(p + (size_t)i * ZS__ZNS_FILE_ENTRY, f->word[i], f->resets[i], i);
@@ -2115,6 +2159,22 @@ static zslab_result zs__zns_file_load_table(zs__zns_file *f)
     return (zslab_result)-rc;
 }
 
+/* After a power cut: the frames behind a zone's write pointer. [FILE-4] The zone's header says whether they belong to
+   it; whether they are whole is for recovery to find out. */
+static void zs__zns_file_reach(zs__zns_file *f, uint32_t zone)
+{
+    uint8_t head[48], p[48];
+    uint64_t word = *zs__zns_file_word(f, zone), at = word >> 8, wp = at;
+    uint64_t end = (at / ZS__ZNS_FILE_REACH + 1) * ZS__ZNS_FILE_REACH;
+    if (end > f->capacity_blocks) end = f->capacity_blocks;
+    if ((word & 255) != ZSLAB_ZNS_OPEN || zs__zns_file_pread(f, head, sizeof head, zs__zns_file_place(f, zone, 0)))
+        return;
+    for (; at < end && !zs__zns_file_pread(f, p, sizeof p, zs__zns_file_place(f, zone, at)); at++)
+        if (!memcmp(p, "ZSLBFRAM", 8) && !memcmp(p + 16, head + 16, 20) && !memcmp(p + 40, head + 40, 8))
+            wp = at + (zs__zns_get32(p + 36) ? zs__zns_get32(p + 36) : 1); /* blocks: >>format */
+    *zs__zns_file_word(f, zone) = (wp < end ? wp : end) << 8 | (word & 255);
+}
+
 /* Reads or makes the superblock and the table. */
 static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometry *geometry, uint32_t flags)
 {
@@ -2160,6 +2220,10 @@ static int zs__zns_file_note(void *user, const zs__zns_note *n)
     uint8_t p[ZS__ZNS_FILE_NOTE];
     int rc = zs__zns_file_dead(f);
     if (!rc && f->version == 1) rc = zs__zns_file_write_all(f);
+    zs__lock_take(&f->table_lock);
+    if (n->serial != f->noted_serial) f->whole = 1; /* of the rest the next frame's head says as much */
+    f->noted_serial = n->serial;
+    zs__lock_drop(&f->table_lock);
     zs__zns_put64(p, n->synced);
     zs__zns_put64(p + 8, n->serial);
     zs__zns_put64(p + 16, n->live_hash);
@@ -2275,10 +2339,11 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
 {
     int read_only = (config->flags & ZSLAB_ZNS_FLAG_READ_ONLY) != 0;
     zs__zns_file *f = (zs__zns_file *)(calloc)(1, sizeof *f);
-    uint32_t beside = 0;
+    uint32_t beside = 0, i;
     zslab_result r;
     if (!f) return ZSLAB_E_NOMEM;
     f->writable = !read_only;
+    f->whole = 1; /* whoever had the file before may have written what no flush covered */
     memset(out, 0, sizeof *out);
     f->why.field = "path";
     errno = 0;
@@ -2293,6 +2358,7 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
         (void)flock(f->fd, LOCK_UN); /* nobody writes now; a reader keeps no writer out */
     }
     if (r == ZSLAB_OK) r = zs__zns_file_attach(f, geometry, config->flags);
+    for (i = 0; r == ZSLAB_OK && !beside && i < f->geometry.zone_count; i++) zs__zns_file_reach(f, i);
     if (r == ZSLAB_OK) r = zs__zns_file_faults(f, config);
     if (r != ZSLAB_OK) {
         out->why = f->why;
@@ -2300,6 +2366,15 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
         zs__zns_file_close(f);
         return r;
     }
+#if defined(__linux__)
+    if (f->writable && f->bytes && f->bytes < SIZE_MAX / 4) {
+        void *map = mmap(NULL, (size_t)f->bytes, PROT_NONE, MAP_SHARED, f->fd, 0);
+        if (map != MAP_FAILED && madvise(map, (size_t)f->bytes, 10)) /* MADV_DONTFORK: a child kept the lock by it */
+            (void)munmap(map, (size_t)f->bytes);
+        else if (map != MAP_FAILED)
+            f->map = (uint8_t *)map;
+    }
+#endif
     out->user = f;
     out->uses_append = 1;
 #if ZSLAB_ZNS_USE_URING
