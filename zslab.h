@@ -1333,7 +1333,8 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *z, zslab_epoch e, zslab_on_exit
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d);
 
 /* zslab_domain_exit -- leave the domain this thread entered last. Another one: ZSLAB_E_INVALID, nothing changes. A
-   thread that exits leaves its domains first.
+   thread that exits leaves its domains first; those that it enters in its last round of destructors, when the
+   domain is entered, forced to close or destroyed next.
    threads  the thread that entered it
    cost     one lock; at the last exit as the policy: zslab_epoch_release, _reset or _close */
 ZSLAB_API zslab_result zslab_domain_exit(zslab_domain *d);
@@ -3685,6 +3686,7 @@ struct zslab_domain {
     uint32_t owns_epoch;   /* made by zslab_domain_create */
     uint32_t inside;       /* entries not yet left, all threads; epoch_lock */
     uint32_t ended;        /* an owned epoch was released: no entering again */
+    uint32_t forsaken;     /* the last inside was a thread that is gone: the policy is to be applied */
     struct zslab_domain *next;
 };
 
@@ -9549,9 +9551,11 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
               allocators there are now: the last destroy ends the hook, and all numbers with it. Global lock.
    [THREAD-2] Where no hook will run (it ran already, and a destructor of the program's allocates; or it was refused) a
               heap is parked at the end of the call that needed it, outside domains: none is lost, and no destroy later
-              writes to a thread's memory that is gone.
-   [THREAD-3] What a hook may miss (a thread's first use in its last round of destructors) the system is asked for: the
-              heap of a thread that is gone is taken over, and its words are not written.      */
+              writes to a thread's memory that is gone. Who enters a domain there arms the hook again: it runs in the
+              next round of destructors.
+   [THREAD-3] What a hook may miss (a thread's first use, or a domain entered, in its last round of destructors) the
+              system is asked for: the heap of a thread that is gone is taken over, its domains are left, and its words
+              are not written.      */
 #if !ZSLAB_NO_TLS
 static uint32_t zs__thread_number_new(void) /* 0: none left */
 {
@@ -9800,6 +9804,17 @@ static void zs__heap_shelve(zslab_heap *heap)
 }
 
 #if !ZSLAB_NO_TLS
+/* The visits of a thread that is gone end; what a domain's policy asks for then, the next call for the domain does.
+   Epoch lock held. */
+static void zs__scopes_end(zslab_heap *heap)
+{
+    for (; heap->scope_count; heap->scope_count--) {
+        zslab_domain *d = heap->scopes[heap->scope_count - 1].domain;
+        d->inside -= heap->scopes[heap->scope_count - 1].entered;
+        d->forsaken |= !d->inside;
+    }
+}
+
 /* A heap whose thread is gone without a word; a few are looked at each time. Global and epoch lock held. [THREAD-3] */
 static zslab_heap *zs__heap_forsaken(zs__allocator *z)
 {
@@ -9813,7 +9828,7 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
             zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
         zs__thread_number_end(z, heap->thread);
         heap->row = NULL;
-        heap->scope_count = 0;
+        zs__scopes_end(heap);
         return heap;
     }
     return NULL;
@@ -12640,6 +12655,49 @@ static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
     heap->scope_count++;
 }
 
+/* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
+static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
+{
+    zs__allocator *z = d->z;
+    zs__place *place = zs__place_find(z, d->epoch);
+    zslab_result r;
+    d->forsaken = 0;
+    if (d->owns_epoch)
+        d->ended = 1;
+    if (policy == ZSLAB_ON_EXIT_KEEP || !place) {
+        zs__epochs_drop(z);
+        return ZSLAB_OK;
+    }
+    if (policy == ZSLAB_ON_EXIT_RELEASE)
+        place->domains = 0;
+    r = policy == ZSLAB_ON_EXIT_RESET   ? zs__epoch_end(z, d->epoch, ZS__RESET, ZSLAB_END_RESET)
+        : policy == ZSLAB_ON_EXIT_CLOSE ? zs__epoch_end(z, d->epoch, ZS__CLOSE, ZSLAB_END_DRAINED)
+                                        : zs__epoch_end(z, d->epoch, ZS__RELEASE, ZSLAB_END_RELEASE);
+    return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* somebody ends it directly: nothing is left */
+}
+
+/* Threads that are gone were the last inside: the policy is applied. Lock held; in between it may be dropped. */
+static void zs__domain_forsaken(zslab_domain *d)
+{
+    if (ZS__LIKELY(!d->forsaken || d->inside))
+        return;
+    zs__domain_end(d, d->policy);
+    zs__epochs_take(d->z);
+}
+
+/* Is anybody inside? Threads that are gone leave first [THREAD-3]. Lock held, as above. */
+static int zs__domain_entered(zslab_domain *d)
+{
+#if !ZSLAB_NO_TLS
+    zslab_heap *heap;
+    for (heap = d->z->heaps; heap && d->inside; heap = heap->next)
+        if (heap->tls && heap->scope_count && !zs__os_thread_lives(heap->os_thread))
+            zs__scopes_end(heap);
+#endif
+    zs__domain_forsaken(d);
+    return d->inside != 0;
+}
+
 static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
@@ -12647,6 +12705,7 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
     zslab_result r = ZSLAB_OK;
     if (!zs__epochs_enter(z))
         return ZSLAB_E_BUSY;
+    zs__domain_forsaken(d);
     top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     if (d->ended || !zs__place_open(z, d->epoch))
         r = ZSLAB_E_CLOSED;
@@ -12672,10 +12731,18 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
 ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 {
     zslab_heap *heap;
+    zslab_result r;
     if (!d || !d->z)
         return ZSLAB_E_INVALID;
     heap = zs__heap_mine(d->z, d->epoch);
-    return heap ? zs__domain_enter(d, heap) : zslab_last_error();
+    if (!heap)
+        return zslab_last_error();
+    r = zs__domain_enter(d, heap);
+#if !ZSLAB_NO_TLS
+    if (r == ZSLAB_OK && zs__tls()->passing && !d->z->shared)
+        zs__os_arm_thread_exit(); /* under no lock, as in zs__heap_attach_try [THREAD-2] */
+#endif
+    return r;
 }
 
 static int zs__heap_fits(const zslab_domain *d, const zslab_heap *heap)
@@ -12686,26 +12753,6 @@ static int zs__heap_fits(const zslab_domain *d, const zslab_heap *heap)
 ZSLAB_API zslab_result zslab_domain_enter_heap(zslab_domain *d, zslab_heap *heap)
 {
     return zs__heap_fits(d, heap) ? zs__domain_enter(d, heap) : ZSLAB_E_INVALID;
-}
-
-/* The domain is left by its last visitor, or ended by force. Lock held, dropped here. */
-static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
-{
-    zs__allocator *z = d->z;
-    zs__place *place = zs__place_find(z, d->epoch);
-    zslab_result r;
-    if (d->owns_epoch)
-        d->ended = 1;
-    if (policy == ZSLAB_ON_EXIT_KEEP || !place) {
-        zs__epochs_drop(z);
-        return ZSLAB_OK;
-    }
-    if (policy == ZSLAB_ON_EXIT_RELEASE)
-        place->domains = 0;
-    r = policy == ZSLAB_ON_EXIT_RESET   ? zs__epoch_end(z, d->epoch, ZS__RESET, ZSLAB_END_RESET)
-        : policy == ZSLAB_ON_EXIT_CLOSE ? zs__epoch_end(z, d->epoch, ZS__CLOSE, ZSLAB_END_DRAINED)
-                                        : zs__epoch_end(z, d->epoch, ZS__RELEASE, ZSLAB_END_RELEASE);
-    return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* somebody ends it directly: nothing is left */
 }
 
 static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
@@ -12761,7 +12808,7 @@ ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
         return ZSLAB_E_INVALID;
     if (!zs__epochs_enter(z))
         return ZSLAB_E_BUSY;
-    if (d->inside) {
+    if (zs__domain_entered(d)) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
     }
@@ -12778,7 +12825,7 @@ ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
         return ZSLAB_E_INVALID;
     if (!zs__epochs_enter(z))
         return ZSLAB_E_BUSY;
-    if (d->inside) {
+    if (zs__domain_entered(d)) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
     }

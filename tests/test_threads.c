@@ -469,6 +469,7 @@ static struct {
     zslab_domain *domain;
     pthread_key_t key;
     int early, rounds; /* the thread itself uses z */
+    int enters_in;
 } last;
 
 static void last_rounds(void *value)
@@ -520,6 +521,63 @@ static void allocates_in_the_last_destructors(const test_mode *m, int early, int
     test_destroy(last.beside);
     pthread_key_delete(last.key);
     CHECK(numbers_in_use() <= numbers);
+}
+
+/* A destructor that enters a domain and stays: the thread leaves it before it is gone, or the next call for the domain
+   finds that it is gone. */
+static void enters_for_good(void *value)
+{
+    if (++last.rounds < last.enters_in) {
+        pthread_setspecific(last.key, value);
+        return;
+    }
+    CHECK_IS(zslab_domain_enter(last.domain), ZSLAB_OK);
+    CHECK_IS(zslab_domain_enter(last.domain), ZSLAB_OK);
+    CHECK(zslab_malloc(last.z, 24) != NULL);
+}
+
+static void *allocates_once(void *arg)
+{
+    void *p = zslab_malloc(last.z, 100);
+    CHECK(p && zslab_domain_current(last.z) == NULL && zslab_epoch_of(last.z, p) == zslab_epoch_current(last.z));
+    CHECK_IS(zslab_free(last.z, p), ZSLAB_OK);
+    return arg;
+}
+
+static void stays_inside(const test_mode *m, int how, int in)
+{
+    const int first = how & 1, taken_over = how & 2;
+    last.early = how >> 2 & 1;
+    last.enters_in = in;
+    if (first)
+        MUST(pthread_key_create(&last.key, enters_for_good) == 0);
+    last.z = test_open(m, NULL);
+    if (!first)
+        MUST(pthread_key_create(&last.key, enters_for_good) == 0);
+    MUST(last.domain = zslab_domain_wrap(last.z, zslab_epoch_open(last.z, NULL), ZSLAB_ON_EXIT_RESET));
+    in_a_thread_that_vanishes(ends_in_rounds, &last);
+    CHECK(last.rounds == in);
+    if (in < PTHREAD_DESTRUCTOR_ITERATIONS)
+        CHECK(last.domain->inside == 0 && test_live(last.z) == 0);
+    if (taken_over) {
+        in_a_thread_that_vanishes(allocates_once, NULL);
+        CHECK(last.domain->inside == 0);
+        CHECK_IS(zslab_domain_enter(last.domain), ZSLAB_OK);
+        CHECK(last.domain->inside == 1 && test_live(last.z) == 0);
+        CHECK_IS(zslab_domain_exit(last.domain), ZSLAB_OK);
+    }
+    CHECK_IS(zslab_domain_destroy(last.domain), ZSLAB_OK);
+    CHECK(test_live(last.z) == 0 && last.z->heap_count == 1);
+    test_destroy(last.z);
+    pthread_key_delete(last.key);
+}
+
+static void enters_in_a_destructor(const test_mode *m)
+{
+    int how, in;
+    for (how = 0; test_owned(m) && how < 8; how++) /* domains are not the thread's in shared mode */
+        for (in = 1; in <= PTHREAD_DESTRUCTOR_ITERATIONS; in++)
+            stays_inside(m, how, in);
 }
 #endif
 
@@ -665,6 +723,7 @@ int main(int argc, char **argv)
         allocates_in_the_last_destructors(m, 1, 1);
         allocates_in_the_last_destructors(m, 0, 0);
         allocates_in_the_last_destructors(m, 0, 1);
+        enters_in_a_destructor(m);
 #endif
         if (!m->in_buffer)
             storms(m);
