@@ -4388,6 +4388,7 @@ static uint64_t zs__os_random(void)
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -16762,6 +16763,7 @@ typedef struct zs__shape {
     size_t lines, slabs;   /* of a chunk: metadata lines in all regions, slabs in all classes */
     size_t row_bytes, heap_bytes;
     size_t cold_offset, magazine_offset;
+    int scarce;            /* address space is: of metadata the least that serves */
 } zs__shape;
 
 static zs__shape zs__shape_of(const zslab_config *config)
@@ -16769,6 +16771,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
     zs__shape s;
     uint32_t cls, count = zs__class_count(config), last = config->memory ? 0 : 1;
     s.config = config;
+    s.scarce = config->memory || UINTPTR_MAX <= 0xffffffffu;
     s.lines = last; /* ZSLAB_CLASS_LARGE has one */
     s.slabs = 1;
     s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
@@ -16820,7 +16823,7 @@ static uint32_t zs__id_limit(const zs__shape *s, uint32_t chunk_count)
     uint64_t ids = (uint64_t)s->slabs * chunk_count, most = ZS__IDS_MAX;
     uint32_t wanted = zs__ids_wanted(s->config);
     uint64_t room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
-    if ((s->config->memory || UINTPTR_MAX <= 0xffffffffu) && most > room)
+    if (s->scarce && most > room)
         most = room;
     if (wanted)
         return wanted;
@@ -16987,20 +16990,34 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
 
 /* Address space for what is made as it is needed: a thread may have a row in every epoch there is, also where the range
    is small, as long as all that takes no more than a quarter of it. */
-static size_t zs__meta_room(const zs__shape *s, size_t range)
+static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
+    const size_t least = refused ? 4 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
     size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? s->heap_bytes : 0) + 128;
     size_t fit = range / 4 / each;
     rows = rows < fit ? rows : fit;
-    rows = rows > 64 ? rows : 64;
+    rows = rows > least ? rows : least;
     return range / 32 + s->heap_bytes * 16 + each * rows + zs__samples_bytes(s->config);
 }
 
-/* Metadata and range reserved, the fixed part of the metadata committed; or nothing. */
-static zs__allocator *zs__create_reserved(const zs__shape *s)
+static size_t zs__data_room(void) /* bytes that the process may have writable; SIZE_MAX: no limit is known */
+{
+#if defined(RLIMIT_DATA)
+    struct rlimit most;
+    if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX)
+        return (size_t)most.rlim_cur;
+#endif
+    return SIZE_MAX;
+}
+
+/* Metadata and range reserved, the fixed part of the metadata committed; or nothing. Where the whole default range is
+   not to be had it is half of what is; its fixed metadata a sixteenth of a limit on data at most. */
+static zs__allocator *zs__create_reserved(zs__shape *s)
 {
     const zslab_config *c = s->config;
+    const size_t room = c->reserve_bytes ? SIZE_MAX : zs__data_room();
+    int refused = 0;
     size_t range = c->reserve_bytes ? c->reserve_bytes : ZS__RESERVE_BYTES;
     size_t page = zs__os_page_bytes(), align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
     size_t meta_bytes, align_range;
@@ -17013,11 +17030,16 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
-    for (; range >= 2 * ZS__CHUNK_BYTES; range = zs__round_up(range / 2, align)) {
-        meta_bytes = zs__meta_room(s, range);
+    for (; range >= 2 * ZS__CHUNK_BYTES; range = (refused ? range / 4 * 3 : range / 2) / align * align) {
+        meta_bytes = zs__meta_room(s, range, refused);
         p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
+        if (p.cold > room / 16 && range > 64 * align)
+            continue;
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
-        meta = (char *)c->os.reserve(c->os.user, p.bytes, page);
+        base = refused ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL;
+        if (base)
+            c->os.release(c->os.user, base, 2 * range);
+        meta = base || !refused ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
         if (base && !c->os.commit(c->os.user, meta, p.cold))
             break;
@@ -17026,8 +17048,9 @@ static zs__allocator *zs__create_reserved(const zs__shape *s)
         base = NULL;
         if (meta)
             c->os.release(c->os.user, meta, p.bytes);
-        if (c->reserve_bytes || range <= 2 * align)
+        if (c->reserve_bytes)
             break;
+        refused = s->scarce = 1;
     }
     if (!base)
         return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);

@@ -1,6 +1,52 @@
 /* What is used up is an answer, and all that exists goes on: thread numbers, a buffer's metadata, places for epochs;
    and damage of each kind is what zslab_check finds. */
 #include "test.h"
+#if defined(__linux__) && !TEST_SANITIZED && !TEST_EMULATED
+#include <sys/resource.h>
+#include "child.h"
+
+/* A small machine, of its address space or of its data: the range is smaller, and most of what is left of the limit
+   serves objects of any size, again and again. */
+static void small_machine(int mebibytes) /* negative: of data */
+{
+    size_t most = (size_t)(mebibytes < 0 ? -mebibytes : mebibytes) << 20, round, bytes = 0;
+    struct rlimit limit = {0, 0};
+    zslab_global_stats s;
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    zslab *z;
+    MUST(f && fscanf(f, "%lu", &pages) == 1 && fclose(f) == 0);
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(mebibytes < 0 ? most : most + pages * (size_t)sysconf(_SC_PAGESIZE));
+    MUST(setrlimit(mebibytes < 0 ? RLIMIT_DATA : RLIMIT_AS, &limit) == 0);
+    MUST((z = zslab_create(NULL)) != NULL);
+    zslab_stats_global(z, &s);
+    CHECK(mebibytes < 0 || s.range_reserved_bytes <= most / 2);
+    for (round = 0; round < 3; round++) {
+        void *list = NULL, *p;
+        for (bytes = 0; (p = zslab_malloc(z, 100 + round * 900)) != NULL; bytes += 100 + round * 900) {
+            *(void **)p = list;
+            list = p;
+        }
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && bytes > most * 3 / 10);
+        for (; list; list = p) {
+            p = *(void **)list;
+            CHECK_IS(zslab_free(z, list), ZSLAB_OK);
+        }
+    }
+    test_destroy(z);
+}
+
+static void small_machines(void)
+{
+    int mebibytes;
+    for (mebibytes = 24; mebibytes <= 384; mebibytes *= 4) {
+        in_a_child(small_machine, mebibytes);
+        in_a_child(small_machine, -mebibytes / 2);
+    }
+}
+#else
+static void small_machines(void) {}
+#endif
 
 static uint64_t numbers[ZS__THREADS_MAX / 64];
 
@@ -254,6 +300,7 @@ static void metadata_of_a_run(const test_mode *m)
 
 int main(void)
 {
+    small_machines();
     TEST_EACH_MODE(m) {
         if (!m->in_buffer)
             metadata_of_a_run(m);
