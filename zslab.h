@@ -845,7 +845,7 @@ typedef struct zslab_global_stats {
     uint64_t slow_path_no_memory;    /* * allocations refused: no memory, no place for a row */
     uint64_t cas_retries;            /* * shared mode: claims that another thread's crossed */
     uint64_t lock_waits;             /* * takes of an internal lock that found it held */
-    uint64_t cached_bytes;           /* bytes of empty chunks kept resident */
+    uint64_t cached_bytes;           /* bytes of empty chunks, and of spans for large objects, kept resident */
     uint64_t allocs;                 /* ZSLAB_STATS 2, else 0: objects handed out */
     uint64_t frees;                  /* ZSLAB_STATS 2, else 0: objects freed one by one */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
@@ -3169,6 +3169,7 @@ typedef struct zslab zs__allocator;
 #define ZS__FREEING 5  /* being zeroed by a hardened free: still counts as live */
 #define ZS__CLAIMED 6  /* shared mode: taken, its checks not done yet [SHARED-4] */
 #define ZS__RETIRED 7  /* never used again: its generation is used up */
+#define ZS__KEPT 8     /* freed, of a large object: its span waits for the next one as long [LARGE-6] */
 
 #define ZS__CHUNK_BYTES ((size_t)1 << ZSLAB_CHUNK_SHIFT)
 #define ZS__CHUNK_MASK (ZS__CHUNK_BYTES - 1)
@@ -3308,6 +3309,11 @@ typedef struct zs__region {
 #define ZS__REGIONS_MAX 48
 #define ZS__SPAN_HOT 64u       /* chunks of the longest hot span; of all of them together */
 #define ZS__SPAN_HOT_CHUNKS 256u
+#define ZS__KEPT_MOST 16u      /* spans that a heap keeps, and their bytes; more where much is committed */
+#define ZS__KEPT_BYTES ((size_t)1 << 20)
+#ifndef ZS__KEPT_OF
+#define ZS__KEPT_OF 1024u      /* of the range: at most that part of it */
+#endif
 #define ZS__SPAN_BINS 140u     /* free spans of 1 to 63 chunks have a list for each size, then four a doubling */
 #define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
@@ -3512,7 +3518,7 @@ struct zslab {
     uint32_t close_next, close_turn; /* a lock, first come first served: one closer or trim purges; guards marks */
     uint32_t close_here;   /* atomic: who has it, as in other locks [SHARED-5] */
     uint32_t close_line[ZS__CLOSERS]; /* atomic: who stands in its line or has it; 0: free */
-    uint32_t heap_count;
+    uint32_t heap_count;   /* atomic */
     zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
     zslab_heap *looked_at; /* the last heap whose owner was looked for, see zs__heap_forsaken */
@@ -3660,6 +3666,9 @@ struct zslab_heap {
     uintptr_t *row_of;     /* zs__row * by ring place, atomic */
     zs__row *made;         /* every row it ever made, push-only; atomic head */
     zs__scope scopes[ZS__SCOPES_MAX];
+    zs__u64 kept[ZS__KEPT_MOST]; /* spans that it kept, oldest first: chunks << 32 | head; hints [LARGE-6]. Owner */
+    size_t kept_bytes;     /* of those */
+    uint32_t kept_count;
     zs__u64 pad[8];        /* what others write stands on a line of its own */
     uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
     uint32_t pad2[15];
@@ -5680,6 +5689,7 @@ static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
 static uint32_t zs__span_lend(zs__allocator *z, uint32_t count);
 static void zs__large_gather(zs__allocator *z, uint32_t most);
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
+static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge);
 
 static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
 {
@@ -6194,7 +6204,8 @@ static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
     while ((at = zs__span_find(z, count, 1, tries)) == 0) {
         if (zs__span_cool(z))
             continue;
-        if (!z->large_dead && !zs__load_u32(&z->large_freed)) /* relaxed: what comes later is the next search's */
+        if (!z->large_dead && !zs__load_u32(&z->large_freed) && /* relaxed: what comes later is the next search's */
+            !(zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))   /* no trim will look for what is kept */
             return 0;
         zs__large_sweep(z, ZS__FOLD_MAX, 0);
     }
@@ -7372,6 +7383,15 @@ static zslab_heap *zs__heap_peek(const zs__allocator *z)
     return z->shared_heap;
 }
 #endif
+
+static inline zslab_heap *zs__heap_here(const zs__allocator *z) /* the same, mostly without a look at the table */
+{
+#if !ZSLAB_NO_TLS
+    if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z))
+        return zs__tls()->row->heap;
+#endif
+    return zs__heap_peek(z);
+}
 
 static void zs__event(zs__allocator *z) /* owners look at their rows when they next pass a slow path. Epoch lock held */
 {
@@ -8919,6 +8939,9 @@ static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, u
         s.stamp = stamp;
         zs__epoch_each(z, e, zs__chunk_drains, &s);
         zs__fence_all(z); /* [EPOCH-3] */
+        zs__arena_take(z);
+        zs__large_unkeep(z, place, 1);
+        zs__arena_drop(z);
     }
     zs__sweep_epoch(z, e, stamp, dead);
     zs__store_u64(&place->rss_after_close, zs__os_rss());
@@ -9649,6 +9672,8 @@ static void zs__row_home(zs__allocator *z, zs__row *row)
 
 /* The heap puts home and gives to the pool what it can, by its owner; a parked one's by who holds the epoch lock. What
    others gave back comes home first. */
+static int zs__kept_drop(zslab_heap *heap);
+
 static void zs__heap_empty(zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
@@ -9656,6 +9681,9 @@ static void zs__heap_empty(zslab_heap *heap)
     uint32_t turns;
     int again = 0;
     zs__heap_sift(heap);
+    zs__arena_take(z);
+    zs__kept_drop(heap);
+    zs__arena_drop(z);
     zs__gather_flush(heap, ~(uint32_t)0);
     turns = heap->attached_count / ZS__FOLD_MAX + 1; /* each row once: one that a closer is at is no reason to wait */
     do
@@ -9676,6 +9704,9 @@ static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *
 {
     zslab_heap *heap;
     zs__places_poke(z);
+    zs__arena_take(z);
+    zs__large_unkeep(z, NULL, 0);
+    zs__arena_drop(z);
     for (heap = z->parked; heap; heap = heap->next_parked)
         zs__heap_empty(heap);
     return zs__heaps_take(z, mine, again);
@@ -9766,7 +9797,7 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, zslab_result *w
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
-    z->heap_count++;
+    zs__store_u32(&z->heap_count, z->heap_count + 1); /* relaxed: read by zs__kept_fits as a figure */
     zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
     return heap;
 }
@@ -10045,7 +10076,14 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
        handler may free there: it never waits. Who
        looks at rings takes that stack home first.
    [LARGE-5] A tail is told from a head by a bit of span_head; what it is follows from the last head before it. A head's
-       record outlives its object until the chunk serves again, so that a second free or a stale one is known. */
+       record outlives its object until the chunk serves again, so that a second free or a stale one is known.
+   [LARGE-6] A span may stay in its place's ring, kept, when its object is freed: one exchange of its state, GUARDED to
+       KEPT, frees the object, and one back to live makes the next as long, under no lock. Whoever takes it from
+       KEPT to FREEING gives it back: who frees, when its place has begun to close, and who holds the arena lock and
+       sweeps a dead round, asks whether a place has drained, or looks for space. A close under the RSS policy does
+       after its second fence: either it finds the span kept, or who keeps it finds the place closing. A heap lists
+       what it kept: the state is the truth, the list a hint, and who follows it looks at the head again when its
+       state is live. */
 #define ZS__LARGE_SOME 16u  /* dead objects that an allocation gives back */
 #define ZS__LARGE_POOL 64u  /* chunks of the pool that it moves to the spans */
 #define ZS__LARGE_TRIES 16u /* free spans of a list that it looks at */
@@ -10084,6 +10122,11 @@ static inline uint8_t *zs__large_state(const zs__allocator *z, uint32_t head)
 static inline int zs__large_live(uint8_t state)
 {
     return state == ZS__GUARDED || state == ZS__HANDLE;
+}
+
+static inline int zs__large_held(uint8_t state) /* its span is its place's */
+{
+    return zs__large_live(state) || state == ZS__KEPT;
 }
 
 /* An object joins its place's ring, or leaves the ring it is in. Arena lock held. */
@@ -10164,6 +10207,52 @@ static void zs__large_home(zs__allocator *z, int purge)
     }
 }
 
+static void zs__large_push(zs__allocator *z, uint32_t head) /* [LARGE-4] */
+{
+    uint32_t top = zs__load_u32(&z->large_freed);
+    do
+        z->cold[head].home = top;
+    while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_home */
+}
+
+/* [LARGE-6] A span that is kept joins the freed ones; 0: it is not kept. Arena lock held. */
+static int zs__large_unkeep_at(zs__allocator *z, uint32_t head)
+{
+    uint8_t was = ZS__KEPT, *state = zs__large_state(z, head);
+    if (zs__load_u8(state) != ZS__KEPT || !zs__cas_u8(state, &was, ZS__FREEING))
+        return 0; /* seq_cst: of this and zs__large_reuse one succeeds */
+    zs__large_push(z, head);
+    return 1;
+}
+
+/* Spans kept in a place, NULL: in all, are free; 0: there were none. Arena lock held. */
+static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge)
+{
+    int any = 0;
+    uint32_t at;
+    if (place && (at = place->large) != 0)
+        do {
+            any |= zs__large_unkeep_at(z, at - 1);
+            at = z->cold[at - 1].next;
+        } while (at != place->large);
+    for (at = place ? z->fresh_chunk : zs__bits_find(z->span_head, 0, z->fresh_chunk, 1); at < z->fresh_chunk;
+         at = zs__bits_find(z->span_head, at + 1, z->fresh_chunk, 1))
+        any |= zs__large_unkeep_at(z, at);
+    zs__large_home(z, purge);
+    return any;
+}
+
+static int zs__kept_drop(zslab_heap *heap) /* the same for what its owner, or the parked heap, lists */
+{
+    zs__allocator *z = heap->z;
+    int any = 0;
+    while (heap->kept_count)
+        any |= zs__large_unkeep_at(z, (uint32_t)heap->kept[--heap->kept_count]);
+    heap->kept_bytes = 0;
+    zs__large_home(z, 0);
+    return any;
+}
+
 /* [LARGE-3] Arena lock held. */
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
 {
@@ -10172,7 +10261,9 @@ static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
         uint32_t head = z->large_dead - 1;
         uint8_t *state = zs__large_state(z, head), was = zs__load_u8(state);
         zs__large_unlist(z, head);
-        if (zs__large_live(was) && zs__cas_u8(state, &was, ZS__FREEING)) /* seq_cst: of this and a free one succeeds */
+        while (zs__large_held(was) && !zs__cas_u8(state, &was, ZS__FREEING))
+            ; /* seq_cst: of this and a free one succeeds; kept or made again meanwhile: once more */
+        if (zs__large_held(was))
             zs__large_give(z, head, purge);
         else
             z->cold[head].flags |= ZS__CHUNK_TAKEN;
@@ -10185,6 +10276,8 @@ static int zs__large_left(zs__allocator *z, const zs__place *place)
     int left;
     zs__arena_take(z);
     zs__large_home(z, 0);
+    while (place->large && zs__large_unkeep_at(z, place->large - 1)) /* what lives stays in front */
+        zs__large_home(z, 0);
     left = place->large != 0;
     zs__arena_drop(z);
     return left;
@@ -10334,8 +10427,9 @@ static void zs__large_dirt(const zs__allocator *z, uint32_t *first, uint32_t *en
 
 /* A span of so many chunks, out of the free space: what was used before goes before what was never. 1 + its first; 0:
    there is none. Arena lock held. */
-static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large_ask *ask)
+static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large_ask *ask)
 {
+    zs__allocator *z = heap->z;
     const uint32_t tries = ask->all ? ~(uint32_t)0 : ZS__LARGE_TRIES;
     const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
     int from_pool = 1;
@@ -10345,15 +10439,19 @@ static uint32_t zs__large_span(zs__allocator *z, uint32_t count, const zs__large
             continue; /* at the end of what is used: room to grow into */
         if (!found && wide > count)
             found = zs__span_find(z, count, ask->alignment, tries);
-        if (!found && zs__span_cool(z))
+        if (!found && (zs__span_cool(z) || (!z->shared && zs__kept_drop(heap)) ||
+                       (zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))) /* no trim will look for those of others */
             continue;
         if (!found && from_pool && z->pool) {
             zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
             from_pool = 0;
             continue;
         }
-        if (!found && zs__span_grow(z, count, ask->alignment))
+        if (!found && zs__span_grow(z, count, ask->alignment)) {
+            if (zs__large_unkeep(z, NULL, 0))
+                continue;
             return 0;
+        }
         if (!found)
             found = zs__span_find(z, count, ask->alignment, ~(uint32_t)0);
         if (!found)
@@ -10388,8 +10486,9 @@ static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, si
 }
 
 /* An object in an epoch. Refused: NULL with the reason, and nothing changed. */
-static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask *ask, zslab_result *why)
+static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask *ask, zslab_result *why)
 {
+    zs__allocator *z = heap->z;
     zs__place *place = &z->places[e & ZS__PLACE_MASK];
     uint32_t count = zs__large_chunks(ask->size), first, hot, from, to;
     size_t bytes = zs__large_usable(z, ask->size), more = 0;
@@ -10406,8 +10505,12 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
     }
     *why = ZSLAB_E_NOMEM;
     first = hot = ask->alignment <= ZS__CHUNK_BYTES && !ask->room ? zs__span_take_hot(z, count) : 0;
+    if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept and hot does not divide it */
+        zs__kept_drop(heap);
+        zs__span_cool(z);
+    }
     if (!first)
-        first = zs__large_span(z, count, ask);
+        first = zs__large_span(heap, count, ask);
     if (first--) {
         if (!hot || z->cold[first + count - 1].purged_bytes) /* [SPAN-4] all before the last were used */
             more = zs__large_uncounted(z, first, first + count, bytes, 0);
@@ -10425,7 +10528,7 @@ static void *zs__large_take(zs__allocator *z, zslab_epoch e, const zs__large_ask
         zs__arena_drop(z);
         for (turn = 0; hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) && zs__load_acq_u32(out) == hands; turn++)
             zs__wait_turn(out, hands, turn); /* acquire: pairs with zs__large_purge and zs__pool_trim */
-        return hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) ? zs__large_take(z, e, ask, why) : NULL;
+        return hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) ? zs__large_take(heap, e, ask, why) : NULL;
     }
     from = first, to = first + count;
     if (ask->zero)
@@ -10466,10 +10569,7 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     int last;
     if (z->shared || !zs__lock_try(zs__as_lock(&z->arena_lock))) {
-        uint32_t top = zs__load_u32(&z->large_freed);
-        do
-            z->cold[head].home = top;
-        while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_home */
+        zs__large_push(z, head);
         return ZSLAB_OK;
     }
     zs__large_unlist(z, head);
@@ -10479,6 +10579,112 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
     if (last && z->rss_policy && !zs__sealed(z))
         zs__place_last(z, place);
     return ZSLAB_OK;
+}
+
+#if !ZSLAB_NO_TLS
+/* May a heap keep so many bytes? A small part of the range, whose space it divides. Heaps together: a 32nd of what is
+   committed; RSS: what the cache has room for. */
+static inline int zs__kept_fits(const zs__allocator *z, size_t bytes)
+{
+    size_t most;
+    if (bytes > z->range_bytes / ZS__KEPT_OF)
+        return 0;
+    if (bytes <= ZS__KEPT_BYTES && !z->rss_policy)
+        return 1;
+    most = zs__load_ptr(&z->committed_bytes) / 32; /* relaxed, all: figures */
+    if (z->rss_policy) {
+        size_t cached = zs__load_ptr(&z->cached_bytes), cache = z->config.cache_bytes;
+        cache = cached < cache ? cache - cached : 0;
+        most = cache;
+    }
+    return bytes <= most / zs__load_u32(&z->heap_count);
+}
+
+/* The common free of a large object: its span stays kept. 0: not this one. [LARGE-6] */
+static int zs__large_keep(zs__allocator *z, zslab_heap *heap, const void *p)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base);
+    uint32_t head = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT), count;
+    uint8_t *state, was = ZS__GUARDED;
+    zs__place *place;
+    uint64_t stamp;
+    if (offset >= z->range_bytes || (offset & ZS__CHUNK_MASK) || z->always_slow ||
+        zs__load_recip(&z->chunks[head].recip) != z->classes[ZSLAB_CLASS_LARGE].recip)
+        return 0;
+    stamp = zs__load_acq_u64(&z->chunks[head].stamp); /* acquire, both: as in zs__large_locate */
+    state = zs__large_state(z, head);
+    place = &z->places[zs__stamp_place(stamp)];
+    heap = heap ? heap : zs__heap_here(z);
+    if (zs__load_acq_u8(state) != ZS__GUARDED || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || !heap ||
+        zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+        return 0;
+    count = zs__load_u32(&z->cold[head].all_next);
+    while (heap->kept_count == ZS__KEPT_MOST ||
+           !zs__kept_fits(z, heap->kept_bytes + (size_t)count * ZS__CHUNK_BYTES)) {
+        uint64_t oldest = heap->kept[0];
+        uint8_t kept = ZS__KEPT;
+        uint32_t i;
+        if (!heap->kept_count)
+            return 0;
+        for (i = 1, heap->kept_count--; i <= heap->kept_count; i++)
+            heap->kept[i - 1] = heap->kept[i];
+        heap->kept_bytes -= (size_t)(oldest >> 32) * ZS__CHUNK_BYTES;
+        if (zs__cas_u8(zs__large_state(z, (uint32_t)oldest), &kept, ZS__FREEING)) /* seq_cst, as the next ones */
+            zs__large_free(z, (uint32_t)oldest);
+    }
+    if (!zs__cas_u8(state, &was, ZS__KEPT)) /* seq_cst: the object's last use */
+        return 0;
+    zs__compiler_barrier(); /* pairs with the second fence of a close */
+    heap->kept[heap->kept_count++] = (uint64_t)count << 32 | head;
+    heap->kept_bytes += (size_t)count * ZS__CHUNK_BYTES;
+    zs__count_away(z, heap, z->class_count);
+    was = ZS__KEPT;
+    if (ZS__UNLIKELY(zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) && zs__cas_u8(state, &was, ZS__FREEING))
+        zs__large_free(z, head);
+    return 1;
+}
+#endif
+
+/* An object in a span that the heap keeps; NULL: it has none as long. [LARGE-6] */
+static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_epoch e)
+{
+    zs__allocator *z = heap->z;
+    const zs__place *place = &z->places[e & ZS__PLACE_MASK];
+    const uint32_t count = zs__large_chunks(ask->size);
+    const size_t bytes = zs__large_usable(z, ask->size);
+    const uint64_t round = zs__load_acq_u64(&zs__round_of(z, e)->word); /* acquire: a new round comes before a new id */
+    uint32_t i;
+    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+        return NULL;
+    for (i = heap->kept_count; i-- > 0;) {
+        uint32_t head = (uint32_t)heap->kept[i];
+        char *p = zs__chunk_base(z, head);
+        uint8_t was = ZS__KEPT, *state = zs__large_state(z, head);
+        if (heap->kept[i] >> 32 != count || zs__load_u64(&z->chunks[head].stamp) != round ||
+            ((uintptr_t)p & (ask->alignment - 1)))
+            continue;
+        heap->kept[i] = heap->kept[--heap->kept_count];
+        heap->kept_bytes -= (size_t)count * ZS__CHUNK_BYTES;
+        if (zs__load_u8(state) != ZS__KEPT || !zs__cas_u8(state, &was, ask->state)) /* seq_cst: as in zs__large_keep */
+            continue;
+        /* ours; yet it may be another's, since it was listed. A part of it may never have been used */
+        if (zs__load_u64(&z->chunks[head].stamp) != round || zs__load_u32(&z->cold[head].all_next) != count ||
+            bytes > (size_t)count * ZS__CHUNK_BYTES - z->cold[head + count - 1].purged_bytes ||
+            zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) { /* relaxed: the span itself says who has it */
+            was = ask->state;
+            if (zs__cas_u8(state, &was, ZS__FREEING))
+                zs__large_free(z, head);
+            continue;
+        }
+        zs__store_u64(&z->cold[head].mask[0], bytes); /* relaxed: nobody has been given it yet */
+        if (ask->zero)
+            zs__zero(p, bytes);
+#if ZSLAB_STATS > 1
+        zs__count_any(z, &heap->counters[z->class_count].allocs, 1);
+#endif
+        return p;
+    }
+    return NULL;
 }
 
 /* The object at a head becomes larger or smaller where it is; 0: it cannot. */
@@ -10494,6 +10700,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     was = zs__large_bytes(z, head);
     next = head + have;
     if (count > have) {
+        if (next < z->fresh_chunk && zs__bit(z->span_head, next) && zs__large_unkeep_at(z, next))
+            zs__large_home(z, 0);
         if (next < z->fresh_chunk && !zs__bit(z->span_free, next))
             zs__span_cool(z);
         if (next == z->fresh_chunk ||
@@ -10628,7 +10836,12 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
         if (z->shared && zs__interrupts(z, NULL))
             return NULL;
         *why = ZSLAB_E_CLOSED;
-        p = in && (in & ZS__PLACE_MASK) < z->epoch_count ? zs__large_take(z, in, &ask, why) : NULL;
+        p = NULL;
+        if (in && (in & ZS__PLACE_MASK) < z->epoch_count) {
+            if (heap->kept_count && !ask.room && (p = zs__large_reuse(heap, &ask, in)) != NULL)
+                return p;
+            p = zs__large_take(heap, in, &ask, why);
+        }
         if (p) {
 #if ZSLAB_STATS > 1
             zs__count_any(z, &heap->counters[z->class_count].allocs, 1);
@@ -11097,6 +11310,20 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     return p;
 }
 
+/* The common large allocation, e 0: in the heap's own epoch. Nothing waits for the heap, and it keeps a span as long.
+   NULL: the general way. */
+static void *zs__large_quick(zs__allocator *z, size_t size, zslab_epoch e)
+{
+    zslab_heap *heap = zs__heap_here(z);
+    const zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
+    if (!heap || !heap->kept_count || size > z->config.large_bytes_max || z->always_slow || zs__load_u32(&heap->dry) ||
+        heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
+        (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
+        return NULL;
+    e = e ? e : zs__heap_epoch(heap);
+    return (e & ZS__PLACE_MASK) < z->epoch_count ? zs__large_reuse(heap, &ask, e) : NULL;
+}
+
 /* This thread's open row in an allocator other than the one its words name; NULL: none. */
 static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
 {
@@ -11126,6 +11353,8 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
         if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL)
             return p;
     }
+    if (size > z->classes[z->class_count - 1].size && (p = zs__large_quick(z, size, ZSLAB_EPOCH_NONE)) != NULL)
+        return p;
     heap = zs__heap_mine(z, ZSLAB_EPOCH_NONE);
     p = heap ? zs__heap_alloc(heap, size, ZSLAB_EPOCH_NONE) : NULL;
     zs__heap_done(heap);
@@ -11169,6 +11398,8 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
             return zs__row_malloc(z, row, size, e);
         }
     }
+    if (size > z->classes[z->class_count - 1].size && (p = zs__large_quick(z, size, e)) != NULL)
+        return p;
     heap = zs__heap_mine(z, e);
     if (!heap)
         return NULL;
@@ -13666,6 +13897,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
 typedef struct zs__tally {
     uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
     uint64_t large, large_bytes; /* of live, live_bytes */
+    uint64_t kept;         /* of resident */
 } zs__tally;
 
 static uint64_t zs__stats_range(zs__allocator *z) /* bytes of chunks ever bound, not of what regions set aside */
@@ -13826,6 +14058,7 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, size_t object_bytes
     to->committed += t->committed;
     to->resident += t->resident;
     to->live_pages += t->live_pages;
+    to->kept += t->kept;
     to->reclaimable += t->resident > t->live_pages ? t->resident - t->live_pages : 0;
 }
 
@@ -13833,12 +14066,17 @@ static void zs__tally_add(zs__tally *to, const zs__tally *t, size_t object_bytes
 static void zs__tally_large(const zs__allocator *z, uint32_t head, zs__tally *t)
 {
     uint32_t count = zs__load_u32(&z->cold[head].all_next), i; /* relaxed: a snapshot */
-    if (!zs__large_live(zs__load_u8(zs__large_state(z, head))) || count > z->chunk_count - head)
+    uint8_t state = zs__load_u8(zs__large_state(z, head));
+    if (!zs__large_held(state) || count > z->chunk_count - head)
         return;
-    t->committed = 0;
     for (i = head; i < head + count; i++)
         t->committed += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[i].purged_bytes);
-    t->resident = t->live_pages = t->committed;
+    t->resident = t->committed;
+    if (state == ZS__KEPT) {
+        t->kept = t->committed;
+        return;
+    }
+    t->live_pages = t->committed;
     t->large_bytes = zs__large_bytes(z, head);
     t->live = t->large = t->slots = t->slabs = t->full = 1;
 }
@@ -14067,7 +14305,7 @@ static size_t zs__chunk_charge(const zs__allocator *z, uint32_t chunk)
     if (!stamp || !zs__place_counts(z, stamp) || (z->cold[chunk].touched & ZS__CHUNK_LOOSE))
         return 0;
     return z->chunks[chunk].cls != ZSLAB_CLASS_LARGE ? ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes
-           : zs__large_live(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next) : 0;
+           : zs__large_held(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next) : 0;
 }
 
 static uint64_t zs__place_covered(const zs__allocator *z, uint32_t q) /* by its group's guarantee [BUDGET-5] */
@@ -14223,7 +14461,7 @@ ZSLAB_API void zslab_stats_global(const zslab *self, zslab_global_stats *out)
     out->remote_waiting = t.remote;
     out->retired_slots = zs__load_u64(&z->retired_slots);
     out->committed_bytes = zs__load_ptr(&z->committed_bytes); /* relaxed: figures */
-    out->cached_bytes = zs__load_ptr(&z->cached_bytes);
+    out->cached_bytes = zs__load_ptr(&z->cached_bytes) + t.kept;
     out->limit_bytes = zs__stats_limit(z, &z->hard_limit);
     out->soft_limit_bytes = zs__stats_limit(z, &z->soft_limit);
     out->soft_crossings = zs__load_u64(&z->soft_crossings);
@@ -14856,7 +15094,7 @@ static void zs__page_turn(zs__page *page, uint32_t first)
 
 static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
 {
-    static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     uint32_t i;
     if (key < page->first || key > page->last)
         zs__page_turn(page, key);
@@ -15671,6 +15909,8 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *
 
 ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p)
 {
+    if (!ZS__TOLD && !ZS__HOOKS && !ZSLAB_PROBES && zs__large_keep(z, heap, p))
+        return ZSLAB_OK;
     return zs__free_checked(z, heap, p);
 }
 
@@ -17584,6 +17824,8 @@ static void zs__fork_large(zs__allocator *z)
         uint32_t count = z->cold[chunk].all_next;
         if (!zs__bit(z->span_kind, chunk))
             continue;
+        if (zs__bit(z->span_head, chunk) && *zs__large_state(z, chunk) == ZS__KEPT)
+            *zs__large_state(z, chunk) = ZS__FREE;
         if (!zs__bit(z->span_head, chunk) || !zs__large_live(*zs__large_state(z, chunk)) ||
             stamp != zs__round_at(z, stamp)->word || place->state == ZSLAB_EPOCH_CLOSED) {
             zs__span_leave(z, chunk);
@@ -17766,12 +18008,14 @@ static zslab_result zs__check_large(const zs__allocator *z, uint32_t head, zslab
     uint32_t count = z->cold[head].all_next, end = head + count, slab = zs__chunk_slab(z, c);
     uint8_t s = zs__load_u8(zs__large_state(z, head));
     zslab_visit v;
-    if (!zs__large_live(s) || !zs__bit(z->span_head, head)) /* freed; [LARGE-5] */
-        return zs__large_live(s) || !zs__handles_right(z, head, slab) ? ZSLAB_E_CORRUPT : ZSLAB_OK;
+    if (!zs__large_held(s) || !zs__bit(z->span_head, head)) /* freed; [LARGE-5] */
+        return zs__large_held(s) || !zs__handles_right(z, head, slab) ? ZSLAB_E_CORRUPT : ZSLAB_OK;
     if (!count || count > z->chunk_count - head || zs__large_bytes(z, head) > (size_t)count * ZS__CHUNK_BYTES ||
         zs__bits_find(z->span_kind, head, end, 0) != end || zs__bits_find(z->span_free, head, end, 1) != end ||
         zs__bits_find(z->span_head, head + 1, end, 1) != end || !zs__handles_right(z, head, slab))
         return ZSLAB_E_CORRUPT; /* [SPAN-1] [LARGE-1] */
+    if (s == ZS__KEPT)
+        return z->cold[head].ids ? ZSLAB_E_CORRUPT : ZSLAB_OK; /* [LARGE-6] */
     zs__zero(&v, sizeof v);
     v.usable_bytes = zs__large_bytes(z, head);
     v.class_idx = ZSLAB_CLASS_LARGE;

@@ -2,7 +2,7 @@
 
 # A bench is bench/bench_<question>.c, or bench/<question>.c built once for each form of an allocator (allocator.h).
 MINUTES = 5
-BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs calls tails threads memory replay,$(q)_malloc $(q)_inline) \
+BENCH_FORMS = $(addprefix build/bench/,$(foreach q,pairs calls large tails threads memory replay,$(q)_malloc $(q)_inline) \
               pairs_bump pairs_static pairs_called trace_record.so) build/libzslab_malloc.so
 BENCHES = $(BENCH_FORMS) $(addprefix build/bench/bench_,epochs handles pool stats walk)
 BENCH_FROM = bench/%.c $(HEADERS) $(wildcard bench/*.h) Makefile bench/bench.mk
@@ -31,10 +31,11 @@ bench: $(BENCHES) ## everything against every allocator present, five minutes; b
 bench-quick: $(BENCHES) ## one short round of the same: shows that it runs
 	$(BENCH) --quick --out build/bench/quick $(ARGS)
 
-bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces: $(BENCH_FORMS)
+bench-pairs bench-calls bench-large bench-tails bench-threads bench-memory bench-traces: $(BENCH_FORMS)
 	$(BENCH) --minutes $(MINUTES) --only $(@:bench-%=%) --out build/bench/$(@:bench-%=%) $(ARGS)
 bench-pairs: ## ns per allocate+free pair
 bench-calls: ## calloc, realloc, aligned_alloc, batches, heaps, domains
+bench-large: ## objects of 16 KiB to 25 MiB: pairs of one thread and of two, realloc that grows
 bench-tails: ## how long a single call can take
 bench-threads: ## what more threads gain
 bench-memory: ## peak, fragmentation, startup, threads, the way back
@@ -78,5 +79,5 @@ bench-zns-peers: build/bench/bench_zns_peers ## generations in the store, SQLite
 	build/bench/bench_zns_peers -o build/bench/zns_peers.csv $(ARGS)
 	@cat build/bench/zns_peers.csv
 
-.PHONY: bench bench-quick bench-pairs bench-calls bench-tails bench-threads bench-memory bench-traces bench-epochs bench-handles \
-        bench-containers bench-stats readme-results bench-zns bench-zns-peers churn soak
+.PHONY: bench bench-quick bench-pairs bench-calls bench-large bench-tails bench-threads bench-memory bench-traces \
+        bench-epochs bench-handles bench-containers bench-stats readme-results bench-zns bench-zns-peers churn soak

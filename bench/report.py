@@ -21,6 +21,8 @@ from dataclasses import dataclass
 QUESTIONS = {
     "pairs": ("How many nanoseconds does an allocate+free pair take?", "fewer than any general-purpose allocator's"),
     "calls": ("What do the calls beside malloc and free take?", "at most what the best peer's same call takes"),
+    "large": ("What do objects larger than every class cost?", "at most the best general-purpose allocator's time and "
+              "memory in the same run"),
     "tails": ("How long can a single allocation or free take?",
               "p99.9 at most 100 ns above the median, no system call and no page fault once memory is reserved"),
     "threads": ("Do threads get in each other's way?",
@@ -40,6 +42,7 @@ PAIR_ROWS = ["hot", "batch", "lifo", "random", "churn10k", "mixed", "churn100k",
 NINE_ROWS = PAIR_ROWS[:9]
 CALL_ROWS = ["calloc64", "calloc1024", "steps", "grow", "aligned", "sized"]
 OWN_CALL_ROWS = ["batch", "heap", "turns", "one", "keep", "reset", "created"]
+LARGE_SIZES = [16384, 65536, 262144, 1048576, 4194304, 26214400]
 TAIL_ROWS = ["steady", "touched", "growth", "warm"]
 SHAPES = ["private", "handover", "all"]
 MIXES = ["short", "mixed", "shift"]
@@ -168,6 +171,8 @@ def all_ratios(r):
     """Every row on which ours meets the best peer of that row."""
     asked = [("pairs", row, "ns", form, False) for row in PAIR_ROWS for form in ("inline", "called", "shim")]
     asked += [("calls", row, "ns", "inline", False) for row in CALL_ROWS]
+    asked += [("large", row, m, form, False) for row in r.rows("large") for form in ("inline", "shim")
+              for m in ("ns", "peak_mib")]
     asked += [("tails", row, f"{what}_{q}", "inline", False) for row in TAIL_ROWS
               for what in ("allocate", "free") for q in ("p50", "p99", "p99.9", "p99.99")]
     asked += [("threads", row, "pairs", "inline", True) for row in r.rows("threads")]
@@ -474,7 +479,7 @@ def tables(r, question):
         lines = [(f"{row}, million pairs a second", row, "pairs") for row in r.rows(question)]
         return table_by_allocator(r, question, lines + [(f"{row}, share of the loops' gain", row, "share")
                                                         for row in r.rows(question)])
-    if question in ("calls", "memory", "traces"):
+    if question in ("calls", "large", "memory", "traces"):
         keys = dict.fromkeys((k[1], k[3]) for k in r.figures if k[0] == question and not k[3].startswith("at_"))
         return table_by_allocator(r, question, [(f"{row}, {metric}", row, metric) for row, metric in keys])
     return table_of_rows(r, question)

@@ -138,6 +138,17 @@ class Bench:
             for c in compared[:1] if row in report.OWN_CALL_ROWS else compared:
                 yield self.job("calls", row, c, row, ms)
 
+    def jobs_large(self, _, compared):
+        ms = 10 if self.quick else 50
+        for c in compared + ([] if self.shim.missing else [self.shim]):
+            for size in report.LARGE_SIZES:
+                for written in (0, 1):
+                    for threads in (1, 2):
+                        row = f"{size >> 10} KiB" + ", written" * written + ", two threads" * (threads - 1)
+                        yield self.job("large", row, c, "pair", size, written, threads, ms, every=2)
+            for row in ("double", "steps"):
+                yield self.job("large", f"realloc {row}", c, row, ms, every=2)
+
     def jobs_tails(self, _, compared):
         thousand = 60 if self.quick else 500
         for row in report.TAIL_ROWS + ["quiet"]:

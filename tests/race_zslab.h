@@ -21,6 +21,7 @@
 
 static zslab *z;
 static uint32_t race_epochs = 4; /* places of the ring; a setup may want fewer */
+static size_t race_cache = ZSLAB_CACHE_NONE;
 static const uint32_t race_classes[] = { SMALL, LARGE };
 
 /* An allocator of so many chunks. */
@@ -33,7 +34,7 @@ static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t fl
     config.class_count = 2;
     config.epoch_count = race_epochs;
     config.reclaim = reclaim;
-    config.cache_bytes = ZSLAB_CACHE_NONE;
+    config.cache_bytes = race_cache;
     config.flags = flags;
     z = zslab_create(&config);
     il_check(z != NULL);

@@ -532,6 +532,74 @@ static void beside_a_fallback(const test_mode *m)
     }
 }
 
+/* ---- spans that are kept ---- */
+static int is_kept(const zslab *z, const char *p)
+{
+    return *zs__large_state(zs__own_const(z), (uint32_t)((size_t)(p - zs__own_const(z)->base) / C)) == ZS__KEPT;
+}
+
+/* A freed object's span may wait for the next as long in its epoch. It is no object, counts as cached, and is in
+   nobody's way: not in that of a close, a trim, a limit. */
+static void kept(const test_mode *m)
+{
+    const int keeps = !ZS__TOLD && !ZS__HOOKS && !ZSLAB_PROBES && !ZSLAB_NO_TLS && !m->in_buffer && !m->flags &&
+                      C <= 65536 && 8 * C <= ZS__RESERVE_BYTES / ZS__KEPT_OF;
+    zslab *z = test_open(m, NULL);
+    zslab_epoch e = zslab_epoch_current(z), f = zslab_epoch_open(z, NULL);
+    char *p, *q, *r;
+    size_t before, i, cached;
+    int how;
+    MUST((p = (char *)zslab_malloc_epoch(z, 2 * C, e)) != NULL);
+    MUST((q = (char *)zslab_malloc_epoch(z, 3 * C, e)) != NULL);
+    before = (size_t)stats(z).committed_bytes, cached = (size_t)stats(z).cached_bytes;
+    test_fill(p, 2 * C, 7);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK(is_kept(z, p) == keeps);
+    CHECK_IS(zslab_free(z, p), ZSLAB_E_DOUBLE_FREE);
+    CHECK_IS(zslab_free(z, p + 8), ZSLAB_E_MISALIGNED);
+    CHECK(!zslab_usable_size(z, p) && !zslab_epoch_of(z, p) && stats(z).large_objects == 1);
+    CHECK(!keeps || (stats(z).committed_bytes == before && stats(z).cached_bytes == cached + 2 * C));
+    MUST((r = (char *)zslab_malloc_epoch(z, 2 * C, f)) != NULL); /* of another epoch, before new memory is used */
+    CHECK(!keeps || (r == p && zslab_epoch_of(z, r) == f && stats(z).committed_bytes == before));
+    MUST((p = (char *)zslab_malloc_epoch(z, 2 * C, e)) != NULL);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, r), ZSLAB_OK);
+    for (how = 0; how < 4; how++) {
+        size_t bytes = how & 1 ? 2 * C : C + 100; /* the last pages were never this object's */
+        r = (char *)(how < 2 ? zslab_malloc_epoch(z, bytes, e) : zslab_calloc(z, 1, bytes));
+        MUST(r);
+        CHECK(!keeps || r == p);
+        CHECK(zslab_usable_size(z, r) >= bytes && zslab_epoch_of(z, r) == e && stats(z).large_objects == 2);
+        for (i = 0; how >= 2 && i < bytes; i++)
+            if (r[i])
+                break;
+        CHECK(how < 2 || i == bytes);
+        test_fill(r, bytes, (uint64_t)how);
+        CHECK_IS(zslab_free(z, r), ZSLAB_OK);
+    }
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK); /* q lives */
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSING);
+    CHECK(m->reclaim != ZSLAB_RECLAIM_RSS || !is_kept(z, p));
+    CHECK_FAILS(zslab_malloc_epoch(z, 2 * C, e), ZSLAB_E_CLOSED);
+    CHECK_IS(zslab_free(z, q), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED && !is_kept(z, p));
+    MUST((p = (char *)zslab_malloc_epoch(z, 2 * C, f)) != NULL);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    zslab_trim(z);
+    CHECK(!is_kept(z, p) && zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    for (i = 0; i < 3 * ZS__KEPT_MOST; i++) { /* more lengths than a heap keeps */
+        MUST((p = (char *)zslab_malloc_epoch(z, (i % 5 + 1) * C, f)) != NULL);
+        if (i % 3)
+            CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    }
+    CHECK(stats(z).large_objects == ZS__KEPT_MOST && zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    CHECK_IS(zslab_epoch_release(z, f), ZSLAB_OK);
+    CHECK_IS(zslab_free(z, p), ZSLAB_E_STALE);
+    CHECK(stats(z).large_objects == 0);
+    test_destroy(z);
+}
+
 /* ---- threads ---- */
 static struct {
     zslab *z;
@@ -570,6 +638,46 @@ static void from_a_sleeper(const test_mode *m)
         if (i % 3 == 2)
             CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
         CHECK(stats(job.z).large_objects == 0);
+    }
+    test_worker_end(&w);
+    test_destroy(job.z);
+}
+
+static void job_free(void *arg)
+{
+    (void)arg;
+    CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
+}
+
+/* What a sleeper keeps is no reason to refuse another length, a small object, or a sealed allocator's. */
+static void kept_by_a_sleeper(const test_mode *m)
+{
+    zslab_config c = {0};
+    test_worker w;
+    size_t limit;
+    char *p;
+    int i;
+    if (m->in_buffer)
+        return;
+    job.z = test_open(m, &c);
+    test_worker_start(&w);
+    MUST((p = (char *)zslab_malloc(job.z, 64)) != NULL);
+    CHECK_IS(zslab_free(job.z, p), ZSLAB_OK);
+    job.e = zslab_epoch_current(job.z);
+    job.bytes = 4 * C;
+    for (i = 0; i < 3; i++) {
+        test_worker_do(&w, job_alloc, NULL);
+        MUST(job.p);
+        test_worker_do(&w, job_free, NULL);
+        limit = (size_t)(stats(job.z).committed_bytes + stats(job.z).metadata_bytes);
+        CHECK_IS(zslab_set_limits(job.z, 0, limit), ZSLAB_OK); /* nothing fits beside it */
+        if (i == 2)
+            CHECK_IS(zslab_seal(job.z, 1), ZSLAB_OK);
+        MUST((p = (char *)zslab_malloc(job.z, i == 1 ? 64 : i ? 2 * C : 3 * C)) != NULL);
+        CHECK_IS(zslab_seal(job.z, 0), ZSLAB_OK);
+        CHECK_IS(zslab_free(job.z, p), ZSLAB_OK);
+        CHECK_IS(zslab_set_limits(job.z, 0, 0), ZSLAB_OK);
+        zslab_trim(job.z);
     }
     test_worker_end(&w);
     test_destroy(job.z);
@@ -749,6 +857,8 @@ int main(int argc, char **argv)
         within_a_limit(m);
         small_after_large(m);
         beside_a_fallback(m);
+        kept(m);
+        kept_by_a_sleeper(m);
         from_a_sleeper(m);
         storm_of_threads(m);
 #if TEST_UNIX && !TEST_WASM
