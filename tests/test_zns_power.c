@@ -82,8 +82,8 @@ int power_fdatasync(int fd)
 }
 int power_msync(void *from, size_t bytes, int flags)
 {
-    uint64_t at = (uint64_t)((char *)from - disk.map);
-    if (flags != MS_SYNC) return msync(from, bytes, flags);
+    uintptr_t at = (uintptr_t)from - (uintptr_t)disk.map;
+    if (!disk.map || at >= (uintptr_t)PAGES * PAGE) return msync(from, bytes, flags); /* of a store behind a cut */
     flushed(at, at + bytes);
     disk.ranges++;
     return 0;
