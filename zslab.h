@@ -3674,6 +3674,7 @@ struct zslab_heap {
     uint32_t pad2[15];
 };
 
+#define ZS__GROUP_PLACES 16
 struct zslab_group {
     zs__allocator *z;      /* NULL: it was destroyed; the record serves again, and stays a group's */
     zslab_group *next, *before; /* all of z's, or spare ones. Epoch lock */
@@ -3683,6 +3684,7 @@ struct zslab_group {
     size_t guaranteed;
     uint32_t epochs, epoch_count; /* there are, there may be. Epoch lock */
     uint32_t number;       /* not 0, what statistics tell it by */
+    uint32_t places[ZS__GROUP_PLACES]; /* 1 + place of its epochs that live, as many as fit; 0. Epoch lock */
     char label[32];
     zs__u64 refused, discarded_epochs, discarded_bytes; /* atomic */
     zs__u64 counting, live_bytes; /* of zs__groups_walk: under groups_lock; what the last one found, atomic */
@@ -7739,6 +7741,17 @@ static void zs__ends_append(zs__allocator *z, zs__place *place)
     place->ends = NULL;
 }
 
+/* An epoch of the group comes (was 0) or goes (now 0); 1 + its place. Epoch lock held. */
+static void zs__group_place(zslab_group *g, uint32_t was, uint32_t now)
+{
+    uint32_t i = 0;
+    g->epochs += now ? 1u : ~0u;
+    while (i < ZS__GROUP_PLACES && g->places[i] != was)
+        i++;
+    if (i < ZS__GROUP_PLACES)
+        g->places[i] = now;
+}
+
 static void zs__rows_end(zs__allocator *z, zs__place *place);
 
 /* CLOSED, and free for a new epoch. Epoch lock held. */
@@ -7754,7 +7767,7 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__charge_end(z, place, 0);
     if (place->group)
-        place->group->epochs--;
+        zs__group_place(place->group, (uint32_t)(place - z->places) + 1, 0);
     zs__living_remove(z, place);
     zs__child_unlink(z, place);
     zs__ends_append(z, place);
@@ -7965,7 +7978,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     zs__label_set(place, c->label);
     zs__store_ptr((uintptr_t *)(void *)&place->group, (uintptr_t)zs__config_group(z, c)); /* zs__place_group */
     if (place->group)
-        place->group->epochs++;
+        zs__group_place(place->group, 0, q + 1);
     place->flags = (uint8_t)c->flags;
     place->parent = c->parent ? (uint32_t)(c->parent & ZS__PLACE_MASK) + 1 : 0;
     place->depth = (uint8_t)(c->parent ? z->places[place->parent - 1].depth + 1 : 0);
@@ -11110,11 +11123,73 @@ static int zs__group_full(const zslab_heap *heap, zslab_epoch e)
     return g && zs__load_ptr(&g->charged) + ZS__CHUNK_BYTES > zs__load_ptr(&g->hard);
 }
 
+typedef struct zs__slack {
+    zslab_heap *heap;
+    uint32_t cls; /* in a row of one's own a free slot of this class helps, too */
+    int own;
+} zs__slack;
+
+static int zs__chunk_slack(zs__allocator *z, uint32_t chunk, void *user)
+{
+    const zs__slack *look = (const zs__slack *)user;
+    uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), i, lives = 0;
+    const zs__class *k = &z->classes[cls];
+    size_t first = zs__slab_at(z, chunk, k);
+    for (i = 0; i < k->slabs; i++) {
+        uint64_t full = zs__slab_full(k, i), live = zs__slab_live(z, (uint32_t)first + i, full);
+        if (live != full && look->own && cls == look->cls)
+            return 1;
+        lives |= live != 0;
+    }
+    return !lives;
+}
+
+static int zs__place_slack(zs__allocator *z, const zs__place *place, zs__slack *look) /* epoch lock held */
+{
+    zslab_epoch e = zs__load_u64(&place->id);
+    zs__row *row;
+    int found = 0;
+    for (row = zs__rows_of(zs__rows_first(place), e); row && !found; row = zs__rows_of(zs__row_beside(row), e)) {
+        look->own = row->heap == look->heap;
+        zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+        found = zs__row_each(z, row, zs__chunk_slack, look);
+        zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
+    }
+    return found;
+}
+
+/* A group's limit is in the way: has it a chunk without an object, or this heap a free slot for this one? Else whatever
+   anybody gave up would not help, and others, whose groups have done nothing, are left alone. */
+static int zs__group_slack(zslab_heap *heap, zslab_epoch e, size_t cls)
+{
+    zs__allocator *z = heap->z;
+    zs__slack look = {heap, (uint32_t)cls, 0};
+    const zs__place *place;
+    const zslab_group *g;
+    uint32_t i, q, known = 0;
+    int found = 0;
+    zs__epochs_take(z);
+    place = zs__place_find(z, e ? e : zs__heap_epoch(heap));
+    g = place ? place->group : NULL;
+    for (i = 0; g && !found && i < ZS__GROUP_PLACES; i++) {
+        place = g->places[i] ? &z->places[g->places[i] - 1] : NULL;
+        if (place && place->group == g && place->state != ZSLAB_EPOCH_CLOSED) {
+            known++;
+            found = zs__place_slack(z, place, &look);
+        }
+    }
+    for (q = g && !found && known != g->epochs ? z->oldest : 0; q && !found; q = z->places[q - 1].younger)
+        found = z->places[q - 1].group == g && zs__place_slack(z, &z->places[q - 1], &look);
+    zs__epochs_drop(z);
+    return found || !g;
+}
+
 /* A slot, marked `state`, of the heap's row for an epoch (0: the heap's own); NULL with the reason. The owner is in a
    slow path. */
 static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t state, zslab_result *why)
 {
     uint32_t tries = 0;
+    int full;
     zs__heap_pass(heap);
     for (;;) {
         zs__row *row = NULL;
@@ -11126,8 +11201,9 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
         p = row ? zs__row_alloc(heap, row, cls, state, tries != 0, why) : NULL;
         if (p || (*why == ZSLAB_E_CLOSED && !row))
             return p;
-        if (*why == ZSLAB_E_CLOSED ||
-            zs__heap_reclaim(heap, zs__group_full(heap, e) ? ZSLAB_E_NOMEM : *why, tries++))
+        full = *why != ZSLAB_E_CLOSED && zs__group_full(heap, e);
+        if (*why == ZSLAB_E_CLOSED || ((!full || zs__group_slack(heap, e, cls)) &&
+                                       zs__heap_reclaim(heap, full ? ZSLAB_E_NOMEM : *why, tries++)))
             continue;
         if (!zs__heap_discard(heap, e, *why))
             return NULL;

@@ -230,6 +230,53 @@ static void one_group_is_refused(const test_mode *m)
     test_destroy(z);
 }
 
+/* A thread sleeps with empty chunks of two groups. The refusal of one takes that group's and leaves the other's. */
+static zslab_epoch sleep_in[2];
+static uint32_t sleep_now, sleep_over;
+static void *use_both_and_sleep(void *arg)
+{
+    static void *p[2][4 * C / 1024];
+    zslab *z = (zslab *)arg;
+    size_t i, n;
+    for (i = 0; i < 2; i++) {
+        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++)
+            MUST(p[i][n] = zslab_malloc_epoch(z, 1000, sleep_in[i]));
+        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++)
+            CHECK_IS(zslab_free(z, p[i][n]), ZSLAB_OK);
+    }
+    zs__store_rel_u32(&sleep_now, 1);
+    while (!zs__load_acq_u32(&sleep_over))
+        zs__os_yield();
+    return NULL;
+}
+
+static void a_refusal_leaves_others_alone(void)
+{
+    zslab *z = test_create(NULL);
+    zslab_group *greedy = group(z, "greedy", 0, 8 * C, 0), *modest = group(z, "modest", 0, 8 * C, 0);
+    size_t held, n;
+    pthread_t t;
+    MUST(greedy && modest);
+    MUST(sleep_in[0] = open_in(z, modest, 0, 0));
+    MUST(sleep_in[1] = open_in(z, greedy, 0, 0));
+    sleep_now = sleep_over = 0;
+    MUST(!pthread_create(&t, NULL, use_both_and_sleep, z));
+    while (!zs__load_acq_u32(&sleep_now))
+        zs__os_yield();
+    held = (size_t)of(modest).committed_bytes;
+    n = fill(z, sleep_in[1], 2000, 100000);
+    CHECK(held >= 2 * C && of(greedy).refused == 1);
+    CHECK(n >= 7 * (C / 2048)); /* all but a chunk that the sleeper may keep */
+    CHECK(of(modest).committed_bytes < held); /* there was a chunk to take, and so all were asked */
+    held = (size_t)of(modest).committed_bytes;
+    for (n = 0; n < 100; n++)
+        CHECK_FAILS(zslab_malloc_epoch(z, 2000, sleep_in[1]), ZSLAB_E_LIMIT);
+    CHECK(of(modest).committed_bytes == held);
+    zs__store_rel_u32(&sleep_over, 1);
+    pthread_join(t, NULL);
+    test_destroy(z);
+}
+
 /* ---- guarantees ---- */
 static void a_guarantee_is_kept(const test_mode *m)
 {
@@ -382,7 +429,7 @@ static void *greedy(void *unused)
     return unused;
 }
 
-static void two_at_the_edge(void)
+static void two_at_the_edge(int rounds)
 {
     zslab_config c = {0};
     pthread_t t;
@@ -395,7 +442,7 @@ static void two_at_the_edge(void)
     CHECK_IS(zslab_set_limits(edge_z, 0, edge_limit), ZSLAB_OK);
     MUST(edge_g = group(edge_z, "edge", 0, 0, 2 * EDGE * C));
     pthread_create(&t, NULL, greedy, NULL);
-    for (round = 0; round < 300; round++) {
+    for (round = 0; round < rounds; round++) {
         zslab_epoch e = open_in(edge_z, edge_g, 0, 0);
         CHECK(fill(edge_z, e, C + 100, EDGE) == EDGE);
         CHECK_IS(zslab_epoch_release(edge_z, e), ZSLAB_OK);
@@ -540,10 +587,13 @@ static void a_child_counts_again(const test_mode *m)
 static void a_child_counts_again(const test_mode *m) { (void)m; }
 #endif
 
-int main(void)
+int main(int argc, char **argv)
 {
+    two_at_the_edge(argc > 1 ? atoi(argv[1]) : 300);
+    if (argc > 1) /* that alone */
+        return test_summary("test_group");
     ten_thousand();
-    two_at_the_edge();
+    a_refusal_leaves_others_alone();
     TEST_EACH_MODE(m)
     {
         made_and_ended(m);

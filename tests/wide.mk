@@ -109,6 +109,11 @@ $(eval $(call flavour,sick,))
 doctor: build/examples/stats_dump $(patsubst tests/%.c,build/sick/%,$(wildcard tests/sick_*.c)) ## stats_dump --doctor on sick programs (it names the cause) and cured ones (silent)
 	@tests/doctor.sh $^
 
+tenants: build/tests/test_tenants build/tests/test_group build/tests/test_walk ## ten thousand groups, two threads at the edge, a cache twice its limit, walks beside churn: five minutes
+	build/tests/test_tenants 20
+	build/tests/test_group 60000
+	build/tests/test_walk 1000000
+
 top: build/examples/zslab_top build/sick/sick_straggler build/sick/sick_pool ## zslab_top: what one look says, and its keys on a terminal
 	@tests/top.sh $^
 
@@ -117,7 +122,7 @@ pictures: build/examples/pictures ## the heap map and timeline that README shows
 	build/examples/pictures build/pictures
 	@tests/pictures.sh build/examples/pictures build/pictures
 
-.PHONY: asan tsan msan stress stress-tsan stress-asan mutate reports fuzz fuzz-quick race analyze coverage doctor matrix pictures top test-zns instructions flags
+.PHONY: asan tsan msan stress stress-tsan stress-asan mutate reports fuzz fuzz-quick race tenants analyze coverage doctor matrix pictures top test-zns instructions flags
 
 # The malloc shim, and the programs that prove it (tests/test_shim.c, run with it by `make test`).
 SHIM = -O2 -g -DNDEBUG -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
