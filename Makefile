@@ -20,6 +20,11 @@ pick    = $(if $(ONLY),$(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f))),$
 TESTS    = $(filter-out $(SKIP),$(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c)))))
 RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
 CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/build.sh list))))
+# What test-wide runs and test does not: programs of more than some seconds, other forms of a test, most ways of building.
+LONG     = %_shift12 %_shift20 %_no_fence %_no_os %_static %_none %_totals %_untagged %_uring fault_os test_close_stress \
+           test_fork test_fork_step test_group test_handle test_large test_model test_model_shrink test_plugin test_quiet \
+           test_reclaim test_shared test_shim test_signal test_small_epochs test_stress test_threads
+SOME     = $(addprefix build:,gcc-c11 clang-c11 g++-c++11 clang++-c++17 readme readme-zns typed)
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
@@ -57,7 +62,7 @@ build/$(1)/%: tests/%.c $(HEADERS) $(wildcard tests/*.h tests/test_*.c) Makefile
 	@mkdir -p $$(@D)
 	$$(CC) $$(STRICT) $$(CFLAGS) $(2) $$< -o $$@ $$(extra)
 endef
-$(eval $(call flavour,tests,-O1)) # compiling with more takes longer than running with less
+$(eval $(call flavour,tests,$$(if $$(filter $$(LONG),$$*),-O1,-O0))) # compiling with more takes longer than running with less
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 .SECONDARY:
 
@@ -65,8 +70,11 @@ $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 run = +@$(MAKE) -s --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j $(JOBS)) Makefile $(2:%=build/$(1)/%) && \
 	tests/run.sh -j $(JOBS) -l build/log/$(1) $(3) $(2:%=build/$(1)/%)
 
-test: ## build and run all tests; the last line counts them
-	$(call run,tests,$(TESTS)) $(CELLS)
+test: ## build and run the tests, but for what takes long; the last line counts them
+	$(call run,tests,$(filter-out $(LONG),$(TESTS))) $(filter $(SOME),$(CELLS))
+
+test-wide: ## build and run the others: long ones, other forms, every way of building
+	$(call run,tests,$(filter $(LONG),$(TESTS))) $(filter-out $(SOME),$(CELLS))
 
 test-notls: ## the tests without thread-local storage (shared mode)
 	$(call run,notls,$(TESTS))
@@ -121,6 +129,6 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo demo-zns test test-notls examples lint map asm install uninstall first docs clean
+.PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples lint map asm install uninstall first docs clean
 
 include tests/wide.mk bench/bench.mk
