@@ -12993,12 +12993,13 @@ static void zs__domain_forsaken(zslab_domain *d)
     zs__epochs_take(d->z);
 }
 
-/* Is anybody inside? Threads that are gone leave first [THREAD-3]. Lock held, as above. */
+/* Is anybody inside? Threads that are gone leave first [THREAD-3], but where the system may not be asked. Lock held, as
+   above. */
 static int zs__domain_entered(zslab_domain *d)
 {
 #if !ZSLAB_NO_TLS
     zslab_heap *heap;
-    for (heap = d->z->heaps; heap && d->inside; heap = heap->next)
+    for (heap = zs__sealed(d->z) ? NULL : d->z->heaps; heap && d->inside; heap = heap->next)
         if (heap->tls && heap->scope_count && !zs__os_thread_lives(heap->os_thread))
             zs__scopes_end(heap);
 #endif
