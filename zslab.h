@@ -3289,7 +3289,8 @@ typedef struct zs__round {
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
     zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
                               no guarantee covers it [BUDGET-5] */
-    zs__u64 pad[5];
+    uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-5]. Arena lock */
+    zs__u64 pad[4];
 } zs__round;
 
 typedef struct zs__class {
@@ -3345,11 +3346,11 @@ typedef struct zs__chunk_cold {
 } zs__chunk_cold;
 /* In spans (>>span, >>large; arena lock): next, prev link free spans of a size, and a place's objects. all_next of the
    first chunk: how many there are; all_prev of a free span's last: 1 + first. mask[0] of a head: atomic, bytes of its
-   object; home: the next on z->large_freed. */
+   object; home: the next on z->large_freed; held, with ZS__CHUNK_RESERVED: touched bytes of its last chunk, in 64s. */
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
 #define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
 #define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
-#define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes */
+#define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes; of a head: set aside for its place [SPAN-5] */
 #define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
 #define ZS__SWEPT_WHOLE 2     /* in swept: no page with words of its class stayed */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
@@ -5689,6 +5690,7 @@ static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t up
 static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on);
 static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
 static uint32_t zs__span_lend(zs__allocator *z, uint32_t count);
+static int zs__spans_unreserve(zs__allocator *z);
 static void zs__large_gather(zs__allocator *z, uint32_t most);
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
 static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge);
@@ -5745,7 +5747,8 @@ static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
         uint32_t first = zs__pool_lend(z, chunks);
         if (!first) {
             zs__large_gather(z, ~(uint32_t)0); /* neighbours of both kinds are one span */
-            first = zs__span_lend(z, chunks) ? zs__pool_lend(z, chunks) : 0;
+            if (zs__span_lend(z, chunks) || (zs__spans_unreserve(z) && zs__span_lend(z, chunks)))
+                first = zs__pool_lend(z, chunks);
         }
         if (!first)
             return NULL;
@@ -5968,7 +5971,10 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
             one names the first (all_prev).
    [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
    [SPAN-4] What a large object leaves may stay as it is for a while, hot, in a list of its length: it is in no free
-            span, and the next object as long takes it whole. When a search finds no span, all of them join.   */
+            span, and the next object as long takes it whole. When a search finds no span, all of them join.
+   [SPAN-5] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
+            object of it has it: nobody else's, until the epoch ends or the alternative is a refusal. One for each
+            length and touched end is in the list, by `next`; the others like it are behind it, by `prev`.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
 {
     return (int)(zs__load_u64(&map[i >> 6]) >> (i & 63) & 1);
@@ -6137,6 +6143,70 @@ static int zs__span_cool(zs__allocator *z) /* hot spans join; 0: there were none
         while ((at = zs__span_take_hot(z, count)) != 0)
             zs__span_give(z, at - 1, count);
     return any != 0;
+}
+
+static void zs__span_reserve(zs__allocator *z, uint32_t *reserved, uint32_t first) /* [SPAN-5] */
+{
+    zs__chunk_cold *x = &z->cold[first], *same;
+    uint32_t at;
+    for (at = *reserved; at; at = same->next) {
+        same = &z->cold[at - 1];
+        if (same->all_next != x->all_next || same->held != x->held)
+            continue;
+        x->prev = same->prev;
+        same->prev = first + 1;
+        return;
+    }
+    x->prev = 0;
+    x->next = *reserved;
+    *reserved = first + 1;
+}
+
+static uint32_t zs__span_reserved_pop(zs__allocator *z, uint32_t *at) /* one of a kind */
+{
+    zs__chunk_cold *x = &z->cold[*at - 1];
+    uint32_t first = x->prev;
+    if (first) {
+        x->prev = z->cold[first - 1].prev;
+        return first;
+    }
+    first = *at;
+    *at = x->next;
+    return first;
+}
+
+/* 1 + the first chunk of one of that length, touched as far as `bytes` and little farther; 0: none. */
+static uint32_t zs__span_take_reserved(zs__allocator *z, uint32_t *reserved, uint32_t count, size_t bytes)
+{
+    const size_t last = bytes - (size_t)(count - 1) * ZS__CHUNK_BYTES;
+    uint32_t *at, *best = NULL;
+    for (at = reserved; *at; at = &z->cold[*at - 1].next) {
+        const zs__chunk_cold *x = &z->cold[*at - 1];
+        if (x->all_next == count && (size_t)x->held * 64 >= last && (!best || x->held < z->cold[*best - 1].held))
+            best = at;
+    }
+    return best ? zs__span_reserved_pop(z, best) : 0;
+}
+
+static void zs__span_unreserve(zs__allocator *z, uint32_t *reserved) /* all of them are free spans */
+{
+    while (*reserved) {
+        uint32_t first = zs__span_reserved_pop(z, reserved) - 1;
+        z->cold[first].flags &= ~ZS__CHUNK_RESERVED;
+        zs__span_give(z, first, z->cold[first].all_next);
+    }
+}
+
+/* Every epoch's: the alternative is a refusal. Arena lock held. 0: there are none. */
+static int zs__spans_unreserve(zs__allocator *z)
+{
+    uint32_t q;
+    int any = 0;
+    for (q = 0; q < z->epoch_count; q++) {
+        any |= zs__round_of(z, q)->reserved != 0;
+        zs__span_unreserve(z, &zs__round_of(z, q)->reserved);
+    }
+    return any;
 }
 
 static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t alignment) /* chunks to a multiple */
@@ -6419,7 +6489,13 @@ static void zs__reserved_chunk(zs__allocator *z, zs__chunk_cold *x, uint32_t pla
 static void zs__reserved_epoch(zs__allocator *z, zs__place *place) /* it ends, or begins */
 {
     uintptr_t *of = &zs__round_of(z, (uint64_t)(place - z->places))->reserved_bytes;
+    uint32_t *reserved = &zs__round_of(z, (uint64_t)(place - z->places))->reserved;
     zs__sub_ptr(&z->reserved_bytes, zs__exchange_ptr(of, 0));
+    if (ZS__LIKELY(!zs__load_u32(reserved))) /* relaxed: what joins it meanwhile is the next epoch's to give */
+        return;
+    zs__arena_take(z);
+    zs__span_unreserve(z, reserved);
+    zs__arena_drop(z);
 }
 
 /* The whole chunk's pages; nobody else may reach it (taken from the pool, or emptied by its owner). */
@@ -8898,6 +8974,16 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
 
 static size_t zs__large_trim(zs__allocator *z, size_t keep);
 
+/* Before a refusal: what is set aside for large objects is free. 0: nothing is. No lock held. */
+static int zs__large_unreserve(zs__allocator *z)
+{
+    int any;
+    zs__arena_take(z);
+    any = zs__spans_unreserve(z);
+    zs__arena_drop(z);
+    return any;
+}
+
 /* All that is empty goes back: the pool's chunks and free spans. */
 static size_t zs__empty_trim(zs__allocator *z)
 {
@@ -9748,6 +9834,8 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     zs__epochs_take(z);
     given = zs__others_empty(z, heap, &again);
     zs__epochs_drop(z);
+    if (tries > 1)
+        again |= zs__large_unreserve(z);
     if (why == ZSLAB_E_LIMIT && tries > 1)
         again |= zs__empty_trim(z) != 0;
     else if (!given && again)
@@ -9786,7 +9874,7 @@ static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab_r
 /* The limit refused what zs__meta_get wants: memory that it counts goes back; 0: there is none. No lock held. */
 static int zs__limit_search(zs__allocator *z, zslab_result why)
 {
-    return why == ZSLAB_E_LIMIT && !zs__sealed(z) && zs__empty_trim(z);
+    return why == ZSLAB_E_LIMIT && !zs__sealed(z) && (zs__large_unreserve(z) | (zs__empty_trim(z) != 0));
 }
 
 /* For an epoch, or none; NULL with the reason. Epoch lock held. */
@@ -10109,6 +10197,7 @@ typedef struct zs__large_ask {
     uint8_t zero;           /* the object shall read as zeros */
     uint8_t room;           /* it may grow: with free space behind it */
     uint8_t all;            /* look everywhere: the alternative is a refusal */
+    uint8_t reserve;        /* its span is set aside for the epoch [SPAN-5] */
 } zs__large_ask;
 
 static inline size_t zs__large_bytes(const zs__allocator *z, uint32_t head)
@@ -10196,6 +10285,14 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     if (z->cold[head].ids)
         zs__ids_leave(z, head, 1);
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
+    if (z->cold[head].flags & ZS__CHUNK_RESERVED) {
+        zs__round *round = zs__round_at(z, z->chunks[head].stamp);
+        if (z->chunks[head].stamp == zs__load_u64(&round->word) && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) {
+            zs__span_reserve(z, &round->reserved, head);
+            return;
+        }
+        z->cold[head].flags &= ~ZS__CHUNK_RESERVED;
+    }
     if (!z->rss_policy && zs__span_heat(z, head, count))
         return;
     if (purge && z->rss_policy && !zs__sealed(z) &&
@@ -10279,7 +10376,7 @@ static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
         if (zs__large_held(was))
             zs__large_give(z, head, purge);
         else
-            z->cold[head].flags |= ZS__CHUNK_TAKEN;
+            zs__store_u32(&z->cold[head].flags, z->cold[head].flags | ZS__CHUNK_TAKEN); /* relaxed: a look */
     }
 }
 
@@ -10504,6 +10601,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     zs__allocator *z = heap->z;
     zs__place *place = &z->places[e & ZS__PLACE_MASK];
     uint32_t count = zs__large_chunks(ask->size), first, hot, from, to;
+    uint32_t *reserved = &zs__round_of(z, e)->reserved;
     size_t bytes = zs__large_usable(z, ask->size), more = 0;
     zs__chunk_cold *x;
     char *p;
@@ -10517,7 +10615,11 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         return NULL;
     }
     *why = ZSLAB_E_NOMEM;
-    first = hot = ask->alignment <= ZS__CHUNK_BYTES && !ask->room ? zs__span_take_hot(z, count) : 0;
+    first = hot = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
+                      ? zs__span_take_reserved(z, reserved, count, bytes)
+                      : 0;
+    if (!first && ask->alignment <= ZS__CHUNK_BYTES && !ask->room)
+        first = hot = zs__span_take_hot(z, count);
     if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept and hot does not divide it */
         zs__kept_drop(heap);
         zs__span_cool(z);
@@ -10530,7 +10632,10 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         if (zs__charge_take(z, zs__load_u64(&zs__round_of(z, e)->word), zs__span_counted(z, first, count) + more, more,
                             hot ? 0 : zs__large_metadata(z, first, first + count))) {
             *why = ZSLAB_E_LIMIT;
-            zs__span_give(z, first, count);
+            if (hot && z->cold[first].flags & ZS__CHUNK_RESERVED)
+                zs__span_reserve(z, reserved, first);
+            else
+                zs__span_give(z, first, count);
             first = ~(uint32_t)0;
         }
     }
@@ -10558,6 +10663,10 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     zs__store_u64(&x->mask[0], bytes);
     zs__store_u32(&x->carved, 1);
     x->flags &= ~ZS__CHUNK_TAKEN;
+    if (ask->reserve) {
+        x->flags |= ZS__CHUNK_RESERVED;
+        x->held = (uint16_t)((bytes - (size_t)(count - 1) * ZS__CHUNK_BYTES) / 64);
+    }
     zs__bits_put(z->span_head, first, 1, 1);
     zs__tell_empty(p, p, (size_t)count * ZS__CHUNK_BYTES);
     zs__tell_object(p, bytes);
@@ -10629,7 +10738,7 @@ static int zs__large_keep(zs__allocator *z, zslab_heap *heap, const void *p)
     place = &z->places[zs__stamp_place(stamp)];
     heap = heap ? heap : zs__heap_here(z);
     if (zs__load_acq_u8(state) != ZS__GUARDED || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || !heap ||
-        zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
+        zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE || (zs__load_u32(&z->cold[head].flags) & ZS__CHUNK_RESERVED))
         return 0;
     count = zs__load_u32(&z->cold[head].all_next);
     while (heap->kept_count == ZS__KEPT_MOST ||
@@ -10743,6 +10852,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     if (count > have)
         zs__large_convert(z, next, end);
     zs__large_tell(z, head, was, bytes);
+    if (count != have)
+        z->cold[head].flags &= ~ZS__CHUNK_RESERVED;
     zs__store_u64(&z->cold[head].mask[0], bytes);
     zs__store_u32(&z->cold[head].all_next, count);
     if (count < have) {
@@ -10770,6 +10881,7 @@ static size_t zs__large_tails(zs__allocator *z)
         if (rest <= was || !zs__purge_pages(z, zs__chunk_base(z, last) + (ZS__CHUNK_BYTES - rest), rest - was))
             continue;
         zs__store_u32(&z->cold[last].purged_bytes, rest);
+        z->cold[head].held = (uint16_t)((ZS__CHUNK_BYTES - rest) / 64); /* if it is set aside */
         zs__bits_put(z->span_short, last, 1, 1);
         zs__uncharge(z, z->chunks[head].stamp, rest - was);
         zs__budget_give(z, rest - was, 0);
@@ -10808,6 +10920,7 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
 /* Before a refusal: what trim does, and no memory is kept. */
 static void zs__large_search(zs__allocator *z)
 {
+    zs__large_unreserve(z);
     zslab_trim(z);
     zs__empty_trim(z);
 }
@@ -10851,7 +10964,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
         *why = ZSLAB_E_CLOSED;
         p = NULL;
         if (in && (in & ZS__PLACE_MASK) < z->epoch_count) {
-            if (heap->kept_count && !ask.room && (p = zs__large_reuse(heap, &ask, in)) != NULL)
+            if (heap->kept_count && !ask.room && !ask.reserve && (p = zs__large_reuse(heap, &ask, in)) != NULL)
                 return p;
             p = zs__large_take(heap, in, &ask, why);
         }
@@ -10879,7 +10992,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t size, size_t count)
 {
     zs__allocator *z = heap->z;
-    zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 0, 0};
+    zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 0, 0, 1};
     zslab_result why = ZSLAB_OK;
     uint32_t made = 0, next; /* 1 + head: a list by `home` */
     for (; count && why == ZSLAB_OK; count--) {
@@ -10893,7 +11006,6 @@ static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t si
         next = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
         z->cold[next].start = made;
         made = next + 1;
-        zs__add_ptr(&z->reserved_bytes, (size_t)zs__large_chunks(size) * ZS__CHUNK_BYTES); /* a counter */
     }
     for (; made; made = next) {
         uint8_t was = ZS__GUARDED;
@@ -11241,7 +11353,7 @@ static void *zs__heap_small(zslab_heap *heap, size_t cls, size_t size, zslab_epo
 static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 {
     zs__allocator *z = heap->z;
-    zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
+    zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0, 0};
     size_t cls;
     void *p;
     if (!size)
@@ -11391,7 +11503,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
 static void *zs__large_quick(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zslab_heap *heap = zs__heap_here(z);
-    const zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0};
+    const zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0, 0};
     if (!heap || !heap->kept_count || size > z->config.large_bytes_max || z->always_slow || zs__load_u32(&heap->dry) ||
         heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
@@ -11895,6 +12007,7 @@ static int zs__memory_make(zslab_heap *heap, zslab_result *why, uint32_t tries)
     zs__epochs_take(z);
     zs__shared_empty(z);
     zs__epochs_drop(z);
+    zs__large_unreserve(z);
     if (*why == ZSLAB_E_LIMIT && tries)
         zs__empty_trim(z);
     return 1;
@@ -13723,7 +13836,8 @@ void zslab_remote_drop(zslab_remote *r)
 /* The list of pools; there may be no allocator. */
 static void zs__pools_take(void)
 {
-    zs__fork_check_process();
+    if (!zs__load_u32(&zs__sealed_count)) /* else the system is not asked, and whatever else the child does finds out */
+        zs__fork_check_process();
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 static void zs__pools_drop(void) { zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL); }
@@ -16096,7 +16210,7 @@ static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, siz
     uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* nobody else's object is zeroed, whatever ends meanwhile */
     void *p;
     if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
-        zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0};
+        zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0, 0};
         p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
         zs__heap_done(heap);
     } else {
@@ -16169,7 +16283,7 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
         return NULL;
     depth = zs__heap_hold(heap); /* as in zs__calloc */
     if (zs__size_large(z, size)) {
-        zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0};
+        zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0, 0};
         q = zs__given(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
     } else {
         q = zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size);
@@ -16192,7 +16306,7 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
 static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size, zslab_epoch e)
 {
     size_t cls;
-    zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0};
+    zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0, 0};
     zslab_heap *heap;
     void *p = NULL;
     if (!zs__is_pow2(alignment) || !size)
@@ -16358,7 +16472,7 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
     zs__allocator *z = heap->z;
     uint32_t tries;
     for (tries = 0;; tries++) {
-        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0};
+        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0, 0};
         void *p = cls == z->class_count ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
         if (!p)
             zs__count_refused(heap, cls, *why);
@@ -17882,11 +17996,13 @@ static void zs__fork_strays(zs__allocator *z)
     zs__zero(z->words_due, sizeof z->words_due);
 }
 
-/* Large objects that live keep their spans and join their places' lists; every other chunk of a span is a stray. What
+/* Large objects that live, and what is set aside, keep their spans and join their places' lists; every other chunk of a
+   span is a stray. What
    was being made has no live state yet, what was being freed none any more. [LARGE-1] */
 static void zs__fork_large(zs__allocator *z)
 {
     uint32_t chunk, known = zs__chunks_known(z), q;
+    int live;
     zs__zero(z->span_free, zs__map_bytes(z->chunk_count));
     zs__zero(z->span_list, sizeof z->span_list);
     zs__zero(z->span_filled, sizeof z->span_filled);
@@ -17894,7 +18010,7 @@ static void zs__fork_large(zs__allocator *z)
     z->span_hot_chunks = 0;
     z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
     for (q = 0; q < z->epoch_count; q++)
-        z->places[q].large = 0;
+        z->places[q].large = zs__round_of(z, q)->reserved = 0;
     for (chunk = 0; chunk < known; chunk++) {
         uint64_t stamp = z->chunks[chunk].stamp;
         zs__place *place = &z->places[zs__stamp_place(stamp)];
@@ -17903,14 +18019,18 @@ static void zs__fork_large(zs__allocator *z)
             continue;
         if (zs__bit(z->span_head, chunk) && *zs__large_state(z, chunk) == ZS__KEPT)
             *zs__large_state(z, chunk) = ZS__FREE;
-        if (!zs__bit(z->span_head, chunk) || !zs__large_live(*zs__large_state(z, chunk)) ||
+        live = zs__bit(z->span_head, chunk) && zs__large_live(*zs__large_state(z, chunk));
+        if (!zs__bit(z->span_head, chunk) || (!live && !(z->cold[chunk].flags & ZS__CHUNK_RESERVED)) ||
             stamp != zs__round_at(z, stamp)->word || place->state == ZSLAB_EPOCH_CLOSED) {
             zs__span_leave(z, chunk);
             continue;
         }
         zs__handles_settle(z, chunk, zs__chunk_slab(z, &z->chunks[chunk]));
         z->cold[chunk].flags &= ~ZS__CHUNK_TAKEN;
-        zs__large_list(z, &place->large, chunk);
+        if (live)
+            zs__large_list(z, &place->large, chunk);
+        else /* [SPAN-5] */
+            *zs__large_state(z, chunk) = ZS__FREE, zs__span_reserve(z, &zs__round_at(z, stamp)->reserved, chunk);
         for (q = 0; q < count; q++)
             z->cold[chunk + q].mark = 1;
         chunk += count - 1;

@@ -370,6 +370,72 @@ static void reserved(const test_mode *m)
     }
 }
 
+/* What was reserved one after the other is served all of it, also when others took all they could get before. */
+typedef struct ask {
+    size_t size, count;
+} ask;
+
+static void each_its_own(const test_mode *m)
+{
+    static const ask asks[][3] = {
+        {{20000, 20}, {C + 30000, 10}, {0, 0}},   {{20000, 20}, {64, 3000}, {0, 0}},
+        {{64, 3000}, {20000, 20}, {0, 0}},        {{C + 5000, 12}, {2 * C - 100, 6}, {20000, 9}},
+        {{2 * C - 100, 6}, {C + 5000, 12}, {5000, 30}}, {{3 * C, 5}, {3 * C, 5}, {40 * C, 1}},
+    };
+    static void *p[4096];
+    size_t a, i, k, n, round;
+    for (a = 0; a < sizeof asks / sizeof *asks; a++) {
+        zslab *z = test_open(m, NULL);
+        zslab_epoch e = zslab_epoch_open(z, NULL), other = zslab_epoch_open(z, NULL);
+        CHECK_IS(zslab_reserve_for(z, NULL, other, 64, 10), ZSLAB_OK); /* a row */
+        for (k = 0; k < 3 && asks[a][k].count; k++)
+            CHECK_IS(zslab_reserve_for(z, NULL, e, asks[a][k].size, asks[a][k].count), ZSLAB_OK);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
+        for (i = 0; i < 30 && !m->in_buffer; i++) { /* not theirs */
+            zslab_malloc_epoch(z, 20000, other);
+            zslab_malloc_epoch(z, C + 30000, other);
+            zslab_malloc_epoch(z, 5000, other);
+        }
+        for (round = 0; round < 3; round++) {
+            for (n = 0, k = 3; k-- > 0;)
+                for (i = 0; i < asks[a][k].count; i++)
+                    CHECK((p[n++] = zslab_malloc_epoch(z, asks[a][k].size, e)) != NULL);
+            CHECK(zslab_free_batch(z, p, n) == n);
+        }
+        CHECK_IS(zslab_seal(z, 0), ZSLAB_OK);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        CHECK_IS(a & 1 ? zslab_epoch_close(z, e) : zslab_epoch_release(z, e), ZSLAB_OK);
+        CHECK(zs__own(z)->places[e & ZS__PLACE_MASK].large == 0 && zs__round_of(zs__own(z), e)->reserved == 0);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        test_destroy(z);
+    }
+}
+
+/* Where the alternative is a refusal, what is set aside serves. */
+static void nothing_is_refused_for_it(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_epoch e = zslab_epoch_open(z, NULL), other = zslab_epoch_open(z, NULL);
+    static const ask wanted[] = {{1000, 3000}, {3 * C, 16}, {C - 100, 50}};
+    zslab_global_stats g;
+    size_t n, turn;
+    MUST(zslab_malloc_epoch(z, 64, other));
+    zslab_stats_global(z, &g);
+    if (!m->in_buffer)
+        CHECK_IS(zslab_set_limits(z, 0, (size_t)(g.committed_bytes + g.metadata_bytes) + 66 * C), ZSLAB_OK);
+    for (turn = 0; turn < 3; turn++) {
+        CHECK_IS(zslab_reserve_for(z, NULL, e, 2 * C, 30), ZSLAB_OK);
+        for (n = 0; n < wanted[turn].count && zslab_malloc_epoch(z, wanted[turn].size, other); n++)
+            ;
+        CHECK(n == wanted[turn].count);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        CHECK_IS(zslab_epoch_release(z, other), ZSLAB_OK);
+        MUST(other = zslab_epoch_open(z, NULL));
+    }
+    test_destroy(z);
+}
+
 int main(void)
 {
     no_call_of_the_system();
@@ -377,6 +443,8 @@ int main(void)
     {
         open_again(m);
         reserved(m);
+        each_its_own(m);
+        nothing_is_refused_for_it(m);
     }
     return test_summary("test_sealed");
 }
