@@ -1282,7 +1282,7 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
 #define ZS__ZNS_FILE_ORDER   0x01020304u
 #define ZS__ZNS_FILE_NOTE_AT 512u
 #define ZS__ZNS_FILE_NOTE    40u /* bytes: 4 x u64 as in zs__zns_note, u32 living epochs, u32 crc of 0-35 */
-#define ZS__ZNS_FILE_REACH   16u   /* blocks: see [FILE-4] */
+#define ZS__ZNS_FILE_REACH   64u   /* blocks: see [FILE-4] */
 #define ZS__ZNS_FILE_SEARCH  1024u /* pages behind the first that may hold the second superblock */
 
 typedef struct zs__zns_cache { /* the volatile cache of one zone */

@@ -27,7 +27,7 @@ void *power_mmap(void *at, size_t bytes, int may, int flags, int fd, off_t from)
 #undef msync
 #undef mmap
 
-enum { ZONES = 16, ZONE = 512 << 10, EPOCHS = 40, EACH = 60, KEEP = 3, PAGE = 4096, CUT_EVERY = 31 };
+enum { ZONES = 10, ZONE = 1 << 20, EPOCHS = 40, EACH = 60, KEEP = 3, PAGE = 4096, CUT_EVERY = 31 };
 enum { PAGES = ZONES * ZONE / PAGE + 300 };
 static const zslab_zns_geometry drive = {ZONE, 0, ZONES, PAGE, 0, 0, 32768, 0};
 
