@@ -696,7 +696,8 @@ typedef struct zslab_config {
     zslab_dry_fn *on_dry;
     void *dry_user;
     size_t sample_bytes;         /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
-                                    every object. Allocations then all take a slow path, several times slower: none */
+                                    every object. Allocations of one thread then cost twice to thrice as much (with
+                                    FLAG_SHARED, FLAG_HARDENED or sample_every, several times): none */
     zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
     void *capture_user;
     uint32_t thread_count;       /* with memory: room is kept for the metadata of so many threads, each in epoch_count
@@ -3432,6 +3433,7 @@ struct zslab {
     uint16_t *tags;        /* atomic: one per slot, by the index of its state */
 #endif
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
+    uint32_t counted;             /* so it is, but for the sake of a profile alone: heap->row is set */
     uint32_t guarded;
     uint32_t id_count;     /* atomic: registry ids given out so far */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
@@ -10150,7 +10152,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
         zs__row *row = zs__row_for(heap, e, &why);
         if (row) {
             *out = row;
-            heap->row = heap->z->always_slow ? NULL : row;
+            heap->row = heap->z->always_slow && !heap->z->counted ? NULL : row;
 #if !ZSLAB_NO_TLS
             if (!heap->explicit_use && !heap->z->always_slow) {
                 zs__tls_set(heap, row);
@@ -11521,6 +11523,27 @@ static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
 }
 
 /* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
+/* A profile is taken, and this object is not the one to be sampled: from the row, counted; NULL: the slow way.
+   A taker sees `busy` and leaves the bins alone [TAKE-1]. */
+static void *zs__malloc_counted(zs__allocator *z, size_t size, zslab_epoch e)
+{
+    uint32_t thread = zs__load_u32(&zs__tls()->thread), depth;
+    zslab_heap *heap = thread < z->heap_of_count ? zs__heap_of_thread(z, thread) : NULL;
+    zs__row *row = !heap || heap->sample_left <= size ? NULL : e ? zs__row_open(heap, e) : heap->row;
+    void *p;
+    if (!row)
+        return NULL;
+    depth = zs__heap_enter(heap);
+    p = zs__bin_pop(zs__bin_for(z, row, size));
+    if (p && ZS__UNLIKELY(e ? zs__load_u64(&row->gate) != e : !zs__load_u64(&row->gate))) {
+        zs__undo(row, p);
+        p = NULL;
+    }
+    zs__heap_exit(heap, depth);
+    heap->sample_left -= p ? size : 0;
+    return p;
+}
+
 ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
@@ -11528,7 +11551,11 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
     void *p;
     if (ZS__LIKELY(size - 1 < ZS__CLASS_BYTES_MAX)) {
         zs__row *row = zs__tls()->row;
-        if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
+        if (z->always_slow) {
+            if (z->counted && (p = zs__malloc_counted(z, size, ZSLAB_EPOCH_NONE)) != NULL)
+                return p;
+            row = NULL;
+        } else if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
             if (ZS__LIKELY((p = zs__bin_pop(zs__bin_for(z, row, size))) != NULL)) {
                 if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
                     return p;
@@ -11576,6 +11603,8 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
     void *p;
     if (!e)
         return zs__fail_no_epoch(size);
+    if (z->counted && size - 1 < ZS__CLASS_BYTES_MAX && (p = zs__malloc_counted(z, size, e)) != NULL)
+        return p;
     if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z) {
         if (zs__load_u64(&tls->given->gate) == e) {
             if ((p = zs__refill_quick(tls->given, size)) != NULL)
@@ -12957,10 +12986,10 @@ static void zs__heap_switch(zslab_heap *heap)
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
     zs__tls_block *tls = zs__tls();
     uint32_t depth;
-    heap->row = row && !z->always_slow && zs__load_u64(&row->gate) == e ? row : NULL;
+    heap->row = row && (!z->always_slow || z->counted) && zs__load_u64(&row->gate) == e ? row : NULL;
     if (heap->explicit_use)
         return;
-    if (heap->row) {
+    if (heap->row && !z->always_slow) {
         depth = zs__heap_enter(heap);
         zs__tls_set(heap, heap->row);
         zs__heap_exit(heap, depth);
@@ -17367,6 +17396,7 @@ static void zs__derive(zs__allocator *z, const zs__shape *s)
     z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
     z->guarded |= z->own_fence; /* frees fence for themselves too, on the cold path */
     z->always_slow = z->guarded || config->sample_every || config->sample_bytes;
+    z->counted = z->always_slow && !z->guarded && !config->sample_every && !z->shared;
 }
 
 /* The largest number of chunks a buffer holds beside its metadata; 0: too small. */
