@@ -11319,8 +11319,11 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
         if (*why == ZSLAB_E_CLOSED || ((!full || zs__group_slack(heap, e, cls)) &&
                                        zs__heap_reclaim(heap, full ? ZSLAB_E_NOMEM : *why, tries++)))
             continue;
-        if (!zs__heap_discard(heap, e, *why))
+        if (!zs__heap_discard(heap, e, *why)) {
+            if (e && !zs__place_find(heap->z, e))
+                *why = ZSLAB_E_CLOSED; /* another thread's discard has met this epoch */
             return NULL;
+        }
         tries = 0;
     }
 }
