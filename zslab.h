@@ -1159,7 +1159,7 @@ ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
             epoch    0: zslab_reserve's
    returns  as zslab_reserve
    threads  any thread; of an explicit heap its user
-   cost     O(bytes)                                                                */
+   cost     O(bytes), and a look at the class's slots in the epoch                  */
 ZSLAB_API zslab_result zslab_reserve_for(zslab *z, zslab_heap *heap, zslab_epoch epoch, size_t size, size_t count);
 
 /* ---- >>api-epoch -----------------------------------------------------------
@@ -16778,6 +16778,44 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
     return ZSLAB_OK;
 }
 
+/* Pages that a range of bytes is on, by swapping a byte of each for itself: what is there stays, also when another
+   thread has been given it meanwhile (shared mode). */
+static void zs__touch(const zs__allocator *z, void *from, size_t bytes)
+{
+    uint8_t *p = (uint8_t *)from, *end = p + bytes;
+    while (p < end) {
+        uint8_t was = zs__load_u8(p); /* relaxed, both: nothing is told by it */
+        zs__cas_u8(p, &was, was);
+        p += z->page_bytes - ((uintptr_t)p & (z->page_bytes - 1));
+    }
+}
+
+/* Free slots that the bin has go out first: their pages, and what frees will write, are touched as well. By its owner;
+   shared mode: under its lock. */
+static void zs__bin_touch(zs__allocator *z, zs__bin *bin)
+{
+    const zs__class *k = &z->classes[bin->cls];
+    uint32_t at = zs__cold_of(z, bin)->all, slot;
+    zs__entry *entry;
+    if (ZS__TOLD) /* a checker counts no faults, and minds */
+        return;
+    for (entry = bin->bottom; entry != bin->top; entry++) /* some may be of a chunk that is lent */
+        zs__touch(z, entry->p, k->size);
+    for (; at; at = z->cold[at - 1].all_next) {
+        const zs__chunk *c = &z->chunks[at - 1];
+        uint8_t *states = (uint8_t *)zs__load_ptr(&c->states);
+        uint32_t first = zs__chunk_slab(z, c);
+        if (z->cold[at - 1].flags & ZS__CHUNK_RESERVED) /* it was, when it was stocked */
+            continue;
+        zs__touch(z, states, (size_t)k->slabs * 64);
+        zs__touch(z, z->hints + first, k->slabs * sizeof *z->hints);
+        zs__touch(z, z->words + first, k->slabs * sizeof *z->words);
+        for (slot = 0; slot < k->slots; slot++)
+            if (zs__load_acq_u8(states + slot) == ZS__FREE) /* acquire: the last use. Pairs with the free's store */
+                zs__touch(z, zs__chunk_base(z, at - 1) + (size_t)slot * k->size, k->size);
+    }
+}
+
 /* A plain allocation, in the innermost domain or outside of all, finds a row: so does the first one in another epoch,
    which points the thread's words at it (zs__malloc_epoch_slow). ZSLAB_OK, also where the epoch is closed. */
 static zslab_result zs__rows_at_hand(zslab_heap *heap)
@@ -16814,6 +16852,7 @@ static zslab_result zs__reserve(zslab_heap *heap, zslab_epoch e, size_t cls, siz
             bin = zs__bin_at(row, cls);
             if (z->shared)
                 zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+            zs__bin_touch(z, bin);
             for (r = ZSLAB_OK; left && (r = zs__bin_stock(z, bin)) == ZSLAB_OK; left--)
                 ;
             if (z->shared)

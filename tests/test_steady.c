@@ -88,6 +88,51 @@ static void no_page_fault(const test_mode *m, uint64_t operations)
     CHECK(page_faults(m, operations) == 0);
 }
 
+/* The faults after a reserve of so many objects: before it the epoch had none, used a chunk in part, or follows others
+   whose chunks serve again; the reserve comes in two parts. */
+static long faults_of_reserved(const test_mode *m, size_t size)
+{
+    const size_t n = ((size_t)1 << 20) / size < LIVE ? ((size_t)1 << 20) / size : LIVE;
+    size_t i, k, before;
+    long sum = 0;
+    z = test_open(m, NULL);
+    for (before = 0; before < 3; before++) {
+        zslab_epoch e = zslab_epoch_open(z, NULL);
+        if (before == 1)
+            for (i = 0; i < 100; i++)
+                MUST(zslab_malloc_epoch(z, size < ZS__CHUNK_BYTES ? size : 20000, e));
+        CHECK_IS(zslab_reserve_for(z, NULL, e, size, n / 2), ZSLAB_OK);
+        CHECK_IS(zslab_reserve_for(z, NULL, e, size, n - n / 2), ZSLAB_OK);
+        sum -= faults();
+        for (k = 0; k < 2; k++) {
+            for (i = 0; i < n; i++) {
+                MUST(p[i] = zslab_malloc_epoch(z, size, e));
+                memset(p[i], 1, size);
+            }
+            for (i = 0; i < n; i++)
+                CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        }
+        sum += faults();
+        CHECK_IS(before ? zslab_epoch_close(z, e) : zslab_epoch_release(z, e), ZSLAB_OK);
+    }
+    test_destroy(z);
+    return sum;
+}
+
+static void no_fault_of_reserved(const test_mode *m)
+{
+    static const size_t each[] = {8, 64, 400, 1000, 8192, 20000, ZS__CHUNK_BYTES, 3 * ZS__CHUNK_BYTES - 100};
+    size_t s, i;
+    int run;
+    for (i = 0; i < LIVE; i++)
+        *(void *volatile *)&p[i] = NULL;
+    for (s = 0; s < sizeof each / sizeof *each; s++) {
+        for (run = 0; run < 2 && faults_of_reserved(m, each[s]) != 0; run++)
+            ; /* as above */
+        CHECK(run < 2 || faults_of_reserved(m, each[s]) == 0);
+    }
+}
+
 #define FILTER_STATEMENT(code, k) {(unsigned short)(code), 0, 0, (unsigned)(k)}
 #define FILTER_JUMP(k, yes, no) {(unsigned short)(BPF_JMP | BPF_JEQ | BPF_K), yes, no, (unsigned)(k)}
 static int only_write_and_exit(void)
@@ -211,6 +256,9 @@ int main(int argc, char **argv)
         return test_skip("a sanitizer makes system calls and page faults of its own");
     status = in_a_filtered_child(makes_a_system_call, 0);
     CHECK(status == 2 || status == -SIGSYS); /* SIGSYS: the filter does kill */
+    TEST_EACH_MODE(m)
+        if (!m->in_buffer)
+            no_fault_of_reserved(m);
     TEST_EACH_MODE(m)
         if (!m->in_buffer && m->reclaim == ZSLAB_RECLAIM_LATENCY) {
             steady(m, m->flags ? operations / 10 : operations);
