@@ -417,6 +417,7 @@ static void shim_shrink(size_t most)
 {
     zslab *z = shim;
     uint32_t keep, all, r;
+    size_t room;
     if (!z)
         return;
     zs__arena_take(z);
@@ -440,6 +441,11 @@ static void shim_shrink(size_t most)
                 z->regions[r].committed = keep;
         }
         z->chunk_count = keep;
+        room = (size_t)(z->meta_committed - z->meta) + (most / 64 & ~(PAGE_BYTES - 1)); /* of rows and heaps */
+        if (room < (size_t)(z->meta_end - z->meta)) {
+            unmap(z->meta, room, (size_t)(z->meta_end - z->meta));
+            z->meta_end = z->meta + room;
+        }
     }
     zs__arena_drop(z);
 }
