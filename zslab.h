@@ -3290,7 +3290,7 @@ typedef struct zs__round {
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
     zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
                               no guarantee covers it [BUDGET-5] */
-    uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-5]. Arena lock */
+    uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
     zs__u64 pad[4];
 } zs__round;
 
@@ -3309,8 +3309,6 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
-#define ZS__SPAN_HOT 64u       /* chunks of the longest hot span; of all of them together */
-#define ZS__SPAN_HOT_CHUNKS 256u
 #define ZS__KEPT_MOST 16u      /* spans that a heap keeps, and their bytes; more where much is committed */
 #define ZS__KEPT_BYTES ((size_t)1 << 20)
 #ifndef ZS__KEPT_OF
@@ -3351,7 +3349,7 @@ typedef struct zs__chunk_cold {
 #define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
 #define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
 #define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
-#define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes; of a head: set aside for its place [SPAN-5] */
+#define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes; of a head: set aside for its place [SPAN-4] */
 #define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
 #define ZS__SWEPT_WHOLE 2     /* in swept: no page with words of its class stayed */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
@@ -3469,8 +3467,7 @@ struct zslab {
     uint64_t *span_head;   /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
     uint32_t span_list[ZS__SPAN_BINS]; /* 1 + first chunk */
     zs__u64 span_filled[(ZS__SPAN_BINS + 63) / 64]; /* lists that are not empty */
-    uint32_t span_hot[ZS__SPAN_HOT + 1], span_hot_chunks; /* by length: 1 + first chunk [SPAN-4] */
-    size_t span_idle;      /* bytes of free and hot spans that count as committed */
+    size_t span_idle;      /* bytes of free spans that count as committed */
     uint32_t span_hands;   /* atomic: spans on their way back from a purge */
     uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
     uint32_t large_freed;  /* atomic: 1 + head: objects freed and not yet given back; push-only, taken whole */
@@ -5972,9 +5969,7 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
    [SPAN-2] The first chunk of a free span says how many it has (all_next) and stands in the list of that many; the last
             one names the first (all_prev).
    [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
-   [SPAN-4] What a large object leaves may stay as it is for a while, hot, in a list of its length: it is in no free
-            span, and the next object as long takes it whole. When a search finds no span, all of them join.
-   [SPAN-5] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
+   [SPAN-4] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
             object of it has it: nobody else's, until the epoch ends or the alternative is a refusal. One for each
             length and touched end is in the list, by `next`; the others like it are behind it, by `prev`.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
@@ -6109,45 +6104,7 @@ static void zs__span_cut(zs__allocator *z, uint32_t first, uint32_t skip, uint32
     zs__sub_ptr(&z->cached_bytes, counted);
 }
 
-/* [SPAN-4] The span of an object that is gone stays hot; 0: it may not. */
-static int zs__span_heat(zs__allocator *z, uint32_t first, uint32_t count)
-{
-    size_t counted;
-    if (count > ZS__SPAN_HOT || z->span_hot_chunks + count > ZS__SPAN_HOT_CHUNKS)
-        return 0;
-    counted = (size_t)count * ZS__CHUNK_BYTES - z->cold[first + count - 1].purged_bytes;
-    z->cold[first].next = z->span_hot[count];
-    z->span_hot[count] = first + 1;
-    z->span_hot_chunks += count;
-    z->span_idle += counted;
-    zs__add_ptr(&z->cached_bytes, counted); /* a counter: ordered with nothing */
-    return 1;
-}
-
-static uint32_t zs__span_take_hot(zs__allocator *z, uint32_t count) /* 1 + its first chunk; 0: none */
-{
-    uint32_t at = count <= ZS__SPAN_HOT ? z->span_hot[count] : 0;
-    size_t counted;
-    if (!at)
-        return 0;
-    counted = (size_t)count * ZS__CHUNK_BYTES - z->cold[at + count - 2].purged_bytes;
-    z->span_hot[count] = z->cold[at - 1].next;
-    z->span_hot_chunks -= count;
-    z->span_idle -= counted;
-    zs__sub_ptr(&z->cached_bytes, counted);
-    return at;
-}
-
-static int zs__span_cool(zs__allocator *z) /* hot spans join; 0: there were none */
-{
-    uint32_t count, at, any = z->span_hot_chunks;
-    for (count = 1; any && count <= ZS__SPAN_HOT; count++)
-        while ((at = zs__span_take_hot(z, count)) != 0)
-            zs__span_give(z, at - 1, count);
-    return any != 0;
-}
-
-static void zs__span_reserve(zs__allocator *z, uint32_t *reserved, uint32_t first) /* [SPAN-5] */
+static void zs__span_reserve(zs__allocator *z, uint32_t *reserved, uint32_t first) /* [SPAN-4] */
 {
     zs__chunk_cold *x = &z->cold[first], *same;
     uint32_t at;
@@ -6217,18 +6174,26 @@ static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t ali
     return alignment <= ZS__CHUNK_BYTES ? 0 : (uint32_t)((zs__round_up(at, alignment) - at) >> ZSLAB_CHUNK_SHIFT);
 }
 
-/* The best of the first few free spans, of the smallest size that has one, with room for so many chunks at a multiple
-   of the alignment. 1 + its first chunk; 0: none. */
+/* The best of the first few free spans of each length, with room for so many chunks at a multiple of the alignment: a
+   chunk left over weighs as much as 64 chunks of distance from the range's begin. 1 + its first chunk; 0: none. */
 static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t alignment, uint32_t most)
 {
     uint32_t bin, tries, at, best = 0;
-    for (bin = zs__span_next(z, zs__span_bin(count)); bin < ZS__SPAN_BINS && !best; bin = zs__span_next(z, bin + 1))
-        for (at = z->span_list[bin], tries = 0; at && tries < most; at = z->cold[at - 1].next, tries++) {
+    uint64_t least = ~(uint64_t)0;
+    for (bin = zs__span_next(z, zs__span_bin(count)); bin < ZS__SPAN_BINS && !(best && most == 1);
+         bin = zs__span_next(z, bin + 1)) {
+        at = z->span_list[bin];
+        if (best && (uint64_t)z->cold[at - 1].all_next / 4 * 3 > count + least / 64) /* longer ones are no better */
+            break;
+        for (tries = 0; at && tries < most; at = z->cold[at - 1].next, tries++) {
             uint32_t have = z->cold[at - 1].all_next;
-            if (have >= count && have - count >= zs__span_skip(z, at - 1, alignment) &&
-                (!best || have < z->cold[best - 1].all_next))
-                best = at;
+            uint64_t cost = (uint64_t)(have - count) * 64 + at;
+            if (have < count || have - count < zs__span_skip(z, at - 1, alignment) || cost >= least)
+                continue;
+            least = cost;
+            best = at;
         }
+    }
     return best;
 }
 
@@ -6276,8 +6241,6 @@ static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
     const uint32_t tries = count < 64 ? 1 : ~(uint32_t)0; /* lists of that many hold spans of one length */
     uint32_t at, i;
     while ((at = zs__span_find(z, count, 1, tries)) == 0) {
-        if (zs__span_cool(z))
-            continue;
         if (!z->large_dead && !zs__load_u32(&z->large_freed) && /* relaxed: what comes later is the next search's */
             !(zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))   /* no trim will look for what is kept */
             return 0;
@@ -10199,7 +10162,7 @@ typedef struct zs__large_ask {
     uint8_t zero;           /* the object shall read as zeros */
     uint8_t room;           /* it may grow: with free space behind it */
     uint8_t all;            /* look everywhere: the alternative is a refusal */
-    uint8_t reserve;        /* its span is set aside for the epoch [SPAN-5] */
+    uint8_t reserve;        /* its span is set aside for the epoch [SPAN-4] */
 } zs__large_ask;
 
 static inline size_t zs__large_bytes(const zs__allocator *z, uint32_t head)
@@ -10295,8 +10258,6 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
         }
         z->cold[head].flags &= ~ZS__CHUNK_RESERVED;
     }
-    if (!z->rss_policy && zs__span_heat(z, head, count))
-        return;
     if (purge && z->rss_policy && !zs__sealed(z) &&
         (zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE ||
          zs__load_ptr(&z->cached_bytes) + zs__span_counted(z, head, count) >
@@ -10544,25 +10505,30 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
     zs__allocator *z = heap->z;
     const uint32_t tries = ask->all ? ~(uint32_t)0 : ZS__LARGE_TRIES;
     const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
-    int from_pool = 1;
+    int from_pool = 1, kept = 1; /* not looked there yet */
     for (;;) {
         uint32_t found = zs__span_find(z, wide, ask->alignment, tries), first, bad, i;
         if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
             continue; /* at the end of what is used: room to grow into */
         if (!found && wide > count)
             found = zs__span_find(z, count, ask->alignment, tries);
-        if (!found && (zs__span_cool(z) || (!z->shared && zs__kept_drop(heap)) ||
-                       (zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))) /* no trim will look for those of others */
+        if (!found && !z->shared && zs__kept_drop(heap))
             continue;
+        if (!found && kept && zs__sealed(z)) { /* no trim will look for what others keep */
+            kept = 0;
+            if (zs__large_unkeep(z, NULL, 0))
+                continue;
+        }
         if (!found && from_pool && z->pool) {
             zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
             from_pool = 0;
             continue;
         }
         if (!found && zs__span_grow(z, count, ask->alignment)) {
-            if (zs__large_unkeep(z, NULL, 0))
-                continue;
-            return 0;
+            if (!kept || !zs__large_unkeep(z, NULL, 0))
+                return 0;
+            kept = 0;
+            continue;
         }
         if (!found)
             found = zs__span_find(z, count, ask->alignment, ~(uint32_t)0);
@@ -10602,7 +10568,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
 {
     zs__allocator *z = heap->z;
     zs__place *place = &z->places[e & ZS__PLACE_MASK];
-    uint32_t count = zs__large_chunks(ask->size), first, hot, from, to;
+    uint32_t count = zs__large_chunks(ask->size), first, had, from, to;
     uint32_t *reserved = &zs__round_of(z, e)->reserved;
     size_t bytes = zs__large_usable(z, ask->size), more = 0;
     zs__chunk_cold *x;
@@ -10617,24 +10583,21 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         return NULL;
     }
     *why = ZSLAB_E_NOMEM;
-    first = hot = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
+    first = had = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
                       ? zs__span_take_reserved(z, reserved, count, bytes)
                       : 0;
-    if (!first && ask->alignment <= ZS__CHUNK_BYTES && !ask->room)
-        first = hot = zs__span_take_hot(z, count);
-    if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept and hot does not divide it */
+    if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept, or pooled, does not divide it */
         zs__kept_drop(heap);
-        zs__span_cool(z);
+        zs__large_gather(z, ZS__LARGE_POOL);
     }
     if (!first)
         first = zs__large_span(heap, count, ask);
     if (first--) {
-        if (!hot || z->cold[first + count - 1].purged_bytes) /* [SPAN-4] all before the last were used */
-            more = zs__large_uncounted(z, first, first + count, bytes, 0);
+        more = zs__large_uncounted(z, first, first + count, bytes, 0);
         if (zs__charge_take(z, zs__load_u64(&zs__round_of(z, e)->word), zs__span_counted(z, first, count) + more, more,
-                            hot ? 0 : zs__large_metadata(z, first, first + count))) {
+                            zs__large_metadata(z, first, first + count))) {
             *why = ZSLAB_E_LIMIT;
-            if (hot && z->cold[first].flags & ZS__CHUNK_RESERVED)
+            if (had && z->cold[first].flags & ZS__CHUNK_RESERVED)
                 zs__span_reserve(z, reserved, first);
             else
                 zs__span_give(z, first, count);
@@ -10655,7 +10618,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         zs__large_dirt(z, &from, &to);
     if (more)
         zs__large_uncounted(z, first, first + count, bytes, 1);
-    if (!hot) {
+    if (!had) {
         zs__large_convert(z, first, first + count);
         zs__place_used(place);
     }
@@ -10826,8 +10789,6 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     if (count > have) {
         if (next < z->fresh_chunk && zs__bit(z->span_head, next) && zs__large_unkeep_at(z, next))
             zs__large_home(z, 0);
-        if (next < z->fresh_chunk && !zs__bit(z->span_free, next))
-            zs__span_cool(z);
         if (next == z->fresh_chunk ||
             (zs__bit(z->span_free, next) && next + z->cold[next].all_next == z->fresh_chunk)) {
             uint32_t room = z->fresh_chunk - next, need = count - have;
@@ -10900,7 +10861,6 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
     uint32_t at, count;
     zs__arena_take(z);
     zs__large_sweep(z, ~(uint32_t)0, 0);
-    zs__span_cool(z);
     for (at = zs__bits_find(z->span_free, 0, z->fresh_chunk, 1); at < z->fresh_chunk && z->span_idle > keep;
          at = zs__bits_find(z->span_free, at + count, z->fresh_chunk, 1)) {
         if (at && zs__bit(z->span_free, at - 1)) { /* what was given back meanwhile joined it: the next trim's */
@@ -18078,8 +18038,6 @@ static void zs__fork_large(zs__allocator *z)
     zs__zero(z->span_free, zs__map_bytes(z->chunk_count));
     zs__zero(z->span_list, sizeof z->span_list);
     zs__zero(z->span_filled, sizeof z->span_filled);
-    zs__zero(z->span_hot, sizeof z->span_hot);
-    z->span_hot_chunks = 0;
     z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
     for (q = 0; q < z->epoch_count; q++)
         z->places[q].large = zs__round_of(z, q)->reserved = 0;
@@ -18101,7 +18059,7 @@ static void zs__fork_large(zs__allocator *z)
         z->cold[chunk].flags &= ~ZS__CHUNK_TAKEN;
         if (live)
             zs__large_list(z, &place->large, chunk);
-        else /* [SPAN-5] */
+        else /* [SPAN-4] */
             *zs__large_state(z, chunk) = ZS__FREE, zs__span_reserve(z, &zs__round_at(z, stamp)->reserved, chunk);
         for (q = 0; q < count; q++)
             z->cold[chunk + q].mark = 1;
@@ -18302,7 +18260,6 @@ static zslab_result zs__check_spans(zs__allocator *z)
     size_t idle = 0, objects;
     zs__arena_take(z);
     zs__large_home(z, 0);
-    zs__span_cool(z);
     for (bin = 0; bin < ZS__SPAN_BINS; bin++)
         for (at = z->span_list[bin]; at && chunks <= z->chunk_count; at = z->cold[at - 1].next) {
             uint32_t first = at - 1, count = z->cold[first].all_next, end = first + count;
