@@ -7177,16 +7177,11 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t owner, uint32_t cls, zsla
     }
 }
 
-/* A slab's first handle in its chunk's round: an id, new or its own raised. */
-static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, uint32_t slab, zs__id **out)
+/* A slab's first handle in its chunk's round: an id, new or its own raised. NULL with the reason. Arena lock held. */
+static zs__id *zs__id_bind_in(zs__allocator *z, uint32_t chunk, uint32_t slab, zslab_result *why)
 {
     uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), id;
-    zslab_result why = ZSLAB_OK;
-    zs__id *e;
-    *out = NULL;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
-        return ZSLAB_E_BUSY;
-    e = zs__id_of(z, chunk, slab); /* shared mode: somebody was first */
+    zs__id *e = zs__id_of(z, chunk, slab); /* shared mode: somebody was first */
     if (!e) {
         id = zs__slab_id(z, slab);
         if (id && !zs__id_raise(z, id - 1, &z->classes[cls])) {
@@ -7194,7 +7189,7 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
             z->cold[chunk].ids--;
             id = 0;
         }
-        if (!id && (id = zs__id_take(z, chunk, cls, &why)) != 0) {
+        if (!id && (id = zs__id_take(z, chunk, cls, why)) != 0) {
             z->cold[chunk].ids++;
             zs__compiler_barrier(); /* a chunk that counts none has none: zs__fork_ids */
             zs__slab_id_set(z, slab, id);
@@ -7207,9 +7202,18 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
             zs__store_rel_u64(&e->stamp, zs__load_u64(&z->chunks[chunk].stamp));
         }
     }
+    return e;
+}
+
+static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, uint32_t slab, zs__id **out)
+{
+    zslab_result why = ZSLAB_OK;
+    *out = NULL;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
+        return ZSLAB_E_BUSY;
+    *out = zs__id_bind_in(z, chunk, slab, &why);
     zs__arena_drop(z);
-    *out = e;
-    return e ? ZSLAB_OK : why;
+    return *out ? ZSLAB_OK : why;
 }
 
 /* The handle of a slot in state HANDLE; 0: it has none at the moment. */
@@ -7232,9 +7236,11 @@ static inline zslab_handle zs__handle_word(const zs__allocator *z, const zs__id 
     return name + ((uint64_t)now << 10);
 }
 
-/* Give a slot in state HANDLE, passed the gate, its handle. */
+/* Give a slot in state HANDLE, passed the gate, its handle: its owner is in a slow path, and so its chunk stays. Shared
+   mode: the slot is CLAIMED until it has it, for the same [SHARED-4]. */
 static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
+    const uint8_t as = z->shared ? ZS__CLAIMED : ZS__HANDLE;
     uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
@@ -7243,12 +7249,33 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
         if (z->shared && zs__interrupts(z, NULL)) /* [SHARED-5] */
             return ZSLAB_E_BUSY;
         zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
-        zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
+        zs__store_rel_u8(z->states + at, as); /* release: as it was first stored */
         if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
             return r;
     }
     *out = zs__handle_word(z, e, zs__id_number(z, e), (uint32_t)(at & 63));
+    if (z->shared)
+        zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: the word. Pairs with zs__dead_settled */
     return ZSLAB_OK;
+}
+
+/* The handle of a large object that was just made in an epoch: under the lock, since after a release its chunks may be
+   another's. ZSLAB_E_CLOSED: it is gone. */
+static zslab_result zs__large_issue(zs__allocator *z, void *p, zslab_epoch epoch, zslab_handle *out)
+{
+    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
+    uint32_t slab = (uint32_t)((size_t)(zs__slot_state(z, p) - z->states) >> 6);
+    zslab_result why = ZSLAB_E_CLOSED;
+    zs__id *e = NULL;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
+        return ZSLAB_E_BUSY;
+    if (zs__load_u64(&z->chunks[chunk].stamp) == zs__load_u64(&zs__round_of(z, epoch)->word) &&
+        zs__load_u8(z->states + (size_t)slab * 64) == ZS__HANDLE) /* relaxed: this thread stored it */
+        e = zs__id_bind_in(z, chunk, slab, &why);
+    if (e)
+        *out = zs__handle_word(z, e, zs__id_number(z, e), 0);
+    zs__arena_drop(z);
+    return e ? ZSLAB_OK : why;
 }
 
 /* A slot taken for a handle that did not come to be is a plain object again. */
@@ -7285,7 +7312,11 @@ static int zs__handles_right(const zs__allocator *z, uint32_t chunk, uint32_t sl
 /* In the child of a fork: who was about to make or free these objects is gone; they stay, as plain ones. */
 static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
 {
-    uint64_t handles = zs__slab_in_state(z, slab, ZS__HANDLE);
+    uint64_t handles = zs__slab_in_state(z, slab, ZS__CLAIMED);
+    for (; handles; handles &= handles - 1) /* it has its handle, but not its state */
+        if (zs__handle_at(z, chunk, slab, zs__ctz(handles)))
+            zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(handles), ZS__HANDLE);
+    handles = zs__slab_in_state(z, slab, ZS__HANDLE);
     for (; handles; handles &= handles - 1) {
         unsigned slot = zs__ctz(handles);
         if (!zs__handle_at(z, chunk, slab, slot))
@@ -11903,6 +11934,15 @@ static inline void zs__total_shared(zs__allocator *z, uint64_t *counter) /* ZSLA
 #endif
 }
 
+static void zs__shared_unclaim(zs__allocator *z, uint32_t slab, unsigned slot) /* a slot that is CLAIMED goes home */
+{
+    const zs__chunk *c = &z->chunks[zs__slab_chunk(z, slab)];
+    zs__store_rel_u8(z->states + (size_t)slab * 64 + slot, ZS__FREE);
+    zs__shared_put(z, zs__chunk_bin(z, c), slab, (uint64_t)1 << slot);
+    if (z->rss_policy) /* the undo of a refused allocation is a free */
+        zs__shared_drain(z, c, (slab - zs__chunk_slab(z, c)) * 64 + slot, zs__load_u64(&c->stamp));
+}
+
 /* Claim a slot of the bin's current slab, to be in state `as`. NULL: refill. */
 static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zslab_epoch e, uint8_t as)
 {
@@ -11949,10 +11989,7 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
             zs__total_shared(z, &z->shared_heap->counters[bin->cls].allocs);
             return p;
         }
-        zs__store_rel_u8(state, ZS__FREE);
-        zs__shared_put(z, zs__chunk_bin(z, c), slab, bit);
-        if (z->rss_policy) /* the undo of a refused allocation is a free */
-            zs__shared_drain(z, c, (slab - zs__chunk_slab(z, c)) * 64 + slot, zs__load_u64(&c->stamp));
+        zs__shared_unclaim(z, slab, slot);
         return NULL;
     }
 }
@@ -16454,7 +16491,21 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
     }
     if (p)
         return p;
-    return z->shared ? zs__shared_alloc(heap, e, cls, ZS__HANDLE, why) : zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+    return z->shared ? zs__shared_alloc(heap, e, cls, ZS__CLAIMED, why)
+                     : zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+}
+
+/* A slot or a large object that did not get its handle. */
+static void zs__handle_undo(zs__allocator *z, void *p, size_t cls)
+{
+    size_t at = (size_t)(zs__slot_state(z, p) - z->states);
+    if (!z->shared || cls == z->class_count) {
+        zs__undo_slot(z, p);
+        return;
+    }
+    zs__tell_hide(p, z->classes[cls].size);
+    zs__total_shared(z, &z->shared_heap->counters[cls].frees);
+    zs__shared_unclaim(z, (uint32_t)(at >> 6), (unsigned)(at & 63));
 }
 
 /* An object and its handle; NULL with the reason. */
@@ -16468,9 +16519,11 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
         void *p = cls == z->class_count ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
         if (!p)
             zs__count_refused(heap, cls, *why);
-        if (!p || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
+        if (!p || (*why = cls == z->class_count ? zs__large_issue(z, p, e, h) : zs__handle_issue(z, p, h)) == ZSLAB_OK)
             return p;
-        zs__undo_slot(z, p);
+        if (*why == ZSLAB_E_CLOSED) /* and it with the epoch */
+            return NULL;
+        zs__handle_undo(z, p, cls);
         if (!zs__memory_make(heap, why, tries) && !zs__heap_discard(heap, e, *why))
             return NULL;
     }

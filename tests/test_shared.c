@@ -212,6 +212,53 @@ static void a_chunk_that_could_not_be_bound(void)
     test_destroy(z);
 }
 
+/* Handles made while another ends or empties their epoch, slots and large ones: each has its chunk until it is there,
+   or is refused. */
+typedef struct maker {
+    zslab *z;
+    uint64_t epoch; /* atomic */
+    uint32_t done;  /* atomic */
+} maker;
+
+static void *makes_handles(void *arg)
+{
+    maker *m = (maker *)arg;
+    size_t n;
+    for (n = 0; !zs__load_acq_u32(&m->done); n++) {
+        size_t size = n % 40 ? 16 + n * 97 % 5000 : 20000;
+        zslab_handle h = zslab_handle_alloc(m->z, size, zs__load_acq_u64(&m->epoch), NULL);
+        CHECK(h || zslab_last_error() == ZSLAB_E_CLOSED || zslab_last_error() == ZSLAB_E_BUSY);
+    }
+    return NULL;
+}
+
+static void handles_beside_ends(zslab_reclaim reclaim)
+{
+    zslab_config c = {0};
+    maker m = {NULL, 0, 0};
+    pthread_t t[2];
+    int i;
+    c.flags = ZSLAB_FLAG_SHARED;
+    c.reclaim = reclaim;
+    m.z = test_create(&c);
+    m.epoch = zslab_epoch_open(m.z, NULL);
+    for (i = 0; i < 2; i++)
+        MUST(pthread_create(&t[i], NULL, makes_handles, &m) == 0);
+    for (i = 0; i < 1000; i++) {
+        zslab_epoch was = m.epoch, e = i % 3 ? ZSLAB_EPOCH_NONE : zslab_epoch_open(m.z, NULL);
+        if (e)
+            zs__store_rel_u64(&m.epoch, e);
+        CHECK_IS(e ? zslab_epoch_release(m.z, was) : zslab_epoch_reset(m.z, was), ZSLAB_OK);
+    }
+    zs__store_rel_u32(&m.done, 1);
+    for (i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    CHECK_IS(zslab_check(m.z, NULL, NULL), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_release(m.z, m.epoch), ZSLAB_OK);
+    CHECK(test_live(m.z) == 0);
+    test_destroy(m.z);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t rounds = test_amount(argc, argv, 1000000);
@@ -223,5 +270,7 @@ int main(int argc, char **argv)
     one_heap_for_all();
     late_claim_beside_a_sweep();
     a_chunk_that_could_not_be_bound();
+    handles_beside_ends(ZSLAB_RECLAIM_LATENCY);
+    handles_beside_ends(ZSLAB_RECLAIM_RSS);
     return test_summary("test_shared");
 }
