@@ -11717,6 +11717,7 @@ static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
         uint32_t slab = head - 1, chunk = zs__slab_chunk(z, slab), number;
         zs__chunk *c = &z->chunks[chunk];
         zs__chunk_cold *x = &z->cold[chunk];
+        uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: whose it is. Pairs with zs__chunk_bind */
         head = zs__load_u32(&z->hints[slab].next);
         zs__exchange_u8(&z->hints[slab].queued, 0); /* acquire: the bits of who found it set. Pairs with _list */
         number = slab - zs__chunk_slab(z, c);
@@ -11727,6 +11728,8 @@ static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
         }
         if (number >= z->classes[bin->cls].slabs)
             continue; /* of a class it served before */
+        if (stamp != zs__load_u64(&zs__row_of_bin(bin)->stamp) || (zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE))
+            continue; /* it left the bin between the put and its listing: who binds it begins anew */
         x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
         if (zs__load_u64(&z->words[slab]) == zs__slab_full(&z->classes[bin->cls], number))
             zs__count_any(z, &z->shared_heap->counters[bin->cls].recycled, 1);
@@ -12785,7 +12788,7 @@ static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64
     size_t depth = 0;
     zs__sampled *r, *spare = NULL;
     zslab_result why;
-    if (z->shared && zs__interrupts(z, NULL))
+    if (z->shared && zs__interrupts_any(z)) /* who has the epoch lock may wait for what is held here */
         return; /* a sample less */
     zs__rank_none();
     if (z->config.capture)

@@ -185,6 +185,42 @@ static void late_claim_beside_a_sweep(void)
     test_destroy(z);
 }
 
+/* A free has put its slot's bit back and not listed the slab yet, when a trim gives the empty chunk to the pool: the
+   listing that comes late leaves it there, whether another bin has the chunk by then or none. */
+static void a_listing_that_comes_late(void)
+{
+    zslab_config config = {0};
+    int taken;
+    config.flags = ZSLAB_FLAG_SHARED;
+    for (taken = 0; taken < 2; taken++) {
+        zslab *z = test_create(&config);
+        void *p, *other = NULL;
+        zs__row *row;
+        zs__bin *bin;
+        uint32_t chunk, slab;
+        MUST((p = zslab_malloc(z, 1000)) != NULL);
+        chunk = (uint32_t)(((uintptr_t)p - (uintptr_t)z->base) >> ZSLAB_CHUNK_SHIFT);
+        slab = (uint32_t)((size_t)(zs__slot_state(z, p) - z->states) / 64);
+        row = zs__row_at(z->shared_heap, (uint32_t)(z->current & ZS__PLACE_MASK));
+        bin = zs__bin_at(row, z->chunks[chunk].cls);
+        CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+        CHECK(zs__shared_give(z, row, ~(uint32_t)0) == 1 && z->pool == chunk + 1);
+        if (taken)
+            MUST((other = zslab_malloc(z, 3000)) != NULL);
+        zs__shared_list(z, bin, slab); /* the free goes on */
+        zs__count_lock(z, &zs__cold_of(z, bin)->lock, ZS__LOCK_BIN);
+        zs__shared_collect(z, bin);
+        zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+        CHECK(!zs__cold_of(z, bin)->partial && (taken || !(z->cold[chunk].flags & ZS__CHUNK_LISTED)));
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        MUST((p = zslab_malloc(z, 1000)) != NULL);
+        CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+        CHECK_IS(zslab_free(z, other), ZSLAB_OK);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        test_destroy(z);
+    }
+}
+
 /* A chunk whose epoch has drained, wanted again by its row, and refused by the limit: what was freed stays freed. */
 static void a_chunk_that_could_not_be_bound(void)
 {
@@ -270,6 +306,7 @@ int main(int argc, char **argv)
     one_heap_for_all();
     late_claim_beside_a_sweep();
     a_chunk_that_could_not_be_bound();
+    a_listing_that_comes_late();
     handles_beside_ends(ZSLAB_RECLAIM_LATENCY);
     handles_beside_ends(ZSLAB_RECLAIM_RSS);
     return test_summary("test_shared");
