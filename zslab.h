@@ -1183,7 +1183,7 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *z);
    in       label    up to 31 bytes, copied; NULL: none
    returns  the epoch; ZSLAB_EPOCH_NONE with ZSLAB_E_BUSY
    threads  any thread
-   cost     O(1), one lock */
+   cost     O(1), one lock; under the RSS policy also the purge of what drained since the last such call */
 ZSLAB_API zslab_epoch zslab_epoch_open(zslab *z, const char *label);
 
 /* zslab_epoch_open_with -- zslab_epoch_open with more to say: a group, a parent, flags.
@@ -7240,7 +7240,6 @@ static inline zslab_handle zs__handle_word(const zs__allocator *z, const zs__id 
    mode: the slot is CLAIMED until it has it, for the same [SHARED-4]. */
 static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *out)
 {
-    const uint8_t as = z->shared ? ZS__CLAIMED : ZS__HANDLE;
     uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
     zs__id *e = zs__id_of(z, chunk, (uint32_t)(at >> 6));
@@ -7248,8 +7247,10 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
     if (ZS__UNLIKELY(!e)) {
         if (z->shared && zs__interrupts(z, NULL)) /* [SHARED-5] */
             return ZSLAB_E_BUSY;
-        zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
-        zs__store_rel_u8(z->states + at, as); /* release: as it was first stored */
+        if (!z->shared) {
+            zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
+            zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
+        }
         if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
             return r;
     }
@@ -16494,8 +16495,11 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
     }
     if (p)
         return p;
-    return z->shared ? zs__shared_alloc(heap, e, cls, ZS__CLAIMED, why)
-                     : zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+    if (!z->shared)
+        return zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+    if (!zs__interrupts(z, NULL))
+        zs__fork_check(); /* a repair takes a slot in transit for nobody's */
+    return zs__shared_alloc(heap, e, cls, ZS__CLAIMED, why);
 }
 
 /* A slot or a large object that did not get its handle. */
