@@ -4743,9 +4743,9 @@ static int zs__zns_place(zslab_zns *s, zs__zns_ep *e, uint32_t min, uint32_t max
 typedef struct zs__zns_load {     /* one frame to be written */
     uint32_t id, count, min, max; /* blocks */
     uint64_t *entry;
-    uint8_t *header;       /* room for the header; packed: the payload follows it in memory */
+    uint8_t *header;       /* room for the header blocks; packed: the payload follows it in memory */
     const uint8_t *object; /* a piece from the end of this, as large as fits; NULL: packed */
-    int close;             /* the payload begins right behind the entries; 0: with a block */
+    const uint8_t *packed; /* this goes right behind the entries; NULL: the payload begins with a block */
     size_t bytes;          /* of object left, or of the packed payload */
     uint64_t link;         /* entry word 1 of the piece that follows */
     int more;
@@ -4864,7 +4864,7 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
     h->entries = l->count;
     h->blocks = blocks;
     h->header_blocks = zs__zns_header_blocks(s, l->count);
-    h->payload_at = l->close ? ZS__ZNS_HEAD_BYTES + l->count * ZS__ZNS_ENTRY_BYTES : h->header_blocks * s->block_bytes;
+    h->payload_at = l->packed ? ZS__ZNS_HEAD_BYTES + l->count * ZS__ZNS_ENTRY_BYTES : h->header_blocks * s->block_bytes;
     h->payload_bytes = (uint32_t)l->bytes;
     l->io.iov_count = 1;
     l->io.iov[0].base = l->header;
@@ -4884,7 +4884,8 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
         l->entry[1] = l->link;
         l->taken = take;
     }
-    memset(l->header, 0, h->payload_at);
+    memset(l->header, 0, (size_t)(l->packed ? blocks : h->header_blocks) * s->block_bytes);
+    if (l->packed) memcpy(l->header + h->payload_at, l->packed, l->bytes);
     for (i = 0; i < l->count; i++) {
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES, l->entry[2 * i]);
         zs__zns_put64(l->header + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8, l->entry[2 * i + 1]);
@@ -5161,19 +5162,18 @@ static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer
     uint64_t was = zs__load_acq_u64(&b->word); /* acquire: frame and limit. Pairs with zs__zns_buffer_open */
     for (;;) {
         size_t used = ZS__ZNS_B_BYTES(was), room, take, whole;
-        uint32_t count = ZS__ZNS_B_ENTRIES(was);
+        uint32_t count = ZS__ZNS_B_ENTRIES(was), header = zs__zns_header_blocks(s, count + 1);
         uint32_t limit = zs__load_u32(&b->limit); /* relaxed: of another use only when the word's round is, too */
-        if ((was & ZS__ZNS_B_SEALED) || count >= ZS__ZNS_ENTRIES_MAX ||
+        if ((was & ZS__ZNS_B_SEALED) || count >= ZS__ZNS_ENTRIES_MAX || header >= limit ||
             zs__load_acq_ptr(&e->cur) != (uintptr_t)b) /* acquire: the word above belongs to this use of b */
             return 0;
-        room = (size_t)limit * s->block_bytes;
-        used += ZS__ZNS_HEAD_BYTES + (size_t)(count + 1) * ZS__ZNS_ENTRY_BYTES;
+        room = (size_t)(limit - header) * s->block_bytes;
         room = room > used ? room - used : 0;
         whole = (size_t)s->pack_blocks * s->block_bytes;
         take = bytes <= room ? bytes : count && room < whole / 256 ? 0 : room;
         if (!take) return 0;
         if (zs__cas_u64(&b->word, &was, was + zs__round_up(take, 8) + ZS__ZNS_B_COUNT)) {
-            *out_at = ZS__ZNS_B_BYTES(was);
+            *out_at = used;
             *out_idx = count;
             return take;
         }
@@ -5185,7 +5185,7 @@ static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, 
 {
     uint64_t word = zs__load_acq_u64(&b->word); /* acquire: sealed, so final [BUF-1] */
     uint32_t count = ZS__ZNS_B_ENTRIES(word), header, tries = 0;
-    size_t bytes = ZS__ZNS_B_BYTES(word);
+    size_t bytes = ZS__ZNS_B_BYTES(word), pad;
     size_t close = ZS__ZNS_HEAD_BYTES + (size_t)count * ZS__ZNS_ENTRY_BYTES + bytes;
     zs__zns_load *l = b->load;
     while (zs__load_acq_u64(&b->done) != count) /* acquire: the copies. Pairs with zs__zns_pack */
@@ -5195,11 +5195,16 @@ static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, 
     l->id = b->frame;
     l->count = count;
     l->entry = b->entry;
+    l->header = b->payload - (size_t)header * s->block_bytes;
     l->bytes = bytes;
-    l->close = zs__zns_blocks(s, close) < header + zs__zns_blocks(s, bytes); /* when that saves a block */
-    l->min = l->max = l->close ? zs__zns_blocks(s, close) : header + zs__zns_blocks(s, bytes);
-    l->header = b->payload - (l->close ? close - bytes : (size_t)header * s->block_bytes);
-    memset(b->payload + bytes, 0, (size_t)(l->header + (size_t)l->max * s->block_bytes - (b->payload + bytes)));
+    l->min = l->max = header + zs__zns_blocks(s, bytes);
+    pad = (size_t)(l->max - header) * s->block_bytes - bytes;
+    if (zs__zns_blocks(s, close) < l->max && close <= zs__zns_buffer_front(s)) { /* a copy is less than a block */
+        l->header = b->pages;
+        l->packed = b->payload;
+        l->min = l->max = zs__zns_blocks(s, close);
+    }
+    memset(b->payload + bytes, 0, pad);
     if (fly && s->dev.begin && !zs__zns_load_fly(s, e, l)) {
         zs__store_rel_u32(&b->state,
                           ZS__ZNS_B_FLYING); /* release: the load. Pairs with zs__zns_buffer_land */
@@ -7884,22 +7889,28 @@ static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_e
                                             uint8_t *pages, uint64_t *entry, zs__zns_load *l)
 {
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
-    size_t end = (size_t)f->payload_at + f->payload_bytes;
-    uint32_t i;
+    uint32_t header = zs__zns_header_blocks(s, f->count), i;
     zs__zns_frame *g = zs__zns_frame_page(d, id);
+    uint8_t *payload = pages + (size_t)header * s->block_bytes;
     int rc = g ? zs__zns_read_blocks(s, f, 0, f->blocks, pages) : -(int)ZSLAB_E_NOMEM;
     for (i = 0; !rc && i < f->count; i++) rc = zs__zns_entry_of(s, id, i, entry + 2 * (size_t)i);
     if (rc) return rc;
     for (i = 0; i < f->count; i++) entry[2 * (size_t)i] &= ~((uint64_t)ZS__ZNS_BAD << 27);
-    memset(pages + end, 0, (size_t)f->blocks * s->block_bytes - end);
+    if (f->payload_at % s->block_bytes) memmove(payload, pages + f->payload_at, f->payload_bytes);
+    memset(payload + f->payload_bytes, 0,
+           (size_t)zs__zns_blocks(s, f->payload_bytes) * s->block_bytes - f->payload_bytes);
     memset(l, 0, sizeof *l);
     l->id = id;
     l->count = f->count;
     l->entry = entry;
     l->header = pages;
     l->bytes = f->payload_bytes;
-    l->min = l->max = f->blocks;
-    l->close = f->payload_at % s->block_bytes != 0;
+    l->min = l->max = header + zs__zns_blocks(s, f->payload_bytes);
+    if (f->payload_at % s->block_bytes) { /* close behind the entries, as it was: put together in the second half */
+        l->header = pages + (size_t)l->max * s->block_bytes;
+        l->packed = payload;
+        l->min = l->max = f->blocks;
+    }
     g->gen = zs__zns_frame_of(s, id)->gen;
     g->epoch = (uintptr_t)to;
     g->next = to->frames;
@@ -7961,7 +7972,7 @@ static ZS__NOINLINE uint32_t zs__zns_copy_zones(zslab_zns *s)
 
 static ZS__NOINLINE int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
 {
-    size_t room = ((size_t)s->frame_blocks + zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX)) * s->block_bytes;
+    size_t room = 2 * ((size_t)s->frame_blocks + zs__zns_header_blocks(s, ZS__ZNS_ENTRIES_MAX)) * s->block_bytes;
     uint8_t *pages = (uint8_t *)zs__zns_pages(room);
     uint64_t *entry = (uint64_t *)(malloc)((size_t)ZS__ZNS_ENTRIES_MAX * ZS__ZNS_ENTRY_BYTES);
     zs__zns_load *l = (zs__zns_load *)(malloc)(sizeof *l);
