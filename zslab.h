@@ -7195,11 +7195,13 @@ static zs__id *zs__id_bind_in(zs__allocator *z, uint32_t chunk, uint32_t slab, z
             zs__slab_id_set(z, slab, id);
         }
         if (id) {
+            /* relaxed: ours; shared mode: or of a dead round, 0 while a bind that will be refused looks at the chunk */
+            uint64_t stamp = zs__load_u64(&z->chunks[chunk].stamp);
             e = zs__id_at(z, id - 1);
-            zs__store_u32(&e->round, zs__stamp_place(z->chunks[chunk].stamp) << ZS__ROUND_SHIFT);
+            zs__store_u32(&e->round, zs__stamp_place(stamp) << ZS__ROUND_SHIFT);
             /* release, both: what was written before. Pair with zs__handle_get_fast and zs__id_of */
             zs__store_rel_ptr(&e->slots, (uintptr_t)zs__slab_slots(z, chunk, slab));
-            zs__store_rel_u64(&e->stamp, zs__load_u64(&z->chunks[chunk].stamp));
+            zs__store_rel_u64(&e->stamp, stamp);
         }
     }
     return e;
