@@ -1863,7 +1863,7 @@ static int zs__zns_file_durable(zs__zns_file *f)
     int whole, rc;
     zs__lock_take(&f->table_lock);
     from = f->dirty_from & ~(uint64_t)65535; /* whole pages of any size */
-    to = zs__round_up(f->dirty_to, 65536);
+    to = (f->dirty_to + 65535) & ~(uint64_t)65535;
     whole = !f->map || f->whole || f->flushing || to > f->bytes; /* one under way has what was appended before it */
     f->dirty_from = f->dirty_to = f->whole = 0;
     f->flushing++;
@@ -1874,7 +1874,7 @@ static int zs__zns_file_durable(zs__zns_file *f)
     if (whole)
         rc = fdatasync(f->fd);
     else
-        rc = msync(f->map + from, (size_t)(to - from), MS_SYNC); /* on Linux fdatasync of a range */
+        rc = msync(f->map + (size_t)from, (size_t)(to - from), MS_SYNC); /* on Linux fdatasync of a range */
 #endif
     if (rc) rc = zs__zns_errno(errno);
     zs__lock_take(&f->table_lock);
