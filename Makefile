@@ -21,11 +21,11 @@ TESTS    = $(filter-out $(SKIP),$(basename $(notdir $(call pick,$(wildcard tests
 RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
 CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/build.sh list))))
 # What test-wide runs and test does not: programs of more than some seconds, other forms of a test, most ways of building.
-LONG     = %_shift12 %_shift20 %_no_fence %_no_os %_static %_none %_totals %_untagged %_uring fault_os test_close_stress \
-           test_fork test_fork_step test_group test_handle test_large test_model test_model_shrink test_plugin test_quiet \
-           test_reclaim test_shared test_shim test_signal test_small_epochs test_stress test_threads
-SOME     = $(addprefix build:,gcc-c11 clang-c11 g++-c++11 clang++-c++17 readme readme-zns typed)
-EXAMPLES = $(basename $(notdir $(wildcard examples/*.c)))
+LONG     = %_shift12 %_shift20 %_no_fence %_no_os %_static %_none %_totals %_untagged %_uring fault_os fault_system \
+           test_close_stress test_fork test_fork_step test_group test_handle test_large test_model test_model_shrink test_plugin \
+           test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal test_small_epochs test_stats test_steady \
+           test_stress test_threads
+SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi-14-dev libc6-dev binutils make git musl-tools util-linux \
