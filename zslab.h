@@ -7834,11 +7834,9 @@ static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
 {
     if (drained)
         zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
-    place->drained = (uint8_t)drained;
-    if (drained && z->rss_policy) {
-        place->drained = 2;
+    place->drained = (uint8_t)(drained && z->rss_policy ? 2 : drained);
+    if (place->drained == 2)
         zs__store_u32(&z->late, z->late ? ~(uint32_t)0 : (uint32_t)(place - z->places) + 1); /* relaxed: a hint */
-    }
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__charge_end(z, place, 0);
     if (place->group)
@@ -8553,7 +8551,7 @@ static void zs__closing_take(zs__allocator *z)
     int turn;
     zs__rank_take(ZS__LOCK_CLOSE, 1);
     for (turn = 0, i = 0, was = 0; !zs__cas_u32(&z->close_line[i], &was, zs__here()); turn++, was = 0)
-        if ((i = (i + 1) % ZS__CLOSERS) == 0)
+        if ((i = (i + 1) % ZS__CLOSERS) == 0) /* the word orders nothing: a handler on this thread reads it */
             zs__wait_claim(&z->close_line[0], zs__load_u32(&z->close_line[0]), turn);
     mine = zs__add_u32(&z->close_next, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
@@ -8569,7 +8567,7 @@ static void zs__closing_drop(zs__allocator *z)
     zs__store_rel_u32(&z->close_turn, z->close_turn + 1); /* release: pairs with zs__closing_take */
     while (zs__load_u32(&z->close_line[i]) != zs__here()) /* relaxed: what this thread stored, it sees */
         i++;
-    zs__store_u32(&z->close_line[i], 0);
+    zs__store_u32(&z->close_line[i], 0); /* relaxed: after the turn has passed on, and no others wait for more */
 }
 
 /* Runs of empty pages, merged while they touch. */
@@ -9768,10 +9766,10 @@ static void zs__row_home(zs__allocator *z, zs__row *row)
     }
 }
 
-/* The heap puts home and gives to the pool what it can, by its owner; a parked one's by who holds the epoch lock. What
-   others gave back comes home first. */
 static int zs__kept_drop(zslab_heap *heap);
 
+/* The heap puts home and gives to the pool what it can, by its owner; a parked one's by who holds the epoch lock. What
+   others gave back comes home first. */
 static void zs__heap_empty(zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
@@ -10707,16 +10705,16 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
    committed; RSS: what the cache has room for. */
 static inline int zs__kept_fits(const zs__allocator *z, size_t bytes)
 {
-    size_t most;
+    size_t most, cached;
     if (bytes > z->range_bytes / ZS__KEPT_OF)
         return 0;
     if (bytes <= ZS__KEPT_BYTES && !z->rss_policy)
         return 1;
-    most = zs__load_ptr(&z->committed_bytes) / 32; /* relaxed, all: figures */
-    if (z->rss_policy) {
-        size_t cached = zs__load_ptr(&z->cached_bytes), cache = z->config.cache_bytes;
-        cache = cached < cache ? cache - cached : 0;
-        most = cache;
+    if (!z->rss_policy) {
+        most = zs__load_ptr(&z->committed_bytes) / 32; /* relaxed, all: figures */
+    } else {
+        cached = zs__load_ptr(&z->cached_bytes);
+        most = cached < z->config.cache_bytes ? z->config.cache_bytes - cached : 0;
     }
     return bytes <= most / zs__load_u32(&z->heap_count);
 }
@@ -11519,7 +11517,6 @@ static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
     return heap ? heap->row : NULL;
 }
 
-/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
 /* A profile is taken, and this object is not the one to be sampled: from the row, counted; NULL: the slow way.
    A taker sees `busy` and leaves the bins alone [TAKE-1]. */
 static void *zs__malloc_counted(zs__allocator *z, size_t size, zslab_epoch e)
@@ -11541,6 +11538,7 @@ static void *zs__malloc_counted(zs__allocator *z, size_t size, zslab_epoch e)
     return p;
 }
 
+/* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
 ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
@@ -14042,7 +14040,6 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
     const size_t page = ours ? zs__os_page_bytes() : 0;
     zs__pool_plan plan;
     zslab_pool *p;
-    size_t i;
     if (!zs__pool_lay_out(&plan, c, page))
         return NULL;
     p = (zslab_pool *)(void *)(ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan));
@@ -14057,8 +14054,7 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
         return NULL;
     }
     p->growths = 0;
-    for (i = 0; c && c->label && c->label[i] && i < sizeof p->label - 1; i++)
-        p->label[i] = c->label[i];
+    zs__label_copy(p->label, c ? c->label : NULL);
     zs__pools_take();
     p->number = ++zs__global.pool_number;
     p->next = zs__global.pools;
@@ -14318,8 +14314,6 @@ static uint32_t zs__tally_key(const zs__allocator *z, zs__tally_by by, uint64_t 
     return by == ZS__BY_CLASS ? cls : by == ZS__BY_PLACE ? zs__stamp_place(stamp) : 0;
 }
 
-/* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
-   ZSLAB_CLASS_ANY: any. */
 /* A chunk's own tally; 0: it is not the one of that stamp and class, or not any more. */
 static int zs__tally_chunk(const zs__allocator *z, uint32_t chunk, uint64_t stamp, uint32_t of, int pages, zs__tally *t)
 {
@@ -14342,6 +14336,8 @@ static size_t zs__tally_size(const zs__allocator *z, uint32_t of, const zs__tall
     return of == ZSLAB_CLASS_LARGE ? (size_t)t->large_bytes : z->classes[of].size;
 }
 
+/* Add up the chunks whose class or ring place is one of `keys`, each to its own tally. cls: only this class,
+   ZSLAB_CLASS_ANY: any. */
 static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32_t *keys, uint32_t count, uint32_t cls,
                            zs__tally *out)
 {
@@ -16231,11 +16227,8 @@ static inline int zs__size_large(const zs__allocator *z, size_t size) /* larger 
 
 static inline zslab_heap *zs__heap_near(zs__allocator *z) /* this thread's, by the row it uses when it can */
 {
-#if !ZSLAB_NO_TLS
-    if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z))
-        return zs__tls()->row->heap;
-#endif
-    return zs__heap_mine(z, ZSLAB_EPOCH_NONE);
+    zslab_heap *heap = zs__heap_here(z);
+    return ZS__LIKELY(heap != NULL) ? heap : zs__heap_mine(z, ZSLAB_EPOCH_NONE);
 }
 
 static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, size_t count, size_t size)
@@ -17561,7 +17554,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         if (p.cold > room / 16 && range > 64 * align)
             continue;
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
-        base = refused ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL;
+        base = refused ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL; /* is there twice that? */
         if (base)
             c->os.release(c->os.user, base, 2 * range);
         meta = base || !refused ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
@@ -18091,8 +18084,7 @@ static void zs__fork_strays(zs__allocator *z)
 }
 
 /* Large objects that live, and what is set aside, keep their spans and join their places' lists; every other chunk of a
-   span is a stray. What
-   was being made has no live state yet, what was being freed none any more. [LARGE-1] */
+   span is a stray. What was being made has no live state yet, what was being freed none any more. [LARGE-1] */
 static void zs__fork_large(zs__allocator *z)
 {
     uint32_t chunk, known = zs__chunks_known(z), q;
