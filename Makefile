@@ -24,7 +24,7 @@ CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/bui
 LONG     = %_shift12 %_shift20 %_no_fence %_no_os %_static %_none %_totals %_untagged %_uring fault_os fault_system \
            test_close_stress test_fork test_fork_step test_group test_handle test_large test_model test_model_shrink test_plugin \
            test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal test_small_epochs test_stats test_steady \
-           test_stress test_threads
+           test_stress test_threads test_zns_race test_zns_seam
 SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
