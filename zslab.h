@@ -9573,7 +9573,7 @@ static void zs__rows_worth(zs__allocator *z)
         const zs__chunk *c = &z->chunks[chunk];
         uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
         const zs__class *k = zs__chunk_class(z, c);
-        zs__row *row = (zs__row *)zs__load_ptr(&c->row);
+        zs__row *row = (zs__row *)zs__load_acq_ptr(&c->row); /* acquire: as in zs__chunk_bin */
         size_t first = zs__slab_at(z, chunk, k);
         if (!stamp || stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || row == &z->drain_row || row->worth ||
             !(zs__load_u32(&row->heap->taker) & ZS__TAKER_AT_WORK))

@@ -10,7 +10,7 @@
    The search, per scenario: some random schedules (they learn which words are shared), then depth first with
    at most P preemptions and W weak outcomes for growing (P, W), each level complete before the next; a state
    seen before with no less of both left is not explored again; then random priority schedules (PCT,
-   Burckhardt et al., ASPLOS 2010) until the time is used. A state is named by a hash of every thread's
+   Burckhardt et al., ASPLOS 2010) until the operations are used. A state is named by a hash of every thread's
    history (operations and the stores they read from), every word's order of stores and the order of fences.
 
    The memory model: C11 with views (Kang et al., "A promising semantics", POPL 2017, without promises).
@@ -149,7 +149,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
 IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here on */
 
 /* ---- limits ---------------------------------------------------------------- */
-#define IL_SECONDS 1.0         /* of processor time per scenario */
+#define IL_OPERATIONS 5000000  /* of a scenario's search; by the clock, each run would try other schedules */
 #define IL_WORDS 2048          /* words of one run */
 #define IL_STORES 30000        /* stores of one run */
 #define IL_STEPS 20000         /* operations of one run: more is "no end" */
@@ -267,7 +267,7 @@ typedef struct il_state {
     int mode, running, current, cut, failed, restart, thread_count;
     unsigned plant_matched; /* a bit per entry */
     uint32_t run, tick;
-    uint64_t schedules, random_runs, rng, watched;
+    uint64_t schedules, operations, random_runs, rng, watched;
     char message[512], text[2][IL_CHOICES * 16];
     long race_at[2]; /* offsets in the program of a data race's two sides */
     jmp_buf escape;
@@ -1682,6 +1682,7 @@ IL_FN int il_run(void)
     il.running = 1;
     il_schedule(-1, 1);
     il.running = 0;
+    il.operations += il.tick;
     if (il.tick > il.length)
         il.length = il.tick;
     if (!il.failed && !il.cut && il.scenario->finish)
@@ -1731,13 +1732,6 @@ IL_FN void il_print_trace(FILE *to)
             fprintf(to, " [%d newer]", e->old);
         fprintf(to, "%s   %s:%d %s\n", e->note, e->func, e->line, e->text);
     }
-}
-
-IL_FN double il_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* a busy machine does not shorten the search */
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 IL_FN void il_print_place(long offset) /* of a plain access in the program; needs addr2line */
@@ -1844,8 +1838,8 @@ static const uint8_t il_levels[][2] = { { 0, 0 }, { 1, 0 }, { 1, 1 }, { 2, 0 }, 
                                         { 5, 4 }, { 6, 5 }, { 8, 8 }, { 12, 12 }, { 20, 20 } };
 #define IL_LEVELS ((int)(sizeof il_levels / sizeof *il_levels))
 
-/* All schedules of one level. 1: failed, 0: complete, -1: out of time, -2: a word turned out to be shared. */
-IL_FN int il_search_level(int level, double until)
+/* All schedules of one level. 1: failed, 0: complete, -1: out of operations, -2: a word turned out to be shared. */
+IL_FN int il_search_level(int level, uint64_t until)
 {
     il.open_count = il.bounded = 0;
     il.level = level;
@@ -1858,7 +1852,7 @@ IL_FN int il_search_level(int level, double until)
             return 1;
         if (il.restart)
             return -2;
-        if ((il.schedules & 63) == 0 && il_seconds() > until)
+        if (il.operations > until)
             return -1;
     } while (il_backtrack());
     return 0;
@@ -1887,9 +1881,9 @@ IL_FN void il_allocate(void)
 }
 
 /* In the child: exit status 0 nothing found, 1 failed, 2 the plant matched nothing. */
-IL_FN int il_explore(double seconds)
+IL_FN int il_explore(uint64_t operations)
 {
-    double begin = il_seconds(), dfs_until = begin + seconds * 0.65, until = begin + seconds;
+    uint64_t dfs_until = operations / 20 * 13;
     int level, done = -1, i;
     il.mode = IL_MODE_RANDOM;
     for (i = 0; i < 200; i++)
@@ -1914,10 +1908,9 @@ IL_FN int il_explore(double seconds)
     }
     il.mode = IL_MODE_RANDOM;
     il.random_runs = il.schedules;
-    while ((done < 0 || il.bounded) && il_seconds() < until)
-        for (i = 0; i < 64; i++)
-            if (il_run())
-                return 1;
+    while ((done < 0 || il.bounded) && il.operations < operations)
+        if (il_run())
+            return 1;
     il.random_runs = il.schedules - il.random_runs;
     if (il.plant && il.plant_matched != (1u << il.plant_parts) - 1)
         return 2;
@@ -1926,8 +1919,8 @@ IL_FN int il_explore(double seconds)
         printf("complete, ");
     else if (done >= 0)
         printf("complete to %d preemptions with %d weak outcomes, ", il_levels[done][0], il_levels[done][1]);
-    printf("%u states, %llu random, %.1f s\n", il.seen_count, (unsigned long long)il.random_runs,
-           il_seconds() - begin);
+    printf("%u states, %llu random, %llu operations\n", il.seen_count, (unsigned long long)il.random_runs,
+           (unsigned long long)il.operations);
     return 0;
 }
 
@@ -1952,7 +1945,7 @@ IL_FN int il_parse_choices(const char *text)
 #if TEST_COVERAGE
 void __gcov_dump(void);
 #endif
-IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed,
+IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, uint64_t operations, uint64_t seed,
                               const char *replay, char *out, size_t room)
 {
     int ends[2], status = 0;
@@ -1981,7 +1974,7 @@ IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, double second
             if (!r && il_want_trace)
                 il_print_trace(stdout);
         } else
-            r = il_explore(seconds);
+            r = il_explore(operations);
         if (r == 1)
             il_report_failure();
         fflush(stdout);
@@ -2022,13 +2015,13 @@ IL_FN char *il_split_report(char *report, char **message)
 }
 
 /* Explores one scenario, with or without a plant. Returns 0 when the outcome is the one wanted. */
-IL_FN int il_judge(const il_scenario *s, const il_plant *plant, double seconds, uint64_t seed)
+IL_FN int il_judge(const il_scenario *s, const il_plant *plant, uint64_t operations, uint64_t seed)
 {
     char *report = il.text[0], *again = il.text[1], *choices, *message = NULL, *message_again = NULL;
     int r, trace = il_want_trace;
     printf("%s%s%s: ", s->name, plant ? " with planted " : "", plant ? plant->name : "");
     il_want_trace = 0;
-    r = il_in_child(s, plant, seconds, seed, NULL, report, sizeof il.text[0]);
+    r = il_in_child(s, plant, operations, seed, NULL, report, sizeof il.text[0]);
     il_want_trace = trace;
     if (r == 0 && !plant)
         return 0;
@@ -2062,13 +2055,13 @@ IL_FN int il_judge(const il_scenario *s, const il_plant *plant, double seconds, 
 IL_FN int il_usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--scenario NAME] [--plant NAME] [--seconds S] [--seed N] [--trace]\n"
+            "usage: %s [--scenario NAME] [--plant NAME] [--operations N] [--seed N] [--trace]\n"
             "       [--replay TICK:CHOICE,...]\n"
             "  without arguments: every scenario, then every planted bug, which must be found\n"
             "  --plant NAME with --scenario: that bug alone\n"
-            "  --seconds: of processor time, per scenario (default %g; at most thirty times that per planted bug)\n"
+            "  --operations: per scenario (default %d; at most thirty times that per planted bug)\n"
             "  --replay: one schedule, printed as a numbered trace\n",
-            program, IL_SECONDS);
+            program, IL_OPERATIONS);
     return 2;
 }
 
@@ -2076,8 +2069,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
                           const il_plant *plants, int plant_count)
 {
     const char *only = NULL, *only_plant = NULL, *replay = NULL;
-    double seconds = IL_SECONDS;
-    uint64_t seed = 1;
+    uint64_t seed = 1, operations = IL_OPERATIONS;
     int i, j, bad = 0, found = 0, clean = 0;
     for (i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -2091,8 +2083,8 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
             only = value;
         else if (!strcmp(argv[i], "--plant"))
             only_plant = value;
-        else if (!strcmp(argv[i], "--seconds"))
-            seconds = atof(value);
+        else if (!strcmp(argv[i], "--operations"))
+            operations = strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--seed"))
             seed = strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--replay"))
@@ -2109,7 +2101,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
             return il_in_child(&scenarios[i], NULL, 0, seed, replay, il.text[0], sizeof il.text[0]);
         }
         clean++;
-        bad += il_judge(&scenarios[i], NULL, seconds, seed);
+        bad += il_judge(&scenarios[i], NULL, operations, seed);
     }
     for (j = 0; j < plant_count && (only_plant || !only); j += il.plant_parts) {
         const il_plant *first = &plants[j];
@@ -2128,7 +2120,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
                 return il_in_child(&scenarios[i], &plants[j], 0, seed, replay, il.text[0], sizeof il.text[0]);
             }
             found++;
-            bad += il_judge(&scenarios[i], &plants[j], seconds * 30, seed);
+            bad += il_judge(&scenarios[i], &plants[j], operations * 30, seed);
         }
     }
     if (!clean && !found) {

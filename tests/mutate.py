@@ -72,7 +72,7 @@ ROOMS = {
     "fork": "test_fork test_fork_step",
 }
 ONLY_OWN = {"tell", "count", "pool", "stats", "advice", "text", "class", "fork"}  # without the programs of ALL
-RACE_AMOUNT = "--seconds_0.15"
+RACE_AMOUNT = "--operations_750000"
 OPTIMISED = {"test_reclaim"}  # touches so much memory that compiling it with -O1 is paid back
 LIMIT = 10  # seconds of processor time, or eight times what it takes unchanged; by the clock three times that
 

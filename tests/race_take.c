@@ -318,6 +318,39 @@ static void finish_limit(void)
     race_all_home(2, LARGE);
 }
 
+/* A chunk of the pool, its stamp the round's, goes to a row that is made while a taker glances at it. */
+static void keep(void)
+{
+    kept = race_take(LARGE);
+}
+static void pool_one(void)
+{
+    a = race_take(LARGE);
+    b = race_take(LARGE);
+    race_give(a);
+    race_give(b);
+    zslab_trim(z);
+}
+static void pooled(void)
+{
+    a = b = c = NULL;
+    race_create(chunks, ZSLAB_RECLAIM_LATENCY, 0);
+    il_as(2, keep);
+    il_as(0, pool_one);
+}
+static void makes_a_row(void)
+{
+    c = race_take(LARGE);
+}
+static void finish_pooled(void)
+{
+    il_check(c != NULL);
+    race_give(c);
+    race_give(kept);
+    il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    zslab_destroy(z);
+}
+
 static const il_scenario scenarios[] = {
     { "take_vs_alloc", latency, { owner_takes_two, other_takes }, finish },
     { "take_vs_free", latency, { owner_gives_and_takes, other_takes }, finish },
@@ -336,6 +369,7 @@ static const il_scenario scenarios[] = {
     { "release_take_vs_pop_given", dead_magazine_and_next, { owner_moves_on, release_take_and_give }, finish_next },
     { "release_take_vs_turn", turned, { owner_moves_on, release_take_and_give }, finish_turned },
     { "limit_vs_limit", at_limit, { needs_one, needs_one_too }, finish_limit },
+    { "glance_vs_new_row", pooled, { trim, makes_a_row }, finish_pooled },
 };
 
 static const il_plant plants[] = {
@@ -349,6 +383,7 @@ static const il_plant plants[] = {
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop_as", IL_STORE, "state", 0, IL_LATER, 0 },
     { "row_not_named", "release_take_vs_turn", "zs__row_named", IL_STORE, "pops", 0, IL_DROP, 0 },
     { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
+    { "row_not_acquired", "glance_vs_new_row", "zs__rows_worth", IL_LOAD, "row", 0, IL_RELAX, 0 },
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 
