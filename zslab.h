@@ -18029,17 +18029,24 @@ static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3], [BUDGET-4] and [BU
 {
     uint32_t chunk, q;
     zslab_group *g;
-    for (q = 0; q < z->epoch_count; q++)
-        z->places[q].charge &= ~ZS__CHARGE_BYTES;
+    for (q = 0; q < z->epoch_count; q++) { /* of a round that was ending, none is left */
+        zs__place *place = &z->places[q];
+        uint64_t stamp = zs__round_of(z, q)->word, *aside = &zs__round_of(z, q)->aside;
+        place->charge = place->charge && place->state != ZSLAB_EPOCH_CLOSED ? zs__charge_mark(stamp) : 0;
+        if (!place->charge || !zs__charge_of(*aside, stamp))
+            *aside = place->group && place->group->guaranteed ? place->charge : 0;
+    }
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
         z->places[zs__stamp_place(z->chunks[chunk].stamp)].charge += zs__chunk_charge(z, chunk);
-    for (g = z->groups; g; g = g->next)
+    for (g = z->groups; g; g = g->next) {
         g->charged = g->covered = g->epochs = 0;
+        zs__zero(g->places, sizeof g->places);
+    }
     for (q = z->oldest; q; q = z->places[q - 1].younger)
         if ((g = z->places[q - 1].group) != NULL) {
             g->charged += (size_t)(z->places[q - 1].charge & ZS__CHARGE_BYTES);
             g->covered += g->guaranteed ? (size_t)zs__place_covered(z, q - 1) : 0;
-            g->epochs++;
+            zs__group_place(g, 0, q);
         }
     for (g = z->groups; g; g = g->next)
         z->charged_bytes += zs__group_short(g, g->covered);

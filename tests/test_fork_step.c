@@ -476,6 +476,72 @@ static unsigned forks(const test_mode *m, uint64_t apart, uint64_t *seed)
     return number;
 }
 
+/* ---- an epoch of a group that has a guarantee ---- */
+static zslab_group *the_group;
+static uint64_t stride; /* steps between two forks */
+
+static void on_stride(int signo, siginfo_t *info, void *context)
+{
+    (void)signo, (void)info, (void)context;
+    if (++steps % stride)
+        return;
+    sem_post(&inside);
+    while (sem_wait(&go_on))
+        ;
+}
+
+static zslab_epoch open_in_group(void)
+{
+    zslab_epoch_config c = {0};
+    c.group = the_group;
+    return zslab_epoch_open_with(z, &c);
+}
+
+static void *group_story(void *unused)
+{
+    zslab_epoch e;
+    STEPPED(e = open_in_group());
+    zslab_malloc_epoch(z, 3000, e);
+    STEPPED(zslab_epoch_reset(z, e));
+    zslab_malloc_epoch(z, 300, e);
+    STEPPED(zslab_epoch_release(z, e));
+    over = 1;
+    sem_post(&inside);
+    return unused;
+}
+
+/* All that was charged is counted again, and the group goes on. */
+static void group_child(int number)
+{
+    zslab_epoch e;
+    (void)number;
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    CHECK((e = open_in_group()) != ZSLAB_EPOCH_NONE && zslab_malloc_epoch(z, 3000, e));
+    CHECK_IS(zslab_epoch_release(z, told_epochs[0]), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+}
+
+static void group_forks(const test_mode *m)
+{
+    zslab_group_config c = {0};
+    pthread_t thread;
+    c.guaranteed_bytes = 10 * ZS__CHUNK_BYTES;
+    z = test_open(m, NULL);
+    MUST((the_group = zslab_group_create(z, &c)) != NULL && (told_epochs[0] = open_in_group()) != ZSLAB_EPOCH_NONE);
+    MUST(zslab_malloc_epoch(z, 1000, told_epochs[0]) && sem_init(&inside, 0, 0) == 0 && sem_init(&go_on, 0, 0) == 0);
+    steps = 0, over = 0;
+    MUST(pthread_create(&thread, NULL, group_story, NULL) == 0);
+    while (sem_wait(&inside) == 0 && !over) {
+        test_at("%s, group, step %d", m->name, (int)steps);
+        in_a_child(group_child, 0);
+        sem_post(&go_on);
+    }
+    pthread_join(thread, NULL);
+    CHECK(steps > 10 * stride);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
@@ -491,6 +557,10 @@ int main(int argc, char **argv)
         printf("%s: %u forks in %u calls\n", m->name, number, (unsigned)calls * rounds);
         CHECK(number >= 10 * rounds);
     }
+    stride = 97;
+    step_handler(on_stride);
+    TEST_EACH_MODE(m)
+        group_forks(m);
     return test_summary("test_fork_step");
 }
 #else
