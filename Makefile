@@ -17,14 +17,20 @@ HEADERS = $(wildcard zslab.h zslab_zns.h)
 extra   = $$(sed -n '1,10s|^/\* build: \(.*[^ ]\) *\*/.*|\1|p' $<)
 pick    = $(if $(ONLY),$(foreach f,$(1),$(if $(findstring $(ONLY),$(f)),$(f))),$(1))
 
-TESTS    = $(filter-out $(SKIP),$(basename $(notdir $(call pick,$(wildcard tests/test_*.c tests/misuse_*.c tests/fault_*.c)))))
-RACES    = $(basename $(notdir $(call pick,$(wildcard tests/race_*.c))))
-CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/build.sh list))))
+# A test is known by its name alone: its source is tests/*/NAME.c, or that of the test which its row in the table names.
+names    = $(call pick,$(sort $(basename $(notdir $(wildcard $(1:%=tests/%.c))))))
+VARIANTS := $(shell sed -n 's/^\(test_[a-z0-9_]*\) *| *\([a-z0-9_]*\) .*/\1:\2/p' tests/ci/variants.txt)
+FORMS    := $(foreach v,$(VARIANTS),$(firstword $(subst :, ,$(v))))
+source   = $(or $(wildcard tests/*/$(or $(patsubst $(1):%,%,$(filter $(1):%,$(VARIANTS))),$(1)).c),tests/$(1).c)
+variant  = $$(sed -n 's/^$(@F) *|[^|]*| *\([^|]*[^ |]\) *|.*/\1/p' tests/ci/variants.txt)
+TESTS    = $(filter-out $(SKIP),$(call names,unit/test_* unit/fault_* misuse/misuse_* zns/test_*) \
+           $(call pick,$(FORMS)))
+RACES    = $(call names,race/race_*)
+CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/ci/build.sh list))))
 # What test-wide runs and test does not: programs of more than some seconds, other forms of a test, most ways of building.
-LONG     = %_shift12 %_shift20 %_no_fence %_no_os %_static %_none %_totals %_untagged %_uring fault_os fault_system \
-           test_close_stress test_fork test_fork_step test_group test_handle test_large test_model test_model_shrink test_plugin \
-           test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal test_small_epochs test_stats test_steady \
-           test_stress test_threads test_zns_race test_zns_seam
+LONG     = $(FORMS) fault_os fault_system test_close_stress test_fork test_fork_step test_group test_handle test_large test_model \
+           test_model_shrink test_plugin test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal \
+           test_small_epochs test_stats test_steady test_stress test_threads test_zns_race test_zns_seam
 SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
@@ -32,7 +38,7 @@ PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
            python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
            clang-tidy cppcheck cmake pkg-config meson ninja-build doxygen
-PACKAGES_ALL = gcovr libbenchmark-dev $(shell sed -n 's/^packages *| *//p' tests/matrix.txt; cat tests/zns/packages.txt bench/real/packages.txt)
+PACKAGES_ALL = gcovr libbenchmark-dev $(shell sed -n 's/^packages *| *//p' tests/ci/matrix.txt; cat tests/zns/guest/packages.txt bench/real/packages.txt)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18 | sed 's/^/  /'
@@ -57,10 +63,11 @@ demo: build/examples/demo ## index real text with libc malloc and with zslab; ta
 	build/examples/demo -o build/demo/rss.svg $(ARGS)
 
 # flavour <name>, <flags>: every test built into build/<name>/
+.SECONDEXPANSION:
 define flavour
-build/$(1)/%: tests/%.c $(HEADERS) $(wildcard tests/*.h tests/test_*.c) Makefile
+build/$(1)/%: $$$$(call source,$$$$*) $(HEADERS) $(wildcard tests/*/*.h) tests/unit/test_model.c tests/ci/variants.txt Makefile
 	@mkdir -p $$(@D)
-	$$(CC) $$(STRICT) $$(CFLAGS) $(2) $$< -o $$@ $$(extra)
+	$$(CC) $$(STRICT) $$(CFLAGS) $(2) $$(variant) $$< -o $$@ $$(extra)
 endef
 $(eval $(call flavour,tests,$$(if $$(filter $$(LONG),$$*),-O1,-O0))) # compiling with more takes longer than running with less
 $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
@@ -68,7 +75,7 @@ $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 
 # $(call run,<flavour>,<programs>,<more for run.sh>): build that many at a time, then run them
 run = +@$(MAKE) -s --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j $(JOBS)) Makefile $(2:%=build/$(1)/%) && \
-	tests/run.sh -j $(JOBS) -l build/log/$(1) $(3) $(2:%=build/$(1)/%)
+	tests/ci/run.sh -j $(JOBS) -l build/log/$(1) $(3) $(2:%=build/$(1)/%)
 
 test: ## build and run the tests, but for what takes long; the last line counts them
 	$(call run,tests,$(filter-out $(LONG),$(TESTS))) $(filter $(SOME),$(CELLS))
@@ -91,7 +98,7 @@ examples: $(filter build/examples/demo%,$(EXAMPLES:%=build/examples/%)) ## build
 	$(call run,examples,$(filter-out demo%,$(EXAMPLES)),-j 1)
 
 lint: ## layout, names, room map, doc comments, line lengths
-	@tests/lint.sh
+	@tests/ci/lint.sh
 
 map: ## the rooms of the headers with their line counts
 	@for h in $(HEADERS); do awk -v h=$$h 'function out() { if (n) printf "  %-16s %5d  from line %d\n", n, NR - at, at } \
@@ -120,10 +127,10 @@ uninstall: ## remove what install put there
 	rm -rf "$(PACKAGE)"
 
 first: ## a stranger's first program from a clean clone: by copying, pkg-config, CMake, Meson
-	@tests/first.sh
+	@tests/ci/first.sh
 
 docs: ## reference of every public call as HTML, by Doxygen: build/docs/html/index.html
-	@tests/docs.sh
+	@tests/ci/docs.sh
 
 clean: ## remove build/
 	rm -rf build
@@ -131,4 +138,4 @@ clean: ## remove build/
 .DEFAULT_GOAL = help
 .PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples lint map asm install uninstall first docs clean
 
-include tests/wide.mk bench/bench.mk
+include tests/ci/wide.mk bench/bench.mk

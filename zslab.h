@@ -3189,7 +3189,7 @@ typedef struct zslab zs__allocator;
 #endif
 
 /* Fractions for the one multiplication that divides by the slot size: 32 bits are exact for offsets below
-   2^16 and sizes to 65,536, 40 bits for offsets below 2^20 (tests/test_class.c walks all of them). */
+   2^16 and sizes to 65,536, 40 bits for offsets below 2^20 (tests/unit/test_class.c walks all of them). */
 #if ZSLAB_CHUNK_SHIFT <= 16
 #define ZS__RECIP_BITS 32
 typedef uint32_t zs__recip;
@@ -17743,7 +17743,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
 
 /* ---- >>fork ----------------------------------------------------------------
    The child of a fork starts from whatever the other threads were in the middle of, at any instruction
-   (tests/test_fork_step.c). One thread is left, the one that forked, and it was in no call.
+   (tests/unit/test_fork_step.c). One thread is left, the one that forked, and it was in no call.
 
    [FORK-1] Slot states are the truth [STATE-1]; words, masks, counts and lists of free slots are made from them again.
             What was in transit is free. An object that was being made or freed may stay as one that nobody knows.

@@ -1,3 +1,0 @@
-/* test_zns_race with frames appended through io_uring. */
-#define ZSLAB_ZNS_USE_URING 1
-#include "test_zns_race.c"

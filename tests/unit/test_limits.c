@@ -1,0 +1,317 @@
+/* What is used up is an answer, and all that exists goes on: thread numbers, a buffer's metadata, places for epochs;
+   and damage of each kind is what zslab_check finds. */
+#include "tests/lib/test.h"
+#if defined(__linux__) && !TEST_SANITIZED && !TEST_EMULATED
+#include <sys/resource.h>
+#include "tests/lib/child.h"
+
+/* A small machine, of its address space or of its data: the range is smaller, and most of what is left of the limit
+   serves objects of any size, again and again. */
+static void small_machine(int mebibytes) /* negative: of data */
+{
+    size_t most = (size_t)(mebibytes < 0 ? -mebibytes : mebibytes) << 20, round, bytes = 0;
+    struct rlimit limit = {0, 0};
+    zslab_global_stats s;
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    zslab *z;
+    MUST(f && fscanf(f, "%lu", &pages) == 1 && fclose(f) == 0);
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(mebibytes < 0 ? most : most + pages * (size_t)sysconf(_SC_PAGESIZE));
+    MUST(setrlimit(mebibytes < 0 ? RLIMIT_DATA : RLIMIT_AS, &limit) == 0);
+    MUST((z = zslab_create(NULL)) != NULL);
+    zslab_stats_global(z, &s);
+    CHECK(mebibytes < 0 || s.range_reserved_bytes <= most / 2);
+    for (round = 0; round < 3; round++) {
+        void *list = NULL, *p;
+        for (bytes = 0; (p = zslab_malloc(z, 100 + round * 900)) != NULL; bytes += 100 + round * 900) {
+            *(void **)p = list;
+            list = p;
+        }
+        CHECK(zslab_last_error() == ZSLAB_E_NOMEM && bytes > most * 3 / 10);
+        for (; list; list = p) {
+            p = *(void **)list;
+            CHECK_IS(zslab_free(z, list), ZSLAB_OK);
+        }
+    }
+    test_destroy(z);
+}
+
+static void small_machines(void)
+{
+    int mebibytes;
+    for (mebibytes = 24; mebibytes <= 384; mebibytes *= 4) {
+        in_a_child(small_machine, mebibytes);
+        in_a_child(small_machine, -mebibytes / 2);
+    }
+}
+#else
+static void small_machines(void) {}
+#endif
+
+static uint64_t numbers[ZS__THREADS_MAX / 64];
+
+static void take_all_numbers(void)
+{
+    zs__lock_take(&zs__global.lock);
+    memcpy(numbers, zs__global.threads, sizeof numbers);
+    memset(zs__global.threads, 0xff, sizeof numbers);
+    zs__lock_drop(&zs__global.lock);
+}
+
+static void give_back_numbers(void)
+{
+    zs__lock_take(&zs__global.lock);
+    memcpy(zs__global.threads, numbers, sizeof numbers);
+    zs__lock_drop(&zs__global.lock);
+}
+
+typedef struct refused {
+    zslab *z;
+    zslab_domain *d;
+    zslab_heap *heap;
+    void *p, *with_handle, *of_heap;
+    zslab_handle h;
+} refused;
+
+/* A thread without a number allocates nothing, and frees what others made; an explicit heap needs none. */
+static void *without_a_number(void *arg)
+{
+    refused *r = (refused *)arg;
+    void *out = r;
+    CHECK_FAILS(zslab_malloc(r->z, 100), ZSLAB_E_LIMIT);
+    CHECK_FAILS(zslab_calloc(r->z, 10, 10), ZSLAB_E_LIMIT);
+    CHECK_FAILS(zslab_malloc_epoch(r->z, 100, zslab_epoch_current(r->z)), ZSLAB_E_LIMIT);
+    CHECK_FAILS(zslab_realloc(r->z, r->p, 5000), ZSLAB_E_LIMIT);
+    CHECK(test_filled(r->p, 100, 1));
+    CHECK_FAILS(zslab_handle_alloc(r->z, 100, zslab_epoch_current(r->z), &out), ZSLAB_E_LIMIT);
+    CHECK(out == NULL);
+    CHECK_FAILS(zslab_handle_alloc(r->z, 100, zslab_epoch_current(r->z), NULL), ZSLAB_E_LIMIT);
+    CHECK_IS(zslab_reserve(r->z, 100, 1000), ZSLAB_E_LIMIT);
+    CHECK_IS(zslab_domain_enter(r->d), ZSLAB_E_LIMIT);
+    CHECK(zslab_domain_current(r->z) == NULL);
+    CHECK((r->of_heap = zslab_heap_malloc(r->heap, 64)) != NULL);
+    CHECK_IS(zslab_free(r->z, r->p), ZSLAB_OK);
+    CHECK_IS(zslab_free(r->z, r->p), ZSLAB_E_DOUBLE_FREE);
+    CHECK_IS(zslab_handle_free(r->z, r->h), ZSLAB_OK);
+    zslab_trim(r->z);
+    zslab_thread_detach(r->z);
+    return NULL;
+}
+
+static void no_thread_number(const test_mode *m)
+{
+    refused r;
+    int i;
+    r.z = test_open(m, NULL);
+    MUST(r.heap = zslab_heap_create(r.z));
+    MUST(r.d = zslab_domain_create(r.z));
+    for (i = 0; i < 2; i++) {
+        MUST(r.p = zslab_malloc(r.z, 100));
+        test_fill(r.p, 100, 1);
+        MUST(r.h = zslab_handle_alloc(r.z, 100, zslab_epoch_current(r.z), &r.with_handle));
+        take_all_numbers();
+        test_in_thread(without_a_number, &r);
+        give_back_numbers();
+        CHECK(test_live(r.z) == 1);
+        CHECK_IS(zslab_heap_free(r.heap, r.of_heap), ZSLAB_OK);
+    }
+    zslab_heap_destroy(r.heap);
+    CHECK_IS(zslab_domain_destroy(r.d), ZSLAB_OK);
+    CHECK(test_live(r.z) == 0);
+    test_destroy(r.z);
+}
+
+/* A buffer's table of threads is short: one with a number past its end has its heap looked for, and found. */
+static void *past_the_table(void *arg)
+{
+    zslab **z = (zslab **)arg;
+    int i;
+    for (i = 0; i < 200; i++) {
+        void *p = zslab_malloc(z[i % 2], 64), *q = zslab_malloc(z[(i + 1) % 2], 64);
+        CHECK(p && q);
+        CHECK_IS(zslab_free(z[i % 2], p), ZSLAB_OK);
+        CHECK_IS(zslab_free(z[i % 2], q), ZSLAB_E_FOREIGN);
+        CHECK_IS(zslab_free(z[(i + 1) % 2], q), ZSLAB_OK);
+    }
+#if !ZSLAB_NO_TLS
+    CHECK(zs__tls()->thread >= z[0]->heap_of_count);
+#endif
+    return NULL;
+}
+
+static void a_high_thread_number(const test_mode *m)
+{
+    zslab_config c = {0};
+    zslab *z[2];
+    int i;
+    z[0] = test_open(m, NULL);
+    c.memory_bytes = TEST_BUFFER_BYTES;
+    MUST(c.memory = malloc(c.memory_bytes));
+    z[1] = test_create(&c);
+    CHECK(z[0]->heap_of_count == 64);
+    zs__lock_take(&zs__global.lock);
+    numbers[0] = zs__global.threads[0];
+    zs__global.threads[0] = ~(uint64_t)0;
+    zs__lock_drop(&zs__global.lock);
+    for (i = 0; i < 3; i++) {
+        test_in_thread(past_the_table, z);
+        CHECK(z[0]->heap_count == 1 && z[1]->heap_count == 1); /* the next one takes over what the last one left */
+    }
+    zs__lock_take(&zs__global.lock);
+    zs__global.threads[0] = numbers[0];
+    zs__lock_drop(&zs__global.lock);
+    test_destroy(z[0]);
+    test_destroy(z[1]);
+    free(c.memory);
+}
+
+/* Heaps and domains until a buffer has no more room for them: what is there goes on. */
+static void no_metadata(const test_mode *m)
+{
+    enum { MOST = 5000 };
+    static zslab_heap *heap[MOST];
+    static zslab_domain *domain[MOST];
+    zslab_config c = {0};
+    size_t heaps = 0, domains = 0, i, bytes;
+    void *memory, *p;
+    zslab *z;
+    c.flags = m->flags;
+    c.epoch_count = 4;
+    bytes = zslab_buffer_bytes_min(&c) + 3 * ZS__CHUNK_BYTES;
+    MUST(memory = malloc(bytes));
+    c.memory = memory;
+    c.memory_bytes = bytes;
+    z = test_create(&c);
+    MUST(p = zslab_malloc(z, 100));
+    while (!z->shared && heaps < MOST && (heap[heaps] = zslab_heap_create(z)) != NULL)
+        heaps++;
+    CHECK(heaps < MOST && (z->shared || (heaps > 0 && zslab_last_error() == ZSLAB_E_NOMEM)));
+    while (domains < MOST && (domain[domains] = zslab_domain_wrap(z, zslab_epoch_current(z), ZSLAB_ON_EXIT_KEEP)))
+        domains++;
+    CHECK(domains > 0 && domains < MOST && zslab_last_error() == ZSLAB_E_NOMEM);
+    CHECK_FAILS(zslab_domain_create(z), ZSLAB_E_NOMEM);
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    MUST(p = zslab_malloc(z, 100));
+    for (i = 0; i < domains; i++)
+        CHECK_IS(zslab_domain_destroy(domain[i]), ZSLAB_OK);
+    MUST(domain[0] = zslab_domain_create(z)); /* in place of one that went */
+    CHECK_IS(zslab_domain_destroy(domain[0]), ZSLAB_OK);
+    for (i = 0; i < heaps; i++)
+        zslab_heap_destroy(heap[i]);
+    CHECK(test_live(z) == 1);
+    test_destroy(z);
+    free(memory);
+}
+
+static void no_place(const test_mode *m)
+{
+    zslab_config c = {0};
+    zslab_epoch e[4];
+    zslab *z;
+    int n;
+    c.epoch_count = 4;
+    z = test_open(m, &c);
+    for (n = 0; n < 4 && (e[n] = zslab_epoch_open(z, "held")) != ZSLAB_EPOCH_NONE; n++)
+        MUST(zslab_malloc_epoch(z, 100, e[n]));
+    CHECK(n == 3);
+    CHECK_FAILS(zslab_epoch_open(z, NULL), ZSLAB_E_BUSY);
+    CHECK_FAILS(zslab_epoch_advance(z), ZSLAB_E_BUSY);
+    CHECK_FAILS(zslab_domain_create(z), ZSLAB_E_BUSY);
+    CHECK(test_live(z) == 3);
+    CHECK_IS(zslab_epoch_release(z, e[1]), ZSLAB_OK);
+    CHECK(zslab_epoch_open(z, NULL) != ZSLAB_EPOCH_NONE);
+    test_destroy(z);
+}
+
+/* ---- damage, one kind at a time; each mended again ---- */
+static int misused;
+static void on_misuse(void *user, zslab_result what, const void *p, zslab_handle h)
+{
+    (void)user, (void)p, (void)h;
+    misused += what == ZSLAB_E_CORRUPT;
+}
+
+static void found(zslab *z)
+{
+    int before = misused;
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_E_CORRUPT);
+    CHECK(misused == before + 1);
+}
+
+static void damage(const test_mode *m)
+{
+    zslab_config c = {0};
+    zs__chunk_cold *cold;
+    zs__chunk *chunk;
+    uint64_t *word;
+    uint32_t was, number;
+    uint8_t *state, live;
+    zslab *z;
+    void *p;
+    c.on_misuse = on_misuse;
+    z = test_open(m, &c);
+    MUST(p = zslab_malloc(z, 600)); /* fewer than 64 slots in some slab of its class */
+    chunk = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
+    cold = &z->cold[chunk - z->chunks];
+    state = zs__slot_state(z, p);
+    word = &z->words[(size_t)(state - z->states) / 64];
+    number = (uint32_t)((size_t)(state - (uint8_t *)chunk->states) / 64);
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+
+    live = *state, *state = 99, found(z), *state = live;
+    was = chunk->cls, chunk->cls = (uint16_t)z->class_count, found(z), chunk->cls = (uint16_t)was;
+    chunk->recip++, found(z), chunk->recip--;
+    was = cold->carved, cold->carved = z->classes[chunk->cls].slabs + 1, found(z), cold->carved = was;
+    *word ^= (uint64_t)1 << ((size_t)(state - z->states) & 63), found(z); /* free and live */
+    *word ^= (uint64_t)1 << ((size_t)(state - z->states) & 63);
+    if (!z->shared) {
+        cold->mask[number >> 6] ^= (uint64_t)1 << (number & 63), found(z);
+        cold->mask[number >> 6] ^= (uint64_t)1 << (number & 63);
+        cold->home++, found(z), cold->home--;
+    }
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+}
+
+/* One object of a class, then the whole range in another: a trim looks at metadata that was committed, no more. */
+static void metadata_of_a_run(const test_mode *m)
+{
+    static const uint32_t classes[] = {16, 64};
+    static void *p[200000];
+    size_t small, n;
+    zslab_config c;
+    memset(&c, 0, sizeof c);
+    c.class_bytes = classes;
+    c.class_count = 2;
+    c.cache_bytes = ZSLAB_CACHE_NONE;
+    for (c.reserve_bytes = 8 * ZS__CHUNK_BYTES; c.reserve_bytes < 48 * ZS__CHUNK_BYTES; c.reserve_bytes *= 2)
+        for (small = 0; small < 2; small++) {
+            zslab *z = test_open(m, &c);
+            CHECK_IS(zslab_free(z, zslab_malloc(z, classes[!small])), ZSLAB_OK);
+            for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, classes[small])) != NULL;)
+                n++;
+            while (n)
+                CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+            zslab_trim(z);
+            test_destroy(z);
+        }
+}
+
+int main(void)
+{
+    small_machines();
+    TEST_EACH_MODE(m) {
+        if (!m->in_buffer)
+            metadata_of_a_run(m);
+        if (test_owned(m) && !m->in_buffer)
+            no_thread_number(m);
+        if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer)
+            no_metadata(m);
+        if (test_owned(m) && m->in_buffer)
+            a_high_thread_number(m);
+        no_place(m);
+        damage(m);
+    }
+    return test_summary("test_limits");
+}
