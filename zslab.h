@@ -166,7 +166,7 @@
                     raise it
      E_CLOSED       the epoch was closed, released or never opened. Open another; do not retry
      E_BUSY         every epoch place is open or draining: later, or a larger epoch_count; a thread is inside the
-                    domain; in a signal handler, the interrupted call is in the way; sealed, somebody keeps a lock
+                    domain; in a signal handler, the interrupted call is in the way; sealed, another thread keeps a lock
      E_TOO_BIG      larger than the allocator serves, and no fallback
      E_STALE        the object went with its epoch, or the handle's object was freed. Drop the reference
      E_DOUBLE_FREE  the slot holds no live object: it was freed before. A bug of the program: on_misuse finds it
@@ -264,7 +264,7 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-group >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>tell >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
+     >>atomics >>bits >>layout >>memcheck >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
      >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>ending
      >>profile >>group >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
 
@@ -1319,7 +1319,7 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
    cost     as zslab_domain_create */
 ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *z, const zslab_epoch_config *c);
 
-/* zslab_domain_wrap -- a domain over an epoch that somebody else opened.
+/* zslab_domain_wrap -- a domain over an epoch that another thread opened.
    in       policy   what the last exit does: ZSLAB_ON_EXIT_KEEP, _RESET, _CLOSE, _RELEASE
    returns  the domain; NULL: ZSLAB_E_CLOSED, ZSLAB_E_INVALID (policy), ZSLAB_E_NOMEM
    threads  any thread
@@ -1351,12 +1351,12 @@ ZSLAB_API zslab_result zslab_domain_enter_heap(zslab_domain *d, zslab_heap *heap
 ZSLAB_API zslab_result zslab_domain_exit_heap(zslab_domain *d, zslab_heap *heap);
 
 /* zslab_domain_force_close -- end it now as its last exit would (KEEP: close the epoch); ZSLAB_E_BUSY while
-   somebody is inside.
+   a thread is inside.
    threads  any thread
    cost     as the policy: zslab_epoch_release, _reset or _close */
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d);
 
-/* zslab_domain_destroy -- forget the domain; an owned epoch still open is released. ZSLAB_E_BUSY while somebody is
+/* zslab_domain_destroy -- forget the domain; an owned epoch still open is released. ZSLAB_E_BUSY while a thread is
    inside, ZSLAB_E_INVALID for NULL.
    threads  any thread; nobody uses d meanwhile
    cost     one lock; as zslab_epoch_release for an owned epoch */
@@ -1408,7 +1408,7 @@ static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
 ZSLAB_API zslab_handle zslab_handle_alloc(zslab *z, size_t size, zslab_epoch e, void **out_p);
 
 /* zslab_handle_get -- the object of a handle.
-   returns  the object, good until somebody frees it or ends its epoch; NULL: ZSLAB_E_STALE, or ZSLAB_E_INVALID for what
+   returns  the object, good until it is freed or its epoch ends; NULL: ZSLAB_E_STALE, or ZSLAB_E_INVALID for what
             was never a handle (version, class, slot or id out of range). A get that races with a free may return the
             object freed meanwhile; it reads no object memory
    threads  any thread; lock-free, async-signal-safe
@@ -1725,7 +1725,7 @@ ZSLAB_API zslab_result zslab_profile(zslab *z, zslab_write_fn *write, void *user
 /* zslab_check -- visit every live object and verify the allocator's invariants.
    in       visit    NULL: verify only; non-zero from it stops the walk
    returns  ZSLAB_OK; ZSLAB_E_CORRUPT, reported to the misuse hook
-   threads  nobody else may use z meanwhile
+   threads  no other thread may use z meanwhile
    cost     O(slots of every chunk in use)                                          */
 ZSLAB_API zslab_result zslab_check(const zslab *z, zslab_visit_fn *visit, void *user);
 
@@ -2866,21 +2866,21 @@ private:
 #define ZS__TSAN 0
 #endif
 
-/* Which memory checker is told about slots (>>tell): 0 none, 1 AddressSanitizer, 2 MemorySanitizer, 3 memcheck. */
+/* Which memory checker is told about slots (>>memcheck): 0 none, 1 AddressSanitizer, 2 MemorySanitizer, 3 memcheck. */
 #if defined(__SANITIZE_ADDRESS__)
-#define ZS__TOLD 1
+#define ZS__MEMCHECK 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define ZS__TOLD 1
+#define ZS__MEMCHECK 1
 #elif __has_feature(memory_sanitizer)
-#define ZS__TOLD 2
+#define ZS__MEMCHECK 2
 #endif
 #endif
-#ifndef ZS__TOLD
+#ifndef ZS__MEMCHECK
 #if ZSLAB_VALGRIND
-#define ZS__TOLD 3
+#define ZS__MEMCHECK 3
 #else
-#define ZS__TOLD 0
+#define ZS__MEMCHECK 0
 #endif
 #endif
 
@@ -3133,7 +3133,7 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [META-1]  States of slots that no binding of the chunk has carved yet are zero, in every region.
    [LARGE-1] An object larger than every class is a span of whole chunks: a head, whose record has one slot of state
              GUARDED or HANDLE, and tails, whose record has none and whose stamp is 0. Who takes the head's state from
-             live to FREEING, by compare-and-swap, gives the span back; nobody else does.
+             live to FREEING, by compare-and-swap, gives the span back; no other thread does.
 
    [ID-1]    A handle is live iff its registry entry's stamp equals the round of its place, and the entry's name and the
              slot's word add up to it: id, class and version from the name, the slot from the word, the generation from
@@ -3142,7 +3142,7 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
              system reads, names no slot at all.
    [ID-2]    A slab's hint names its registry entry, the entry's slots the slab: both, or the entry is another's. Ids
              move under the arena lock, when no slot of the slab is live. An id has one class until it is blank [ID-5].
-   [ID-3]    Whoever takes a word from live to free, by compare-and-swap, frees the object; nobody else touches its
+   [ID-3]    The thread that takes a word from live to free, by compare-and-swap, frees the object; no other touches its
              state.
    [ID-4]    A slot whose generations are used up is ZS__RETIRED and never comes home: its slab is never full and its
              chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.
@@ -3184,8 +3184,8 @@ typedef struct zslab zs__allocator;
 #define ZS__ROUND_SHIFT 6                     /* a round's low bits: its place times 64, the offset of its line */
 #define ZS__ROUND_STEP ((uint64_t)1 << 22)    /* from one round of a place to the next: 2^42 of them */
 #define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
-#ifndef ZS__FOLD_MAX
-#define ZS__FOLD_MAX 16                       /* slabs folded in, flushed or rebound by one call */
+#ifndef ZS__DRAIN_MAX
+#define ZS__DRAIN_MAX 16                       /* slabs drained, flushed or rebound by one call */
 #endif
 
 /* Fractions for the one multiplication that divides by the slot size: 32 bits are exact for offsets below
@@ -3258,7 +3258,7 @@ typedef struct zs__row {
     struct zs__row *beside_prev; /* rows_lock */
     uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
     uint32_t taken;        /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
-    uint32_t worth;        /* somebody who takes found chunks without live slots in it; under the epoch lock */
+    uint32_t worth;        /* a taker found chunks without live slots in it; under the epoch lock */
     uint32_t borrows;      /* atomic: a bin of it has a chunk lent; owner */
     uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 5 : 2];
 } zs__row;
@@ -3318,7 +3318,7 @@ typedef struct zs__region {
 #define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
 typedef struct zs__hint {
-    uint32_t next;         /* 1 + next slab of the inbox; whoever set queued writes it before the push */
+    uint32_t next;         /* 1 + next slab of the inbox; the thread that set queued writes it before the push */
     uint8_t queued;        /* set by exchange: the slab is in an inbox, or about to be */
     uint8_t id[3];         /* 1 + registry id of the slab, 0: it has none. [ID-2] */
 } zs__hint;
@@ -3450,7 +3450,7 @@ struct zslab {
     size_t cold_offset, magazine_offset; /* in a row: cold bins, magazines */
     zslab_config config;   /* defaults filled in */
     uint32_t flags_in_effect, owns_memory, rss_policy, fence_ready;
-    uint32_t own_fence;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
+    uint32_t no_membarrier;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
     size_t page_bytes;
     zs__u64 key;           /* hardened: slot order */
 
@@ -3576,7 +3576,7 @@ typedef struct zs__place {
     uint8_t flags;         /* ZSLAB_EPOCH_* */
     uint8_t depth;         /* epochs above it */
     uint8_t ending;        /* 1 + zslab_end: a call ends it, thread `next`; it links what it ends by next_closing */
-    uint8_t later;         /* and has left it to whoever ends its last child */
+    uint8_t later;         /* and has left it to the thread that ends its last child */
     struct zs__ending *ends, *calling; /* rings, by the oldest: to be called when it ends; being called [END-2] */
     uint32_t child, sibling; /* first child: those that are ACTIVE come first; next child of the same parent */
     uint32_t sibling_prev; /* the first one's is the last */
@@ -3643,17 +3643,17 @@ struct zslab_heap {
     zs__allocator *z;
     zs__row *row;          /* of the epoch that a plain allocation uses; NULL: look it up */
     uint32_t thread;       /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
-    uint32_t explicit_use; /* made by zslab_heap_create */
+    uint32_t is_explicit; /* made by zslab_heap_create */
     uint32_t is_parked;    /* atomic: nobody owns it; epoch lock */
     uintptr_t tls;         /* zs__tls_block * of the owner */
     uint64_t os_thread;    /* and its name at the system, see zs__os_thread_lives */
     zslab_heap *next, *next_parked; /* every heap; parked ones */
     zs__row *attached, *idle;
-    zs__row *pass_next;
-    uint32_t attached_count, idle_count, seen_events, pass_left;
+    zs__row *next_unseen;
+    uint32_t attached_count, idle_count, seen_events, rows_unseen;
     uint32_t todo;         /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
     uint32_t busy;         /* atomic: how deep its owner is in slow paths [TAKE-1] */
-    uint32_t taker;        /* atomic: ZS__TAKER_*: what somebody who takes chunks does, or did [TAKE-1] */
+    uint32_t taker;        /* atomic: ZS__TAKER_*: what a taker does, or did [TAKE-1] */
     uintptr_t pops[2];     /* zs__row *, atomic: rows that fast paths pop from: current, named last [TAKE-5] */
     uint32_t scope_count;
     uint32_t dry;          /* results that on_dry was told of since the last success, a bit each; shared mode: atomic */
@@ -3772,36 +3772,36 @@ static ZS__ALWAYS_INLINE void zs__total_free(zs__bin *bin)
 #endif
 }
 
-/* ---- >>tell ----------------------------------------------------------------
+/* ---- >>memcheck ----------------------------------------------------------------
    What a memory checker is told: AddressSanitizer, MemorySanitizer or, with ZSLAB_VALGRIND, memcheck. Where there is
    none these functions are empty. A set is what the objects of one chunk, or of one pool, are known by together.
 
-   [TELL-1] Of memory that holds slots only live objects may be touched, each to the end of its slot; the bytes of
+   [MEM-1] Of memory that holds slots only live objects may be touched, each to the end of its slot; the bytes of
             a new one are unset. The allocator itself writes there between plain and hide.
-   [TELL-2] A slot is told of by whoever holds it: taken before its pointer is out, freed before its state says so.
-   [TELL-3] A release tells of every chunk while a claim keeps them in place (zs__epoch_tell), and a chunk that is
+   [MEM-2] The thread that holds a slot tells of it: taken before its pointer is out, freed before its state says so.
+   [MEM-3] A release tells of every chunk while a claim keeps them in place (zs__epoch_tell), and a chunk that is
             bound starts as an empty set, whatever it was before.                          */
-#if ZS__TOLD == 1
+#if ZS__MEMCHECK == 1
 #include <sanitizer/asan_interface.h>
 #if defined(__linux__)
 #include <sanitizer/lsan_interface.h>
 #endif
-static inline void zs__tell_hide(const void *p, size_t bytes) { __asan_poison_memory_region(p, bytes); }
-static inline void zs__tell_plain(const void *p, size_t bytes) { __asan_unpoison_memory_region(p, bytes); }
-static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_hide(const void *p, size_t bytes) { __asan_poison_memory_region(p, bytes); }
+static inline void zs__mem_show(const void *p, size_t bytes) { __asan_unpoison_memory_region(p, bytes); }
+static inline void zs__mem_alloc(const void *set, const void *p, size_t bytes)
 {
     (void)set;
     __asan_unpoison_memory_region(p, bytes);
 }
-static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_free(const void *set, const void *p, size_t bytes)
 {
     (void)set;
     __asan_poison_memory_region(p, bytes);
 }
-static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { zs__tell_freed(set, p, bytes); }
-static inline void zs__tell_end(const void *set) { (void)set; }
+static inline void zs__mem_clear(const void *set, const void *p, size_t bytes) { zs__mem_free(set, p, bytes); }
+static inline void zs__mem_forget(const void *set) { (void)set; }
 /* The leak check looks for pointers in objects too. */
-static inline void zs__tell_roots(const void *p, size_t bytes, int on)
+static inline void zs__mem_roots(const void *p, size_t bytes, int on)
 {
 #if defined(__linux__)
     if (on)
@@ -3812,67 +3812,67 @@ static inline void zs__tell_roots(const void *p, size_t bytes, int on)
     (void)p, (void)bytes, (void)on;
 #endif
 }
-#elif ZS__TOLD == 2
+#elif ZS__MEMCHECK == 2
 #include <sanitizer/msan_interface.h>
-static inline void zs__tell_hide(const void *p, size_t bytes) { __msan_poison(p, bytes); }
-static inline void zs__tell_plain(const void *p, size_t bytes) { __msan_unpoison(p, bytes); }
-static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_hide(const void *p, size_t bytes) { __msan_poison(p, bytes); }
+static inline void zs__mem_show(const void *p, size_t bytes) { __msan_unpoison(p, bytes); }
+static inline void zs__mem_alloc(const void *set, const void *p, size_t bytes)
 {
     (void)set;
     __msan_allocated_memory(p, bytes);
 }
-static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_free(const void *set, const void *p, size_t bytes)
 {
     (void)set;
     __msan_poison(p, bytes);
 }
-static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { zs__tell_freed(set, p, bytes); }
-static inline void zs__tell_end(const void *set) { (void)set; }
-static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
-#elif ZS__TOLD == 3
+static inline void zs__mem_clear(const void *set, const void *p, size_t bytes) { zs__mem_free(set, p, bytes); }
+static inline void zs__mem_forget(const void *set) { (void)set; }
+static inline void zs__mem_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+#elif ZS__MEMCHECK == 3
 #include <valgrind/memcheck.h>
-static inline void zs__tell_hide(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
-static inline void zs__tell_plain(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_DEFINED(p, bytes); }
-static inline void zs__tell_taken(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_hide(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_NOACCESS(p, bytes); }
+static inline void zs__mem_show(const void *p, size_t bytes) { (void)VALGRIND_MAKE_MEM_DEFINED(p, bytes); }
+static inline void zs__mem_alloc(const void *set, const void *p, size_t bytes)
 {
     VALGRIND_MEMPOOL_ALLOC(set, p, bytes);
 }
-static inline void zs__tell_freed(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_free(const void *set, const void *p, size_t bytes)
 {
     (void)bytes;
     VALGRIND_MEMPOOL_FREE(set, p);
 }
-static inline void zs__tell_end(const void *set)
+static inline void zs__mem_forget(const void *set)
 {
     if (VALGRIND_MEMPOOL_EXISTS(set))
         VALGRIND_DESTROY_MEMPOOL(set);
 }
-static inline void zs__tell_empty(const void *set, const void *p, size_t bytes)
+static inline void zs__mem_clear(const void *set, const void *p, size_t bytes)
 {
-    zs__tell_end(set);
+    zs__mem_forget(set);
     VALGRIND_CREATE_MEMPOOL(set, 0, 0);
-    zs__tell_hide(p, bytes);
+    zs__mem_hide(p, bytes);
 }
-static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+static inline void zs__mem_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
 #else
-static inline void zs__tell_hide(const void *p, size_t bytes) { (void)p, (void)bytes; }
-static inline void zs__tell_plain(const void *p, size_t bytes) { (void)p, (void)bytes; }
-static inline void zs__tell_taken(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
-static inline void zs__tell_freed(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
-static inline void zs__tell_empty(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
-static inline void zs__tell_end(const void *set) { (void)set; }
-static inline void zs__tell_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
+static inline void zs__mem_hide(const void *p, size_t bytes) { (void)p, (void)bytes; }
+static inline void zs__mem_show(const void *p, size_t bytes) { (void)p, (void)bytes; }
+static inline void zs__mem_alloc(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__mem_free(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__mem_clear(const void *set, const void *p, size_t bytes) { (void)set, (void)p, (void)bytes; }
+static inline void zs__mem_forget(const void *set) { (void)set; }
+static inline void zs__mem_roots(const void *p, size_t bytes, int on) { (void)p, (void)bytes, (void)on; }
 #endif
 
 /* An object of an allocator: its set is its chunk. */
-static ZS__ALWAYS_INLINE void zs__tell_object(const void *p, size_t bytes)
+static ZS__ALWAYS_INLINE void zs__mem_alloc_object(const void *p, size_t bytes)
 {
-    zs__tell_taken((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
+    zs__mem_alloc((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
 }
 
-static ZS__ALWAYS_INLINE void zs__tell_gone(const void *p, size_t bytes)
+static ZS__ALWAYS_INLINE void zs__mem_free_object(const void *p, size_t bytes)
 {
-    zs__tell_freed((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
+    zs__mem_free((const void *)((uintptr_t)p & ~(uintptr_t)ZS__CHUNK_MASK), p, bytes);
 }
 
 /* ---- >>hooks ---------------------------------------------------------------
@@ -3917,7 +3917,7 @@ static inline uint16_t zs__tag_at(const zs__allocator *z, const uint8_t *state) 
 #endif
 }
 
-static ZS__ALWAYS_INLINE void *zs__given(zs__allocator *z, void *p, size_t size) /* NULL: none was; returns p */
+static ZS__ALWAYS_INLINE void *zs__hook_alloc(zs__allocator *z, void *p, size_t size) /* NULL: none was; returns p */
 {
     if ((ZSLAB_TAGS || ZSLAB_PROBES || ZS__HOOKS) && p) {
         zs__tag_set(z, p, 0);
@@ -3928,14 +3928,14 @@ static ZS__ALWAYS_INLINE void *zs__given(zs__allocator *z, void *p, size_t size)
     return p;
 }
 
-static ZS__ALWAYS_INLINE void zs__taken(zs__allocator *z, void *p)
+static ZS__ALWAYS_INLINE void zs__hook_free(zs__allocator *z, void *p)
 {
     ZS__PROBE2(free, z, p);
     ZSLAB_ON_FREE(z, p);
     (void)z, (void)p;
 }
 
-/* An event is noted under the epoch lock and told by whoever drops that, after. [HOOK-2] */
+/* An event is noted under the epoch lock and told by the thread that drops that, after. [HOOK-2] */
 static inline void zs__happens(zs__allocator *z, zslab_epoch e, zslab_epoch_event event)
 {
     ZS__PROBE3(epoch, z, e, (int)event);
@@ -3966,7 +3966,7 @@ static inline int zs__news_room(const zs__allocator *z) /* for the few that a ca
 #define ZS__PASTE_(name, c, s, n, t, h, p, m) zslab_impl_##name##_c##c##_s##s##_n##n##_t##t##_h##h##_p##p##_m##m
 #define ZS__PASTE(name, c, s, n, t, h, p, m) ZS__PASTE_(name, c, s, n, t, h, p, m)
 #define ZS__ABI(name)                                                                                     \
-    ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES, ZS__TOLD)
+    ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES, ZS__MEMCHECK)
 #define zs__malloc_slow ZS__ABI(malloc_slow)
 #define zs__malloc_epoch_slow ZS__ABI(malloc_epoch_slow)
 #define zs__malloc_undo ZS__ABI(malloc_undo)
@@ -4052,7 +4052,7 @@ static ZS__ALWAYS_INLINE void *zs__bin_pop_as(zs__bin *bin, uint8_t as, uint8_t 
     }
     ZS__ASSUME(p != NULL);
     zs__total_alloc(bin);
-    zs__tell_object(p, bin->size);
+    zs__mem_alloc_object(p, bin->size);
     zs__compiler_barrier(); /* [GATE-1] live first, gate after: pairs with the fence of a close */
     return p;
 }
@@ -4105,15 +4105,15 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, zslab_heap
                        free: a live state is then of the new binding, and the record behind it is the new one */
                     if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
                         return zs__free_cold(z, heap, p);
-                    zs__taken(z, p);
+                    zs__hook_free(z, p);
                     return zs__free_remote(z, heap, c, state, stamp);
                 }
-                zs__taken(z, p);
-                if (ZS__TOLD)
-                    zs__tell_gone(p, z->classes[zs__load_u16(&c->cls)].size);
+                zs__hook_free(z, p);
+                if (ZS__MEMCHECK)
+                    zs__mem_free_object(p, z->classes[zs__load_u16(&c->cls)].size);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [EPOCH-3] pairs with the second fence of a close */
-                if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: nobody else changes its class */
+                if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: no other thread changes its class */
                     return zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
                 return zs__free_drained(z, heap, c, state, stamp);
             }
@@ -4156,12 +4156,12 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_fast(zs__allocator *z, size_t si
 
 static ZS__ALWAYS_INLINE void *zs__malloc_public(zs__allocator *z, size_t size)
 {
-    return zs__given(z, zs__malloc_fast(z, size), size);
+    return zs__hook_alloc(z, zs__malloc_fast(z, size), size);
 }
 
 static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zs__allocator *z, size_t size, zslab_epoch e)
 {
-    return zs__given(z, zs__malloc_epoch_fast(z, size, e), size);
+    return zs__hook_alloc(z, zs__malloc_epoch_fast(z, size, e), size);
 }
 #endif /* !ZSLAB_NO_TLS */
 
@@ -4196,7 +4196,7 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
 }
 
 #if (ZSLAB_INLINE || ZSLAB_STATIC) && !ZSLAB_NO_TLS
-/* The names stay functions for whoever takes their address. */
+/* The names stay functions for code that takes their address. */
 #define zslab_malloc(z, size) zs__malloc_public(zs__own(z), (size))
 #define zslab_malloc_epoch(z, size, epoch) zs__malloc_epoch_public(zs__own(z), (size), (epoch))
 #define zslab_free(z, p) zs__free_fast(zs__own(z), NULL, (p))
@@ -4852,7 +4852,7 @@ static void zs__yield(void)
         zs__os_yield();
 }
 
-/* One turn of waiting for somebody who will not be long: spin, then yield, then nap while *word is value. */
+/* One turn of waiting for another thread that will not be long: spin, then yield, then nap while *word is value. */
 static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
 {
     if (turn < ZS__LOCK_SPINS || zs__load_u32(&zs__sealed_count))
@@ -4863,8 +4863,8 @@ static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
         zs__os_wait(word, value);
 }
 
-/* The same for somebody who may be in a system call, and for long: the spin is short. */
-static void zs__wait_claim(uint32_t *word, uint32_t value, int turn)
+/* The same for another thread that may be in a system call, and for long: the spin is short. */
+static void zs__wait_long(uint32_t *word, uint32_t value, int turn)
 {
     zs__wait_turn(word, value, turn < 1000 ? turn : ZS__LOCK_SPINS + (turn - 1000));
 }
@@ -5045,7 +5045,7 @@ static struct {
 static void zs__forked(void);
 
 /* In the child of a fork: once, before any lock is taken and before the call holds a slot whose state does not say so.
-   Relaxed: nobody else is there to be ordered with. */
+   Relaxed: no other thread is there to be ordered with. */
 static inline void zs__fork_check(void)
 {
     uint32_t *word = zs__global.fork_word;
@@ -5189,7 +5189,7 @@ static inline int zs__sealed(const zs__allocator *z) /* relaxed: calls at work e
 #define ZS__SEALED_SPINS 100000 /* a sealed allocator's look at a held lock, some 2 ms; then ZSLAB_E_BUSY */
 #endif
 
-/* zs__count_lock for a call that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and somebody keeps it. */
+/* zs__count_lock for a call that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and it is held. */
 static inline int zs__count_enter(zs__allocator *z, uint32_t *word, zs__rank rank)
 {
     uint32_t turn;
@@ -5320,7 +5320,7 @@ static void zs__class_setup(zs__allocator *z)
               its guarantee. It rises by one compare-and-swap that finds it within the hard limit, or not at all: of two
               that fit one by one and not both, one is refused. What a group takes within its guarantee leaves it as
               it is, so that no other can be in the way; an end of a group's epoch may lift it beyond the limit: until
-              what that left is given back, nobody else is charged with it. Metadata counts by what its owners use: the
+              what that left is given back, no other is charged with it. Metadata counts by what its owners use: the
               allocator and its places, a heap, a row and its magazines, an id, a chunk's records, and its lines of each
               region that it served since they were last given back.
    [BUDGET-2] A soft limit is crossed by the one compare-and-swap that leaves used_bytes, or a group's charge, beyond
@@ -5632,7 +5632,7 @@ static size_t zs__chunk_lines(const zs__allocator *z, const zs__chunk_cold *x) /
     return bytes;
 }
 
-/* What a chunk's metadata comes to more when it serves a class of the region. Its owner asks, or nobody else has it. */
+/* What a chunk's metadata comes to more when it serves a class of the region. Its owner asks, or its one holder. */
 static size_t zs__chunk_metadata_more(const zs__allocator *z, uint32_t chunk, uint32_t region)
 {
     size_t more = zs__load_recip(&z->chunks[chunk].recip) ? 0 : ZS__RECORD_BYTES;
@@ -5694,7 +5694,7 @@ static void zs__large_gather(zs__allocator *z, uint32_t most);
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge);
 static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge);
 
-static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or nobody else */
+static uint32_t zs__chunks_known(const zs__allocator *z) /* that have a cold record. Arena lock, or no other thread */
 {
     return z->config.memory || z->fresh_chunk < z->record_committed ? z->fresh_chunk : (uint32_t)z->record_committed;
 }
@@ -5753,7 +5753,7 @@ static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
             return NULL;
         from = z->base + (size_t)(first - 1) * ZS__CHUNK_BYTES;
     }
-    zs__tell_plain(from, (size_t)chunks * ZS__CHUNK_BYTES);
+    zs__mem_show(from, (size_t)chunks * ZS__CHUNK_BYTES);
     return from;
 }
 
@@ -5873,7 +5873,7 @@ static int zs__range_commit(zs__allocator *z, uint32_t chunk)
         z->range_committed = was;
         return -1;
     }
-    zs__tell_hide(z->base + was, z->range_committed - was);
+    zs__mem_hide(z->base + was, z->range_committed - was);
     return 0;
 }
 
@@ -5970,7 +5970,7 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
             one names the first (all_prev).
    [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
    [SPAN-4] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
-            object of it has it: nobody else's, until the epoch ends or the alternative is a refusal. One for each
+            object of it has it: no other thread's, until the epoch ends or the alternative is a refusal. One for each
             length and touched end is in the list, by `next`; the others like it are behind it, by `prev`.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
 {
@@ -6244,7 +6244,7 @@ static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
         if (!z->large_dead && !zs__load_u32(&z->large_freed) && /* relaxed: what comes later is the next search's */
             !(zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))   /* no trim will look for what is kept */
             return 0;
-        zs__large_sweep(z, ZS__FOLD_MAX, 0);
+        zs__large_sweep(z, ZS__DRAIN_MAX, 0);
     }
     zs__span_cut(z, at - 1, 0, count);
     for (i = at + count - 1; i >= at; i--) {
@@ -6413,7 +6413,7 @@ static void zs__all_remove(zs__allocator *z, zs__row *row, zs__bin_cold *b, uint
 }
 
 /* Whole lists of chunks, linked by all_next, go to the pool in one splice. Arena lock taken here. */
-static void zs__pool_give(zs__allocator *z, uint32_t head, uint32_t tail, uint32_t count)
+static void zs__chunks_give(zs__allocator *z, uint32_t head, uint32_t tail, uint32_t count)
 {
     zs__arena_take(z);
     zs__store_u32(&z->cold[tail - 1].all_next, z->pool);
@@ -6463,7 +6463,7 @@ static void zs__reserved_epoch(zs__allocator *z, zs__place *place) /* it ends, o
     zs__arena_drop(z);
 }
 
-/* The whole chunk's pages; nobody else may reach it (taken from the pool, or emptied by its owner). */
+/* The whole chunk's pages; no other thread may reach it (taken from the pool, or emptied by its owner). */
 static size_t zs__purge_chunk(zs__allocator *z, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
@@ -6490,7 +6490,7 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     zs__bin_cold *b = zs__cold_of(z, bin);
     if (!zs__ranked_try(zs__as_lock(&row->lock), ZS__LOCK_ROW))
         return 0;
-    if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__claim_end */
+    if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__purge_end */
         zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
     }
@@ -6517,7 +6517,7 @@ static ZS__NOINLINE void zs__chunk_emptied(zs__allocator *z, zs__bin *bin, uint3
     zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].overflowed, x->carved);
     if (z->rss_policy)
         zs__purge_chunk(z, chunk);
-    zs__pool_give(z, chunk + 1, chunk + 1, 1);
+    zs__chunks_give(z, chunk + 1, chunk + 1, 1);
 }
 
 /* Slots come home: set their bits, keep [SLAB-1] and [SLAB-2]. */
@@ -6708,7 +6708,7 @@ static size_t zs__bind_metadata(const zs__allocator *z, zs__bin *bin, uint32_t c
            (zs__bin_used(zs__row_of_bin(bin), bin->cls) ? 0 : zs__magazine_bytes(z, bin->cls));
 }
 
-/* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: somebody may be purging its old place. ZSLAB_E_LIMIT.
+/* Bind an empty or dead chunk to a bin. ZSLAB_E_BUSY: another thread may be purging its old place. ZSLAB_E_LIMIT.
    The stamp goes first and comes last: a stale free meanwhile finds no round that equals 0. [OWN-1] */
 static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
@@ -6747,7 +6747,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
         zs__arena_drop(z);
     }
     zs__chunk_clear(z, chunk);
-    zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
+    zs__mem_clear(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     zs__store_u32(&x->start, k->slabs > 1 ? (uint32_t)((chunk * UINT64_C(0x9e3779b9) >> 7) % k->slabs) : 0);
     zs__cached(z, x, 0);
     if (!old || zs__stamp_place(old) != row->place) /* a reset keeps what was reserved */
@@ -6864,11 +6864,11 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
             break;
     }
     if (held)
-        zs__pool_give(z, held, tail, count);
+        zs__chunks_give(z, held, tail, count);
     return busy && why != ZSLAB_OK ? ZSLAB_E_BUSY : why;
 }
 
-/* What zs__take_chunk could not have may be had soon: a trim purges the pool, or somebody claims the place where a
+/* What zs__take_chunk could not have may be had soon: a trim purges the pool, or a call claims the place where a
    chunk served. Waits for one of these. 0: for a thousand turns on end it was nobody's. *turn begins as 0. No lock. */
 static int zs__chunks_wait(zs__allocator *z, int *turn)
 {
@@ -6886,7 +6886,7 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
         return *turn > -1000;
     }
     *turn = *turn < 0 ? 1 : *turn + 1;
-    zs__wait_claim(word, value, *turn);
+    zs__wait_long(word, value, *turn);
     return 1;
 }
 
@@ -7181,7 +7181,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t owner, uint32_t cls, zsla
 static zs__id *zs__id_bind_in(zs__allocator *z, uint32_t chunk, uint32_t slab, zslab_result *why)
 {
     uint32_t cls = zs__load_u16(&z->chunks[chunk].cls), id;
-    zs__id *e = zs__id_of(z, chunk, slab); /* shared mode: somebody was first */
+    zs__id *e = zs__id_of(z, chunk, slab); /* shared mode: another thread was first */
     if (!e) {
         id = zs__slab_id(z, slab);
         if (id && !zs__id_raise(z, id - 1, &z->classes[cls])) {
@@ -7339,7 +7339,7 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
        slot is in the row's lists: O pushes it there first. A chunk pushed later never hands one out.
    [EPOCH-2] Opening. q's rows and their gates change under its rows_lock. O, under it: e is ACTIVE in the round that
        the row was made ready for; list the row; gate open. C: state or round first; then, under it, every gate shut.
-       Whoever comes second sees the first: C finds the row, or O the state or the round, and does not open.
+       The thread that comes second sees the first: C finds the row, or O the state or the round, and does not open.
    [EPOCH-3] Draining row. C points every chunk at the draining row, then fences a second time. A free that
        loaded the old row stored its state before, so the scan after the fence sees it; a free that loads the
        new row goes to zs__drain_free and looks at the pages itself. No empty page is missed.
@@ -7361,7 +7361,7 @@ static void zs__epochs_take(zs__allocator *z)
     zs__count_lock(z, &z->epoch_lock, ZS__LOCK_EPOCHS);
 }
 
-/* For calls that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and somebody keeps the lock. */
+/* For calls that may answer ZSLAB_E_BUSY: 0, when the allocator is sealed and another thread keeps the lock. */
 static int zs__epochs_enter(zs__allocator *z)
 {
     zs__fork_check();
@@ -7472,7 +7472,7 @@ static inline zslab_heap *zs__heap_here(const zs__allocator *z) /* the same, mos
 
 static void zs__event(zs__allocator *z) /* owners look at their rows when they next pass a slow path. Epoch lock held */
 {
-    zs__store_rel_u32(&z->events, z->events + 1); /* release: what changed before it. Pairs with zs__heap_pass */
+    zs__store_rel_u32(&z->events, z->events + 1); /* release: what changed before it. Pairs with zs__heap_housekeep */
 }
 
 static inline zs__row *zs__row_beside(const zs__row *row)
@@ -7503,7 +7503,7 @@ static inline int zs__heap_alone(const zs__allocator *z)
 static void zs__rows_take(zs__place *place) { zs__ranked_take(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
 static void zs__rows_drop(zs__place *place) { zs__ranked_drop(zs__as_lock(&place->rows_lock), ZS__LOCK_ROWS); }
 
-/* rows_lock held, or nobody else there. */
+/* rows_lock held, or no other thread there. */
 static void zs__row_list(zs__place *place, zs__row *row)
 {
     zs__row *next = zs__rows_first(place), *prev = NULL;
@@ -7712,7 +7712,7 @@ static uint32_t zs__place_late(zs__allocator *z, const zs__place *place, uint32_
 #if !ZSLAB_NO_TLS
     mine = zs__heap_of_thread(z, zs__tls()->thread);
 #endif
-    for (; row && late < most; row = zs__rows_of(zs__row_beside(row), place->id)) /* acquire: with zs__heap_pass */
+    for (; row && late < most; row = zs__rows_of(zs__row_beside(row), place->id)) /* acquire: with zs__heap_housekeep */
         late += row->heap != mine && !row->heap->is_parked && !zs__load_acq_u32(&row->acked);
     return late;
 }
@@ -7861,7 +7861,7 @@ static void zs__places_seen(zs__allocator *z)
 }
 
 /* Has a closing epoch lost its last object? ask: a fence may stand for owners that have not passed by. Epoch lock. */
-static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
+static int zs__place_try_end_one(zs__allocator *z, zs__place *place, int ask)
 {
     if (place->state != ZSLAB_EPOCH_CLOSING || place->child || place->ending) /* [END-1] */
         return 0;
@@ -7869,7 +7869,7 @@ static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
         if (zs__load_acq_u32(&place->draining) || zs__large_left(z, place))
             return 0; /* acquire: pairs with the countdown in zs__chunk_drained */
     } else {
-        if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__claim_end */
+        if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__purge_end */
             return 0;
         if (!place->seen && zs__place_late(z, place, 1)) {
             if (!ask || !z->fence_ready || zs__sealed(z))
@@ -7885,12 +7885,12 @@ static int zs__place_poke_one(zs__allocator *z, zs__place *place, int ask)
     return 1;
 }
 
-static int zs__place_poke(zs__allocator *z, zs__place *place, int ask) /* those above may have waited for it */
+static int zs__place_try_end(zs__allocator *z, zs__place *place, int ask) /* those above may have waited for it */
 {
-    int ended = zs__place_poke_one(z, place, ask), more = ended;
+    int ended = zs__place_try_end_one(z, place, ask), more = ended;
     while (more && place->parent && zs__news_room(z)) {
         place = &z->places[place->parent - 1];
-        more = zs__place_poke_one(z, place, ask);
+        more = zs__place_try_end_one(z, place, ask);
     }
     return ended;
 }
@@ -7912,7 +7912,8 @@ static zs__place *zs__below(zs__allocator *z, zs__place *root, zs__place *at)
     }
 }
 
-static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock held; it may be dropped in between */
+/* Of every closing epoch. Epoch lock held; it may be dropped in between. */
+static void zs__places_try_end(zs__allocator *z)
 {
     uint32_t q, next;
     for (q = z->closing_head; q; q = next) {
@@ -7923,7 +7924,7 @@ static void zs__places_poke(zs__allocator *z) /* every closing epoch. Epoch lock
                 break;
         }
         next = z->places[q - 1].next_closing;
-        zs__place_poke(z, &z->places[q - 1], 1);
+        zs__place_try_end(z, &z->places[q - 1], 1);
     }
 }
 
@@ -7949,7 +7950,7 @@ static zs__place *zs__place_pop(zs__allocator *z)
         z->place_head = place->next;
         if (!z->place_head)
             z->place_tail = 0;
-        if (!zs__load_acq_u32(&place->purging)) /* acquire: pairs with zs__claim_end */
+        if (!zs__load_acq_u32(&place->purging)) /* acquire: pairs with zs__purge_end */
             return place;
         zs__place_free(z, place);
     }
@@ -7957,7 +7958,7 @@ static zs__place *zs__place_pop(zs__allocator *z)
 }
 
 /* A place without an epoch that a claim keeps; shared mode: also one that drains, where a sweep hides what is left. */
-static zs__place *zs__place_claimed(zs__allocator *z)
+static zs__place *zs__place_purging(zs__allocator *z)
 {
     uint32_t q;
     if (z->place_head)
@@ -7978,27 +7979,27 @@ static zs__place *zs__place_get(zs__allocator *z)
         int turn;
         for (q = z->closing_head; q && !place && zs__news_room(z); q = next) {
             next = z->places[q - 1].next_closing;
-            if (zs__place_poke(z, &z->places[q - 1], 1))
+            if (zs__place_try_end(z, &z->places[q - 1], 1))
                 place = zs__place_pop(z);
         }
-        if (place || zs__sealed(z) || (held = zs__place_claimed(z)) == NULL)
+        if (place || zs__sealed(z) || (held = zs__place_purging(z)) == NULL)
             return place;
         held->wanted++;
         zs__epochs_drop(z);
         zs__rank_none();
-        for (turn = 0; (claims = zs__load_acq_u32(&held->purging)) != 0; turn++) /* pairs with zs__claim_end */
-            zs__wait_claim(&held->purging, claims, turn);
+        for (turn = 0; (claims = zs__load_acq_u32(&held->purging)) != 0; turn++) /* pairs with zs__purge_end */
+            zs__wait_long(&held->purging, claims, turn);
         zs__epochs_take(z);
         held->wanted--;
     }
 }
 
-static void zs__closing_poke(zs__allocator *z, uint32_t pokes) /* some closing epochs, each in its turn. Epoch lock */
+static void zs__closing_try_end(zs__allocator *z, uint32_t tries) /* of closing epochs in turn. Epoch lock held */
 {
     zs__place *place;
-    for (; z->closing_head && pokes && zs__news_room(z); pokes--) {
+    for (; z->closing_head && tries && zs__news_room(z); tries--) {
         place = &z->places[z->closing_head - 1];
-        if (!zs__place_poke(z, place, 0)) { /* to the end of the queue */
+        if (!zs__place_try_end(z, place, 0)) { /* to the end of the queue */
             zs__closing_remove(z, place);
             zs__closing_append(z, place);
         }
@@ -8035,7 +8036,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     zs__place *place;
     zslab_epoch e;
     uint32_t q;
-    zs__closing_poke(z, 2);
+    zs__closing_try_end(z, 2);
     if ((*why = zs__parent_right(z, c)) != ZSLAB_OK)
         return ZSLAB_EPOCH_NONE;
     place = z->era < ((uint64_t)1 << 48) - 1 ? zs__place_get(z) : NULL;
@@ -8080,8 +8081,8 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
 }
 
 /* ---- >>row -----------------------------------------------------------------
-   Rows: a heap's bins for one epoch. Made on first use, retired by their owner when the epoch is over (by whoever holds
-   the epoch lock where there is no owner to come by), idle ones used again last in first out. */
+   Rows: a heap's bins for one epoch. Made on first use, retired by their owner when the epoch is over (by the holder of
+   the epoch lock where there is no owner to pass), idle ones used again last in first out. */
 
 /* Shared mode: the slabs that were given slots back are no longer listed. Bin lock held. */
 static void zs__listed_drop(zs__allocator *z, zs__bin_cold *b)
@@ -8229,7 +8230,7 @@ static void zs__row_strip(zs__allocator *z, zs__row *row, uint32_t keep)
             b->stale_tail = last;
             b->stale_count = keep;
             zs__compiler_barrier(); /* [FORK-2] */
-            zs__pool_give(z, head, tail, count);
+            zs__chunks_give(z, head, tail, count);
         }
     }
 }
@@ -8287,8 +8288,8 @@ static void zs__row_idle(zslab_heap *heap, zs__row *row, uint32_t longest)
     uint32_t keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
     if (longest > keep || !keep)
         zs__row_strip(z, row, keep);
-    if (heap->pass_next == row)
-        heap->pass_next = row->next;
+    if (heap->next_unseen == row)
+        heap->next_unseen = row->next;
     zs__row_unlink(&heap->attached, row);
     heap->attached_count--;
     zs__row_link(&heap->idle, row);
@@ -8407,7 +8408,7 @@ static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int atta
     if (open) {
         zs__store_u32(&row->acked, 0);
         zs__store_u64(&row->epoch, e);
-        zs__store_u64(&row->gate, z->own_fence ? 0 : e);
+        zs__store_u64(&row->gate, z->no_membarrier ? 0 : e);
         if (attach && zs__rows_of(zs__rows_first(place), e)) /* not the first thread there */
             zs__place_used(place);
         if (attach)
@@ -8467,13 +8468,13 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row, zslab_result *why)
         zs__row_wake(z, row);
         zs__row_drop(z, row);
     }
-    if (z->own_fence || zs__row_serve(z, row, row->epoch, 0))
+    if (z->no_membarrier || zs__row_serve(z, row, row->epoch, 0))
         return row;
-    zs__store_rel_u32(&row->acked, 1); /* release: as in zs__heap_pass */
+    zs__store_rel_u32(&row->acked, 1); /* release: as in zs__heap_housekeep */
     return NULL;
 }
 
-/* The heap's open row for an epoch, made when there is none; NULL with the reason. ZSLAB_E_BUSY: somebody resets the
+/* The heap's open row for an epoch, made when there is none; NULL with the reason. ZSLAB_E_BUSY: a call resets the
    epoch at this moment, and may be purging the row's chunks. */
 static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
@@ -8492,12 +8493,12 @@ static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
     }
 }
 
-static void zs__claim_wait(const zs__allocator *z, zslab_epoch e, int turn) /* for claims on a place, under no lock */
+static void zs__purge_wait(const zs__allocator *z, zslab_epoch e, int turn) /* for claims on a place, under no lock */
 {
     uint32_t *word = &z->places[e & ZS__PLACE_MASK].purging, claims = zs__load_u32(word);
     zs__rank_none();
     if (claims) /* relaxed: who asked again acquires */
-        zs__wait_claim(word, claims, turn);
+        zs__wait_long(word, claims, turn);
 }
 
 /* As zs__row_try, but for claims, which it waits for. */
@@ -8510,7 +8511,7 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
         return NULL;
     while ((row = zs__row_try(heap, e, why)) == NULL && *why == ZSLAB_E_BUSY &&
            !(zs__sealed(heap->z) && turn > ZS__SEALED_SPINS))
-        zs__claim_wait(heap->z, e, turn++);
+        zs__purge_wait(heap->z, e, turn++);
     return row;
 }
 
@@ -8518,13 +8519,13 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
    Pages back to the system: claims, runs of empty pages, what a close, a release, a draining free and a trim give back.
    [EPOCH-3] to [EPOCH-5] say why this needs no lock of those who allocate. */
 
-static void zs__claim(zs__place *place) /* [EPOCH-4] */
+static void zs__purge_begin(zs__place *place) /* [EPOCH-4] */
 {
     zs__add_u32(&place->purging, 1);
     zs__fence_seq(); /* pairs with the owner's fence in zs__chunk_bind */
 }
 
-static void zs__claim_end(zs__place *place)
+static void zs__purge_end(zs__place *place)
 {
     zs__sub_u32(&place->purging, 1); /* release: the purge before it. Pairs with loads of purging */
 }
@@ -8552,10 +8553,10 @@ static void zs__closing_take(zs__allocator *z)
     zs__rank_take(ZS__LOCK_CLOSE, 1);
     for (turn = 0, i = 0, was = 0; !zs__cas_u32(&z->close_line[i], &was, zs__here()); turn++, was = 0)
         if ((i = (i + 1) % ZS__CLOSERS) == 0) /* the word orders nothing: a handler on this thread reads it */
-            zs__wait_claim(&z->close_line[0], zs__load_u32(&z->close_line[0]), turn);
+            zs__wait_long(&z->close_line[0], zs__load_u32(&z->close_line[0]), turn);
     mine = zs__add_u32(&z->close_next, 1);
     for (turn = 0; (now = zs__load_acq_u32(&z->close_turn)) != mine; turn++) /* acquire: pairs with zs__closing_drop */
-        zs__wait_claim(&z->close_turn, now, turn);
+        zs__wait_long(&z->close_turn, now, turn);
     zs__store_u32(&z->close_here, zs__here());
 }
 
@@ -8613,20 +8614,20 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
     return bytes - was;
 }
 
-/* A draining chunk without live slots: counted once, by whoever exchanges first. The last one ends the epoch. */
+/* A draining chunk without live slots: counted once, by the first to exchange. The last one ends the epoch. */
 static int zs__chunk_drained(zs__allocator *z, zs__place *place, zs__chunk_cold *x)
 {
     if (!z->shared && zs__exchange_u8(&x->drained, 1))
         return 0;
     zs__purged(z, x, ZS__CHUNK_BYTES);
     if (z->shared)
-        return 1; /* chunks keep their bins there; whoever empties one looks at the whole place */
-    return zs__sub_u32(&place->draining, 1) == 1; /* acq_rel: all scans before the last. Pairs with zs__place_poke */
+        return 1; /* chunks keep their bins there; the thread that empties one looks at the whole place */
+    return zs__sub_u32(&place->draining, 1) == 1; /* acq_rel: all scans before the last. Pairs with zs__place_try_end */
 }
 
 typedef struct zs__sweep {
     zs__runs pages;
-    uint32_t from, to;     /* neighbours, all of whose metadata nobody else uses: see zs__sweep_lines */
+    uint32_t from, to;     /* neighbours, all of whose metadata no other thread uses: see zs__sweep_lines */
     zs__place *place;
     uint64_t stamp;        /* of the chunks meant */
     int dead;              /* their round is over: every page goes, live or not */
@@ -8668,7 +8669,7 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
     zs__runs used = {NULL, NULL};
     uint32_t chunk;
     for (chunk = s->from; low < high && chunk < s->to; chunk++) {
-        uint64_t *served = &z->cold[chunk].regions; /* relaxed: nobody else writes it now */
+        uint64_t *served = &z->cold[chunk].regions; /* relaxed: no other thread writes it now */
         if (!(zs__load_u64(served) >> region & 1))
             continue;
         from = at + chunk * unit;
@@ -8861,14 +8862,14 @@ static void zs__sweep_flush(zs__allocator *z, zs__sweep *s)
 static void zs__hints_drop(zs__allocator *z, zslab_heap *heap)
 {
     uint32_t turn, slab, next, kept = 0, tail = 0, head;
-    for (turn = 0; turn < 2; turn++) /* acq_rel: pair with zs__inbox_push and zs__heap_fold */
+    for (turn = 0; turn < 2; turn++) /* acq_rel: pair with zs__inbox_push and zs__inbox_drain */
         for (slab = zs__exchange_u32(turn ? &heap->todo : &heap->inbox, 0); slab; slab = next) {
             const zs__chunk *c = &z->chunks[zs__slab_chunk(z, slab - 1)];
             uint64_t stamp = zs__load_u64(&c->stamp);
             next = zs__load_u32(&z->hints[slab - 1].next);
             if (zs__load_ptr(&c->row) == (uintptr_t)&z->drain_row ||
                 stamp != zs__load_u64(&zs__round_at(z, stamp)->word)) {
-                zs__exchange_u8(&z->hints[slab - 1].queued, 0); /* as in zs__heap_fold; binding clears the states */
+                zs__exchange_u8(&z->hints[slab - 1].queued, 0); /* as in zs__inbox_drain; binding clears the states */
                 continue;
             }
             zs__store_u32(&z->hints[slab - 1].next, kept);
@@ -8914,8 +8915,8 @@ static int zs__chunk_clean(const zs__chunk_cold *x) /* of the pool */
 }
 
 /* Purge the pool down to `keep` resident bytes, runs of neighbours together, and the metadata that goes with them.
-   The chunks are out of the pool, and so nobody else's, while their pages go. */
-static size_t zs__pool_trim(zs__allocator *z, size_t keep)
+   The chunks are out of the pool, and so no other thread's, while their pages go. */
+static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
 {
     zs__sweep s;
     uint32_t chunk, list, tail, count = 0, worn = 0;
@@ -8962,7 +8963,7 @@ static size_t zs__pool_trim(zs__allocator *z, size_t keep)
     for (tail = list; list && (count++, z->cold[tail - 1].all_next); tail = z->cold[tail - 1].all_next)
         ;
     if (list) {
-        zs__pool_give(z, list, tail, count);
+        zs__chunks_give(z, list, tail, count);
         zs__store_rel_u32(&z->pool_out, 0); /* release: the pool. Pairs with the lock of who tries again */
     }
     zs__closing_drop(z);
@@ -8984,17 +8985,17 @@ static int zs__large_unreserve(zs__allocator *z)
 /* All that is empty goes back: the pool's chunks and free spans. */
 static size_t zs__empty_trim(zs__allocator *z)
 {
-    size_t given = zs__pool_trim(z, 0);
+    size_t given = zs__chunks_trim(z, 0);
     return given + zs__large_trim(z, 0);
 }
 
 /* Every object of the epoch is about to be stale: a memory checker hears of it. Under a checker only does a release
-   take a claim without purging, and time by the chunk. Epoch lock held. [TELL-3] */
+   take a claim without purging, and time by the chunk. Epoch lock held. [MEM-3] */
 static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
 {
     uint64_t stamp;
     uint32_t chunk, count;
-    if (!ZS__TOLD)
+    if (!ZS__MEMCHECK)
         return;
     stamp = zs__load_u64(&zs__round_of(z, e)->word);
     zs__add_u32(&place->purging, 1);
@@ -9005,10 +9006,10 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
     zs__arena_drop(z);
     for (chunk = 0; chunk < count; chunk++)
         if (zs__load_u64(&z->chunks[chunk].stamp) == stamp)
-            zs__tell_empty(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk),
+            zs__mem_clear(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk),
                            zs__load_u16(&z->chunks[chunk].cls) == ZSLAB_CLASS_LARGE ? (size_t)z->cold[chunk].mask[0]
                                                                                      : ZS__CHUNK_BYTES);
-    zs__claim_end(place);
+    zs__purge_end(place);
 }
 
 static int zs__chunk_drains(zs__allocator *z, uint32_t chunk, void *user) /* [EPOCH-3] */
@@ -9044,23 +9045,23 @@ static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, u
     zs__closing_drop(z);
 }
 
-/* The claim ends of somebody who kept rows without an owner from being retired. Epoch lock held. */
-static void zs__claim_end_rows(zs__allocator *z, zs__place *place)
+/* The claim ends of another thread that kept rows without an owner from being retired. Epoch lock held. */
+static void zs__purge_end_rows(zs__allocator *z, zs__place *place)
 {
-    zs__claim_end(place);
+    zs__purge_end(place);
     if (place->left)
         zs__rows_end(z, place);
 }
 
-/* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Whoever
-   sees that purges; the fence of the claim lets one of the last two frees of a page see both. */
+/* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Who sees
+   that purges; the fence of the claim lets one of the last two frees of a page see both. */
 static int zs__drain_look(zs__allocator *z, zs__place *place, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     uint32_t chunk = (uint32_t)(c - z->chunks);
     const zs__class *k;
     size_t page = z->page_bytes, at, end;
     int any = page >= ZS__CHUNK_BYTES, last = 0;
-    zs__claim(place);
+    zs__purge_begin(place);
     if (zs__load_u64(&c->stamp) == stamp) { /* [EPOCH-4] */
         k = zs__chunk_class(z, c);
         at = (size_t)slot * k->size / page * page;
@@ -9078,14 +9079,14 @@ static int zs__drain_look(zs__allocator *z, zs__place *place, const zs__chunk *c
             last = zs__chunk_drained(z, place, &z->cold[chunk]);
         }
     }
-    zs__claim_end(place);
+    zs__purge_end(place);
     return last;
 }
 
 static void zs__place_last(zs__allocator *z, zs__place *place)
 {
     zs__epochs_take(z);
-    zs__place_poke(z, place, 0);
+    zs__place_try_end(z, place, 0);
     zs__epochs_drop(z);
 }
 
@@ -9145,7 +9146,7 @@ static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
     zslab_heap *heap;
     uint32_t head;
     /* acq_rel: the states before the flag. If it was set, the owner's exchange to 0 comes later and acquires from
-       this one; pairs with zs__heap_fold. */
+       this one; pairs with zs__inbox_drain. */
     if (zs__exchange_u8(&hint->queued, 1))
         return;
     row = (zs__row *)zs__load_acq_ptr(&z->chunks[chunk].row); /* acquire: pairs with zs__chunk_bind */
@@ -9157,7 +9158,7 @@ static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
     head = zs__load_u32(&heap->inbox);
     do
         zs__store_u32(&hint->next, head);
-    while (!zs__cas_u32(&heap->inbox, &head, slab + 1)); /* release: next before the head. Pairs with zs__heap_fold */
+    while (!zs__cas_u32(&heap->inbox, &head, slab + 1)); /* release: next before the head. Pairs with zs__inbox_drain */
 }
 
 /* Tell owners of every slab this heap remembers; at most `most` of them. */
@@ -9197,7 +9198,7 @@ static uint64_t zs__take_remote(zs__allocator *z, uint32_t slab)
     return bits;
 }
 
-static void zs__entry_home(zs__allocator *z, const zs__entry *entry, uint32_t chunk)
+static void zs__entry_give_back(zs__allocator *z, const zs__entry *entry, uint32_t chunk)
 {
     zs__store_rel_u8(entry->state, ZS__REMOTE); /* release: as in zs__free_to_owner */
     zs__inbox_push(z, (uint32_t)((size_t)(entry->state - z->states) >> 6), chunk);
@@ -9210,7 +9211,7 @@ static void zs__bin_return(zs__allocator *z, zs__bin *bin)
     zs__entry *from, *to = bin->bottom;
     for (from = to; from != bin->top; from++)
         if ((size_t)((char *)from->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
-            zs__entry_home(z, from, chunk);
+            zs__entry_give_back(z, from, chunk);
         else
             *to++ = *from;
     zs__bin_top(bin, to);
@@ -9226,7 +9227,7 @@ static void zs__row_return(zs__allocator *z, zs__row *row)
     zs__store_u32(&row->borrows, 0);
 }
 
-static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
+static void zs__inbox_drain_slab(zslab_heap *heap, uint32_t slab)
 {
     zs__allocator *z = heap->z;
     uint32_t chunk = zs__slab_chunk(z, slab);
@@ -9249,7 +9250,7 @@ static void zs__fold_slab(zslab_heap *heap, uint32_t slab)
 }
 
 /* Take home what others gave back: some slabs of the inbox, the rest waits. */
-static int zs__heap_fold(zslab_heap *heap, uint32_t most)
+static int zs__inbox_drain(zslab_heap *heap, uint32_t most)
 {
     zs__allocator *z = heap->z;
     uint32_t n, todo = zs__load_u32(&heap->todo) ? zs__exchange_u32(&heap->todo, 0) : 0; /* with zs__hints_drop */
@@ -9266,7 +9267,7 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
         /* the flag first, the states after: a free that finds it still set stored its state before. Pairs with
            the exchange in zs__inbox_push */
         zs__exchange_u8(&z->hints[slab].queued, 0);
-        zs__fold_slab(heap, slab);
+        zs__inbox_drain_slab(heap, slab);
     }
     if (todo)
         zs__store_rel_u32(&heap->todo, todo); /* release: what was read of it. Pairs with zs__hints_drop */
@@ -9281,8 +9282,8 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
        (release). Taker: taker = at work; shut gates; asymmetric fence; a heap with busy == 0 is the taker's until its
        word is cleared, one with busy != 0 is left alone. If the owner's look at `taker` came before the fence, its
        busy++ did too, and the taker sees it; if after, the owner sees the taker and waits. Where no fence reaches other
-       threads, owners fence for themselves (own_fence) or nothing is taken. Whoever holds the epoch lock is no taker's
-       prey: the waits of [TAKE-1] begin under no lock.
+       threads, owners fence for themselves (no_membarrier) or nothing is taken. A holder of the epoch lock is no
+       taker's prey: the waits of [TAKE-1] begin under no lock.
    [TAKE-2] A pop stores LIVE, then the magazine's top or `avail`, then reads the gate. After the fence every slot that
        is out of both shows LIVE; and the owner pops once more at most: the gate is shut, and zs__malloc_undo waits. So
        the only slot it may yet mark is the magazine's top entry or, with an empty magazine, one of `avail`: the
@@ -9297,7 +9298,7 @@ static int zs__heap_fold(zslab_heap *heap, uint32_t most)
        chunks, before it binds one. An undo writes nothing when the chunk's stamp is not the row's any more.
 
    [TAKE-5] Outside slow paths the owner pops from one of two rows: the one of plain allocations, and the one that it
-       named last. heap->pops says which; they change in slow paths, before the first pop. So whoever finds busy == 0
+       named last. heap->pops says which; they change in slow paths, before the first pop. So a taker that finds busy 0
        knows both, and the owner takes no slot of another row before it has seen the taker. Of other rows each chunk
        may go.
 
@@ -9363,7 +9364,7 @@ static inline uint32_t zs__heap_enter(zslab_heap *heap) /* how deep it was, for 
     zs__store_u32(&heap->busy, depth + 1); /* relaxed: the fence of zs__heaps_take orders it, or ours */
     if (depth)
         return depth;
-    if (heap->z->own_fence)
+    if (heap->z->no_membarrier)
         zs__fence_seq(); /* pairs with the one in zs__fence_all */
     else
         zs__compiler_barrier();
@@ -9420,7 +9421,7 @@ typedef struct zs__chain {
 static void zs__chain_end(zs__allocator *z, const zs__chain *chain)
 {
     if (chain->count)
-        zs__pool_give(z, chain->head, chain->tail, chain->count);
+        zs__chunks_give(z, chain->head, chain->tail, chain->count);
 }
 
 /* 1 + chunk that an owner may be taking a slot of, 0: none. [TAKE-2] */
@@ -9512,7 +9513,7 @@ static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objec
 }
 
 /* What a row holds empty goes to the pool: how many chunks. By its owner, who has put home what could; or, `taken`, by
-   somebody else. *again: somebody has a claim on the row's place, or its gate is open. */
+   another thread. *again: another thread has a claim on the row's place, or its gate is open. */
 static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *again)
 {
     zs__chain chain = {0, 0, 0};
@@ -9601,7 +9602,7 @@ static void zs__bin_recall(zs__allocator *z, zs__row *row, zs__bin *bin)
         return;
     for (entry = bin->bottom; entry != bin->top; entry++)
         if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
-            zs__entry_home(z, entry, chunk);
+            zs__entry_give_back(z, entry, chunk);
     zs__bin_unlend(z, bin);
     row->taken = 1;
 }
@@ -9626,7 +9627,7 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
 {
     zslab_heap *heap;
     uint32_t given = 0, others = 0;
-    if ((!z->fence_ready && !z->own_fence) || zs__sealed(z))
+    if ((!z->fence_ready && !z->no_membarrier) || zs__sealed(z))
         return 0;
     for (heap = z->heaps; heap; heap = heap->next)
         if (heap != mine && !heap->is_parked) {
@@ -9716,23 +9717,23 @@ static void zs__heap_owner(zslab_heap *heap, uint32_t thread)
 }
 
 /* What the owner does when it next passes a slow path: flush, and look at rows whose epochs ended, some at a time:
-   pass_left of them are still to be seen since the last event. */
-static void zs__heap_pass(zslab_heap *heap)
+   rows_unseen of them are still to be seen since the last event. */
+static void zs__heap_housekeep(zslab_heap *heap)
 {
     zs__allocator *z = heap->z;
     uint32_t events, rows;
-    zs__gather_flush(heap, ZS__FOLD_MAX);
+    zs__gather_flush(heap, ZS__DRAIN_MAX);
     events = zs__load_acq_u32(&z->events); /* acquire: pairs with zs__event */
     if (events != heap->seen_events) {
         heap->seen_events = events;
-        heap->pass_left = heap->attached_count;
+        heap->rows_unseen = heap->attached_count;
     }
-    for (rows = 0; heap->pass_left && rows < ZS__FOLD_MAX; rows++, heap->pass_left--) {
-        zs__row *row = heap->pass_next ? heap->pass_next : heap->attached;
+    for (rows = 0; heap->rows_unseen && rows < ZS__DRAIN_MAX; rows++, heap->rows_unseen--) {
+        zs__row *row = heap->next_unseen ? heap->next_unseen : heap->attached;
         zs__place *place;
         if (!row)
             break;
-        heap->pass_next = row->next;
+        heap->next_unseen = row->next;
         place = &z->places[row->place];
         if (zs__row_over(z, row))
             heap->seen_events -= !zs__row_retire(heap, row, 0); /* a closer is at work: look again next time */
@@ -9744,7 +9745,7 @@ static void zs__heap_pass(zslab_heap *heap)
 }
 
 /* Magazines and current slabs go home, so that empty chunks show. */
-static void zs__row_home(zs__allocator *z, zs__row *row)
+static void zs__row_flush(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     zs__row_return(z, row);
@@ -9781,14 +9782,14 @@ static void zs__heap_empty(zslab_heap *heap)
     zs__kept_drop(heap);
     zs__arena_drop(z);
     zs__gather_flush(heap, ~(uint32_t)0);
-    turns = heap->attached_count / ZS__FOLD_MAX + 1; /* each row once: one that a closer is at is no reason to wait */
+    turns = heap->attached_count / ZS__DRAIN_MAX + 1; /* each row once: one that a closer is at is no reason to wait */
     do
-        zs__heap_pass(heap);
-    while (heap->pass_left && --turns);
-    zs__heap_fold(heap, ~(uint32_t)0);
+        zs__heap_housekeep(heap);
+    while (heap->rows_unseen && --turns);
+    zs__inbox_drain(heap, ~(uint32_t)0);
     for (row = heap->attached; row; row = row->next)
         if (!zs__row_dead(z, row) && !(z->rss_policy && zs__load_u32(&z->places[row->place].state)))
-            zs__row_home(z, row); /* drained frees look after themselves, in a dead round nothing does */
+            zs__row_flush(z, row); /* drained frees look after themselves, in a dead round nothing does */
     for (row = heap->made; row; row = row->made)
         zs__row_give(z, row, 0, &again);
 }
@@ -9799,7 +9800,7 @@ static void zs__heap_empty(zslab_heap *heap)
 static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *again)
 {
     zslab_heap *heap;
-    zs__places_poke(z);
+    zs__places_try_end(z);
     zs__arena_take(z);
     zs__large_unkeep(z, NULL, 0);
     zs__arena_drop(z);
@@ -10149,7 +10150,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
             *out = row;
             heap->row = heap->z->always_slow && !heap->z->counted ? NULL : row;
 #if !ZSLAB_NO_TLS
-            if (!heap->explicit_use && !heap->z->always_slow) {
+            if (!heap->is_explicit && !heap->z->always_slow) {
                 zs__tls_set(heap, row);
             }
 #endif
@@ -10168,7 +10169,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
    [LARGE-2] A place's ring has its live objects, all of the place's round. Who allocates looks at the place under the
        lock under which it joins the ring: a close finds the object there, or the object finds the epoch closed. A
        release or a reset raises the round and joins the ring with large_dead's under the same lock.
-   [LARGE-3] Objects of large_dead are given back some at a time, by whoever allocates next; all of them by a release
+   [LARGE-3] Objects of large_dead are given back some at a time, by the next allocations; all of them by a release
        under the RSS policy, by trim, and before a refusal.
    [LARGE-4] A free pushes the object on large_freed when the lock is held, and in shared mode always, since a signal
        handler may free there: it never waits. Who
@@ -10176,7 +10177,7 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
    [LARGE-5] A tail is told from a head by a bit of span_head; what it is follows from the last head before it. A head's
        record outlives its object until the chunk serves again, so that a second free or a stale one is known.
    [LARGE-6] A span may stay in its place's ring, kept, when its object is freed: one exchange of its state, GUARDED to
-       KEPT, frees the object, and one back to live makes the next as long, under no lock. Whoever takes it from
+       KEPT, frees the object, and one back to live makes the next as long, under no lock. The thread that takes it from
        KEPT to FREEING gives it back: who frees, when its place has begun to close, and who holds the arena lock and
        sweeps a dead round, asks whether a place has drained, or looks for space. A close under the RSS policy does
        after its second fence: either it finds the span kept, or who keeps it finds the place closing. A heap lists
@@ -10299,7 +10300,7 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
 }
 
 /* [LARGE-4] Arena lock held. */
-static void zs__large_home(zs__allocator *z, int purge)
+static void zs__large_collect(zs__allocator *z, int purge)
 {
     uint32_t at = zs__load_u32(&z->large_freed);
     if (at)
@@ -10317,7 +10318,7 @@ static void zs__large_push(zs__allocator *z, uint32_t head) /* [LARGE-4] */
     uint32_t top = zs__load_u32(&z->large_freed);
     do
         z->cold[head].home = top;
-    while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_home */
+    while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_collect */
 }
 
 /* [LARGE-6] A span that is kept joins the freed ones; 0: it is not kept. Arena lock held. */
@@ -10343,7 +10344,7 @@ static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge)
     for (at = place ? z->fresh_chunk : zs__bits_find(z->span_head, 0, z->fresh_chunk, 1); at < z->fresh_chunk;
          at = zs__bits_find(z->span_head, at + 1, z->fresh_chunk, 1))
         any |= zs__large_unkeep_at(z, at);
-    zs__large_home(z, purge);
+    zs__large_collect(z, purge);
     return any;
 }
 
@@ -10354,14 +10355,14 @@ static int zs__kept_drop(zslab_heap *heap) /* the same for what its owner, or th
     while (heap->kept_count)
         any |= zs__large_unkeep_at(z, (uint32_t)heap->kept[--heap->kept_count]);
     heap->kept_bytes = 0;
-    zs__large_home(z, 0);
+    zs__large_collect(z, 0);
     return any;
 }
 
 /* [LARGE-3] Arena lock held. */
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
 {
-    zs__large_home(z, purge);
+    zs__large_collect(z, purge);
     for (; z->large_dead && most; most--) {
         uint32_t head = z->large_dead - 1;
         uint8_t *state = zs__large_state(z, head), was = zs__load_u8(state);
@@ -10380,9 +10381,9 @@ static int zs__large_left(zs__allocator *z, const zs__place *place)
 {
     int left;
     zs__arena_take(z);
-    zs__large_home(z, 0);
+    zs__large_collect(z, 0);
     while (place->large && zs__large_unkeep_at(z, place->large - 1)) /* what lives stays in front */
-        zs__large_home(z, 0);
+        zs__large_collect(z, 0);
     left = place->large != 0;
     zs__arena_drop(z);
     return left;
@@ -10393,7 +10394,7 @@ static int zs__large_left(zs__allocator *z, const zs__place *place)
 static void zs__large_end(zs__allocator *z, zs__place *place, uint64_t round, int shut)
 {
     zs__arena_take(z);
-    zs__large_home(z, 0);
+    zs__large_collect(z, 0);
     zs__store_rel_u64(&zs__round_of(z, (uint64_t)(place - z->places))->word, round); /* every object is stale */
     if (place->large && z->large_dead) { /* two rings become one */
         uint32_t last = z->cold[place->large - 1].prev, end = z->cold[z->large_dead - 1].prev;
@@ -10587,12 +10588,12 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
 static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, size_t bytes) /* an object is resized */
 {
     char *p;
-    if (!ZS__TOLD)
+    if (!ZS__MEMCHECK)
         return;
     p = zs__chunk_base(z, head);
-    zs__tell_gone(p, was);
-    zs__tell_object(p, bytes);
-    zs__tell_plain(p, was < bytes ? was : bytes);
+    zs__mem_free_object(p, was);
+    zs__mem_alloc_object(p, bytes);
+    zs__mem_show(p, was < bytes ? was : bytes);
 }
 
 /* An object in an epoch. Refused: NULL with the reason, and nothing changed. */
@@ -10642,7 +10643,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         int turn;
         zs__arena_drop(z);
         for (turn = 0; hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) && zs__load_acq_u32(out) == hands; turn++)
-            zs__wait_turn(out, hands, turn); /* acquire: pairs with zs__large_purge and zs__pool_trim */
+            zs__wait_turn(out, hands, turn); /* acquire: pairs with zs__large_purge and zs__chunks_trim */
         return hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) ? zs__large_take(heap, e, ask, why) : NULL;
     }
     from = first, to = first + count;
@@ -10665,8 +10666,8 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         x->held = (uint16_t)((bytes - (size_t)(count - 1) * ZS__CHUNK_BYTES) / 64);
     }
     zs__bits_put(z->span_head, first, 1, 1);
-    zs__tell_empty(p, p, (size_t)count * ZS__CHUNK_BYTES);
-    zs__tell_object(p, bytes);
+    zs__mem_clear(p, p, (size_t)count * ZS__CHUNK_BYTES);
+    zs__mem_alloc_object(p, bytes);
     zs__large_list(z, &place->large, first);
     /* release, both: the record. Pair with zs__locate */
     zs__store_rel_u64(&z->chunks[first].stamp, zs__load_u64(&zs__round_of(z, e)->word));
@@ -10674,7 +10675,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     zs__arena_drop(z);
     if (ask->zero) {
         size_t at = (size_t)(from - first) * ZS__CHUNK_BYTES, end = (size_t)(to - first) * ZS__CHUNK_BYTES;
-        zs__tell_plain(p, bytes);
+        zs__mem_show(p, bytes);
         if (from < to)
             zs__zero(p + at, (end < bytes ? end : bytes) - at);
     }
@@ -10820,7 +10821,7 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     next = head + have;
     if (count > have) {
         if (next < z->fresh_chunk && zs__bit(z->span_head, next) && zs__large_unkeep_at(z, next))
-            zs__large_home(z, 0);
+            zs__large_collect(z, 0);
         if (next == z->fresh_chunk ||
             (zs__bit(z->span_free, next) && next + z->cold[next].all_next == z->fresh_chunk)) {
             uint32_t room = z->fresh_chunk - next, need = count - have;
@@ -10948,7 +10949,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
     zs__allocator *z = heap->z;
     zs__fork_check();
     if (!z->shared)
-        zs__heap_pass(heap);
+        zs__heap_housekeep(heap);
     for (;;) {
         zslab_epoch in = e ? e : zs__heap_epoch(heap);
         void *p;
@@ -11006,7 +11007,7 @@ static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t si
         next = z->cold[made - 1].start;
         z->cold[made - 1].start = 0;
         if (zs__cas_u8(zs__large_state(z, made - 1), &was, ZS__FREEING)) {
-            zs__tell_gone(zs__chunk_base(z, made - 1), zs__large_bytes(z, made - 1));
+            zs__mem_free_object(zs__chunk_base(z, made - 1), zs__large_bytes(z, made - 1));
             zs__large_free(z, made - 1);
         }
     }
@@ -11033,7 +11034,7 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
     int turn = 0;
     zs__bin_lendable(heap, bin);
     /* at every turn, or what others gave back would pile up behind partial slabs */
-    if (zs__heap_fold(heap, ZS__FOLD_MAX))
+    if (zs__inbox_drain(heap, ZS__DRAIN_MAX))
         zs__count(&heap->counters[bin->cls].inbox);
     if (zs__take_partial(z, bin))
         return ZSLAB_OK;
@@ -11054,7 +11055,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
     if (bin->top != bin->bottom) {
         zs__entry *top = bin->top - 1;
         zs__total_alloc(bin);
-        zs__tell_object(top->p, bin->size);
+        zs__mem_alloc_object(top->p, bin->size);
         zs__store_rel_u8(top->state, state); /* release: as in zs__row_malloc */
         zs__bin_top(bin, top);
         return top->p;
@@ -11069,7 +11070,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
         heap->random ^= heap->random << 17;
         slot = zs__any_bit(bin->avail, heap->random);
     }
-    zs__tell_object(bin->slots + (size_t)slot * bin->size, bin->size);
+    zs__mem_alloc_object(bin->slots + (size_t)slot * bin->size, bin->size);
     zs__store_rel_u8(bin->states + slot, state);
     zs__store_rel_u64(&bin->avail, bin->avail & ~((uint64_t)1 << slot)); /* release: as zs__bin_top */
     return bin->slots + (size_t)slot * bin->size;
@@ -11086,8 +11087,8 @@ static void zs__undo_slot(zs__allocator *z, void *p)
     if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word)) {
         zs__slot_plain(z, p);
         zs__free_unseen(z, p);
-    } else if (ZS__TOLD) {
-        zs__tell_hide(p, zs__load_u16(&c->cls) == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, (uint32_t)(c - z->chunks))
+    } else if (ZS__MEMCHECK) {
+        zs__mem_hide(p, zs__load_u16(&c->cls) == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, (uint32_t)(c - z->chunks))
                                                                    : zs__chunk_class(z, c)->size);
     }
 }
@@ -11120,7 +11121,7 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
         if ((*why = zs__bin_refill(heap, bin)) != ZSLAB_OK)
             return NULL;
     }
-    if (z->own_fence) {
+    if (z->no_membarrier) {
         zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
         if (zs__load_u64(&place->id) == row->epoch && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE &&
             zs__load_u64(&zs__round_of(z, row->place)->word) == zs__load_u64(&row->stamp))
@@ -11296,7 +11297,7 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
 {
     uint32_t tries = 0;
     int full;
-    zs__heap_pass(heap);
+    zs__heap_housekeep(heap);
     for (;;) {
         zs__row *row = NULL;
         void *p;
@@ -11357,7 +11358,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
         return zs__fail_null(ZSLAB_E_INVALID);
     cls = zs__class_of(z, size);
     p = cls == z->class_count ? zs__heap_large(heap, ask, e) : zs__heap_small(heap, cls, size, e);
-    if (heap->explicit_use || z->shared) /* others' calls end in zs__heap_done */
+    if (heap->is_explicit || z->shared) /* others' calls end in zs__heap_done */
         zs__words_tell(z, heap);
     return p;
 }
@@ -11436,7 +11437,7 @@ static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__ch
         return ZSLAB_OK;
     zs__count_away(z, heap, cls);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
-    if (z->own_fence)
+    if (z->no_membarrier)
         zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
     else
         zs__compiler_barrier();
@@ -11472,7 +11473,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     uint32_t depth;
     void *p;
     if (!zs__load_u64(&row->gate) || bin->cls == z->class_count ||
-        heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
+        heap->seen_events != zs__load_u32(&z->events) || heap->rows_unseen ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
     depth = zs__heap_enter(heap);
@@ -11502,7 +11503,7 @@ static void *zs__large_quick(zs__allocator *z, size_t size, zslab_epoch e)
     zslab_heap *heap = zs__heap_here(z);
     const zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0, 0};
     if (!heap || !heap->kept_count || size > z->config.large_bytes_max || z->always_slow || zs__load_u32(&heap->dry) ||
-        heap->seen_events != zs__load_u32(&z->events) || heap->pass_left ||
+        heap->seen_events != zs__load_u32(&z->events) || heap->rows_unseen ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
     e = e ? e : zs__heap_epoch(heap);
@@ -11652,9 +11653,9 @@ ZSLAB_API zslab_result zs__free_listed(zs__allocator *z, zs__bin *bin, void *p, 
 ZSLAB_API zslab_result zs__free_remote(zs__allocator *z, zslab_heap *heap, zs__chunk *c, uint8_t *state, uint64_t stamp)
 {
     zs__row *row;
-    if (ZS__TOLD) {
+    if (ZS__MEMCHECK) {
         size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states)), size = zs__chunk_class(z, c)->size;
-        zs__tell_gone(zs__chunk_base(z, (size_t)(c - z->chunks)) + slot * size, size);
+        zs__mem_free_object(zs__chunk_base(z, (size_t)(c - z->chunks)) + slot * size, size);
     }
     row = heap ? NULL : zs__tls()->row;
     if (ZS__LIKELY(row && zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && zs__load_u64(&row->stamp) == stamp &&
@@ -11677,14 +11678,14 @@ ZSLAB_API zslab_result zs__free_drained(zs__allocator *z, zslab_heap *heap, zs__
    the slab's word and given back by an atomic OR. A bin's lock guards its chunk lists and masks; allocation takes
    it only when the current slab is used up. free takes no lock and is async-signal-safe.
 
-   [SHARED-1] A clear bit of a bound slab's word means: somebody holds the slot, or is about to.
+   [SHARED-1] A clear bit of a bound slab's word means: a thread holds the slot, or is about to.
    [SHARED-2] A slab with free slots is the bin's current one, or in its chunk's mask, or on the bin's `listed`
-              stack: whoever turns a word from 0 puts the slab there, once (queued), also while it is current.
+              stack: the thread that turns a word from 0 puts the slab there, once (queued), also while it is current.
    [SHARED-3] A chunk is bound stamp first, bits last, and unbound by taking all bits, full to 0, each by CAS: a
               claimer that comes late finds no bit, or a bit of the new binding, and checks bin, stamp and gate
               after its claim.
    [SHARED-4] A dead chunk is bound again when no slot is in transit: every clear bit's state is GUARDED, HANDLE
-              or RETIRED, or REMOTE where whoever binds it took the bit.
+              or RETIRED, or REMOTE where the thread that binds it took the bit.
               A claim holds CLAIMED until its checks are done, a free FREE until its bit is set.           */
 static void zs__shared_list(zs__allocator *z, zs__bin *bin, uint32_t slab)
 {
@@ -11825,7 +11826,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
             next = z->cold[chunk - 1].all_next;
             if (zs__shared_unbind(z, bin, chunk - 1)) {
                 zs__cached(z, &z->cold[chunk - 1], 1);
-                zs__pool_give(z, chunk, chunk, 1);
+                zs__chunks_give(z, chunk, chunk, 1);
                 given++;
             }
         }
@@ -11835,7 +11836,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
     return given;
 }
 
-/* Somebody else found a current slab meanwhile? One that a late seeker published may be bound elsewhere by now. */
+/* Has another thread found a current slab meanwhile? One that a late seeker published may be bound elsewhere by now. */
 static int zs__shared_serves(const zs__allocator *z, const zs__row *row, const zs__bin *bin, uint32_t current)
 {
     const zs__chunk *c;
@@ -11906,7 +11907,7 @@ static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab
         zs__epochs_drop(z);
         if (row || *why != ZSLAB_E_BUSY)
             return row;
-        zs__claim_wait(z, e, turn);
+        zs__purge_wait(z, e, turn);
     }
 }
 
@@ -11917,13 +11918,13 @@ static uint32_t zs__shared_seek(const zs__allocator *z, zs__bin *bin, uint32_t s
     const zs__class *k = &z->classes[bin->cls];
     uint32_t lines = z->regions[k->region].lines, first = z->regions[k->region].first, i, next;
     uint32_t number = (slab - first) % lines;
-    for (i = 1; i < k->slabs && i <= ZS__FOLD_MAX; i++) {
+    for (i = 1; i < k->slabs && i <= ZS__DRAIN_MAX; i++) {
         uint32_t other = slab - number + (number + i) % k->slabs;
         if (zs__load_u64(&z->words[other])) /* relaxed: a claim acquires */
             return other + 1;
     }
     next = zs__load_acq_u32(&zs__cold_of(z, bin)->listed); /* acquire: pairs with zs__shared_list */
-    for (i = 0; next && i < ZS__FOLD_MAX; i++, next = zs__load_u32(&z->hints[next - 1].next))
+    for (i = 0; next && i < ZS__DRAIN_MAX; i++, next = zs__load_u32(&z->hints[next - 1].next))
         if (zs__load_u64(&z->words[next - 1]))
             return next;
     return 0;
@@ -11988,7 +11989,7 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
             size_t size = z->classes[bin->cls].size;
             char *p = zs__chunk_base(z, chunk) + ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * size;
-            zs__tell_object(p, size);
+            zs__mem_alloc_object(p, size);
             zs__store_rel_u8(state, as);
             zs__total_shared(z, &z->shared_heap->counters[bin->cls].allocs);
             return p;
@@ -12009,7 +12010,7 @@ static void zs__shared_empty(zs__allocator *z)
 {
     zslab_heap *heap = z->shared_heap;
     zs__row *row;
-    zs__places_poke(z);
+    zs__places_try_end(z);
     zs__heap_over(heap);
     for (row = heap->attached; row; row = row->next) {
         zs__row_take(z, row);
@@ -12307,7 +12308,7 @@ static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t s
        it began, what a reset's callbacks register waits in `ends` for the next end.
    [END-3] Records of a drained epoch join `due` as it becomes CLOSED, behind those of epochs that drained before, its
        children among them. One thread calls them, one after another (`due_by`); others, and what is called, go on.
-   [END-4] A record leaves its list before it is called: once each, also where somebody forks meanwhile: what the child
+   [END-4] A record leaves its list before it is called: once each, also where a thread forks meanwhile: what the child
        finds is its own to call, an end that a thread it does not have had begun included (zs__fork_ends). */
 typedef enum zs__action { ZS__CLOSE, ZS__RELEASE, ZS__RESET } zs__action;
 
@@ -12389,7 +12390,7 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     if (!purge) {
         zs__apply_mine(z, zs__heap_peek(z), e, action);
         if (action == ZS__CLOSE)
-            zs__place_poke(z, place, 0);
+            zs__place_try_end(z, place, 0);
         zs__epochs_drop(z);
         if (tell)
             zs__leaks_at_close(z, e, stamp, era);
@@ -12406,8 +12407,8 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
     zs__epochs_take(z);
     if (first && action == ZS__CLOSE)
         zs__sub_u32(&place->draining, 1); /* the closer's own */
-    zs__claim_end_rows(z, place); /* nobody has had the place meanwhile */
-    if (zs__place_poke(z, place, 0)) { /* it was swept just now */
+    zs__purge_end_rows(z, place); /* nobody has had the place meanwhile */
+    if (zs__place_try_end(z, place, 0)) { /* it was swept just now */
         place->drained = 1;
         zs__store_u32(&z->late, z->late == (uint32_t)(place - z->places) + 1 ? 0 : z->late);
     }
@@ -12454,7 +12455,7 @@ static void zs__ends_call(zs__allocator *z, zs__place *place)
     } while (place->ends && place->state != ZSLAB_EPOCH_ACTIVE);
 }
 
-/* A place that is ending is ended; and each above that was left to whoever did so. Epoch lock held, not meanwhile. */
+/* A place that is ending is ended; and each above that was left to that call. Epoch lock held, not meanwhile. */
 static void zs__ends_up(zs__allocator *z, zs__place *place)
 {
     for (;;) {
@@ -12488,7 +12489,7 @@ static void zs__late_purge(zs__allocator *z)
         return;
     if (zs__load_u32(&z->large_freed)) { /* relaxed, both: what comes later is the next call's */
         zs__arena_take(z);
-        zs__large_home(z, 1);
+        zs__large_collect(z, 1);
         zs__arena_drop(z);
     }
     if (ZS__LIKELY(!zs__load_u32(&z->late)))
@@ -12508,7 +12509,7 @@ static void zs__late_purge(zs__allocator *z)
         zs__epochs_drop(z);
         zs__epoch_purge(z, place, e, stamp, 0, 1);
         zs__epochs_take(z);
-        zs__claim_end_rows(z, place);
+        zs__purge_end_rows(z, place);
         any = 1;
     }
     zs__epochs_drop(z);
@@ -12524,7 +12525,7 @@ static void zs__ends_due(zs__allocator *z)
     if (ZS__LIKELY(!zs__load_u32(&z->endings))) /* relaxed: who registers it, or drained the epoch, sees it */
         return;
     zs__epochs_take(z);
-    zs__closing_poke(z, ZS__FOLD_MAX);
+    zs__closing_try_end(z, ZS__DRAIN_MAX);
     q = z->ends_left ? z->epoch_count : 0;
     z->endings -= z->ends_left;
     for (z->ends_left = 0; q; q--)
@@ -12876,7 +12877,7 @@ ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g)
     zs__ends_due(z);
     if (!zs__epochs_enter(z))
         return ZSLAB_E_BUSY;
-    zs__places_poke(z);
+    zs__places_try_end(z);
     if (g->epochs) {
         r = ZSLAB_E_BUSY;
     } else {
@@ -12991,7 +12992,7 @@ static void zs__heap_switch(zslab_heap *heap)
     zs__tls_block *tls = zs__tls();
     uint32_t depth;
     heap->row = row && (!z->always_slow || z->counted) && zs__load_u64(&row->gate) == e ? row : NULL;
-    if (heap->explicit_use)
+    if (heap->is_explicit)
         return;
     if (heap->row && !z->always_slow) {
         depth = zs__heap_enter(heap);
@@ -13095,7 +13096,7 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_e
 }
 
 /* One entry more on the thread's stack of scopes, which has room. Before d->inside counts it, as an exit takes it off
-   after: whoever is counted inside is on a stack (zs__fork_scopes). Epoch lock held. */
+   after: the thread that is counted inside is on a stack (zs__fork_scopes). Epoch lock held. */
 static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
 {
     zs__scope *top = &heap->scopes[heap->scope_count];
@@ -13127,7 +13128,7 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
     r = policy == ZSLAB_ON_EXIT_RESET   ? zs__epoch_end(z, d->epoch, ZS__RESET, ZSLAB_END_RESET)
         : policy == ZSLAB_ON_EXIT_CLOSE ? zs__epoch_end(z, d->epoch, ZS__CLOSE, ZSLAB_END_DRAINED)
                                         : zs__epoch_end(z, d->epoch, ZS__RELEASE, ZSLAB_END_RELEASE);
-    return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* somebody ends it directly: nothing is left */
+    return r == ZSLAB_E_CLOSED || r == ZSLAB_E_BUSY ? ZSLAB_OK : r; /* ended directly: nothing is left */
 }
 
 /* Threads that are gone were the last inside: the policy is applied. Lock held; in between it may be dropped. */
@@ -13202,7 +13203,7 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 
 static int zs__heap_fits(const zslab_domain *d, const zslab_heap *heap)
 {
-    return d && d->z && heap && heap->z == d->z && (heap->explicit_use || d->z->shared);
+    return d && d->z && heap && heap->z == d->z && (heap->is_explicit || d->z->shared);
 }
 
 ZSLAB_API zslab_result zslab_domain_enter_heap(zslab_domain *d, zslab_heap *heap)
@@ -13316,7 +13317,7 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
    cells, then the slots. Free slots form a list through their own first 8 bytes; nothing else is
    kept in a slot. Other threads give slots back through a bounded queue of slot indices.
 
-   [POOL-1] A slot's state tells where it is: FREE, LIVE (somebody holds it), QUEUED (a remote gave
+   [POOL-1] A slot's state tells where it is: FREE, LIVE (a thread holds it), QUEUED (a remote gave
             it back, the owner has not seen it), LOST (its link was damaged; never used again). Only
             a remote makes LIVE QUEUED, and takes that back when the queue refuses; every other
             change is the owner's.
@@ -13324,11 +13325,11 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
             either `top` or on the list that begins at `head`.
    [POOL-3] head <= tail <= head + capacity, and a cell outside [head, tail) holds 0. A cell inside
             holds 0 until its pusher has stored slot index + 1.
-   [POOL-4] Whoever turns LIVE into QUEUED, one thread by the CAS, pushes that slot: a slot is in
+   [POOL-4] The thread that turns LIVE into QUEUED, one thread by the CAS, pushes that slot: a slot is in
             the queue at most once, and the owner takes home QUEUED slots only.
    [POOL-5] tail carries CLOSED in its top bit. A push is a CAS on tail that expects it without
             CLOSED, so a push comes wholly before the close, and is counted by it, or is refused.
-   [POOL-6] refs counts the owner and every remote; whoever takes it to 0 releases the block.
+   [POOL-6] refs counts the owner and every remote; the thread that takes it to 0 releases the block.
    [POOL-7] fresh <= grown <= slot_count, and slots below grown have memory. The owner alone grows. A remote never
             asks: the slots it is given are below fresh, and a state, which all slots have, answers for the others.
 
@@ -13470,9 +13471,9 @@ static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
     const uint32_t next = p->head;
     ZSLAB_ASSERT(idx < p->fresh && "freed slot in bounds");
     ZSLAB_ASSERT(zs__pool_index_of(&p->r.fixed, slot) == idx && "alignment");
-    zs__tell_plain(slot, sizeof(zs__pool_link));
+    zs__mem_show(slot, sizeof(zs__pool_link));
     *(zs__pool_link *)(void *)slot = ((uint64_t)zs__pool_tag(idx, next) << 32 | next) ^ p->key;
-    zs__tell_hide(slot, sizeof(zs__pool_link));
+    zs__mem_hide(slot, sizeof(zs__pool_link));
     p->head = idx;
     zs__store_u32(&p->listed, p->listed + 1); /* relaxed: a count */
 }
@@ -13481,9 +13482,9 @@ static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
 static inline int zs__pool_link_read(const zslab_pool *p, const char *slot, uint32_t idx, uint32_t *next)
 {
     uint64_t link;
-    zs__tell_plain(slot, sizeof link);
+    zs__mem_show(slot, sizeof link);
     link = *(const zs__pool_link *)(const void *)slot ^ p->key;
-    zs__tell_hide(slot, sizeof link);
+    zs__mem_hide(slot, sizeof link);
     *next = (uint32_t)link;
     /* NONE + 1 is 0: one comparison for "none, or a slot that was used" */
     return (uint32_t)(link >> 32) == zs__pool_tag(idx, *next) && (uint32_t)(*next + 1) <= p->fresh;
@@ -13505,7 +13506,7 @@ static inline char *zs__pool_list_pop(zslab_pool *p)
     p->head = next;
     zs__store_u32(&p->listed, p->listed - 1); /* relaxed: a count */
     ZS__PREFETCH_WRITE(p->r.fixed.base + next * p->r.fixed.stride); /* behind the end it does nothing */
-    zs__tell_taken(p, slot, p->r.fixed.stride);
+    zs__mem_alloc(p, slot, p->r.fixed.stride);
     zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
     return slot;
 }
@@ -13516,7 +13517,7 @@ static inline char *zs__pool_take_top(zslab_pool *p)
     uint8_t *state = (uint8_t *)p->top_state;
     zs__store_ptr(&p->top_state, 0); /* relaxed: only statistics read it elsewhere */
     /* relaxed: who is given the pointer synchronises with the owner, and so its CAS comes after [POOL-1] */
-    zs__tell_taken(p, p->top, p->r.fixed.stride);
+    zs__mem_alloc(p, p->top, p->r.fixed.stride);
     zs__store_u8(state, ZS__POOL_LIVE);
     return p->top;
 }
@@ -13668,7 +13669,7 @@ static char *zs__pool_take_fresh(zslab_pool *p)
     zs__store_u32(&p->fresh, idx + 1); /* relaxed: for statistics, like high_water */
     /* here every used slot is out: the list is empty. Between two such moments no more can be. */
     if (idx + 1 - p->lost > p->high_water) zs__store_u32(&p->high_water, idx + 1 - p->lost);
-    zs__tell_taken(p, zs__pool_slot_at(&p->r.fixed, idx), p->r.fixed.stride);
+    zs__mem_alloc(p, zs__pool_slot_at(&p->r.fixed, idx), p->r.fixed.stride);
     zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
     return zs__pool_slot_at(&p->r.fixed, idx);
 }
@@ -13734,10 +13735,10 @@ zslab_result zslab_pool_free(zslab_pool *p, void *slot)
     idx = zs__pool_index_of(&p->r.fixed, slot);
     if (ZS__UNLIKELY(idx >= p->r.fixed.slot_count)) return zs__pool_free_slow(p, slot);
     state = p->r.fixed.states + idx;
-    /* relaxed: whoever holds the slot got it from the owner, after this LIVE was stored [POOL-1] */
+    /* relaxed: the thread that holds the slot got it from the owner, after this LIVE was stored [POOL-1] */
     if (ZS__UNLIKELY(zs__load_u8(state) != ZS__POOL_LIVE)) return zs__pool_free_slow(p, slot);
     ZSLAB_ASSERT(zs__pool_enter(p) && "one owner at a time");
-    zs__tell_freed(p, slot, p->r.fixed.stride);
+    zs__mem_free(p, slot, p->r.fixed.stride);
     zs__pool_take_home(p, (char *)slot, state);
     ZSLAB_ASSERT(zs__pool_leave(p));
     return ZSLAB_OK;
@@ -13758,7 +13759,7 @@ static ZS__NOINLINE zslab_result zs__pool_free_slow(zslab_pool *p, void *slot)
     else if (zs__load_u8(&p->r.fixed.states[idx]) != ZS__POOL_LIVE) /* relaxed: as in zslab_pool_free */
         result = ZSLAB_E_DOUBLE_FREE;
     else {
-        zs__tell_freed(p, slot, p->r.fixed.stride);
+        zs__mem_free(p, slot, p->r.fixed.stride);
         zs__pool_take_home(p, (char *)slot, &p->r.fixed.states[idx]);
     }
     ZSLAB_ASSERT(zs__pool_leave(p));
@@ -13792,7 +13793,7 @@ static zslab_result zs__pool_push(zslab_remote *r, uint32_t idx)
         /* signed: head may be younger than tail, and the CAS fails */
         if ((int64_t)(tail - head) >= (int64_t)r->fixed.queue_capacity) return ZSLAB_E_FULL;
     } while (!zs__cas_u64(&r->inbox.tail, &tail, tail + 1)); /* pairs with the OR in zslab_pool_destroy */
-    zs__tell_freed(r, r->fixed.base + idx * r->fixed.stride, r->fixed.stride);
+    zs__mem_free(r, r->fixed.base + idx * r->fixed.stride, r->fixed.stride);
     /* release: the slot's bytes before its index. Pairs with the acquire in zs__pool_drain_now. [POOL-3] */
     zs__store_rel_u32(&r->fixed.cells[tail & r->fixed.cell_mask], idx + 1);
     return ZSLAB_OK;
@@ -13856,10 +13857,10 @@ void zslab_remote_drop(zslab_remote *r)
     if (!r) return;
     /* acq_rel: whatever others did here comes before the release of the block. Pairs with itself. [POOL-6] */
     if (zs__sub_u32(&r->inbox.refs, 1) != 1) return;
-    zs__tell_end(r);
-    zs__tell_plain(r->fixed.base, r->fixed.capacity_bytes);
+    zs__mem_forget(r);
+    zs__mem_show(r->fixed.base, r->fixed.capacity_bytes);
     if (!r->fixed.block) return;
-    zs__tell_roots(r->fixed.base, r->fixed.capacity_bytes, 0);
+    zs__mem_roots(r->fixed.base, r->fixed.capacity_bytes, 0);
     saved = zs__errno();
     os = r->fixed.os; /* it lies in the block */
     (os.release)(os.user, r->fixed.block, r->fixed.block_bytes);
@@ -14030,8 +14031,8 @@ static void zs__pool_init(zslab_pool *p, const zs__pool_plan *plan)
     p->threshold = c->batch_count < UINT32_MAX ? (uint32_t)c->batch_count : UINT32_MAX;
     p->r.inbox.refs = 1; /* the owner's */
     zs__pool_set_drain_at(p);
-    zs__tell_empty(p, f->base, f->capacity_bytes);
-    if (f->block) zs__tell_roots(f->base, f->capacity_bytes, 1);
+    zs__mem_clear(p, f->base, f->capacity_bytes);
+    if (f->block) zs__mem_roots(f->base, f->capacity_bytes, 1);
 }
 
 zslab_pool *zslab_pool_create(const zslab_pool_config *c)
@@ -14418,7 +14419,7 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
                                   first + (start + carved < k->slabs ? start + carved : k->slabs), &at[k->region]);
 }
 
-/* Resident object memory, whoever holds it, and the slab metadata of chunks in use. */
+/* Resident object memory, the thread that holds it, and the slab metadata of chunks in use. */
 static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z, uint64_t *metadata)
 {
     uint32_t chunk, chunks = zs__chunks_bound(z);
@@ -14650,7 +14651,7 @@ static ZS__NOINLINE void zs__stats_sum(const zs__allocator *z, zslab_global_stat
 static void zs__stats_places(zs__allocator *z, zslab_global_stats *out)
 {
     uint32_t q;
-    zs__places_poke(z);
+    zs__places_try_end(z);
     for (q = 0; q < z->epoch_count; q++) {
         out->active_epoch_count += z->places[q].state == ZSLAB_EPOCH_ACTIVE;
         out->closing_epoch_count += z->places[q].state == ZSLAB_EPOCH_CLOSING;
@@ -14823,7 +14824,7 @@ static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stat
     zs__zero(out, sizeof *out);
     if (place->state != ZSLAB_EPOCH_CLOSED)
         zs__stats_waits(z, place, out); /* as things were; the look may end it */
-    if (zs__place_poke(z, place, 1))
+    if (zs__place_try_end(z, place, 1))
         out->owners_late = 0;
     out->version = ZSLAB_STATS_VERSION;
     out->epoch = place->id;
@@ -15933,7 +15934,7 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
     /* seq_cst: who frees by handle and who sweeps a dead place: one of them. Pairs with zs__large_sweep [LARGE-1] */
     if (zs__spot_large(z, at) && at->was == ZS__HANDLE && !z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING))
         return ZSLAB_E_STALE;
-    zs__tell_gone(p, at->bytes);
+    zs__mem_free_object(p, at->bytes);
     zs__profile_gone(z, p);
     if (zs__spot_large(z, at)) {
         zs__count_away(z, explicit_heap, z->class_count);
@@ -15952,7 +15953,7 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
     if (bin && (explicit_heap ? zs__bin_heap(bin) == explicit_heap
                               : zs__load_u32(&zs__row_of_bin(bin)->owner) == zs__load_u32(&zs__tls()->thread))) {
         zs__store_rel_u8(at->state, ZS__FREE);
-        if (z->own_fence)
+        if (z->no_membarrier)
             zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
         zs__compiler_barrier(); /* as in zs__free_fast */
         if (zs__chunk_bin(z, at->c) == bin)
@@ -15967,10 +15968,10 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
 /* A slot's last generation went with this object: it holds nothing, for good. */
 static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *p)
 {
-    zs__tell_gone(p, at->k->size);
+    zs__mem_free_object(p, at->k->size);
     zs__profile_gone(z, p);
     zs__store_rel_u8(at->state, ZS__RETIRED); /* release: the object's last use. Pairs with zs__slab_live */
-    if (z->own_fence)
+    if (z->no_membarrier)
         zs__fence_seq(); /* [EPOCH-3] as in zs__free_to_owner */
     else
         zs__compiler_barrier();
@@ -15993,14 +15994,15 @@ static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs
     zs__row *row = (zs__row *)zs__load_acq_ptr(&c->row); /* acquire: as in zs__chunk_bin */
     uint8_t *state;
     if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z || zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread) ||
-        z->own_fence || (h >> 2 & 255) == ZSLAB_CLASS_LARGE || (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END)
+        z->no_membarrier || (h >> 2 & 255) == ZSLAB_CLASS_LARGE ||
+        (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END)
         return -1;
     state = zs__slot_state(z, p);
     /* seq_cst: as in zs__handle_drop [ID-3] */
     if (!zs__word_live(was, (uint32_t)(h >> 10) & 63) || !zs__cas_u32(word, &was, (was + 256) ^ 1))
         return 0;
-    zs__taken(z, p);
-    zs__tell_gone(p, zs__load_u32(&e->size));
+    zs__hook_free(z, p);
+    zs__mem_free_object(p, zs__load_u32(&e->size));
     zs__store_rel_u8(state, ZS__FREE); /* release, and the barrier: as in zs__free_slot */
     zs__compiler_barrier();
     if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row))
@@ -16011,8 +16013,8 @@ static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs
 }
 #endif
 
-/* Free an object with a handle, if its word still is `was`: raise the generation, then give the slot back. 0: somebody
-   else did. */
+/* Free an object with a handle, if its word still is `was`: raise the generation, then give the slot back. 0: another
+   thread did. */
 static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
                            zslab_result *out)
 {
@@ -16024,7 +16026,7 @@ static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot
         return 0;
     if (z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING)) /* seq_cst: in transit, see [SHARED-4] */
         return 0;
-    zs__taken(z, p);
+    zs__hook_free(z, p);
     if (z->config.flags & ZSLAB_FLAG_HARDENED)
         zs__zero(p, at->bytes);
     *out = last && !zs__spot_large(z, at) ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
@@ -16038,10 +16040,10 @@ static zslab_result zs__handle_drop_pointer(zs__allocator *z, zslab_heap *explic
     zslab_result r = ZSLAB_OK;
     if (e && zs__handle_drop(z, explicit_heap, at, p, e, zs__load_u32(word), &r)) /* relaxed: the exchange confirms */
         return r;
-    return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0); /* somebody frees the object, or makes it */
+    return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0); /* a thread frees the object, or makes it */
 }
 
-/* The caller frees the plain object of a spot, and nobody else does. */
+/* The caller frees the plain object of a spot, and no other thread does. */
 static int zs__spot_claim(zs__allocator *z, zs__spot *at, void *p)
 {
     uint8_t was = at->was;
@@ -16066,7 +16068,7 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
         zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
         int saved = zs__errno();
-        zs__taken(z, p);
+        zs__hook_free(z, p);
         (z->config.fallback.free)(z->config.fallback.user, p);
         zs__errno_back(saved);
         return ZSLAB_OK;
@@ -16081,10 +16083,10 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
         return zs__misuse(z, r, p, 0);
     if (at.was == ZS__HANDLE)
         return zs__handle_drop_pointer(z, explicit_heap, &at, p);
-    if (!zs__spot_claim(z, &at, p)) /* somebody freed it, or ended its epoch */
+    if (!zs__spot_claim(z, &at, p)) /* it was freed, or its epoch ended */
         return zs__misuse(z, at.stamp == zs__load_u64(&zs__round_at(z, at.stamp)->word) ? ZSLAB_E_DOUBLE_FREE
                                                                                        : ZSLAB_E_STALE, p, 0);
-    zs__taken(z, p);
+    zs__hook_free(z, p);
     return zs__free_slot(z, explicit_heap, &at, p);
 }
 
@@ -16105,13 +16107,13 @@ static void *zs__malloc_unseen(zs__allocator *z, size_t size)
 ZSLAB_API void *zslab_malloc(zslab *self, size_t size)
 {
     zs__allocator *z = zs__own(self);
-    return zs__given(z, zs__malloc_unseen(z, size), size);
+    return zs__hook_alloc(z, zs__malloc_unseen(z, size), size);
 }
 
 ZSLAB_API void *zslab_malloc_epoch(zslab *self, size_t size, zslab_epoch epoch)
 {
     zs__allocator *z = zs__own(self);
-    return epoch ? zs__given(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
+    return epoch ? zs__hook_alloc(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
 }
 
 static zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p)
@@ -16131,7 +16133,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *
 
 ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p)
 {
-    if (!ZS__TOLD && !ZS__HOOKS && !ZSLAB_PROBES && zs__large_keep(z, heap, p))
+    if (!ZS__MEMCHECK && !ZS__HOOKS && !ZSLAB_PROBES && zs__large_keep(z, heap, p))
         return ZSLAB_OK;
     return zs__free_checked(z, heap, p);
 }
@@ -16235,14 +16237,14 @@ static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, siz
 {
     size_t bytes = zs__mul_clamp(count, size);
     zslab_heap *heap = own ? own : zs__heap_near(z); /* NULL: only the fallback may serve it */
-    uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* nobody else's object is zeroed, whatever ends meanwhile */
+    uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* no other thread's object is zeroed, whatever ends meanwhile */
     void *p;
     if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
         zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0, 0};
-        p = heap ? zs__given(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
+        p = heap ? zs__hook_alloc(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
         zs__heap_done(heap);
     } else {
-        p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__given(z, zs__malloc_by(z, own, bytes), bytes);
+        p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__hook_alloc(z, zs__malloc_by(z, own, bytes), bytes);
         if (ZS__LIKELY(p != NULL))
             zs__zero_small(p, bytes);
     }
@@ -16269,10 +16271,10 @@ static void *zs__realloc_fallback(zs__allocator *z, zslab_heap *own, void *p, si
     void *q;
     if (!have)
         return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
-    q = zs__given(z, zs__malloc_by(z, own, size), size);
+    q = zs__hook_alloc(z, zs__malloc_by(z, own, size), size);
     if (q) {
         zs__copy(q, p, have < size ? have : size);
-        zs__taken(z, p);
+        zs__hook_free(z, p);
         (f->free)(f->user, p);
         zs__errno_back(saved);
     }
@@ -16290,7 +16292,7 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
     if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
         return p;
     if (!p)
-        return zs__given(z, zs__malloc_by(z, own, size), size);
+        return zs__hook_alloc(z, zs__malloc_by(z, own, size), size);
     if (!size)
         return zs__fail_null(ZSLAB_E_INVALID);
     if (zs__is_fallback(z, p))
@@ -16312,9 +16314,9 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
     depth = zs__heap_hold(heap); /* as in zs__calloc */
     if (zs__size_large(z, size)) {
         zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0, 0};
-        q = zs__given(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
+        q = zs__hook_alloc(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
     } else {
-        q = zs__given(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size);
+        q = zs__hook_alloc(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size);
     }
     if (q) {
         zs__tag_set(z, q, zs__tag_at(z, at.state));
@@ -16343,11 +16345,11 @@ static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignme
         if (zs__class_alignment(z->classes[cls].size) >= alignment)
             break;
     if (cls < z->class_count && !e)
-        return zs__given(z, zs__malloc_by(z, own, z->classes[cls].size), size);
+        return zs__hook_alloc(z, zs__malloc_by(z, own, z->classes[cls].size), size);
     heap = own ? own : zs__heap_mine(z, e);
     if (heap)
         p = cls < z->class_count ? zs__malloc_in(heap, z->classes[cls].size, e) : zs__heap_large(heap, ask, e);
-    p = zs__given(z, p, size);
+    p = zs__hook_alloc(z, p, size);
     zs__heap_done(heap);
     return p;
 }
@@ -16393,7 +16395,7 @@ static size_t zs__row_malloc_batch(zs__allocator *z, zs__row *row, size_t size, 
             zs__undo(row, p);
             break;
         }
-        out[i] = zs__given(z, p, size);
+        out[i] = zs__hook_alloc(z, p, size);
     }
     return i;
 }
@@ -16410,7 +16412,7 @@ static ZS__ALWAYS_INLINE size_t zs__malloc_batch(zs__allocator *z, zslab_heap *o
         if (i == count)
             break;
 #endif
-        if ((out[i] = zs__given(z, zs__malloc_by(z, own, size), size)) == NULL)
+        if ((out[i] = zs__hook_alloc(z, zs__malloc_by(z, own, size), size)) == NULL)
             break;
         i++;
     }
@@ -16505,7 +16507,7 @@ static void zs__handle_undo(zs__allocator *z, void *p, size_t cls)
         zs__undo_slot(z, p);
         return;
     }
-    zs__tell_hide(p, z->classes[cls].size);
+    zs__mem_hide(p, z->classes[cls].size);
     zs__total_shared(z, &z->shared_heap->counters[cls].frees);
     zs__shared_unclaim(z, (uint32_t)(at >> 6), (unsigned)(at & 63));
 }
@@ -16559,7 +16561,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
         if (out_p)
             *out_p = p;
     }
-    zs__given(z, p, size);
+    zs__hook_alloc(z, p, size);
     return h;
 }
 
@@ -16603,7 +16605,7 @@ static inline zslab_handle zs__handle_quick(zs__allocator *z, size_t size, zslab
     zs__served(heap, p);
     if (out_p)
         *out_p = p;
-    zs__given(z, p, size);
+    zs__hook_alloc(z, p, size);
     return h;
 }
 #endif
@@ -16762,10 +16764,10 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
         return r;
     chunk = b->fresh - 1;
     zs__store_u8(&z->cold[chunk].touched, 64); /* all of it. Statistics */
-    zs__tell_plain(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
+    zs__mem_show(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes)
         *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
-    zs__tell_hide(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
+    zs__mem_hide(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; i < k->slabs; i++) { /* touch what frees, also remote ones, will write */
         zs__store_u8(z->states + (size_t)(first + i) * 64, ZS__FREE);
@@ -16812,7 +16814,7 @@ static void zs__bin_touch(zs__allocator *z, zs__bin *bin)
     const zs__class *k = &z->classes[bin->cls];
     uint32_t at = zs__cold_of(z, bin)->all, slot;
     zs__entry *entry;
-    if (ZS__TOLD) /* a checker counts no faults, and minds */
+    if (ZS__MEMCHECK) /* a checker counts no faults, and minds */
         return;
     for (entry = bin->bottom; entry != bin->top; entry++) /* some may be of a chunk that is lent */
         zs__touch(z, entry->p, k->size);
@@ -16949,7 +16951,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
         zs__epochs_drop(z);
     }
     bytes = zs__large_trim(z, z->config.cache_bytes);
-    bytes += zs__pool_trim(z, z->config.cache_bytes);
+    bytes += zs__chunks_trim(z, z->config.cache_bytes);
     zs__ends_due(z);
     return bytes;
 }
@@ -17066,7 +17068,7 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch 
     place = zs__place_find(w, e);
     if (place && place->state == ZSLAB_EPOCH_CLOSING)
         for (at = zs__below(w, place, NULL); at && zs__news_room(w); at = zs__below(w, place, at))
-            zs__place_poke(w, at, 1);
+            zs__place_try_end(w, at, 1);
     if (place)
         state = (zslab_epoch_state)place->state;
     zs__epochs_drop(w);
@@ -17104,7 +17106,7 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
         else
             heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &why);
         if (heap) {
-            heap->explicit_use = 1;
+            heap->is_explicit = 1;
             zs__store_u32(&heap->is_parked, 0);
         }
         zs__epochs_drop(z);
@@ -17121,7 +17123,7 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
         zs__domain_exit(heap->scopes[heap->scope_count - 1].domain, heap);
     zs__heap_settle(heap);
     zs__epochs_take(heap->z);
-    heap->explicit_use = 0;
+    heap->is_explicit = 0;
     zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(heap->z);
@@ -17129,7 +17131,7 @@ ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 
 ZSLAB_API void *zslab_heap_malloc(zslab_heap *heap, size_t size)
 {
-    return zs__given(heap->z, zs__malloc_in(heap, size, ZSLAB_EPOCH_NONE), size);
+    return zs__hook_alloc(heap->z, zs__malloc_in(heap, size, ZSLAB_EPOCH_NONE), size);
 }
 
 ZSLAB_API void *zslab_heap_calloc(zslab_heap *heap, size_t count, size_t size)
@@ -17164,7 +17166,7 @@ ZSLAB_API zslab_result zslab_heap_reserve(zslab_heap *heap, size_t size, size_t 
 
 ZSLAB_API void *zslab_heap_malloc_epoch(zslab_heap *heap, size_t size, zslab_epoch e)
 {
-    return e ? zs__given(heap->z, zs__malloc_in(heap, size, e), size) : zs__fail_no_epoch(size);
+    return e ? zs__hook_alloc(heap->z, zs__malloc_in(heap, size, e), size) : zs__fail_no_epoch(size);
 }
 
 ZSLAB_API zslab_result zslab_heap_free(zslab_heap *heap, void *p)
@@ -17449,9 +17451,9 @@ static void zs__derive(zs__allocator *z, const zs__shape *s)
     z->fence_ready = zs__os_fence_ready() == 0;
     z->shared = (config->flags & ZSLAB_FLAG_SHARED) != 0;
     z->rss_policy = config->reclaim == ZSLAB_RECLAIM_RSS;
-    z->own_fence = z->rss_policy && !z->fence_ready && !z->shared;
+    z->no_membarrier = z->rss_policy && !z->fence_ready && !z->shared;
     z->guarded = (config->flags & (ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED)) != 0;
-    z->guarded |= z->own_fence; /* frees fence for themselves too, on the cold path */
+    z->guarded |= z->no_membarrier; /* frees fence for themselves too, on the cold path */
     z->always_slow = z->guarded || config->sample_every || config->sample_bytes;
     z->counted = z->always_slow && !z->guarded && !config->sample_every && !z->shared;
 }
@@ -17502,7 +17504,7 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
     if (c->flags & ZSLAB_FLAG_PREFAULT)
         zs__range_prepare(z, z->base, z->range_bytes);
-    zs__tell_hide(z->base, z->range_bytes);
+    zs__mem_hide(z->base, z->range_bytes);
     return z;
 }
 
@@ -17583,7 +17585,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
     if (c->flags & ZSLAB_FLAG_NUMA_LOCAL)
         z->flags_in_effect |= zs__os_numa_local(base, range) ? 0 : ZSLAB_FLAG_NUMA_LOCAL;
-    zs__tell_roots(base, range, 1);
+    zs__mem_roots(base, range, 1);
     return z;
 }
 
@@ -17619,12 +17621,12 @@ static void zs__unreserve(zs__allocator *z)
     size_t range = z->range_bytes, meta_bytes = z->reserved_meta_bytes;
     uint32_t chunk;
     /* NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read where a memory checker is told */
-    for (chunk = 0; ZS__TOLD && chunk < z->fresh_chunk; chunk++)
-        zs__tell_end(zs__chunk_base(z, chunk));
-    zs__tell_plain(base, z->config.memory ? range : z->range_committed);
+    for (chunk = 0; ZS__MEMCHECK && chunk < z->fresh_chunk; chunk++)
+        zs__mem_forget(zs__chunk_base(z, chunk));
+    zs__mem_show(base, z->config.memory ? range : z->range_committed);
     if (z->config.memory)
         return;
-    zs__tell_roots(base, range, 0);
+    zs__mem_roots(base, range, 0);
     os.release(os.user, base, range);
     os.release(os.user, meta, meta_bytes);
 }
@@ -17883,7 +17885,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
     if (zs__row_at(heap, row->place) == row && row->epoch) {
         int open = place->id == row->epoch && place->state == ZSLAB_EPOCH_ACTIVE &&
                    row->stamp == zs__round_of(z, row->place)->word;
-        row->gate = open && !z->own_fence ? row->epoch : 0;
+        row->gate = open && !z->no_membarrier ? row->epoch : 0;
         row->acked = !row->gate; /* one thread sees all states [EPOCH-6] */
         zs__row_list(&z->places[row->place], row);
         if (zs__row_over(z, row))
@@ -17913,7 +17915,7 @@ static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
     heap->inbox = heap->todo = 0; /* whatever was given back, or is about to be, is found by its state */
     zs__zero(heap->gather, z->class_count * sizeof *heap->gather);
     zs__zero(heap->gathered, sizeof heap->gathered);
-    heap->row = heap->attached = heap->idle = heap->pass_next = NULL;
+    heap->row = heap->attached = heap->idle = heap->next_unseen = NULL;
     heap->attached_count = heap->idle_count = 0;
     for (row = heap->made; row; row = row->made)
         zs__fork_row(z, heap, row);
@@ -17930,7 +17932,7 @@ static void zs__fork_scopes(zs__allocator *z, uint32_t mine)
             for (i = 0; i < heap->scope_count; i++)
                 if (!turn)
                     heap->scopes[i].domain->inside = 0;
-                else if (heap->thread == mine || heap->explicit_use)
+                else if (heap->thread == mine || heap->is_explicit)
                     heap->scopes[i].domain->inside += heap->scopes[i].entered;
 }
 
@@ -18154,7 +18156,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
     z->parked = NULL;
     for (heap = z->heaps, z->heap_count = 0; heap; heap = heap->next, z->heap_count++) {
         zs__fork_heap(z, heap);
-        if (heap == z->shared_heap || heap->explicit_use || (mine && heap->thread == mine)) {
+        if (heap == z->shared_heap || heap->is_explicit || (mine && heap->thread == mine)) {
             heap->os_thread = zs__os_thread();
             continue;
         }
@@ -18253,7 +18255,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
     const zs__class *k = &z->classes[c->cls];
     const zs__chunk_cold *x = &z->cold[chunk];
     uint32_t i, number = x->start, home = 0, first = zs__chunk_slab(z, c);
-    /* words of an ended epoch may have been swept, and its owner has yet to come by [EPOCH-5] */
+    /* words of an ended epoch may have been swept, and its owner has yet to pass [EPOCH-5] */
     const int listed = !z->shared && c->row != (uintptr_t)&z->drain_row &&
                        zs__load_u32(&z->places[zs__stamp_place(c->stamp)].state) != ZSLAB_EPOCH_CLOSED;
     zslab_visit v;
@@ -18320,7 +18322,7 @@ static zslab_result zs__check_spans(zs__allocator *z)
     uint32_t bin, at, q, chunks = 0, bits = 0, left;
     size_t idle = 0, objects;
     zs__arena_take(z);
-    zs__large_home(z, 0);
+    zs__large_collect(z, 0);
     for (bin = 0; bin < ZS__SPAN_BINS; bin++)
         for (at = z->span_list[bin]; at && chunks <= z->chunk_count; at = z->cold[at - 1].next) {
             uint32_t first = at - 1, count = z->cold[first].all_next, end = first + count;

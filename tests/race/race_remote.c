@@ -140,7 +140,7 @@ static void owner_folds(void)
 {
     zslab_heap *heap = zs__heap_peek(z);
     uint32_t depth = zs__heap_enter(heap);
-    while (zs__heap_fold(heap, 4))
+    while (zs__inbox_drain(heap, 4))
         ;
     zs__heap_exit(heap, depth);
 }
@@ -163,7 +163,7 @@ static void finish_told(void) /* no inbox has them, so they are home */
 {
     zslab_heap *heap;
     for (heap = z->heaps; heap; heap = heap->next)
-        while (zs__heap_fold(heap, 4))
+        while (zs__inbox_drain(heap, 4))
             ;
     il_check(is_home(a) && is_home(b) && is_home(told));
     race_give(stays[0]);
@@ -185,10 +185,10 @@ static const il_plant plants[] = {
     { "relaxed_give", "free_vs_fold", "zs__free_to_owner", IL_STORE, "state", 0, IL_RELAX, 0 },
     { "relaxed_take", "free_vs_fold", "zs__take_remote", IL_LOAD, "states + j", 0, IL_RELAX, 0 },
     { "state_not_asked", "gathered_vs_fold", "zs__take_remote", IL_LOAD, "states", 0, IL_LIE, 0x02020202 },
-    { "flag_not_cleared", "again_vs_fold", "zs__heap_fold", IL_RMW, "queued", 0, IL_DROP, 0 },
+    { "flag_not_cleared", "again_vs_fold", "zs__inbox_drain", IL_RMW, "queued", 0, IL_DROP, 0 },
     { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },
     { "next_after_push", "again_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
-    { "next_after_flag", "again_vs_fold", "zs__heap_fold", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued) },
+    { "next_after_flag", "again_vs_fold", "zs__inbox_drain", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued) },
     { "hint_lost", "again_vs_fold", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
 };
 

@@ -7,7 +7,7 @@
 #define IL_PAGE_BYTES 1024
 #define ZSLAB_CHUNK_SHIFT 12
 #define ZS__MAGAZINE 1u
-#define ZS__FOLD_MAX 2
+#define ZS__DRAIN_MAX 2
 #define ZSLAB_ASSERT(x) il_check(x)
 #define ZSLAB_STATIC 1
 #define ZS__LOCK_ORDER 1

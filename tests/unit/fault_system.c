@@ -375,7 +375,7 @@ static void no_fence(void)
     c.reclaim = ZSLAB_RECLAIM_RSS;
     sys_fake.number = SYS_membarrier;
     z = test_create(&c);
-    CHECK(z->own_fence || ZSLAB_NO_TLS);
+    CHECK(z->no_membarrier || ZSLAB_NO_TLS);
     objects_serve(z);
     MUST(e = zslab_epoch_open(z, "short"));
     MUST(p = zslab_malloc_epoch(z, 700, e));

@@ -112,7 +112,7 @@ static void simultaneous_frees(uint32_t flags, uint64_t rounds)
 static int all_zero(const unsigned char *p, size_t bytes)
 {
     size_t i;
-    zs__tell_plain(p, bytes); /* freed: a memory checker is not to report the look */
+    zs__mem_show(p, bytes); /* freed: a memory checker is not to report the look */
     for (i = 0; i < bytes && !p[i]; i++)
         ;
     return i == bytes;

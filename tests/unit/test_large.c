@@ -542,7 +542,7 @@ static int is_kept(const zslab *z, const char *p)
    nobody's way: not in that of a close, a trim, a limit. */
 static void kept(const test_mode *m)
 {
-    const int keeps = !ZS__TOLD && !ZS__HOOKS && !ZSLAB_PROBES && !ZSLAB_NO_TLS && !m->in_buffer && !m->flags &&
+    const int keeps = !ZS__MEMCHECK && !ZS__HOOKS && !ZSLAB_PROBES && !ZSLAB_NO_TLS && !m->in_buffer && !m->flags &&
                       C <= 65536 && 8 * C <= ZS__RESERVE_BYTES / ZS__KEPT_OF;
     zslab *z = test_open(m, NULL);
     zslab_epoch e = zslab_epoch_current(z), f = zslab_epoch_open(z, NULL);

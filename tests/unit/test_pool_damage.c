@@ -9,7 +9,7 @@ enum { SLOTS = 50 };
 /* A stray store comes: memory checkers are not to report it, the pool is to live with it. */
 static unsigned char *stray(void *slot, size_t bytes)
 {
-    zs__tell_plain(slot, bytes);
+    zs__mem_show(slot, bytes);
     return (unsigned char *)slot;
 }
 

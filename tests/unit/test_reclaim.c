@@ -352,10 +352,10 @@ static void ended_by_trim(const test_mode *m)
     void *p = zslab_malloc_epoch(z, 500, e);
     MUST(p);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
-    zs__claim(place);
+    zs__purge_begin(place);
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
     CHECK(place->state == (test_owned(m) ? ZSLAB_EPOCH_CLOSED : ZSLAB_EPOCH_CLOSING));
-    zs__claim_end(place);
+    zs__purge_end(place);
     zslab_trim(z);
     CHECK(place->state == ZSLAB_EPOCH_CLOSED && !z->closing_head);
     test_destroy(z);

@@ -36,13 +36,13 @@ static void advance_waits_for_a_claim(const test_mode *m)
     zs__place *place;
     open_two(m, 2);
     place = &z->places[z->place_head - 1];
-    zs__claim(place);
+    zs__purge_begin(place);
     MUST(pthread_create(&t, NULL, advances, NULL) == 0);
     reached(&place->wanted, 1);
     CHECK(ended == 0);
     zslab_trim(z); /* the epoch lock is free, and no trim claims a place that is waited for */
     CHECK(zs__load_u32(&place->purging) == 1);
-    zs__claim_end(place);
+    zs__purge_end(place);
     pthread_join(t, NULL);
     CHECK(place->wanted == 0 && ended == 1);
     test_destroy(z);
@@ -77,8 +77,8 @@ static void allocation_waits_for_claims(const test_mode *m)
     place = &z->places[e & ZS__PLACE_MASK];
     MUST(pthread_create(&t, NULL, allocates, NULL) == 0);
     reached(&begun, 1);
-    zs__claim(place); /* two resetters, say, one of them with the closers' turn */
-    zs__claim(place);
+    zs__purge_begin(place); /* two resetters, say, one of them with the closers' turn */
+    zs__purge_begin(place);
     CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
     zs__store_u32(&zs__own(z)->close_here, 1);
     zs__store_rel_u32(&begun, 2);
@@ -89,15 +89,15 @@ static void allocation_waits_for_claims(const test_mode *m)
     CHECK_IS(zslab_epoch_release(z, next), ZSLAB_OK);
     CHECK(ended == 0);
     zs__store_u32(&zs__own(z)->close_here, 0);
-    zs__claim_end(place);
-    zs__claim_end(place);
+    zs__purge_end(place);
+    zs__purge_end(place);
     pthread_join(t, NULL);
     CHECK(cpu_ms < 40); /* it slept while two claims stood, as with one */
     test_destroy(z);
 }
 
 /* ---- a parked heap's rows, more than one pass of its own looks at, and two of them claimed ---- */
-enum { MANY_ROWS = 2 * ZS__FOLD_MAX + ZS__FOLD_MAX / 2 };
+enum { MANY_ROWS = 2 * ZS__DRAIN_MAX + ZS__DRAIN_MAX / 2 };
 static zslab_epoch many[MANY_ROWS];
 
 static void *allocates_and_exits(void *unused)
@@ -120,13 +120,13 @@ static void trim_passes_claimed_rows(const test_mode *m)
         for (i = 0; i < 2; i++) {
             e = many[at + i * MANY_ROWS / 2];
             place[i] = &z->places[e & ZS__PLACE_MASK];
-            zs__claim(place[i]);
+            zs__purge_begin(place[i]);
             CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
             CHECK(place[i]->left && place[i]->rows);
         }
         zslab_trim(z); /* returns */
-        zs__claim_end(place[0]);
-        zs__claim_end(place[1]);
+        zs__purge_end(place[0]);
+        zs__purge_end(place[1]);
         zslab_trim(z);
         CHECK(!place[0]->rows && !place[1]->rows);
         test_destroy(z);
