@@ -3163,6 +3163,7 @@ struct zslab_zns {
     uint32_t damage;    /* ZS__ZNS_HARM_*: found by recovery */
     zs__u64 log_reach;  /* recovery: the log was flushed up to this serial */
     zs__u64 unproven;   /* epochs that are not known to have lived at this serial of the log are in doubt */
+    zs__u64 newest, heard; /* recovery: the newest epoch whose begin was read; that one when the first gap came */
     uint32_t deep;      /* recovery looks at every block, whatever the zone table says */
     zs__zns_note noted; /* what the device was told last, when it was opened */
     zs__zns_loss *loss; /* loss_count of them, as recovery found them */
@@ -6358,7 +6359,7 @@ static void zs__zns_ep_init(zslab_zns *s, zs__zns_ep *e)
 static zs__zns_ep *zs__zns_replay_epoch(zslab_zns *s, uint64_t id)
 {
     zs__zns_ep *e = zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX));
-    return e && e->id == id && id ? e : NULL;
+    return e && e->id == id && e->listed ? e : NULL;
 }
 
 static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p, uint32_t bytes)
@@ -6367,7 +6368,9 @@ static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p, uint32_
     uint32_t slot = (uint32_t)(id % ZS__ZNS_EPOCHS_MAX);
     zs__zns_ep *e = id ? zs__zns_ep_page(s, slot) : NULL;
     if (!e) return id ? ZSLAB_E_NOMEM : ZSLAB_E_CORRUPT;
-    if (e->listed && e->id != id) zs__zns_list(s, e, 0); /* its release is missing */
+    if (e->listed && e->id != id && s->unproven) e->listed = 0; /* its release is missing: the sums know of it */
+    if (e->listed && e->id != id) zs__zns_list(s, e, 0);        /* the sums are being looked at */
+    if (id > s->newest) s->newest = id;
     e->id = id;
     e->lifetime = zs__zns_get32(p + 4) % ZS__ZNS_CLASSES;
     e->expected = zs__zns_get64(p + 16);
@@ -6384,6 +6387,69 @@ static zslab_result zs__zns_replay_begin(zslab_zns *s, const uint8_t *p, uint32_
     zs__zns_list(s, e, 1);
     if (slot >= s->epoch_top) s->epoch_top = slot + 1;
     return ZSLAB_OK;
+}
+
+/* Takes a frame out of its epoch again. */
+static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
+{
+    zs__zns_ep *e = (zs__zns_ep *)f->epoch;
+    uint32_t *link = &e->frames;
+    while (*link != id + 1) link = &zs__zns_frame_of(s, *link - 1)->next;
+    *link = f->next;
+    s->zone[f->zone].live_blocks -= f->blocks;
+    e->device_blocks -= f->blocks;
+    e->user_bytes -= f->payload_bytes;
+    zs__zns_dir_free(s, f);
+    memset(f, 0, sizeof *f);
+}
+
+/* An epoch in doubt goes, with what the zones and the table know of it; its losses have been counted. */
+static void zs__zns_drop_doubted(zslab_zns *s, zs__zns_ep *e)
+{
+    uint32_t i;
+    while (e->frames) {
+        uint32_t id = e->frames - 1;
+        zs__zns_disown(s, zs__zns_frame_of(s, id), id);
+    }
+    for (i = 0; i < e->zone_count; i++) s->zone[e->zone[i]].refs--;
+    e->zone_count = 0;
+    zs__zns_list(s, e, 0);
+}
+
+/* An epoch whose begin is missing from the log: its id is all that is known. */
+static zs__zns_ep *zs__zns_replay_bare(zslab_zns *s, uint64_t id)
+{
+    uint8_t begin[64];
+    memset(begin, 0, sizeof begin);
+    zs__zns_put64(begin + 8, id);
+    return zs__zns_replay_begin(s, begin, 60) == ZSLAB_OK ? zs__zns_replay_epoch(s, id) : NULL;
+}
+
+/* An epoch of which only frames, its seal or counts are left, since its begin went with a part of the log; NULL: it is
+   one that was released. A place keeps the id of its last epoch: a newer one there says so, too. */
+static zs__zns_ep *zs__zns_unheard(zslab_zns *s, uint64_t id)
+{
+    zs__zns_log log = s->log; /* its sums know of the epoch */
+    zs__zns_ep *e = s->unproven && id > s->heard ? zs__zns_ep_page(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX)) : NULL;
+    if (!e || e->id >= id) return NULL;
+    if (e->listed) zs__zns_drop_doubted(s, e); /* the place was given again: it had been released */
+    (void)zs__zns_replay_bare(s, id);
+    e->proof = 0;
+    s->log = log;
+    return e;
+}
+
+/* The epoch is gone; its id stays with its place. */
+static void zs__zns_replay_release(zslab_zns *s, uint64_t id)
+{
+    zs__zns_ep *e = zs__zns_replay_epoch(s, id);
+    if (e) {
+        zs__zns_list(s, e, 0);
+    } else if ((e = zs__zns_unheard(s, id)) != NULL) {
+        e->listed = 0;
+        s->log.hash ^= id * ZS__ZNS_HASH;
+        s->log.live--;
+    }
 }
 
 /* Notes a range of frame sequences; with no place left the two oldest become one. */
@@ -6435,8 +6501,9 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         break;
     case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p, bytes) : ZSLAB_E_CORRUPT;
     case ZS__ZNS_R_FRAMES:
-        e = bytes >= 56 ? zs__zns_replay_epoch(s, zs__zns_get64(p + 8)) : NULL;
-        if (!e) break;
+        if (bytes < 56) break;
+        e = zs__zns_replay_epoch(s, zs__zns_get64(p + 8));
+        if (!e && !(e = zs__zns_unheard(s, zs__zns_get64(p + 8)))) break;
         e->begun = e->told = zs__zns_get32(p + 4);
         e->heads = zs__zns_get32(p + 16);
         e->bytes = zs__zns_get32(p + 20);
@@ -6449,15 +6516,14 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         e->lost_bytes = zs__zns_get64(p + 48);
         break;
     case ZS__ZNS_R_SEAL:
+        if (bytes < 16) break;
+        e = zs__zns_replay_epoch(s, zs__zns_get64(p + 8));
+        if (!e && !(e = zs__zns_unheard(s, zs__zns_get64(p + 8)))) break;
+        e->sealed = 1;
+        e->proof = (uint32_t)s->log.serial;
+        break;
     case ZS__ZNS_R_RELEASE:
-        e = bytes >= 16 ? zs__zns_replay_epoch(s, zs__zns_get64(p + 8)) : NULL;
-        if (e && type == ZS__ZNS_R_SEAL) {
-            e->sealed = 1;
-            e->proof = (uint32_t)s->log.serial;
-        } else if (e) {
-            zs__zns_list(s, e, 0);
-            e->id = 0;
-        }
+        if (bytes >= 16) zs__zns_replay_release(s, zs__zns_get64(p + 8));
         break;
     case ZS__ZNS_R_RESERVE:
         s->window_count = zs__zns_get32(p + 4);
@@ -6503,22 +6569,20 @@ static zslab_result zs__zns_replay_frame(zslab_zns *s, const uint8_t *p, uint32_
 }
 
 /* The living epochs should be `live` with that hash. Where one release, or one begin, is missing that tells which
-   epoch's: it is made good. 0: more than that is missing. */
+   epoch's: it is made good. 0: more than that is missing, and the difference is nobody's id. */
 static int zs__zns_replay_settle(zslab_zns *s, uint64_t hash, uint32_t live)
 {
     uint64_t id = (s->log.hash ^ hash) * ZS__ZNS_UNHASH;
-    zs__zns_ep *e = zs__zns_replay_epoch(s, id);
-    uint8_t begin[64];
+    zs__zns_ep *e = zs__zns_ep_at(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX));
     if (s->log.hash == hash && s->log.live == live) return 1;
-    if (live + 1 == s->log.live && e && e->listed) {
+    if (live + 1 == s->log.live && e && e->listed && e->id == id) {
         zs__zns_list(s, e, 0);
-        e->id = 0;
         return 1;
     }
-    if (live != s->log.live + 1 || e || !id) return 0;
-    memset(begin, 0, sizeof begin);
-    zs__zns_put64(begin + 8, id);
-    return zs__zns_replay_begin(s, begin, 60) == ZSLAB_OK && s->log.hash == hash;
+    if (live != s->log.live + 1 || (e && (e->listed || e->id >= id)) || !id ||
+        id / ZS__ZNS_EPOCHS_MAX >= s->seq_limit)
+        return 0;
+    return zs__zns_replay_bare(s, id) != NULL;
 }
 
 /* What the frames of the log say about themselves; those of old images say nothing. */
@@ -6553,10 +6617,11 @@ static int zs__zns_replay_serial(zslab_zns *s, zs__zns_serials *t, const zs__zns
     return 1;
 }
 
-/* Everything that is not proven to have lived at this serial is in doubt. */
-static void zs__zns_replay_unproven(zslab_zns *s, uint64_t serial)
+/* Everything that is not proven to have lived at this serial is in doubt. `newest`: of the epochs begun before. */
+static void zs__zns_replay_unproven(zslab_zns *s, uint64_t serial, uint64_t newest)
 {
     s->damage |= ZS__ZNS_HARM_LOG;
+    if (!s->unproven) s->heard = newest;
     if (serial > s->unproven) s->unproven = serial;
 }
 
@@ -6575,6 +6640,7 @@ static zslab_result zs__zns_replay_zone(zslab_zns *s, uint32_t zone, uint32_t us
     zs__zns_scan_begin(&sc, zone, used);
     while (r == ZSLAB_OK && zs__zns_scan_next(s, &sc, &h, &block, &p)) {
         uint32_t single = h.entries >= 8 && zs__zns_get16(p + ZS__ZNS_HEAD_BYTES) == ZS__ZNS_R_SNAPSHOT;
+        uint64_t newest = s->newest;
         if (h.frame_seq >= s->frame_seq) s->frame_seq = h.frame_seq + 1;
         if (apply) zs__zns_synced_to(s, h.synced);
         if (!apply && h.kind == ZS__ZNS_FRAME_META && h.serial > s->log_reach) s->log_reach = h.serial;
@@ -6582,7 +6648,7 @@ static zslab_result zs__zns_replay_zone(zslab_zns *s, uint32_t zone, uint32_t us
         if (apply && h.gen) s->log.serial = h.gen;
         r = zs__zns_replay_frame(s, p + ZS__ZNS_HEAD_BYTES, h.entries, apply, &parts, &total);
         if (!apply || !h.gen || h.id == UINT32_MAX) continue;
-        if (!t.torn && !zs__zns_replay_settle(s, h.epoch, h.id)) zs__zns_replay_unproven(s, h.gen);
+        if (!t.torn && !zs__zns_replay_settle(s, h.epoch, h.id)) zs__zns_replay_unproven(s, h.gen, newest);
         s->log.hash = h.epoch; /* so that later ones are measured from here; zs__zns_resume counts anew */
         s->log.live = h.id;
     }
@@ -6603,7 +6669,8 @@ static void zs__zns_replay_end(zslab_zns *s)
     s->damage |= ZS__ZNS_HARM_LOG;
     s->recovery.damaged_frames += s->noted.serial - s->log.serial;
     s->log.serial = s->noted.serial;
-    if (!zs__zns_replay_settle(s, s->noted.live_hash, s->noted.live)) zs__zns_replay_unproven(s, s->noted.serial);
+    if (!zs__zns_replay_settle(s, s->noted.live_hash, s->noted.live))
+        zs__zns_replay_unproven(s, s->noted.serial, s->newest);
 }
 
 /* The metadata zone with the newest whole snapshot, and what later ones have behind theirs; NONE: there is none. */
@@ -6654,20 +6721,6 @@ static int zs__zns_in_doubt(const zslab_zns *s, const zs__zns_ep *e)
     return s->unproven && e->proof < (uint32_t)s->unproven;
 }
 
-/* Takes a frame out of its epoch again. */
-static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
-{
-    zs__zns_ep *e = (zs__zns_ep *)f->epoch;
-    uint32_t *link = &e->frames;
-    while (*link != id + 1) link = &zs__zns_frame_of(s, *link - 1)->next;
-    *link = f->next;
-    s->zone[f->zone].live_blocks -= f->blocks;
-    e->device_blocks -= f->blocks;
-    e->user_bytes -= f->payload_bytes;
-    zs__zns_dir_free(s, f);
-    memset(f, 0, sizeof *f);
-}
-
 /* Checks every piece of a frame and marks the damaged ones in its entries; how many those are. */
 static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, const uint8_t *payload,
                                uint64_t *entry)
@@ -6703,8 +6756,9 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (h->gen >= s->seq_limit) s->seq_limit = h->gen + 1;
     if (h->serial > (uint32_t)s->log.serial && !s->dev.beside) {
         s->log.serial = h->serial; /* the log had got further than what is left of it */
-        zs__zns_replay_unproven(s, h->serial);
+        zs__zns_replay_unproven(s, h->serial, s->newest);
     }
+    if (!e) e = zs__zns_unheard(s, h->epoch);
     if (!e) { /* released, or its begin was never durable */
         s->zone[zone].dead = 1;
         return ZSLAB_OK;
@@ -7102,20 +7156,6 @@ static zslab_result zs__zns_count_epochs(zslab_zns *s)
     return r;
 }
 
-/* An epoch in doubt goes, with what the zones and the table know of it; its losses have been counted. */
-static void zs__zns_drop_doubted(zslab_zns *s, zs__zns_ep *e)
-{
-    uint32_t i;
-    while (e->frames) {
-        uint32_t id = e->frames - 1;
-        zs__zns_disown(s, zs__zns_frame_of(s, id), id);
-    }
-    for (i = 0; i < e->zone_count; i++) s->zone[e->zone[i]].refs--;
-    e->zone_count = 0;
-    zs__zns_list(s, e, 0);
-    e->id = 0;
-}
-
 /* Epochs take up their work, free frame ids are gathered. */
 static zslab_result zs__zns_take_epochs(zslab_zns *s)
 {
@@ -7123,6 +7163,7 @@ static zslab_result zs__zns_take_epochs(zslab_zns *s)
     for (i = 0; i < s->epoch_top; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, s->epoch_top - 1 - i);
         if (e && !e->listed) { /* the lowest comes first in the chain */
+            e->id = 0;
             e->free_next = s->epoch_free;
             s->epoch_free = e->slot + 1;
         }

@@ -4,7 +4,7 @@
    usage: test_zns_damage [images] [seed]   default 240; the long run is 10000 */
 #include "tests/lib/test_zns.h"
 
-enum { EPOCHS = 12, EACH = 50, OBJECTS = EPOCHS * EACH, ZONES = 20, ZONE = 131072 };
+enum { EPOCHS = 12, EACH = 50, OBJECTS = EPOCHS * EACH, ZONES = 20, ZONE = 131072, STORIES = 4 };
 
 typedef struct story {
     zslab_handle handle[OBJECTS];
@@ -21,7 +21,9 @@ typedef struct look {
     zslab_zns_recovery_report report;
 } look;
 
-static const zslab_zns_geometry drive = {ZONE, ZONE, ZONES, 4096, 0, 0, 16384, 0};
+/* With blocks of 512 bytes a page that is gone takes several frames of the log with it. */
+static const zslab_zns_geometry drive[2] = {{ZONE, ZONE, ZONES, 4096, 0, 0, 16384, 0},
+                                            {ZONE, ZONE, ZONES, 512, 0, 0, 16384, 0}};
 static uint64_t coin;
 static char path[256];
 
@@ -49,12 +51,12 @@ static void save(const unsigned char *from, size_t bytes)
 }
 
 /* Epochs come, are synced and partly released; `closed` in order, or the file as a kill leaves it. */
-static void tell(story *t, int closed)
+static void tell(story *t, const zslab_zns_geometry *geometry, int closed)
 {
     zslab_zns *s;
     int e, i;
     remove(path);
-    s = zslab_zns_open_file(path, &drive, NULL);
+    s = zslab_zns_open_file(path, geometry, NULL);
     EXPECT(s != NULL);
     for (e = 0; e < EPOCHS; e++) {
         zslab_zns_epoch_config c;
@@ -117,7 +119,7 @@ static int same_file(const unsigned char *want, size_t bytes)
     return same;
 }
 
-/* One harm; how many bits it flipped, 0: something worse. */
+/* One harm; how many bits it flipped, 0: it was cut, -1: pages are gone, one by one or in a row. */
 static int harm(unsigned char *work, size_t *bytes)
 {
     size_t kind = below(10), n = 1 + below(3), i, at;
@@ -131,11 +133,11 @@ static int harm(unsigned char *work, size_t *bytes)
         *bytes = below(*bytes);
         return 0;
     }
-    for (i = 0; i < n; i++) {
-        at = below(*bytes / 4096) * 4096;
-        memset(work + at, 0, 4096);
+    for (i = 0, at = 0; i < n; i++) {
+        at = i && kind == 9 ? at + 4096 : below(below(2) ? *bytes / 4096 : 64) * 4096;
+        if (at + 4096 <= *bytes) memset(work + at, 0, 4096);
     }
-    return 0;
+    return -1;
 }
 
 static int refused, hands_off, told, lost_most;
@@ -158,7 +160,7 @@ static void damage(const story *t, unsigned char *work, int run)
     if (before.opened) {
         counted = before.report.lost + before.report.tail_unverified;
         EXPECT(!before.silent || counted || before.report.damaged_frames);
-        if (flips) EXPECT((uint64_t)before.silent <= counted);
+        if (flips > 0 || (flips < 0 && before.report.result)) EXPECT((uint64_t)before.silent <= counted);
     }
     if (flips == 1) EXPECT(before.opened && (before.live - before.ok) * 100 <= before.live);
     if (!before.opened || before.report.result == ZSLAB_E_CORRUPT) {
@@ -182,28 +184,28 @@ static void damage(const story *t, unsigned char *work, int run)
 
 int main(int argc, char **argv)
 {
-    static story closed, killed;
+    static story story_of[STORIES];
     int images = argc > 1 ? atoi(argv[1]) : TEST_EMULATED ? 40 : 240, run;
     unsigned char *work;
+    size_t most = 0;
     look whole;
     coin = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
     snprintf(path, sizeof path, "%s", test_path("harm"));
-    tell(&closed, 1);
-    tell(&killed, 0);
-    work = (unsigned char *)malloc(closed.image_bytes);
-    save(killed.image, killed.image_bytes);
-    examine(&killed, 0, &whole);
-    EXPECT(whole.ok == whole.live && whole.report.result == ZSLAB_OK && !whole.report.lost);
-    save(closed.image, closed.image_bytes);
-    examine(&closed, 0, &whole);
-    EXPECT(whole.ok == whole.live && whole.report.result == ZSLAB_OK && !whole.report.lost && !whole.revived);
-    for (run = 0; run < images && failed < 200; run++) damage(run % 2 ? &killed : &closed, work, run);
+    for (run = 0; run < STORIES; run++) {
+        story *t = &story_of[run];
+        tell(t, &drive[run / 2], run % 2);
+        save(t->image, t->image_bytes);
+        examine(t, 0, &whole);
+        EXPECT(whole.ok == whole.live && whole.report.result == ZSLAB_OK && !whole.report.lost && !whole.revived);
+        if (t->image_bytes > most) most = t->image_bytes;
+    }
+    work = (unsigned char *)malloc(most);
+    for (run = 0; run < images && failed < 200; run++) damage(&story_of[run % STORIES], work, run);
     remove(path);
     printf("%d images: %d refused, %d opened read-only with a report, %d left untouched; at most %d of %d lost\n", run,
            refused, told, hands_off, lost_most, whole.live);
     EXPECT(told > images / 8 && hands_off >= told);
     free(work);
-    free(closed.image);
-    free(killed.image);
+    for (run = 0; run < STORIES; run++) free(story_of[run].image);
     return test_summary("test_zns_damage");
 }
