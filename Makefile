@@ -31,6 +31,7 @@ CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/ci/
 LONG     = $(FORMS) fault_os fault_system test_close_stress test_fork test_fork_step test_group test_handle test_large test_model \
            test_model_shrink test_plugin test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal \
            test_small_epochs test_stats test_steady test_stress test_threads test_zns_race test_zns_seam
+EXAMPLES = $(basename $(notdir $(wildcard examples/*.c examples/tools/*.c)))
 SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
 
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
@@ -90,7 +91,7 @@ demo-zns: build/examples/demo_zns ## 1 GiB to a file that acts as a zoned drive,
 	@mkdir -p build/demo
 	build/examples/demo_zns build/demo/zns.img $(ARGS)
 
-build/examples/%: examples/%.c $(HEADERS) $(wildcard examples/*.h) Makefile
+build/examples/%: $$(wildcard examples/$$*.c examples/tools/$$*.c) $(HEADERS) $(wildcard examples/*.h examples/tools/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $(extra)
 

@@ -2,7 +2,8 @@
    Wants: every object on its timeline, from whatever call and thread; a frame's gone when the frame goes.
    Watch: the profile's own count of live objects and bytes is zslab's, frame for frame; at a release nothing is
           freed one by one, the pool is discarded.
-   With Tracy: cc -DTRACY_ENABLE -Itracy/public alloc_profile.c TracyClient.o -lstdc++; here a page of C records. */
+   With Tracy: cc -DTRACY_ENABLE -Itracy/public alloc_profile.c TracyClient.o -lstdc++; here a page of C records.
+   Build: cc -O2 -I.. -pthread alloc_profile.c */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

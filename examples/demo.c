@@ -4,7 +4,8 @@
           that wrong frees are answered instead of corrupting the heap.
      demo [-o rss.svg] [-r runs] [-m MiB] [file or folder]...       (default: /usr/include)
    Two threads index the text: what one allocates the other frees, both ways (demo_index.h). Every run is a
-   process of its own, so its memory is its own; this process watches from outside. */
+   process of its own, so its memory is its own; this process watches from outside.
+   Build: cc -O2 -I.. -pthread demo.c */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,8 @@
    Watch: "0 missing", the amplification, and the zone map: released epochs leave whole empty zones behind.
    A child writes 1 GiB in epochs to a file that acts as a zoned drive and releases some; it is killed with
    SIGKILL midway; the parent recovers the store, verifies every acknowledged object, and lets a second child
-   finish the work.        usage: demo_zns [file] [MiB] */
+   finish the work.        usage: demo_zns [file] [MiB]
+   Build: cc -O2 -pthread demo_zns.c */
 #define ZSLAB_IMPLEMENTATION
 #include "../zslab.h"
 #define ZSLAB_ZNS_IMPLEMENTATION

@@ -3,7 +3,8 @@
    They want every lookup of the dead to say so, also when the slot lives again, and a level to go in one call.
    Watch: lookups whose slot holds another deer by now, where a pointer would have bitten the wrong one, are counted;
    none of them reached it. The handles of the first level are all stale in the second.
-     build/examples/entity_store [frames] */
+     build/examples/entity_store [frames]
+   Build: cc -O2 -I.. -pthread entity_store.c */
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 

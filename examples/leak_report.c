@@ -1,7 +1,8 @@
 /* Who:   somebody whose service grows by a little every hour, and who wants the line of code that forgets.
    Wants: at the close of a batch, and at the end, what is still live: how many, how old, made by which line.
    Watch: two planted leaks, one in the batch and one in the service's own epoch, each named with its line; what
-          was freed in time, and what a release drops on purpose, is not told of. */
+          was freed in time, and what a release drops on purpose, is not told of.
+   Build: cc -O2 -I.. leak_report.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

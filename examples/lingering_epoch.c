@@ -2,7 +2,8 @@
           and their pages stay.
    Wants: the line of code that keeps them. One object in 4 KiB is sampled with the line that made it (or a stack of
           backtrace(), for google-pprof to show); the profile tells which of them live, and in which epoch.
-   Watch: the line that puts the answer of one request in ten into a cache, named for each epoch that lingers. */
+   Watch: the line that puts the answer of one request in ten into a cache, named for each epoch that lingers.
+   Build: cc -O2 -I.. lingering_epoch.c */
 #include <stdio.h>
 #include <string.h>
 #define ZSLAB_STATIC 1

@@ -59,7 +59,7 @@ one="-DANALYZE_ONE=1"
         --checks=-bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp "$out/declarations.cc" -- -std=c++17 -I.
     # alone, zslab.h is explored deeper than with its companion
     check "gcc -fanalyzer, zslab.h" 'Wanalyzer' gcc $std -O0 -fanalyzer $one -c "$out/both.c" -o /dev/null
-    for e in examples/*.c; do
+    for e in examples/*.c examples/tools/*.c; do
         check "clang-tidy, $e" 'warning:|error:' clang-tidy --quiet "$e" -- $std
         check "cppcheck, $e" 'warning:' $cppcheck $loops -DZS__IMPLEMENTED -DZS__ZNS_IMPLEMENTED "$e"
         check "gcc -fanalyzer, $e" 'Wanalyzer' gcc $std -D_GNU_SOURCE -DZS__IMPLEMENTED -DZS__ZNS_IMPLEMENTED \

@@ -76,8 +76,9 @@ quickstarts() # of the front pages and README's C and C++ blocks, as pasted, in 
     sed -n '/QUICKSTART in C (/,/^       }$/p' zslab.h | sed 1d >"$tmp/c.c"
     sed -n '/QUICKSTART in C++ (/,/^       }$/p' zslab.h | sed 1d >"$tmp/cpp.cc"
     awk '/^```c$/ && !n { n = 1; next } /^```/ && n == 1 { exit } n == 1' README.md >"$tmp/readme.c"
+    awk '/^```cpp$/ { f = 1; next } /^```/ { f = 0 } f' README.md >"$tmp/readme.cc"
     sed -n '/QUICKSTART/,/^       }$/p' zslab_zns.h | sed 1d >"$tmp/zns.c"
-    for f in c.c readme.c zns.c cpp.cc; do
+    for f in c.c readme.c zns.c cpp.cc readme.cc; do
         [ -s "$tmp/$f" ] || echo "$f: nothing extracted"
         cp "$tmp/$f" "$tmp/both.cc"
         for cc in "gcc -std=c11" "g++ -std=c++11" "g++ -std=c++17"; do
@@ -89,8 +90,9 @@ quickstarts() # of the front pages and README's C and C++ blocks, as pasted, in 
 }
 build_lines() # an example's own build line works from its folder
 {
-    for f in examples/*.c examples/shim/*.c; do
+    for f in examples/*.c examples/*/*.c; do
         line=$(sed -n 's/.*Build: \(cc .*[^ ]\) *\*\/.*/\1/p' "$f" | head -n 1)
+        [ "$line" ] || echo "$f: no build line"
         [ -z "$line" ] || (cd "$(dirname "$f")" && $line -fsyntax-only 2>&1 | grep -m 1 error | sed "s|^|$f: |")
     done
 }
@@ -115,6 +117,8 @@ trap 'rm -rf "$tmp"' EXIT
     rule "lines of code up to 120 columns" "$(awk 'length > 120 { print FILENAME ":" FNR ": " length }' $code)"
     rule "nothing left undone" "$(grep -nE 'TO''DO|FIX''ME|XX''X' $text)"
     rule "comments say what holds, not what was" "$(grep -niE '\b(previ''ously|used to'' be|leg''acy|old'' code|workaround'' until)\b' $code Makefile)"
+    rule "make's variables are defined" "$(make -s --warn-undefined-variables help 2>&1 | grep 'undefined variable')"
+    rule "README at most 250 lines" "$(awk 'END { if (NR > 250) print NR }' README.md)"
     rule "Makefile under 200 lines" "$(awk 'END { if (NR >= 200) print NR }' Makefile)"
     for h in $headers; do
         rule "$h: the map in >>front names every room, in order" "$(front_listed $h)"

@@ -18,6 +18,7 @@ COVERED = $(filter-out test_plugin test_shim test_quiet test_steady test_reclaim
 COVERED_NOTLS = $(filter-out %_shift12 %_shift20 test_class test_zns% misuse_% test_pool% race_%,$(COVERED))
 $(eval $(call flavour,cov,$(COV)))
 $(eval $(call flavour,covnotls,$(COV) -DZSLAB_NO_TLS=1))
+FLAVOUR =
 $(if $(FLAVOUR),$(eval $(call flavour,$(FLAVOUR),))) # one of tests/ci/matrix.sh
 
 asan: ## the tests under AddressSanitizer and UBSan

@@ -3,11 +3,12 @@
    Watch: the store is opened read-only; nothing on it changes.
    usage: zns_inspect [--json] [--svg out.svg] [--verify] [--device] <file or zoned block device>
    Without a path it makes a small store in build/ and inspects that.
-   With -DZSLAB_ZNS_USE_LIBZBD=1 and -lzbd, --device opens a zoned drive. */
+   With -DZSLAB_ZNS_USE_LIBZBD=1 and -lzbd, --device opens a zoned drive.
+   Build: cc -O2 -pthread zns_inspect.c */
 #define ZSLAB_IMPLEMENTATION
-#include "../zslab.h"
+#include "../../zslab.h"
 #define ZSLAB_ZNS_IMPLEMENTATION
-#include "../zslab_zns.h"
+#include "../../zslab_zns.h"
 #include <stdio.h>
 
 static const char *const conditions[] = {"empty",     "open",    "closed",      "full",

@@ -5,7 +5,8 @@
    Usage: stats_dump [--[no-]json] [--[no-]text] [--prometheus] [--doctor]
                      [snapshot.json | --diff old.json new.json]
           A demo workload without a file ("-" is standard input); JSON and text unless chosen otherwise. With
-          --doctor findings alone, unless --text or --json ask for more; any makes the exit status 3. */
+          --doctor findings alone, unless --text or --json ask for more; any makes the exit status 3.
+   Build: cc -O2 -I../.. stats_dump.c -ljansson */
 /* build: -ljansson */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,8 @@
    Watch: what is resident and who holds it, rates between two looks, and at the foot what the doctor says.
    Usage: zslab_top [--once] [-n seconds] [-s resident|live|slow|age] [snapshot.json]
           Without a file a small service of its own writes one. --once, or output to no terminal: one look.
-   Keys:  q quits, s sorts by the next column, any other key looks at once */
+   Keys:  q quits, s sorts by the next column, any other key looks at once
+   Build: cc -O2 -I../.. zslab_top.c -lncursesw -ljansson */
 /* build: -lncursesw -ljansson */
 #define _POSIX_C_SOURCE 200809L
 #define ZSLAB_STATIC    1

@@ -5,7 +5,8 @@
           and in the way, and under the mouse whose objects keep them: tag 3.
    Usage: pictures [folder]                     records that service and draws it (build/pictures)
           pictures map file.json >map.svg       draws what record_map recorded
-          pictures timeline file.json >line.svg draws snapshots written one behind the other */
+          pictures timeline file.json >line.svg draws snapshots written one behind the other
+   Build: cc -O2 -I../.. pictures.c -ljansson */
 /* build: -ljansson */
 #define _POSIX_C_SOURCE 200809L
 #define ZSLAB_STATIC    1
