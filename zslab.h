@@ -217,7 +217,7 @@
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
      Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 40, a handle's slot 4 and its
-     slab 32; a heap (a thread that allocates) 1,368, 184 a class and 8 an epoch of epoch_count: 8.7 KiB;
+     slab 32; a heap (a thread that allocates) 1,368, 184 a class and 8 an epoch, 512 of them at once: 8.7 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
      class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it
      used, two where it allocates plainly and in epochs that it names: thread_held_bytes.
@@ -3635,6 +3635,7 @@ typedef struct zs__scope {
     uint32_t entered;      /* times in a row */
 } zs__scope;
 #define ZS__SCOPES_MAX 64
+#define ZS__ROW_BLOCK 512u /* places whose rows a heap names side by side */
 #define ZS__TAKER_AT_WORK 1u
 #define ZS__TAKER_WAS_HERE 2u /* magazines name slots that are not the heap's any more */
 
@@ -3643,7 +3644,7 @@ struct zslab_heap {
     zs__allocator *z;
     zs__row *row;          /* of the epoch that a plain allocation uses; NULL: look it up */
     uint32_t thread;       /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
-    uint32_t is_explicit; /* made by zslab_heap_create */
+    uint32_t is_explicit;  /* made by zslab_heap_create */
     uint32_t is_parked;    /* atomic: nobody owns it; epoch lock */
     uintptr_t tls;         /* zs__tls_block * of the owner */
     uint64_t os_thread;    /* and its name at the system, see zs__os_thread_lives */
@@ -3663,7 +3664,7 @@ struct zslab_heap {
     zs__u64 sample_left;   /* bytes to the next sampled object; not in shared mode */
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
-    uintptr_t *row_of;     /* zs__row * by ring place, atomic */
+    uintptr_t *row_blocks; /* uintptr_t * by place / ZS__ROW_BLOCK, atomic: zs__row * by place, atomic: zs__row_name */
     zs__row *made;         /* every row it ever made, push-only; atomic head */
     zs__scope scopes[ZS__SCOPES_MAX];
     zs__u64 kept[ZS__KEPT_MOST]; /* spans that it kept, oldest first: chunks << 32 | head; hints [LARGE-6]. Owner */
@@ -7420,12 +7421,29 @@ static zs__place *zs__place_find(const zs__allocator *z, zslab_epoch e)
     return place;
 }
 
+static inline uint32_t zs__block_count(uint32_t epoch_count)
+{
+    return (epoch_count + ZS__ROW_BLOCK - 1) / ZS__ROW_BLOCK;
+}
+
+static inline size_t zs__block_bytes(uint32_t epoch_count)
+{
+    return (epoch_count < ZS__ROW_BLOCK ? epoch_count : ZS__ROW_BLOCK) * sizeof(uintptr_t);
+}
+
+/* Where the heap names its row of a place: in a block of neighbours, which is made for the first of them, the only one
+   with the heap. NULL: not made yet. acquire: an empty block. Pairs with zs__row_block */
+static inline uintptr_t *zs__row_name(const zslab_heap *heap, uint32_t place)
+{
+    uintptr_t *block = (uintptr_t *)zs__load_acq_ptr(&heap->row_blocks[place / ZS__ROW_BLOCK]);
+    return block ? block + place % ZS__ROW_BLOCK : NULL;
+}
+
 /* NULL also for a place past the ring, as a malformed id may say. */
 static inline zs__row *zs__row_at(const zslab_heap *heap, uint32_t place)
 {
-    if (ZS__UNLIKELY(place >= heap->z->epoch_count))
-        return NULL;
-    return (zs__row *)zs__load_acq_ptr(&heap->row_of[place]); /* acquire: pairs with zs__row_attach */
+    const uintptr_t *name = ZS__LIKELY(place < heap->z->epoch_count) ? zs__row_name(heap, place) : NULL;
+    return name ? (zs__row *)zs__load_acq_ptr(name) : NULL; /* acquire: pairs with zs__row_attach */
 }
 
 /* The row of an epoch that is open to this heap: what every allocation in a given epoch tests first. */
@@ -8273,7 +8291,7 @@ static int zs__row_end(zslab_heap *heap, zs__row *row, int lock, uint32_t *longe
         zs__store_u64(&row->epoch, 0);
         zs__store_u64(&row->gate, 0);
         if (zs__row_at(heap, row->place) == row)
-            zs__store_rel_ptr(&heap->row_of[row->place], 0); /* release: pairs with zs__row_at */
+            zs__store_rel_ptr(zs__row_name(heap, row->place), 0); /* release: pairs with zs__row_at */
         zs__row_unlist(place, row);
     }
     if (lock)
@@ -8358,26 +8376,34 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     }
 }
 
-/* A row never used, for a round: bins point at their magazines, all empty. NULL with the reason. */
-static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
+/* Metadata of a heap's in a round, `charged` bytes of it written at once. NULL with the reason. */
+static void *zs__row_memory(zs__allocator *z, uint64_t stamp, size_t bytes, size_t charged, zslab_result *why)
 {
-    zs__allocator *z = heap->z;
-    zs__row *row;
-    uint32_t cls;
-    zs__entry *entries;
-    if (zs__charge_take(z, stamp, 0, 0, z->magazine_offset)) {
+    void *p;
+    if (zs__charge_take(z, stamp, 0, 0, charged)) {
         *why = ZSLAB_E_LIMIT;
         return NULL;
     }
     zs__arena_take(z);
-    row = (zs__row *)zs__meta_alloc(z, z->row_bytes, 64);
+    p = zs__meta_alloc(z, bytes, 64);
     zs__arena_drop(z);
-    if (!row) {
-        zs__aside_give(z, stamp, z->magazine_offset);
-        zs__budget_give(z, 0, z->magazine_offset);
+    if (!p) {
+        zs__aside_give(z, stamp, charged);
+        zs__budget_give(z, 0, charged);
         *why = ZSLAB_E_NOMEM;
-        return NULL;
     }
+    return p;
+}
+
+/* A row never used, for a round: bins point at their magazines, all empty. NULL with the reason. */
+static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
+{
+    zs__allocator *z = heap->z;
+    zs__row *row = (zs__row *)zs__row_memory(z, stamp, z->row_bytes, z->magazine_offset, why);
+    uint32_t cls;
+    zs__entry *entries;
+    if (!row)
+        return NULL;
     row->z = z;
     row->heap = heap;
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
@@ -8418,12 +8444,39 @@ static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int atta
     return open;
 }
 
+/* A block of names for the row of a place; 0: there is one, or a result. */
+static int zs__row_block(zslab_heap *heap, uint32_t place, zslab_result *why)
+{
+    zs__allocator *z = heap->z;
+    uint64_t stamp = zs__load_u64(&zs__round_of(z, place)->word);
+    const size_t bytes = zs__block_bytes(z->epoch_count);
+    void *block;
+    if (zs__row_name(heap, place))
+        return 0;
+    block = zs__row_memory(z, stamp, bytes, bytes, why);
+    if (block) /* release: pairs with zs__row_name */
+        zs__store_rel_ptr(&heap->row_blocks[place / ZS__ROW_BLOCK], (uintptr_t)block);
+    return !block;
+}
+
+/* All of them, so that a row in an epoch takes nothing beside it. */
+static zslab_result zs__row_blocks(zslab_heap *heap)
+{
+    zslab_result why = ZSLAB_OK;
+    uint32_t q;
+    for (q = 0; q < heap->z->epoch_count && !zs__row_block(heap, q, &why); q += ZS__ROW_BLOCK)
+        ;
+    return why;
+}
+
 /* Give the heap a row for a live epoch. NULL: memory is out, or the epoch has changed. */
 static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *why)
 {
     zs__allocator *z = heap->z;
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__row *row = zs__row_at(heap, q);
+    if (!row && zs__row_block(heap, q, why))
+        return NULL;
     if (row && !zs__row_retire(heap, row, 0)) /* of an epoch that had the place before; under a claim it waits aside */
         heap->seen_events--;
     row = heap->idle;
@@ -8446,7 +8499,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     }
     zs__row_link(&heap->attached, row);
     heap->attached_count++;
-    zs__store_rel_ptr(&heap->row_of[q], (uintptr_t)row); /* release: pairs with zs__row_at */
+    zs__store_rel_ptr(zs__row_name(heap, q), (uintptr_t)row); /* release: pairs with zs__row_at */
     return row;
 }
 
@@ -9888,8 +9941,12 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, zslab_result *w
     heap->z = z;
     heap->counters = (zs__counters *)(void *)p;
     p += (z->class_count + 1) * sizeof(zs__counters);
-    heap->row_of = (uintptr_t *)(void *)p;
-    p += z->epoch_count * sizeof(uintptr_t);
+    heap->row_blocks = (uintptr_t *)(void *)p;
+    p += zs__block_count(z->epoch_count) * sizeof(uintptr_t);
+    if (zs__block_count(z->epoch_count) == 1) {
+        heap->row_blocks[0] = (uintptr_t)p;
+        p += zs__block_bytes(z->epoch_count);
+    }
     heap->gather = (zs__gather *)(void *)p;
     for (cls = 0; cls <= z->class_count; cls++)
         heap->counters[cls].slow = 0; /* as in zs__row_new */
@@ -14496,7 +14553,10 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
     uint64_t bytes = 0;
     for (; heap; heap = heap->next) {
         zs__row *row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* with zs__row_new */
+        uint32_t i, blocks = zs__block_count(z->epoch_count);
         bytes += z->heap_bytes;
+        for (i = 0; blocks > 1 && i < blocks; i++)
+            bytes += zs__load_ptr(&heap->row_blocks[i]) ? zs__block_bytes(z->epoch_count) : 0;
         for (; row; row = row->made) {
             uint32_t cls;
             bytes += z->magazine_offset;
@@ -17188,9 +17248,13 @@ ZSLAB_API zslab_handle zslab_heap_handle_alloc(zslab_heap *heap, size_t size, zs
 
 ZSLAB_API zslab_result zslab_thread_attach(zslab *self)
 {
-    zslab_heap *heap = zs__heap_mine(zs__own(self), ZSLAB_EPOCH_NONE);
+    zs__allocator *z = zs__own(self);
+    zslab_heap *heap = zs__heap_mine(z, ZSLAB_EPOCH_NONE);
+    zslab_result r = heap ? zs__row_blocks(heap) : zslab_last_error();
     zs__heap_done(heap);
-    return heap ? ZSLAB_OK : zslab_last_error();
+    if (r != ZSLAB_OK)
+        zs__fail(r);
+    return r;
 }
 
 ZSLAB_API void zslab_thread_detach(zslab *self)
@@ -17281,6 +17345,7 @@ typedef struct zs__shape {
     const zslab_config *config; /* defaults filled in */
     size_t lines, slabs;   /* of a chunk: metadata lines in all regions, slabs in all classes */
     size_t row_bytes, heap_bytes;
+    size_t blocks_bytes;   /* of all names of rows that a heap makes later; 0: they are in it */
     size_t cold_offset, magazine_offset;
     int scarce;            /* address space is: of metadata the least that serves */
 } zs__shape;
@@ -17289,6 +17354,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
 {
     zs__shape s;
     uint32_t cls, count = zs__class_count(config), last = config->memory ? 0 : 1;
+    const uint32_t blocks = zs__block_count(config->epoch_count);
     s.config = config;
     s.scarce = config->memory || UINTPTR_MAX <= 0xffffffffu;
     s.lines = last; /* ZSLAB_CLASS_LARGE has one */
@@ -17296,8 +17362,9 @@ static zs__shape zs__shape_of(const zslab_config *config)
     s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
     s.magazine_offset = zs__round_up(s.cold_offset + count * sizeof(zs__bin_cold), 64);
     s.row_bytes = s.magazine_offset;
-    s.heap_bytes = sizeof(zslab_heap) + (count + 1) * sizeof(zs__counters) + config->epoch_count * sizeof(uintptr_t) +
-                   count * sizeof(zs__gather);
+    s.heap_bytes = sizeof(zslab_heap) + (count + 1) * sizeof(zs__counters) + blocks * sizeof(uintptr_t) +
+                   (blocks > 1 ? 0 : zs__block_bytes(config->epoch_count)) + count * sizeof(zs__gather);
+    s.blocks_bytes = blocks > 1 ? blocks * zs__block_bytes(config->epoch_count) : 0;
     for (cls = count; cls-- > 0;) { /* as zs__class_setup makes regions: a new one where lines differ from the last */
         zs__class k;
         uint32_t lines;
@@ -17388,7 +17455,10 @@ static size_t zs__meta_minimum(const zs__shape *s)
     const zslab_config *c = s->config;
     uint64_t heaps = c->thread_count && !(c->flags & ZSLAB_FLAG_SHARED) ? c->thread_count : 1;
     uint64_t rows = heaps * (c->thread_count ? c->epoch_count : 2);
-    uint64_t bytes = heaps * (s->heap_bytes + 64) + rows * (s->row_bytes + 64) +
+    uint64_t blocks = s->blocks_bytes && !c->thread_count && !(c->flags & ZSLAB_FLAG_SHARED)
+                          ? 2 * zs__block_bytes(c->epoch_count)
+                          : s->blocks_bytes;
+    uint64_t bytes = heaps * (s->heap_bytes + 64 + blocks) + rows * (s->row_bytes + 64) +
                      (uint64_t)zs__ids_wanted(c) * ZS__ID_BYTES;
     return (size_t)(bytes < SIZE_MAX / 4 ? bytes : SIZE_MAX / 4) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
            zs__round_up(zs__samples_bytes(s->config), 64);
@@ -17514,11 +17584,12 @@ static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
     const size_t least = refused ? 4 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
-    size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? s->heap_bytes : 0) + 128;
+    const size_t heap = s->heap_bytes + s->blocks_bytes;
+    size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? heap : 0) + 128;
     size_t fit = range / 4 / each;
     rows = rows < fit ? rows : fit;
     rows = rows > least ? rows : least;
-    return range / 32 + s->heap_bytes * 16 + each * rows + zs__samples_bytes(s->config);
+    return range / 32 + heap * 16 + each * rows + zs__samples_bytes(s->config);
 }
 
 static size_t zs__data_room(void) /* bytes that the process may have writable; SIZE_MAX: no limit is known */
@@ -17664,7 +17735,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
                         zs__samples_bytes(&z->config);
     zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
-    if ((z->shared && !(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &r))) || zs__samples_new(z))
+    if ((z->shared && (!(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &r)) || zs__row_blocks(z->shared_heap))) ||
+        zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (zs__ids_wanted(&config) && zs__registry_grow(z))
         return zs__create_failed(z, ZSLAB_E_INVALID, ZS__REFUSED_MEMORY_BYTES);
@@ -17894,7 +17966,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
         heap->attached_count++;
     } else {
         if (zs__row_at(heap, row->place) == row)
-            heap->row_of[row->place] = 0;
+            *zs__row_name(heap, row->place) = 0;
         row->gate = row->epoch = row->stamp = 0;
         zs__row_link(&heap->idle, row);
         heap->idle_count++;

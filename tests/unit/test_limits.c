@@ -203,6 +203,73 @@ static void no_metadata(const test_mode *m)
     free(memory);
 }
 
+static uint64_t metadata_bytes(const zslab *z)
+{
+    zslab_global_stats s;
+    zslab_stats_global(z, &s);
+    return s.metadata_bytes;
+}
+
+/* A heap takes what an epoch costs it when it uses the first of some hundred, not for all that there may be. */
+static void a_heap_in_many_epochs(const test_mode *m)
+{
+    enum { OPEN = 1100 };
+    static zslab_epoch e[OPEN];
+    static void *p[OPEN];
+    zslab_config c = {0};
+    zslab_heap *heap;
+    uint64_t before;
+    size_t i, round;
+    zslab *z;
+    c.epoch_count = 16384;
+    z = test_open(m, &c);
+    MUST(zslab_malloc(z, 1)); /* this thread's own is there */
+    before = metadata_bytes(z);
+    if (test_owned(m)) {
+        MUST(heap = zslab_heap_create(z));
+        CHECK(metadata_bytes(z) - before <= 16384);
+        CHECK(zslab_heap_malloc(heap, 100) != NULL);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        zslab_heap_destroy(heap);
+    }
+    for (i = 0; i < OPEN; i++)
+        MUST(e[i] = zslab_epoch_open(z, NULL));
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < OPEN; i++)
+            MUST(p[i] = zslab_malloc_epoch(z, 100, e[i * 701 % OPEN]));
+        for (i = 0; i < OPEN; i++)
+            CHECK(zslab_epoch_of(z, p[i]) == e[i * 701 % OPEN]);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        for (i = 0; i < OPEN; i++)
+            CHECK_IS(round ? zslab_epoch_release(z, e[i]) : zslab_free(z, p[i]), ZSLAB_OK);
+    }
+    CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+    test_destroy(z);
+}
+
+/* Sealed, a thread that was announced uses any place: what names its rows is there. */
+static void a_sealed_heap_in_many_epochs(const test_mode *m)
+{
+    enum { OPEN = 1022 };
+    static zslab_epoch e[OPEN];
+    zslab_config c = {0};
+    size_t i;
+    zslab *z;
+    c.epoch_count = 1024;
+    z = test_open(m, &c);
+    CHECK_IS(zslab_thread_attach(z), ZSLAB_OK);
+    MUST(e[0] = zslab_epoch_open(z, NULL));
+    CHECK(zslab_malloc(z, 100) && zslab_malloc_epoch(z, 100, e[0]));
+    CHECK_IS(zslab_epoch_release(z, e[0]), ZSLAB_OK); /* a row and a chunk are left */
+    CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
+    for (i = 0; i < OPEN; i++)
+        MUST(e[i] = zslab_epoch_open(z, NULL));
+    CHECK(zslab_malloc_epoch(z, 100, e[OPEN - 2]) != NULL);
+    for (i = 0; i < OPEN; i++)
+        CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK);
+    test_destroy(z);
+}
+
 static void no_place(const test_mode *m)
 {
     zslab_config c = {0};
@@ -310,6 +377,11 @@ int main(void)
             no_metadata(m);
         if (test_owned(m) && m->in_buffer)
             a_high_thread_number(m);
+        if (!m->in_buffer) {
+            a_heap_in_many_epochs(m);
+            if (m->reclaim != ZSLAB_RECLAIM_RSS) /* what was left has gone back */
+                a_sealed_heap_in_many_epochs(m);
+        }
         no_place(m);
         damage(m);
     }
