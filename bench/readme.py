@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Keeps the measured parts of README and of bench/results/README.md equal to bench.csv and real.csv there.
 
-    readme.py take bench.csv    takes over what they need of a run's bench.csv, and the plots beside it
+    readme.py take bench.csv    takes over what they and the plots need of a run's bench.csv, and draws the plots
     readme.py take real.csv     takes over the figures of real programs
     readme.py write             writes the parts between the marks <!-- measured: name --> and <!-- end --> again
-    readme.py check             says whether they are what the figures give; the exit status too
+    readme.py check             says whether they are what the figures give, and no two contestants share a colour;
+                                the exit status too
 """
 import os
 import re
-import shutil
 import sys
 
 sys.dont_write_bytecode = True  # the tree holds sources only
@@ -19,7 +19,6 @@ RESULTS = os.path.join(HERE, "results")
 FRONT, FIGURES = os.path.join(HERE, "..", "README.md"), os.path.join(RESULTS, "README.md")
 MEANING = ("*faster* or *less* means that all of it is below 1, *behind* that all is above, *level* that it is within "
            f"{report.LEVEL:.0%} of 1 but on both sides, *unresolved* none of these".replace("%", " %"))
-KEPT_PLOTS = ("pairs.svg", "tails.svg", "rss.svg", "threads.svg")
 
 
 def said(r, what):
@@ -103,10 +102,9 @@ def take(path):
     for make, source, _ in PARTS.values():
         if source == name:
             make(r)
-    os.makedirs(RESULTS, exist_ok=True)
+    if name == "bench.csv":
+        report.draw(r, RESULTS)
     r.write(f"{RESULTS}/{name}", only=r.used)
-    for plot in KEPT_PLOTS if name == "bench.csv" else ():
-        shutil.copy(os.path.join(os.path.dirname(path), plot), RESULTS)
 
 
 def main():
@@ -115,7 +113,10 @@ def main():
         return
     if len(sys.argv) != 2 or sys.argv[1] not in ("write", "check"):
         sys.exit(__doc__)
-    wrong = 0
+    same = [pair for name in ("bench.csv", "real.csv")
+            for pair in report.same_colors(report.Results.read(f"{RESULTS}/{name}"))]
+    wrong = int(bool(same))
+    print("".join(f"one colour for {pair}\n" for pair in same), end="")
     for page in (FRONT, FIGURES):
         have = read(page)
         want = filled_in(page, have)

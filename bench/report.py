@@ -336,17 +336,39 @@ def targets(r):
 
 # ---- plots: each a gnuplot script with its data, one SVG ----
 
-COLORS = ["#0b6e99", "#1f9d8f", "#7a5cc4", "#8c8c8c", "#d1602b", "#b8323f", "#c9971c", "#5d7a35", "#a0522d", "#c2568f",
-          "#444444", "#6b8fb3", "#9a9a3c", "#3c9a6b"]
+# Ours are red, and nothing else is. A family of peers has a colour, one not listed a spare; versions are its shades.
+OUR_COLORS = {"inline": "#c1121f", "called": "#ef5a64", "static": "#6d0a12", "epochs": "#ff8c61", "shim": "#f5a9b0"}
+FAMILY_COLORS = {"glibc": "#6b6b6b", "mimalloc": "#1c5f9e", "jemalloc": "#2c7d43", "tcmalloc": "#b98a12",
+                 "rpmalloc": "#6f4fc0", "snmalloc": "#2bb3c0", "bump": "#1a1a1a", "timer": "#b5b5b5"}
+SPARE_COLORS = ["#7d5230", "#8f8a00", "#4e6b7c", "#8c3f8c"]
 
 
 def label(allocator):
     return OURS.get(allocator) or ASIDE.get(allocator) or allocator
 
 
+def family(allocator):
+    return allocator.split("-")[0]
+
+
 def color(r, allocator):
-    names = list(OURS) + sorted({k[2] for k in r.figures} - set(OURS))
-    return COLORS[names.index(allocator) % len(COLORS)]
+    if allocator in OUR_COLORS:
+        return OUR_COLORS[allocator]
+    peers = sorted({k[2] for k in r.figures} - set(OURS))
+    others = list(dict.fromkeys(family(a) for a in peers if family(a) not in FAMILY_COLORS))
+    name = family(allocator)
+    base = FAMILY_COLORS.get(name) or SPARE_COLORS[others.index(name) % len(SPARE_COLORS)]
+    versions = [a for a in peers if family(a) == name]
+    white = 0.66 * versions.index(allocator) / len(versions)
+    return "#" + "".join(f"{round(int(base[i:i + 2], 16) * (1 - white) + 255 * white):02x}" for i in (1, 3, 5))
+
+
+def same_colors(r):
+    """Contestants of whom a plot does not show which is which."""
+    by_color = {}
+    for a in sorted({k[2] for k in r.figures}):
+        by_color.setdefault(color(r, a), []).append(a)
+    return [" and ".join(who) for who in by_color.values() if len(who) > 1]
 
 
 def gnuplot(path, size, script, blocks):
@@ -362,13 +384,24 @@ def gnuplot(path, size, script, blocks):
         return False
 
 
-def plot_ratios(r, path):
-    """Speed against zslab inlined: a bar above 1 is faster than zslab."""
-    who = [a for a in r.allocators("pairs") if a not in ("bump", "static", "inline")]
+def plot_families(r, path):
+    """For the first screen: a bar for each family of peers, on each row its fastest version."""
+    groups = {"zslab called": ["called"]}
+    for a in sorted(set(r.allocators("pairs")) - set(OURS) - set(ASIDE)):
+        groups.setdefault(family(a), []).append(a)
+    return plot_ratios(r, path, {f"{name} (best of {len(who)})" if len(who) > 1 else name: who
+                                 for name, who in groups.items()})
+
+
+def plot_ratios(r, path, groups=None):
+    """Speed against zslab inlined: a bar above 1 is faster than zslab. groups: title -> whose fastest it shows."""
+    groups = groups or {label(a): [a] for a in r.allocators("pairs") if a not in ("bump", "static", "inline")}
     rows = [row for row in PAIR_ROWS[:10] if r.has("pairs", row, "inline", "ns")]
-    ns = {(row, a): r.median("pairs", row, a, "ns") for row in rows for a in who + ["inline"]}
-    data = [[f'"{row}"'] + [f"{ns[row, 'inline'] / ns[row, a]:.3f}" for a in who] for row in rows]
-    plots = ", ".join(f"$d using {i + 2}:xtic(1) title '{label(a)}' lc rgb '{color(r, a)}'" for i, a in enumerate(who))
+    best = {(row, t): min(r.median("pairs", row, a, "ns") for a in who) for row in rows for t, who in groups.items()}
+    data = [[f'"{row}"'] + [f"{r.median('pairs', row, 'inline', 'ns') / best[row, t]:.3f}" for t in groups]
+            for row in rows]
+    plots = ", ".join(f"$d using {i + 2}:xtic(1) title '{t}' lc rgb '{color(r, who[0])}'"
+                      for i, (t, who) in enumerate(groups.items()))
     return gnuplot(path, (1000, 400), f"""
 set style data histogram
 set style histogram clustered gap 1.5
@@ -377,7 +410,7 @@ set boxwidth 0.95
 set yrange [0:*]
 set title "Allocate + free: speed, zslab inlined = 1 (a bar above the line is faster than zslab)"
 set key outside bottom center horizontal
-set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead lc '#0b6e99' lw 2 front
+set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead lc '{OUR_COLORS['inline']}' lw 2 front
 plot {plots}
 """, {"d": data})
 
@@ -423,14 +456,14 @@ def plot_rss(r, path):
     return gnuplot(path, (1100, 380), script, blocks)
 
 
-PLOTS = {"pairs": ("pairs.svg", plot_ratios), "tails": ("tails.svg", plot_tails),
-         "threads": ("threads.svg", plot_threads), "memory": ("rss.svg", plot_rss)}
+PLOTS = [("pairs", "front.svg", plot_families), ("pairs", "pairs.svg", plot_ratios), ("tails", "tails.svg", plot_tails),
+         ("threads", "threads.svg", plot_threads), ("memory", "rss.svg", plot_rss)]
 
 
 def draw(r, folder):
-    """question -> the SVG's text"""
+    """question -> the text of its SVG, the last one's if it has two"""
     drawn = {}
-    for question, (name, plot) in PLOTS.items():
+    for question, name, plot in PLOTS:
         if not r.rows(question):
             continue
         path = f"{folder}/{name}"
