@@ -5944,13 +5944,16 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
 #endif
 }
 
-/* Give pages of a chunk back; the caller has made sure that nothing lives there. */
+/* Give pages of a chunk back; the caller has made sure that nothing lives there. A buffer's stay as they are, and count
+   as given back. */
 static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
 {
     int saved = zs__errno(), failed;
     if (zs__sealed(z))
         return 0;
-    failed = z->config.memory || z->config.os.purge(z->config.os.user, p, bytes);
+    if (z->config.memory)
+        return bytes;
+    failed = z->config.os.purge(z->config.os.user, p, bytes) != 0;
     zs__errno_back(saved);
     zs__purge_counted(z, p, bytes, failed);
     zs__add_u64(&z->purge_calls, 1);
@@ -6260,7 +6263,8 @@ static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
 /* Pages of a span in hand go back to the system. The caller holds no lock. */
 static size_t zs__span_purge(zs__allocator *z, uint32_t first, uint32_t count)
 {
-    const uint32_t zero = z->config.os.purge == zs__os_purge && ZS__PURGE_ZEROS ? ZS__CHUNK_ZERO : 0;
+    const uint32_t zero =
+        z->config.os.purge == zs__os_purge && ZS__PURGE_ZEROS && !z->config.memory ? ZS__CHUNK_ZERO : 0;
     uint32_t i, to, end = first + count;
     size_t given = 0;
     for (i = first; i < end; i = to + 1) {
@@ -8787,7 +8791,8 @@ static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
 #if ZSLAB_TAGS
         zs__sweep_area(z, s, region, (char *)z->tags, ZS__TAG_BYTES, 0);
 #endif
-        zs__sweep_hints(z, s, region);
+        if (!z->config.memory)
+            zs__sweep_hints(z, s, region);
         zs__sweep_area(z, s, region, (char *)z->words, sizeof *z->words, 1); /* most chunks to a page */
     }
     s->from = s->to = 0;
@@ -10923,7 +10928,7 @@ out:
    object would meet the purge. */
 static size_t zs__large_tails(zs__allocator *z)
 {
-    uint32_t head, next, end = z->config.memory ? 0 : z->fresh_chunk;
+    uint32_t head, next, end = z->fresh_chunk;
     size_t given = 0;
     for (next = 0; (head = zs__bits_find(z->span_head, next, end, 1)) < end; next = head + 1) {
         uint32_t count = z->cold[head].all_next, last = head + count - 1, rest, was;

@@ -263,6 +263,36 @@ static void without_a_system(void)
     test_destroy(z);
 }
 
+/* A limit within the buffer: what large objects of one size left counts no more, and objects of another size have
+   it. */
+static void a_limit_within(uint32_t flags)
+{
+    static const size_t sizes[] = {20000, 70000, 300000, 1000};
+    size_t bytes = (size_t)24 << 20, a, b, got;
+    zslab_config c = {0};
+    if (ZSLAB_CHUNK_SHIFT > 16) /* the smallest of these takes a chunk */
+        return;
+    c.flags = flags;
+    c.limit_bytes = (size_t)6 << 20;
+    for (a = 0; a < 3; a++)
+        for (b = 0; b < 4; b++) {
+            zslab *z = open_in(buffer_of(bytes, 0), bytes, &c);
+            zslab_global_stats s;
+            MUST(z);
+            test_at("%u bytes, then %u", (unsigned)sizes[a], (unsigned)sizes[b]);
+            while (zslab_malloc(z, sizes[a]))
+                ;
+            CHECK_IS(zslab_epoch_reset(z, zslab_epoch_current(z)), ZSLAB_OK);
+            for (got = 0; zslab_malloc(z, sizes[b]); got += sizes[b])
+                ;
+            zslab_stats_global(z, &s);
+            CHECK(s.committed_bytes + s.metadata_bytes <= c.limit_bytes);
+            CHECK(got + s.metadata_bytes > c.limit_bytes / 4 * 3);
+            test_destroy(z);
+        }
+    test_at("%s", "");
+}
+
 int main(void)
 {
     static const uint32_t two[] = {64, 256};
@@ -272,6 +302,8 @@ int main(void)
     one_mebibyte(ZSLAB_FLAG_HARDENED);
     after_large_objects(0);
     after_large_objects(ZSLAB_FLAG_SHARED);
+    a_limit_within(0);
+    a_limit_within(ZSLAB_FLAG_SHARED);
     the_minimum(NULL);
     smaller_is_refused(NULL);
     c.flags = ZSLAB_FLAG_SHARED;
