@@ -207,6 +207,8 @@
                      allocation takes a slow path with a fence of its own: right, and slower
      thread-local    40 bytes, initial-exec: a library that is opened late and does not fit sets ZSLAB_TLS_MODEL to
      storage         "global-dynamic", 5 ns a call. Without any: ZSLAB_NO_TLS, shared mode
+     WebAssembly     without memory growth zslab_create(NULL) takes half of what the memory has left, 6 of 16 MiB;
+                     -sALLOW_MEMORY_GROWTH=1 gives it 64 MiB and metadata
      huge pages      metadata asks for small pages, objects for 2 MiB ones only with the flag
      stack           at most 2 KiB in any call: fibers of 16 KiB work
 
@@ -481,6 +483,27 @@
 #else
 #define ZSLAB_API extern
 #endif
+#endif
+
+/* What a program's own flags say of the private halves, which are C in either language: casts as C has them, also to
+   what the layout aligns and what a const pointer of the interface leads to. */
+#if defined(__clang__) && defined(__cplusplus)
+#define ZS__QUIET ZS__QUIET_CASTS ZS__QUIET_("-Wold-style-cast") ZS__QUIET_("-Wzero-as-null-pointer-constant")
+#elif defined(__GNUC__) && defined(__cplusplus)
+#define ZS__QUIET ZS__QUIET_CASTS ZS__QUIET_("-Wold-style-cast") ZS__QUIET_("-Wuseless-cast") ZS__QUIET_("-Winline")
+#elif defined(__clang__)
+#define ZS__QUIET ZS__QUIET_CASTS ZS__QUIET_("-Wbad-function-cast")
+#elif defined(__GNUC__)
+#define ZS__QUIET ZS__QUIET_CASTS ZS__QUIET_("-Wbad-function-cast") ZS__QUIET_("-Winline")
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define ZS__QUIET_CASTS _Pragma("GCC diagnostic push") ZS__QUIET_("-Wcast-align") ZS__QUIET_("-Wcast-qual")
+#define ZS__QUIET_(flag) ZS__PRAGMA(GCC diagnostic ignored flag)
+#define ZS__PRAGMA(x) _Pragma(#x)
+#define ZS__QUIET_END _Pragma("GCC diagnostic pop")
+#else
+#define ZS__QUIET
+#define ZS__QUIET_END
 #endif
 
 /* ---- >>types ---------------------------------------------------------------
@@ -2228,13 +2251,14 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
 ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, EpochId epoch, SlabEpochStats *out)
 {
     zslab_epoch_stats s;
+    const uint64_t object_bytes = a->z ? zslab_size_class_bytes(a->z, size_class) : 0;
     size_t i;
     zs__short_zero(out, sizeof *out);
     if (!a->z || size_class >= ZS__SHORT_CLASSES || epoch >= EPOCH_COUNT)
         return;
     out->version = SLAB_STATS_VERSION;
     out->class_index = size_class;
-    out->object_size = ZS__CAST(uint32_t, zslab_size_class_bytes(a->z, size_class));
+    out->object_size = ZS__CAST(uint32_t, object_bytes);
     out->epoch_id = epoch;
     out->epoch_era = zs__short_era(a, epoch);
     out->state = epoch_state(a, epoch);
@@ -2812,6 +2836,8 @@ template <class T> inline zslab_result zslab::destroy(zslab *z, T *p)
 class zslab_memory_resource : public std::pmr::memory_resource {
 public:
     explicit zslab_memory_resource(zslab *z, zslab_epoch epoch = ZSLAB_EPOCH_NONE) noexcept : z_(z), epoch_(epoch) {}
+    zslab_memory_resource(const zslab_memory_resource &) noexcept = default;
+    zslab_memory_resource &operator=(const zslab_memory_resource &) noexcept = default;
     zslab *resource() const noexcept { return z_; }
     zslab_epoch epoch() const noexcept { return epoch_; }
 
@@ -2844,6 +2870,7 @@ private:
 
 /* ======== the private half begins: nothing below is for users to read or name ======== */
 #if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
+ZS__QUIET
 #ifndef ZS__PRIVATE_ONCE
 #define ZS__PRIVATE_ONCE
 
@@ -4448,16 +4475,38 @@ static size_t zs__os_page_bytes(void)
 
 #if defined(__EMSCRIPTEN__)
 
+#include <emscripten/heap.h>
+
+/* emscripten's default malloc has these, others not. mallopt is called for what any of it does first: its setup. */
+#if defined(__cplusplus)
+extern "C" {
+#endif
+size_t malloc_footprint(void) __attribute__((weak));
+size_t malloc_footprint_limit(void) __attribute__((weak));
+size_t malloc_set_footprint_limit(size_t bytes) __attribute__((weak));
+int mallopt(int parameter, int value) __attribute__((weak));
+#if defined(__cplusplus)
+}
+#endif
+
 /* WebAssembly has no address space but its memory, which never shrinks: reserved is committed and a purge is
    refused. What the memory grew by reads as zero and costs nothing until it is written, so only what the heap
-   had used before is cleared. */
+   had used before is cleared. By default a malloc that would have to grow beyond its memory ends the program: with a
+   limit it answers NULL. */
 static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 {
+    const size_t left = emscripten_get_heap_max() - *emscripten_get_sbrk_ptr(), need = zs__round_up(bytes, alignment);
+    const int limited = malloc_footprint && malloc_footprint_limit && malloc_set_footprint_limit && mallopt;
+    const size_t limit = limited ? malloc_footprint_limit() : 0;
     uint64_t *p = NULL;
     size_t i;
     (void)user;
-    if (bytes + alignment > bytes)
-        p = (uint64_t *)(aligned_alloc)(alignment, zs__round_up(bytes, alignment));
+    if (limited && !mallopt(0, 0) && limit > malloc_footprint() + left)
+        malloc_set_footprint_limit(malloc_footprint() + left);
+    if (need >= bytes && (limited || need < left / 2 - alignment))
+        p = (uint64_t *)(aligned_alloc)(alignment, need);
+    if (limited)
+        malloc_set_footprint_limit(limit);
     for (i = 0; p && i < bytes / sizeof *p; i++)
         if (p[i])
             p[i] = 0;
@@ -16198,7 +16247,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *
 
 ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p)
 {
-    if (!ZS__MEMCHECK && !ZS__HOOKS && !ZSLAB_PROBES && zs__large_keep(z, heap, p))
+    if (ZS__MEMCHECK + ZS__HOOKS + ZSLAB_PROBES == 0 && zs__large_keep(z, heap, p))
         return ZSLAB_OK;
     return zs__free_checked(z, heap, p);
 }
@@ -17599,7 +17648,7 @@ static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 
 static size_t zs__data_room(void) /* bytes that the process may have writable; SIZE_MAX: no limit is known */
 {
-#if defined(RLIMIT_DATA)
+#if defined(RLIMIT_DATA) && !defined(__EMSCRIPTEN__) /* there it says on stderr that it is not known */
     struct rlimit most;
     if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX)
         return (size_t)most.rlim_cur;
@@ -17631,7 +17680,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
         if (p.cold > room / 16 && range > 64 * align)
             continue;
-        align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 ? (size_t)1 << 21 : align;
+        align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 && !refused ? (size_t)1 << 21 : align;
         base = refused ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL; /* is there twice that? */
         if (base)
             c->os.release(c->os.user, base, 2 * range);
@@ -18470,7 +18519,7 @@ ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
     zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
-    if (!p || zs__is_fallback(z, p) || !ZSLAB_TAGS)
+    if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
         return;
     r = zs__locate(z, p, &at);
     if (r == ZSLAB_OK)
@@ -18502,6 +18551,9 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
 }
 
 #endif /* ZSLAB_IMPLEMENTATION */
+#if defined(ZSLAB_IMPLEMENTATION) || ZSLAB_INLINE
+ZS__QUIET_END
+#endif
 
 /* ---- >>licence -------------------------------------------------------------
 zslab is available under two licences; choose the one you like better.

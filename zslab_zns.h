@@ -622,6 +622,7 @@ ZSLAB_API zslab_result zslab_zns_lost(zslab_zns *store, zslab_zns_lost_fn *visit
 /* ======== the private half begins: nothing below is for users to read or name ======== */
 #if defined(ZSLAB_ZNS_IMPLEMENTATION) && !defined(ZS__ZNS_IMPLEMENTED)
 #define ZS__ZNS_IMPLEMENTED
+ZS__QUIET
 #ifndef ZSLAB_IMPLEMENTATION
 #error "define ZSLAB_IMPLEMENTATION before zslab.h where ZSLAB_ZNS_IMPLEMENTATION is: one file holds both"
 #endif
@@ -8401,7 +8402,7 @@ size_t zslab_zns_stats_json(zslab_zns *s, char *buf, size_t cap)
     zs__put(&o, "]}");
     return zs__text_end(&o);
 }
-
+ZS__QUIET_END
 #endif /* ZSLAB_ZNS_IMPLEMENTATION */
 
 /* ---- >>licence -------------------------------------------------------------

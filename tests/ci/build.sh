@@ -11,7 +11,7 @@ list()
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
-        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows exports exports-inline mismatch readme readme-zns install \
+        tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows wasm exports exports-inline mismatch readme readme-zns install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
 
@@ -174,6 +174,45 @@ readme_zns()
     rm -f "$out/store.zns"
 }
 
+# README's programs under emscripten's defaults: 16 MiB of memory that does not grow. Allocators come and go beside what
+# malloc gave; one that finds no memory is refused and ends nothing.
+wasm()
+{
+    awk '/^```c$/ && !n { n = 1; next } /^```/ && n == 1 { exit } n == 1' README.md >"$out/c.c"
+    awk '/^```cpp$/ { p = 1; next } p && /^```/ { exit } p' README.md >"$out/cpp.cc"
+    awk '/^```/ { n++; next } n == 3 { print } n > 3 { exit }' README.md >"$out/wanted"
+    : >"$out/wanted-cpp"
+    cat >"$out/again.c" <<EOF
+#define ZSLAB_IMPLEMENTATION
+#include "zslab.h"
+#include <stdlib.h>
+int main(void)
+{
+    static zslab *z[2];
+    int i, made = 0, refused = 0;
+    for (i = 0; i < 80; i++) {
+        if (z[i % 2])
+            zslab_destroy(z[i % 2]);
+        if (!malloc(1000))
+            return 2;
+        z[i % 2] = zslab_create(NULL);
+        made += z[i % 2] && zslab_malloc(z[i % 2], 64);
+        refused += !z[i % 2] && zslab_last_error() == ZSLAB_E_NOMEM;
+    }
+    return made + refused != i || made < 8;
+}
+EOF
+    # shellcheck disable=SC2086
+    for how in "${warn% -pthread} -O0" "$warn -O0"; do
+        say_and emcc -std=c11 $how "$out/c.c" -o "$out/c.js" &&
+            node --no-experimental-fetch "$out/c.js" >"$out/got" 2>&1 && diff "$out/wanted" "$out/got" &&
+            say_and emcc -std=c++11 $how "$out/cpp.cc" -o "$out/cpp.js" &&
+            node --no-experimental-fetch "$out/cpp.js" >"$out/got" 2>&1 && diff "$out/wanted-cpp" "$out/got" &&
+            say_and emcc -std=c11 $how "$out/again.c" -o "$out/again.js" &&
+            node --no-experimental-fetch "$out/again.js" || { cat "$out/got"; return 1; }
+    done
+}
+
 [ "${1:-}" ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }
 if [ "$1" = list ]; then list; exit 0; fi
 out=build/matrix/$1
@@ -209,6 +248,7 @@ musl) need musl-gcc && one "musl-gcc -std=c11" "" build_main.c ;;
 m32) need i686-linux-gnu-gcc && one "i686-linux-gnu-gcc -std=c11 -static" "" build_main.c ;;
 m32-clang) need clang && m32_clang ;;
 windows) need x86_64-w64-mingw32-gcc && headers "x86_64-w64-mingw32-gcc -std=c11" ;;
+wasm) need emcc && need node && wasm ;;
 exports) exports ;;
 exports-inline) exports -DZSLAB_INLINE=1 ;;
 mismatch) mismatch ;;
