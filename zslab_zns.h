@@ -2957,6 +2957,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
    [BUF-3]  a buffer whose append is under way (FLYING) belongs to whoever turns it to FLUSHING; that thread has
             b->epoch pinned, or is its release. It keeps its zone from being drained (ZONE-1) and counts in
             s->underway until then. A failure makes it FAILED: whoever needs or flushes it writes it again.
+   [BUF-4]  a frame counts in s->underway from its ordinal until it is stored or given up, also between two tries: what
+            is synced behind it does not prove that it was.
    [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
             other: whoever counted in while the state allowed it is waited for.
    [EP-2]   epoch records, frames and buffers of a released epoch are freed only after EP-1's wait; records
@@ -4841,13 +4843,15 @@ static void zs__zns_give_up(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
     }
     f->ordinal = 0;
     zs__lock_drop(&e->ord_lock);
-    if (last) return;
-    zs__lock_take(&s->meta_lock);
-    s->meta_have = 0;
-    (void)zs__zns_record_frames(s, e);
-    rc = zs__zns_meta_write(s);
-    zs__lock_drop(&s->meta_lock);
-    if (!rc) zs__zns_landed(s, e, 0); /* else no sync covers what comes behind it */
+    if (!last) {
+        zs__lock_take(&s->meta_lock);
+        s->meta_have = 0;
+        (void)zs__zns_record_frames(s, e);
+        rc = zs__zns_meta_write(s);
+        zs__lock_drop(&s->meta_lock);
+        if (!rc) zs__zns_landed(s, e, 0);
+    }
+    if (!rc) zs__sub_u64(&s->underway, 1); /* else no sync covers what comes behind it */
 }
 
 /* Encodes one frame for the reserved place. From here to zs__zns_load_end it counts as under way. */
@@ -4872,6 +4876,7 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
     l->io.iov[0].base = l->header;
     l->io.iov[0].bytes = (size_t)blocks * s->block_bytes;
     l->taken = l->bytes;
+    if (!zs__zns_frame_of(s, l->id)->ordinal) zs__add_u64(&s->underway, 1); /* before the sequence is taken: [BUF-4] */
     if (l->object) {
         size_t take = (size_t)(blocks - 1) * s->block_bytes;
         const uint8_t *piece = l->object + l->bytes - take;
@@ -4894,7 +4899,6 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
         h->heads += zs__zns_entry_flags(l->entry[2 * i]) & ZS__ZNS_FIRST;
     }
     zs__zns_ordinal(s, e, zs__zns_frame_of(s, l->id), h);
-    zs__add_u64(&s->underway, 1); /* before the sequence is taken: see zs__zns_flush */
     h->frame_seq = zs__add_u64(&s->frame_seq, 1);
     h->synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
     zs__zns_head_write(s, l->header, h);
@@ -4912,10 +4916,10 @@ static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         zs__zns_landed(s, e, l->head.frame_seq);
         zs__add_u64(&s->appends, 1);
         for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
+        zs__sub_u64(&s->underway, 1);
     } else {
         zs__add_u64(&s->retries, 1);
     }
-    zs__sub_u64(&s->underway, 1);
     zs__zns_zone_unreserve(s, l->io.zone, l->io.rc != 0);
 }
 
@@ -5140,6 +5144,7 @@ static void zs__zns_buffers_give(zslab_zns *s, zs__zns_ep *e, int all)
             continue;
         }
         if (zs__load_acq_u32(&b->state) != ZS__ZNS_B_FREE) { /* acquire: as above. Its objects go with the epoch */
+            if (zs__zns_frame_of(s, b->frame)->ordinal) zs__sub_u64(&s->underway, 1); /* it had failed: [BUF-4] */
             b->dirty = ZS__ZNS_B_ENTRIES(zs__load_u64(&b->word));
             zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
             zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */

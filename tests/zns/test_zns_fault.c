@@ -184,6 +184,55 @@ static void a_device_that_fails_every_append_is_told(const char *path)
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
 }
 
+/* A frame finds no place, a later one of its epoch does and another epoch is synced; then the process ends. What was
+   in the first was never acknowledged: it is no damage, and with it written by the next sync all is there. */
+static void what_failed_and_was_not_synced_is_not_lost(const char *path, int again)
+{
+    zslab_zns_fault fault = {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_APPEND, UINT64_MAX, UINT64_MAX, 0, 0, 0};
+    zslab_zns_config c = {0, 0, 0, 0, &fault, 1, 0, 0};
+    zslab_zns_recovery_report report;
+    zslab_zns *s;
+    zs__zns_file *f;
+    zslab_zns_epoch e, other;
+    zslab_handle first, late, large, kept;
+    char copy[300];
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    remove(path);
+    s = zslab_zns_open_file(path, &drive, &c);
+    EXPECT(s != NULL);
+    f = (zs__zns_file *)s->dev.user;
+    e = zslab_zns_epoch_begin(s, NULL);
+    other = zslab_zns_epoch_begin(s, NULL);
+    EXPECT_IS(object_put(s, e, 1, 100, &first), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
+    EXPECT_IS(object_put(s, e, 2, 100, &late), ZSLAB_OK);
+    f->faults[0].at = 1;
+    EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_E_IO);
+    f->faults[0].at = UINT64_MAX;
+    EXPECT_IS(object_put(s, e, 3, 20480, &large), ZSLAB_OK); /* a frame of its own */
+    EXPECT_IS(object_put(s, other, 4, 100, &kept), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, other), ZSLAB_OK);
+    if (again) EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
+    EXPECT_IS(object_put(s, other, 5, 100, NULL), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, other), ZSLAB_OK);
+    copy_file(path, copy); /* as a kill leaves it */
+    EXPECT_IS(zslab_zns_epoch_release(s, e), ZSLAB_OK);
+    EXPECT_IS(object_put(s, other, 6, 100, NULL), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, other), ZSLAB_OK);
+    EXPECT(s->synced + 2 > s->frame_seq); /* nothing holds back any more what recovery knows of */
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    s = zslab_zns_open_file(copy, NULL, NULL);
+    EXPECT(s != NULL);
+    zslab_zns_recovery(s, &report);
+    EXPECT(report.result == ZSLAB_OK && !report.lost && !report.damaged_frames);
+    EXPECT_IS(object_get(s, first, 1, 100), ZSLAB_OK);
+    EXPECT_IS(object_get(s, late, 2, 100), again ? ZSLAB_OK : ZSLAB_E_STALE);
+    EXPECT_IS(object_get(s, large, 3, 20480), ZSLAB_OK);
+    EXPECT_IS(object_get(s, kept, 4, 100), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    remove(copy);
+}
+
 /* What the store takes until it is full, in frames written whole. */
 static uint64_t filled(zslab_zns *s, zslab_zns_epoch e)
 {
@@ -295,6 +344,8 @@ int main(int argc, char **argv)
     uint32_t generic;
     uint64_t step = limit > 0 ? 3 : 1; /* within a time limit every third operation */
     a_device_that_fails_every_append_is_told(path);
+    what_failed_and_was_not_synced_is_not_lost(path, 0);
+    what_failed_and_was_not_synced_is_not_lost(path, 1);
     what_failed_once_works_again(path, limit, began);
     began = now_seconds();
     for (generic = 0; generic < 2; generic++)
