@@ -2959,6 +2959,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
             s->underway until then. A failure makes it FAILED: whoever needs or flushes it writes it again.
    [BUF-4]  a frame counts in s->underway from its ordinal until it is stored or given up, also between two tries: what
             is synced behind it does not prove that it was.
+   [BUF-5]  a buffer is opened only where a frame of its limit finds room beside all that are open, and larger objects
+            leave that room: what an append took can be written. Threads at the brim may still meet.
    [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
             other: whoever counted in while the state allowed it is waited for.
    [EP-2]   epoch records, frames and buffers of a released epoch are freed only after EP-1's wait; records
@@ -3174,6 +3176,7 @@ struct zslab_zns {
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
+    zs__u64 promised;                     /* blocks: the limits of buffers that are not FREE [BUF-5] */
     zs__lock sync_lock;           /* the batches, and who leads [SYNC-1] */
     zs__zns_batch batch[2];       /* by the batch's parity: one gathers, one is being written */
     zs__u64 sync_open, sync_done; /* the batch that gathers; all up to this are over */
@@ -4958,6 +4961,7 @@ static int zs__zns_buffer_written(zslab_zns *s, zs__zns_buffer *b, int rc)
     while (zs__load_acq_u64(&b->pin) != ZS__ZNS_B_RETIRED) /* acquire: readers' copies [BUF-2] */
         zs__zns_nap(tries++);
     b->dirty = b->load->count;
+    zs__sub_u64(&s->promised, zs__load_u32(&b->limit)); /* relaxed: ours */
     zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
     return 0;
 }
@@ -5146,6 +5150,7 @@ static void zs__zns_buffers_give(zslab_zns *s, zs__zns_ep *e, int all)
         if (zs__load_acq_u32(&b->state) != ZS__ZNS_B_FREE) { /* acquire: as above. Its objects go with the epoch */
             if (zs__zns_frame_of(s, b->frame)->ordinal) zs__sub_u64(&s->underway, 1); /* it had failed: [BUF-4] */
             b->dirty = ZS__ZNS_B_ENTRIES(zs__load_u64(&b->word));
+            zs__sub_u64(&s->promised, zs__load_u32(&b->limit)); /* relaxed: nobody else can reach it */
             zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
             zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
         }
@@ -5234,12 +5239,122 @@ static int zs__zns_buffer_seal(zs__zns_ep *e, zs__zns_buffer *b)
     return 1;
 }
 
+/* Starts writing the epoch's open buffer, if it holds anything. */
+static int zs__zns_epoch_push(zslab_zns *s, zs__zns_ep *e)
+{
+    zs__zns_buffer *b =
+        (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
+    return b && zs__zns_buffer_seal(e, b) ? zs__zns_buffer_write(s, e, b, 1) : 0;
+}
+
+/* What the epoch's buffers held when this was called is with the device afterwards; else the reason. */
+static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
+{
+    int rc = zs__zns_epoch_push(s, e), r;
+    uint32_t i, tries;
+    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
+        zs__zns_buffer *b = zs__zns_lane(e, i);
+        uint32_t state;
+        for (tries = 0; b; tries++) {
+            uint64_t sealed = zs__load_acq_u64(&b->word) & ZS__ZNS_B_SEALED; /* acquire: pairs with _seal */
+            state = zs__load_acq_u32(&b->state);                             /* acquire: pairs with _write */
+            if (state == ZS__ZNS_B_FREE || (state == ZS__ZNS_B_OPEN && !sealed)) break;
+            if (state == ZS__ZNS_B_FLYING) {
+                zs__zns_buffer_land(s, e, b, 1);
+            } else if (state != ZS__ZNS_B_FAILED) {
+                zs__zns_nap(tries);
+            } else if (zs__zns_buffer_claim(e, b, state)) {
+                r = zs__zns_buffer_write(s, e, b, 0);
+                rc = rc ? rc : r;
+                if (r) break;
+            } else if (zs__load_ptr(&b->epoch) != (uintptr_t)e) { /* relaxed: a stale one makes another turn */
+                break;
+            }
+        }
+    }
+    return rc;
+}
+
+/* Writes out what all buffers hold, in two rounds where appends may be under way together. */
+static int zs__zns_flush_all(zslab_zns *s)
+{
+    uint32_t round, at;
+    int rc = 0, one;
+    zs__zns_ep *e;
+    for (round = s->dev.begin ? 0 : 1; round < 2; round++)
+        for (at = UINT32_MAX; (e = zs__zns_busy_before(s, &at)) != NULL;) {
+            if (!zs__zns_pin_sync(s, e)) continue;
+            one = round ? zs__zns_epoch_flush(s, e) : zs__zns_epoch_push(s, e);
+            zs__zns_unpin(e, 0);
+            if (round && !rc) rc = one; /* what the first round could not write the second tries again */
+        }
+    return rc;
+}
+
+/* Blocks for frames in a zone that is empty, open, or to be reset. */
+static uint32_t zs__zns_zone_room(zslab_zns *s, uint32_t zone)
+{
+    uint32_t state = zs__zns_state(s, zone);
+    if (state == ZS__ZNS_Z_OPEN) return zs__zns_zone_left(s, zone);
+    return state == ZS__ZNS_Z_EMPTY || (state == ZS__ZNS_Z_RETIRED && !zs__load_u32(&s->zone[zone].refs))
+               ? s->zone[zone].limit - 1
+               : 0; /* relaxed above: a figure */
+}
+
+/* Are there `need` blocks in pieces of `unit`? of_frames: less the headers. *out_most: what one zone has, if not. */
+static int zs__zns_room(zslab_zns *s, uint64_t need, uint32_t unit, int of_frames, uint32_t *out_most)
+{
+    uint32_t i, from = zs__load_u32(&s->cursor); /* relaxed: a hint where empty ones are */
+    uint64_t room = 0;
+    *out_most = 0;
+    for (i = 0; i < s->zone_count && room < need; i++) {
+        uint32_t left = zs__zns_zone_room(s, (from + i) % s->zone_count);
+        if (left > *out_most) *out_most = left;
+        left = left / unit * unit;
+        room += of_frames ? left - (left + s->frame_blocks - 1) / s->frame_blocks : left;
+    }
+    return room >= need;
+}
+
+/* May an object of `bytes` that goes to frames of its own find room, beside what the packing buffers hold? [BUF-5] */
+static int zs__zns_fits(zslab_zns *s, size_t bytes)
+{
+    uint32_t tries, most;
+    for (tries = 0; tries < 2; tries++) {
+        uint64_t promised = zs__load_u64(&s->promised); /* relaxed, here and below: a figure */
+        if (zs__zns_room(s, bytes / s->block_bytes + promised, promised ? s->pack_blocks : 1, 1, &most)) return 1;
+        if (!promised) break;
+        (void)zs__zns_flush_all(s);
+    }
+    return 0;
+}
+
+/* How many blocks a buffer that is opened now may fill: what is left of the zone, a whole one; 0: no room. [BUF-5] */
+static uint32_t zs__zns_buffer_limit(zslab_zns *s, zs__zns_ep *e)
+{
+    uint32_t tries, most = 0;
+    for (tries = 0; tries < 2; tries++) {
+        uint64_t promised = zs__load_u64(&s->promised);
+        /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
+        uint32_t cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
+        uint32_t left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
+        int room = zs__zns_room(s, promised + s->pack_blocks, s->pack_blocks, 0, &most);
+        if ((room || !promised) && left >= 4 && left < s->pack_blocks) return left;
+        if (room) return s->pack_blocks;
+        if (!promised) break;
+        (void)zs__zns_flush_all(s);
+    }
+    return most < 4 || zs__load_u64(&s->promised) ? 0 : most < s->pack_blocks ? most : s->pack_blocks;
+}
+
 /* A packing buffer for the epoch; when all are under way, a failed one is tried again, or one waited for. */
 static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
 {
     zs__zns_buffer *b = NULL, *failed = NULL, *flying = NULL;
-    uint32_t i, left, cur, busy = 0;
+    uint32_t i, busy = 0, limit;
     zs__zns_ep_land(s, e, 0);
+    limit = zs__zns_buffer_limit(s, e);
+    if (!limit) return -(int)ZSLAB_E_NO_SPACE;
     zs__lock_take(&e->lock);
     if (zs__load_acq_ptr(&e->cur)) { /* acquire: another thread opened one */
         zs__lock_drop(&e->lock);
@@ -5264,11 +5379,8 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
             zs__lock_drop(&e->lock);
             return -(int)ZSLAB_E_LIMIT;
         }
-        /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
-        cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
-        left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
-        /* fit what is left of the zone; relaxed: published with the word below */
-        zs__store_u32(&b->limit, left >= 4 && left < s->pack_blocks ? left : s->pack_blocks);
+        zs__store_u32(&b->limit, limit); /* relaxed: published with the word below */
+        zs__add_u64(&s->promised, limit);
         for (i = 0; i < b->dirty; i++)
             zs__store_u64(&b->entry[2 * (size_t)i], 0); /* relaxed: published with the buffer below */
         b->dirty = 0;
@@ -5418,27 +5530,6 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
     return rc;
 }
 
-/* Blocks of objects that fit into `left` blocks of a zone: each frame has one block of header. */
-static uint64_t zs__zns_room(const zslab_zns *s, uint32_t left)
-{
-    return left - (left + s->frame_blocks - 1) / s->frame_blocks;
-}
-
-/* May an object of `bytes` find room? Asked only about large ones: empty zones and what is left of open ones. */
-static int zs__zns_fits(zslab_zns *s, size_t bytes)
-{
-    uint64_t need = bytes / s->block_bytes, room = 0;
-    uint32_t i;
-    for (i = 0; i < s->zone_count && room < need; i++) {
-        uint32_t state = zs__zns_state(s, i);
-        if (state == ZS__ZNS_Z_EMPTY || (state == ZS__ZNS_Z_RETIRED && !zs__load_u32(&s->zone[i].refs)))
-            room += zs__zns_room(s, s->zone[i].limit - 1); /* relaxed above: a figure */
-        else if (state == ZS__ZNS_Z_OPEN)
-            room += zs__zns_room(s, zs__zns_zone_left(s, i));
-    }
-    return room >= need;
-}
-
 /* The object, from its end to its beginning; the piece written last names it. */
 static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
                        zslab_handle *out_handle)
@@ -5447,7 +5538,7 @@ static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t 
     uint32_t frame = 0, idx = 0;
     uint64_t link = 0;
     int more = 0, rc;
-    if (bytes > full && !zs__zns_fits(s, bytes)) return -(int)ZSLAB_E_NO_SPACE;
+    if (bytes >= full / 4 * 3 && !zs__zns_fits(s, bytes)) return -(int)ZSLAB_E_NO_SPACE;
     do { /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
         size_t tail = rest % s->block_bytes;
         idx = 0;
@@ -5472,42 +5563,6 @@ static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t 
     zs__add_u64(&e->user_bytes, bytes);
     zs__add_u64(&s->objects, 1);
     return 0;
-}
-
-/* Starts writing the epoch's open buffer, if it holds anything. */
-static int zs__zns_epoch_push(zslab_zns *s, zs__zns_ep *e)
-{
-    zs__zns_buffer *b =
-        (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
-    return b && zs__zns_buffer_seal(e, b) ? zs__zns_buffer_write(s, e, b, 1) : 0;
-}
-
-/* What the epoch's buffers held when this was called is with the device afterwards; else the reason. */
-static int zs__zns_epoch_flush(zslab_zns *s, zs__zns_ep *e)
-{
-    int rc = zs__zns_epoch_push(s, e), r;
-    uint32_t i, tries;
-    for (i = 0; i < ZSLAB_ZNS_LANES; i++) {
-        zs__zns_buffer *b = zs__zns_lane(e, i);
-        uint32_t state;
-        for (tries = 0; b; tries++) {
-            uint64_t sealed = zs__load_acq_u64(&b->word) & ZS__ZNS_B_SEALED; /* acquire: pairs with _seal */
-            state = zs__load_acq_u32(&b->state);                             /* acquire: pairs with _write */
-            if (state == ZS__ZNS_B_FREE || (state == ZS__ZNS_B_OPEN && !sealed)) break;
-            if (state == ZS__ZNS_B_FLYING) {
-                zs__zns_buffer_land(s, e, b, 1);
-            } else if (state != ZS__ZNS_B_FAILED) {
-                zs__zns_nap(tries);
-            } else if (zs__zns_buffer_claim(e, b, state)) {
-                r = zs__zns_buffer_write(s, e, b, 0);
-                rc = rc ? rc : r;
-                if (r) break;
-            } else if (zs__load_ptr(&b->epoch) != (uintptr_t)e) { /* relaxed: a stale one makes another turn */
-                break;
-            }
-        }
-    }
-    return rc;
 }
 
 /* ---- >>sync ----------------------------------------------------------------
@@ -5561,22 +5616,6 @@ static int zs__zns_flush(zslab_zns *s)
     if (!rc && upto > zs__load_u64(&s->synced)) /* relaxed: the leader alone changes it */
         zs__store_rel_u64(&s->synced, upto);    /* release: pairs with the loads of synced */
     return rc ? rc : zs__zns_tell(s);
-}
-
-/* Writes out what all buffers hold, in two rounds where appends may be under way together. */
-static int zs__zns_flush_all(zslab_zns *s)
-{
-    uint32_t round, at;
-    int rc = 0, one;
-    zs__zns_ep *e;
-    for (round = s->dev.begin ? 0 : 1; round < 2; round++)
-        for (at = UINT32_MAX; (e = zs__zns_busy_before(s, &at)) != NULL;) {
-            if (!zs__zns_pin_sync(s, e)) continue;
-            one = round ? zs__zns_epoch_flush(s, e) : zs__zns_epoch_push(s, e);
-            zs__zns_unpin(e, 0);
-            if (round && !rc) rc = one; /* what the first round could not write the second tries again */
-        }
-    return rc;
 }
 
 /* The leader's work for one closed batch. */
