@@ -4187,6 +4187,7 @@ static int zs__zns_meta_roll(zslab_zns *s)
     if (rc) { /* the old one still holds the truth */
         s->meta_zone = old;
         s->meta_used = old == ZS__ZNS_NONE ? 0 : s->zone[old].capacity;
+        zs__zns_meta_pick_spare(s);
         return rc;
     }
     if (old != ZS__ZNS_NONE && !zs__zns_zone_dead(s, old)) {
@@ -4495,14 +4496,17 @@ static int zs__zns_slot_free(zslab_zns *s)
     return !s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) < s->slots;
 }
 
-/* meta_lock is taken inside: the zone must be in the persisted window before its first block is written. */
+/* meta_lock is taken inside: the zone must be in the persisted window before its first block is written. The last
+   empty zone is the log's: without one nothing could be released any more. */
 static int zs__zns_zone_intend(zslab_zns *s, uint32_t zone, uint64_t *seq)
 {
     uint32_t i, known = 0;
     int rc = 0;
     zs__lock_take(&s->meta_lock);
+    zs__zns_meta_pick_spare(s);
+    if (s->meta_spare == ZS__ZNS_NONE) rc = -(int)ZSLAB_E_NO_SPACE;
     for (i = 0; i < s->window_count; i++) known |= s->window[i] == zone;
-    if (!known) rc = zs__zns_reserve_ahead(s);
+    if (!rc && !known) rc = zs__zns_reserve_ahead(s);
     rc = rc ? rc : zs__zns_seq_next(s, seq);
     zs__lock_drop(&s->meta_lock);
     return rc;
