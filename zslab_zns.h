@@ -5469,8 +5469,8 @@ static int zs__zns_direct_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, co
     return 0;
 }
 
-static int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
-                          int more, size_t *out_taken, uint32_t *out_frame)
+static ZS__NOINLINE int zs__zns_direct(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, uint64_t link,
+                                       int more, size_t *out_taken, uint32_t *out_frame)
 {
     zs__zns_load l;
     int rc = zs__zns_direct_begin(s, e, &l, data, bytes, link, more);
