@@ -3317,8 +3317,9 @@ typedef struct zs__round {
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
     zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
                               no guarantee covers it [BUDGET-5] */
+    zs__u64 opened;        /* word when the place's epoch was opened. Arena lock */
     uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
-    zs__u64 pad[4];
+    zs__u64 pad[3];
 } zs__round;
 
 typedef struct zs__class {
@@ -6023,8 +6024,9 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
             one names the first (all_prev).
    [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
    [SPAN-4] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
-            object of it has it: no other thread's, until the epoch ends or the alternative is a refusal. One for each
-            length and touched end is in the list, by `next`; the others like it are behind it, by `prev`.   */
+            object of it has it: no other thread's, until the epoch ends or the alternative is a refusal. A reset leaves
+            it there, but where it gives the pages back. One for each length and touched end is in the list, by `next`;
+            the others like it are behind it, by `prev`.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
 {
     return (int)(zs__load_u64(&map[i >> 6]) >> (i & 63) & 1);
@@ -6221,6 +6223,27 @@ static int zs__spans_unreserve(zs__allocator *z)
     return any;
 }
 
+/* Bytes of a span that are not counted as committed and will be, when `bytes` of it are used; and count them so. */
+static size_t zs__span_uncounted(const zs__allocator *z, uint32_t first, uint32_t end, size_t bytes, int count)
+{
+    size_t more = 0;
+    uint32_t i;
+    for (i = zs__bits_find(z->span_short, first, end, 1); i < end; i = zs__bits_find(z->span_short, i + 1, end, 1)) {
+        size_t have = ZS__CHUNK_BYTES - z->cold[i].purged_bytes, used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
+        if (used > ZS__CHUNK_BYTES)
+            used = ZS__CHUNK_BYTES;
+        if (used <= have)
+            continue;
+        more += used - have;
+        if (!count)
+            continue;
+        zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)(ZS__CHUNK_BYTES - used));
+        if (used == ZS__CHUNK_BYTES)
+            zs__bits_put(z->span_short, i, 1, 0);
+    }
+    return more;
+}
+
 static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t alignment) /* chunks to a multiple */
 {
     uintptr_t at = (uintptr_t)z->base + (uintptr_t)first * ZS__CHUNK_BYTES;
@@ -6228,23 +6251,36 @@ static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t ali
 }
 
 /* The best of the first few free spans of each length, with room for so many chunks at a multiple of the alignment: a
-   chunk left over weighs as much as 64 chunks of distance from the range's begin. 1 + its first chunk; 0: none. */
-static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t alignment, uint32_t most)
+   chunk left over weighs as much as 64 chunks of distance from the range's begin. Sealed, all of them, for what was
+   counted as far as `bytes`. 1 + its first chunk, and the chunks to skip; 0: there is none. */
+static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t bytes, size_t alignment, uint32_t most,
+                              uint32_t *skip)
 {
+    const int counted = zs__sealed(z) && !z->config.memory;
+    const uint32_t step = alignment <= ZS__CHUNK_BYTES ? 1 : (uint32_t)(alignment >> ZSLAB_CHUNK_SHIFT);
+    const uint32_t used = (uint32_t)((bytes - 1) >> ZSLAB_CHUNK_SHIFT) + 1;
     uint32_t bin, tries, at, best = 0;
     uint64_t least = ~(uint64_t)0;
+    if (counted)
+        most = ~(uint32_t)0;
     for (bin = zs__span_next(z, zs__span_bin(count)); bin < ZS__SPAN_BINS && !(best && most == 1);
          bin = zs__span_next(z, bin + 1)) {
         at = z->span_list[bin];
         if (best && (uint64_t)z->cold[at - 1].all_next / 4 * 3 > count + least / 64) /* longer ones are no better */
             break;
         for (tries = 0; at && tries < most; at = z->cold[at - 1].next, tries++) {
-            uint32_t have = z->cold[at - 1].all_next;
+            uint32_t have = z->cold[at - 1].all_next, from = zs__span_skip(z, at - 1, alignment);
             uint64_t cost = (uint64_t)(have - count) * 64 + at;
-            if (have < count || have - count < zs__span_skip(z, at - 1, alignment) || cost >= least)
+            if (have < count || have - count < from || cost >= least)
+                continue;
+            while (counted && have - count >= from &&
+                   zs__span_uncounted(z, at - 1 + from, at - 1 + from + used, bytes, 0))
+                from += step;
+            if (have - count < from)
                 continue;
             least = cost;
             best = at;
+            *skip = from;
         }
     }
     return best;
@@ -6258,7 +6294,7 @@ static int zs__span_grow(zs__allocator *z, uint32_t count, size_t alignment)
     if (from && zs__bit(z->span_free, from - 1))
         from = z->cold[from - 1].all_prev - 1;
     to = (uint64_t)from + zs__span_skip(z, from, alignment) + count;
-    if (to > z->chunk_limit || to <= first)
+    if (to > z->chunk_limit || to <= first || (zs__sealed(z) && !z->config.memory))
         return -1;
     upto = (uint32_t)to;
     if (zs__chunk_metadata_all(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1))
@@ -6292,14 +6328,15 @@ static void zs__span_leave(zs__allocator *z, uint32_t chunk)
 static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
 {
     const uint32_t tries = count < 64 ? 1 : ~(uint32_t)0; /* lists of that many hold spans of one length */
-    uint32_t at, i;
-    while ((at = zs__span_find(z, count, 1, tries)) == 0) {
+    uint32_t at, i, skip;
+    while ((at = zs__span_find(z, count, count * ZS__CHUNK_BYTES, 1, tries, &skip)) == 0) {
         if (!z->large_dead && !zs__load_u32(&z->large_freed) && /* relaxed: what comes later is the next search's */
             !(zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))   /* no trim will look for what is kept */
             return 0;
         zs__large_sweep(z, ZS__DRAIN_MAX, 0);
     }
-    zs__span_cut(z, at - 1, 0, count);
+    zs__span_cut(z, at - 1, skip, count);
+    at += skip;
     for (i = at + count - 1; i >= at; i--) {
         zs__span_leave(z, i - 1);
         zs__store_u32(&z->cold[i - 1].all_next, z->pool);
@@ -8137,6 +8174,9 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     place->latent = 0;
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
+    zs__arena_take(z);
+    zs__round_of(z, q)->opened = zs__round_of(z, q)->word;
+    zs__arena_drop(z);
     if (c->flags & ZSLAB_EPOCH_DISCARDABLE)
         zs__store_u32(&z->discardable, 1); /* relaxed: who allocates in it sees it */
     if (place->group || (c->flags & ZSLAB_EPOCH_DISCARDABLE)) /* before the first row is made ready [BUDGET-3] */
@@ -10396,7 +10436,10 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
     if (z->cold[head].flags & ZS__CHUNK_RESERVED) {
         zs__round *round = zs__round_at(z, z->chunks[head].stamp);
-        if (z->chunks[head].stamp == zs__load_u64(&round->word) && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) {
+        int kept = z->chunks[head].stamp == zs__load_u64(&round->word);
+        if (!kept && (!z->rss_policy || zs__sealed(z))) /* a reset keeps what was reserved, and its pages */
+            kept = z->chunks[head].stamp >= round->opened;
+        if (kept && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) {
             zs__span_reserve(z, &round->reserved, head);
             return;
         }
@@ -10608,27 +10651,6 @@ static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
     }
 }
 
-/* Bytes of a span that are not counted as committed and will be, when `bytes` of it are used; and count them so. */
-static size_t zs__large_uncounted(zs__allocator *z, uint32_t first, uint32_t end, size_t bytes, int count)
-{
-    size_t more = 0;
-    uint32_t i;
-    for (i = zs__bits_find(z->span_short, first, end, 1); i < end; i = zs__bits_find(z->span_short, i + 1, end, 1)) {
-        size_t have = ZS__CHUNK_BYTES - z->cold[i].purged_bytes, used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
-        if (used > ZS__CHUNK_BYTES)
-            used = ZS__CHUNK_BYTES;
-        if (used <= have)
-            continue;
-        more += used - have;
-        if (!count)
-            continue;
-        zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)(ZS__CHUNK_BYTES - used));
-        if (used == ZS__CHUNK_BYTES)
-            zs__bits_put(z->span_short, i, 1, 0);
-    }
-    return more;
-}
-
 /* The first and the end of a span's chunks that may hold other bytes than zeros. */
 static void zs__large_dirt(const zs__allocator *z, uint32_t *first, uint32_t *end)
 {
@@ -10647,15 +10669,16 @@ static void zs__large_dirt(const zs__allocator *z, uint32_t *first, uint32_t *en
 static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large_ask *ask)
 {
     zs__allocator *z = heap->z;
+    const size_t bytes = zs__large_usable(z, ask->size);
     const uint32_t tries = ask->all ? ~(uint32_t)0 : ZS__LARGE_TRIES;
     const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
     int from_pool = 1, kept = 1; /* not looked there yet */
     for (;;) {
-        uint32_t found = zs__span_find(z, wide, ask->alignment, tries), first, bad, i;
+        uint32_t skip, found = zs__span_find(z, wide, bytes, ask->alignment, tries, &skip), first, bad, i;
         if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
             continue; /* at the end of what is used: room to grow into */
         if (!found && wide > count)
-            found = zs__span_find(z, count, ask->alignment, tries);
+            found = zs__span_find(z, count, bytes, ask->alignment, tries, &skip);
         if (!found && !z->shared && zs__kept_drop(heap))
             continue;
         if (!found && kept && zs__sealed(z)) { /* no trim will look for what others keep */
@@ -10675,10 +10698,10 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
             continue;
         }
         if (!found)
-            found = zs__span_find(z, count, ask->alignment, ~(uint32_t)0);
+            found = zs__span_find(z, count, bytes, ask->alignment, ~(uint32_t)0, &skip);
         if (!found)
             return 0;
-        first = found - 1 + zs__span_skip(z, found - 1, ask->alignment);
+        first = found - 1 + skip;
         zs__span_cut(z, found - 1, first - (found - 1), count);
         bad = zs__large_unbind(z, first, first + count);
         if (!bad)
@@ -10727,17 +10750,22 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         return NULL;
     }
     *why = ZSLAB_E_NOMEM;
-    first = had = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
-                      ? zs__span_take_reserved(z, reserved, count, bytes)
-                      : 0;
-    if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept, or pooled, does not divide it */
-        zs__kept_drop(heap);
-        zs__large_gather(z, ZS__LARGE_POOL);
+    for (;;) {
+        first = had = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
+                          ? zs__span_take_reserved(z, reserved, count, bytes)
+                          : 0;
+        if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept, or pooled, divides it not */
+            zs__kept_drop(heap);
+            zs__large_gather(z, ZS__LARGE_POOL);
+        }
+        if (!first)
+            first = zs__large_span(heap, count, ask);
+        if (first || !z->large_dead || !zs__sealed(z))
+            break;
+        zs__large_sweep(z, ~(uint32_t)0, 0); /* no trim will look for what ended */
     }
-    if (!first)
-        first = zs__large_span(heap, count, ask);
     if (first--) {
-        more = zs__large_uncounted(z, first, first + count, bytes, 0);
+        more = zs__span_uncounted(z, first, first + count, bytes, 0);
         if (zs__charge_take(z, zs__load_u64(&zs__round_of(z, e)->word), zs__span_counted(z, first, count) + more, more,
                             zs__large_metadata(z, first, first + count))) {
             *why = ZSLAB_E_LIMIT;
@@ -10761,7 +10789,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     if (ask->zero)
         zs__large_dirt(z, &from, &to);
     if (more)
-        zs__large_uncounted(z, first, first + count, bytes, 1);
+        zs__span_uncounted(z, first, first + count, bytes, 1);
     if (!had) {
         zs__large_convert(z, first, first + count);
         zs__place_used(place);
@@ -10947,7 +10975,7 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
             goto out;
         }
     }
-    more = zs__large_uncounted(z, head, end, bytes, 0);
+    more = zs__span_uncounted(z, head, end, bytes, 0);
     if (zs__charge_take(z, z->chunks[head].stamp,
                         more + (count > have ? zs__span_counted(z, next, count - have) : 0), more,
                         count > have ? zs__large_metadata(z, next, end) : 0)) {
@@ -10955,7 +10983,7 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
             zs__span_give(z, next, count - have);
         goto out;
     }
-    zs__large_uncounted(z, head, end, bytes, 1);
+    zs__span_uncounted(z, head, end, bytes, 1);
     if (count > have)
         zs__large_convert(z, next, end);
     zs__large_tell(z, head, was, bytes);
@@ -17865,6 +17893,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
         zs__os_fork_word(0);
     }
     zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
+    zslab_seal(self, 0); /* zs__sealed_count */
     zs__unreserve(z);
     zs__errno_back(saved);
 }
@@ -18240,7 +18269,8 @@ static void zs__fork_large(zs__allocator *z)
             *zs__large_state(z, chunk) = ZS__FREE;
         live = zs__bit(z->span_head, chunk) && zs__large_live(*zs__large_state(z, chunk));
         if (!zs__bit(z->span_head, chunk) || (!live && !(z->cold[chunk].flags & ZS__CHUNK_RESERVED)) ||
-            stamp != zs__round_at(z, stamp)->word || place->state == ZSLAB_EPOCH_CLOSED) {
+            (live ? stamp != zs__round_at(z, stamp)->word : stamp < zs__round_at(z, stamp)->opened) ||
+            place->state == ZSLAB_EPOCH_CLOSED) {
             zs__span_leave(z, chunk);
             continue;
         }

@@ -397,11 +397,15 @@ static void each_its_own(const test_mode *m)
             zslab_malloc_epoch(z, C + 30000, other);
             zslab_malloc_epoch(z, 5000, other);
         }
-        for (round = 0; round < 3; round++) {
+        for (round = 0; round < 4; round++) { /* a frame each: a reset keeps what was reserved */
             for (n = 0, k = 3; k-- > 0;)
                 for (i = 0; i < asks[a][k].count; i++)
                     CHECK((p[n++] = zslab_malloc_epoch(z, asks[a][k].size, e)) != NULL);
-            CHECK(zslab_free_batch(z, p, n) == n);
+            CHECK(m->in_buffer || (!zslab_malloc_epoch(z, 50 * C, e) && zslab_last_error() == ZSLAB_E_LIMIT));
+            if (round & 1)
+                CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
+            else
+                CHECK(zslab_free_batch(z, p, n) == n);
         }
         CHECK_IS(zslab_seal(z, 0), ZSLAB_OK);
         CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
@@ -410,6 +414,36 @@ static void each_its_own(const test_mode *m)
         CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
         test_destroy(z);
     }
+}
+
+/* A sealed allocator serves from the free space that is touched, also where some was never used, or went back. */
+static void touched_before_others(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_epoch e = zslab_epoch_open(z, NULL), other = zslab_epoch_open(z, NULL);
+    static void *p[40];
+    size_t i, round;
+    if (!m->in_buffer) {
+        MUST(zslab_malloc_epoch(z, 64, e)); /* a row */
+        for (i = 0; i < 40; i++)
+            MUST(p[i] = zslab_malloc_epoch(z, 2 * C, other));
+        for (i = 0; i < 20; i++)
+            CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        zslab_trim(z);
+        while (zslab_trim(z)) /* whatever the cache keeps */
+            ;
+        CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
+        for (round = 0; round < 2; round++) {
+            while (zslab_malloc_epoch(z, 5 * C, e)) /* dry */
+                ;
+            for (i = 20 + 10 * round; i < 30 + 10 * round; i++)
+                CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+            for (i = 0; i < (round ? 10 : 5); i++)
+                CHECK(zslab_malloc_epoch(z, round ? 6000 : 2 * C, e) != NULL);
+        }
+    }
+    test_destroy(z);
+    CHECK(zs__load_u32(&zs__sealed_count) == 0); /* it was sealed to its end */
 }
 
 /* Where the alternative is a refusal, what is set aside serves. */
@@ -444,6 +478,7 @@ int main(void)
         open_again(m);
         reserved(m);
         each_its_own(m);
+        touched_before_others(m);
         nothing_is_refused_for_it(m);
     }
     return test_summary("test_sealed");
