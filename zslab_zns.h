@@ -147,7 +147,8 @@
                       came; what is damaged in them was never acknowledged
          9 frames     u32 frames, u64 id, u32 first pieces, payload bytes, frames synced, then what is accounted
                       for: u32 up to frame, u32 frames, first pieces, bytes missing, u32 objects, u64 bytes lost
-     Index frame: for each frame of the zone the header bytes 36-115, then u32 block in the zone; 84 at 96 (0: 36-99).
+     Index frame: for each frame of the zone the header bytes 36-111, u32 bytes of its objects (0: not told), u32 block
+     in the zone; 84 at 96 (0: header bytes 36-99 and the block).
 
    THE MAP (grep -n -e '-- >>' zslab_zns.h)
      >>front >>config >>types >>api-device >>api-store >>api-epoch >>api-recover
@@ -2063,8 +2064,10 @@ static zslab_result zs__zns_file_allocate(zs__zns_file *f, uint64_t bytes, uint6
 {
     int rc;
     if (block_device) return bytes > block_device ? ZSLAB_E_NO_SPACE : ZSLAB_OK;
-    rc = posix_fallocate(f->fd, 0, (off_t)bytes);
+    rc = (uint64_t)(off_t)bytes == bytes ? posix_fallocate(f->fd, 0, (off_t)bytes) : EFBIG;
     if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
+    errno = rc; /* posix_fallocate leaves it alone */
+    if (rc) f->why.field = "geometry: there is no room for all of it";
     return rc == EFBIG ? ZSLAB_E_NO_SPACE : (zslab_result)-zs__zns_errno(rc);
 }
 
@@ -3121,6 +3124,7 @@ typedef struct zs__zns_frame {
     uint32_t next, next_free; /* ids + 1 */
     uint32_t uses;            /* readers of dir, or ZS__ZNS_DIR_GOING alone: [DIR-1] */
     uint32_t ordinal, before, before_bytes; /* 0: none yet, or of an image without; sums over lower ones */
+    uint32_t user_bytes;                    /* the payload without what fills up to 8 */
 } zs__zns_frame;
 #define ZS__ZNS_DIR_GOING 0x80000000u
 
@@ -3197,7 +3201,7 @@ struct zslab_zns {
    Headers of zones and frames, entries and handles, to and from bytes: >>front says what they mean.  */
 typedef struct zs__zns_head {
     uint32_t kind, zone, blocks, id, entries, header_blocks, payload_at, payload_bytes, heads;
-    uint32_t ordinal, before, before_bytes, covered, serial;
+    uint32_t ordinal, before, before_bytes, covered, serial, user_bytes; /* user_bytes: from an index; 0: not told */
     uint64_t zone_seq, epoch, frame_seq, gen, synced;
 } zs__zns_head;
 
@@ -3283,7 +3287,8 @@ static void zs__zns_head_fields(const uint8_t *from36, zs__zns_head *h, uint32_t
     h->ordinal = old ? 0 : zs__zns_get32(p + 100);
     h->before = old ? 0 : zs__zns_get32(p + 104);
     h->before_bytes = old ? 0 : zs__zns_get32(p + 108);
-    h->covered = old ? 0 : zs__zns_get32(p + 112);
+    h->covered = item ? 0 : zs__zns_get32(p + 112);
+    h->user_bytes = item && !old ? zs__zns_get32(p + 112) : 0;
     h->serial = item ? 0 : zs__zns_get32(p + 116);
 }
 
@@ -4356,6 +4361,7 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
         zs__zns_put32(item + 64, f->ordinal);
         zs__zns_put32(item + 68, f->before);
         zs__zns_put32(item + 72, f->before_bytes);
+        zs__zns_put32(item + 76, f->user_bytes);
         zs__zns_put32(item + 80, f->block);
         n++;
     }
@@ -4771,6 +4777,7 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
 {
     zs__zns_frame *f = zs__zns_frame_of(s, l->id);
     zs__zns_zone *z = &s->zone[h->zone];
+    uint32_t i;
     uint64_t *dir =
         (uint64_t *)(malloc)((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
     f->zone = h->zone;
@@ -4782,6 +4789,8 @@ static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load
     f->payload_bytes = h->payload_bytes;
     f->count = l->count;
     f->heads = h->heads;
+    for (f->user_bytes = i = 0; i < l->count; i++) f->user_bytes += zs__zns_entry_bytes(l->entry[2 * (size_t)i]);
+    zs__add_u64(&s->user_bytes, f->user_bytes);
     if (dir) memcpy(dir, l->entry, (size_t)l->count * ZS__ZNS_ENTRY_BYTES);
     if (dir) zs__add_u64(&s->dir_bytes, (uint64_t)l->count * ZS__ZNS_ENTRY_BYTES);
     zs__store_rel_ptr(&f->dir, (uintptr_t)dir); /* release: entries, count. Pairs with zs__zns_frame_dir, _dir_free */
@@ -4914,7 +4923,6 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
 /* What the device answered is in io: the frame is known from now on, or the zone has failed. */
 static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 {
-    size_t i;
     zs__add_u64(&s->device_blocks, l->head.blocks);
     if (!zs__zns_told(s, "append to", l->io.zone, ZS__ZNS_NONE, l->io.rc)) {
         if (zs__load_u32(&s->zone[l->io.zone].errors)) /* relaxed: a hint; it works again */
@@ -4922,7 +4930,6 @@ static void zs__zns_load_end(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         zs__zns_frame_stored(s, e, l, &l->head, l->io.at);
         zs__zns_landed(s, e, l->head.frame_seq);
         zs__add_u64(&s->appends, 1);
-        for (i = 0; i < l->count; i++) zs__add_u64(&s->user_bytes, zs__zns_entry_bytes(l->entry[2 * i]));
         zs__sub_u64(&s->underway, 1);
     } else {
         zs__add_u64(&s->retries, 1);
@@ -6447,7 +6454,7 @@ static void zs__zns_disown(zslab_zns *s, zs__zns_frame *f, uint32_t id)
     *link = f->next;
     s->zone[f->zone].live_blocks -= f->blocks;
     e->device_blocks -= f->blocks;
-    e->user_bytes -= f->payload_bytes;
+    e->user_bytes -= f->user_bytes;
     zs__zns_dir_free(s, f);
     memset(f, 0, sizeof *f);
 }
@@ -6798,7 +6805,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     zs__zns_ep *e = zs__zns_replay_epoch(s, h->epoch);
     zs__zns_frame *f;
     uint64_t *made = NULL;
-    uint32_t bad = 0;
+    uint32_t bad = 0, user_bytes = 0;
     int more = 0;
     size_t i;
     if (h->frame_seq >= s->frame_seq) s->frame_seq = h->frame_seq + 1;
@@ -6821,9 +6828,11 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
     if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
         return ZSLAB_E_NOMEM;
-    for (i = 0; frame && i < h->entries; i++) /* pieces of objects: recovery follows them */
-        more |= zs__zns_entry_flags(zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES)) !=
-                ZS__ZNS_FIRST;
+    for (i = 0; frame && i < h->entries; i++) { /* pieces of objects: recovery follows them */
+        uint64_t word = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
+        more |= zs__zns_entry_flags(word) != ZS__ZNS_FIRST;
+        user_bytes += zs__zns_entry_bytes(word);
+    }
     if (made) bad = zs__zns_verify(h, frame, frame + h->payload_at, made);
     if (f->gen == h->gen && bad) {
         (free)(made);
@@ -6848,6 +6857,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     f->payload_bytes = h->payload_bytes;
     f->count = h->entries;
     f->heads = h->heads;
+    f->user_bytes = frame ? user_bytes : h->user_bytes ? h->user_bytes : h->payload_bytes;
     f->ordinal = h->ordinal;
     f->before = h->before;
     f->before_bytes = h->before_bytes;
@@ -6857,7 +6867,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (h->id >= s->frame_top) s->frame_top = h->id + 1;
     s->zone[zone].live_blocks += h->blocks;
     e->device_blocks += h->blocks;
-    e->user_bytes += h->payload_bytes;
+    e->user_bytes += f->user_bytes;
     if (zs__zns_zone_ref(s, e, zone)) return ZSLAB_E_NOMEM;
     if (s->zone[zone].frame && s->zone[zone].frame_count < s->zone[zone].limit)
         s->zone[zone].frame[s->zone[zone].frame_count++] = h->id;
@@ -7498,7 +7508,9 @@ static zslab_result zs__zns_shape(zslab_zns *s)
     if (g->max_open && (!active || g->max_open < active))
         active = g->max_open; /* one open zone closed for another costs nothing, one more than open does */
     if (s->config.max_active && (!active || s->config.max_active < active)) active = s->config.max_active;
+    s->why.field = "config.max_active: 1 is too few";
     if (active == 1) return ZSLAB_E_GEOMETRY;
+    s->why.field = "geometry.zone_capacity_bytes: the log has no room in a zone";
     s->slots = active ? active - 1 : 0;
     s->block_bytes = g->block_bytes;
     s->zone_count = g->zone_count;
@@ -7513,7 +7525,9 @@ static zslab_result zs__zns_shape(zslab_zns *s)
     s->meta_room = (size_t)s->frame_blocks * s->block_bytes;
     per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 88 * (g->zone_capacity_bytes * 3 / 4 / s->meta_room);
     s->epoch_limit = per_block < ZS__ZNS_EPOCHS_MAX ? (uint32_t)per_block : ZS__ZNS_EPOCHS_MAX;
-    return s->epoch_limit < 4 ? ZSLAB_E_GEOMETRY : ZSLAB_OK;
+    if (s->epoch_limit < 4) return ZSLAB_E_GEOMETRY;
+    s->why.field = NULL;
+    return ZSLAB_OK;
 }
 
 static zslab_zns *zs__zns_new(const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
@@ -8105,7 +8119,7 @@ zslab_result zslab_zns_copy_out(zslab_zns *s, const char *path)
     g.max_active = g.max_open = 0;
     g.zone_count = zs__zns_copy_zones(s);
     d = zslab_zns_open_file(path, &g, NULL);
-    if (!d) return zslab_last_error();
+    if (!d) return zs__zns_answer(s, "copy_out", zslab_last_error()); /* zslab_zns_error(NULL) has the details */
     r = (zslab_result)-zs__zns_copy_into(s, d);
     closed = zslab_zns_close(d);
     r = r != ZSLAB_OK ? r : closed;

@@ -222,6 +222,29 @@ static void epochs_are_found_by_label_after_a_restart(void)
     remove(path);
 }
 
+/* Read from a frame, or from the index of a full zone, which does not tell how long each object is. */
+static void the_figures_of_an_epoch_are_the_same_after_a_restart(void)
+{
+    const char *path = test_path("figures");
+    zslab_zns_geometry g = {0, 0, 6, 0, 0, 0, 0, 0}; /* zones that are large enough for an index */
+    zslab_zns *s = fresh(path, &g, NULL);
+    zslab_zns_epoch e = zslab_zns_epoch_begin(s, NULL);
+    zslab_zns_epoch_stats before, after;
+    uint64_t i;
+    for (i = 0; i < 3000; i++) EXPECT_IS(object_put(s, e, i, 1 + (size_t)i, NULL), ZSLAB_OK);
+    EXPECT_IS(object_put(s, e, i, 300001, NULL), ZSLAB_OK); /* in pieces */
+    EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
+    EXPECT(zslab_zns_epoch_next(s, 0, &before) == e);
+    for (i = 0; i < 2; i++) {
+        s = again(s, path);
+        EXPECT(zslab_zns_epoch_next(s, 0, &after) == e);
+        EXPECT(after.user_bytes == before.user_bytes && after.objects == 3001 && before.objects == 3001);
+        EXPECT(after.device_bytes == before.device_bytes && after.zones == before.zones && before.zones > 1);
+    }
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    remove(path);
+}
+
 typedef struct walk {
     uint64_t next, seen, wrong, stop_at;
 } walk;
@@ -681,6 +704,7 @@ int main(void)
     a_released_epoch_is_gone_for_ever();
     shared_zones_go_with_their_last_epoch();
     epochs_are_found_by_label_after_a_restart();
+    the_figures_of_an_epoch_are_the_same_after_a_restart();
     iterate_shows_everything_in_order_and_stops_when_told();
     opening_says_what_is_wrong();
     a_newer_format_is_refused();

@@ -57,6 +57,10 @@ static void a_refused_open_names_the_field(void)
     g.block_bytes = 1000;
     EXPECT(zslab_zns_open_file(path, &g, NULL) == NULL);
     SAYS(NULL, "geometry mismatch; geometry.block_bytes: not a power of two");
+    c.max_active = 1;
+    EXPECT(zslab_zns_open_file(path, NULL, &c) == NULL);
+    SAYS(NULL, "geometry mismatch; config.max_active: 1");
+    c.max_active = 0;
     s = fresh(path, NULL);
     EXPECT(zslab_zns_open_file(path, NULL, NULL) == NULL);
     SAYS(NULL, "busy; path: another store has it open");
@@ -98,6 +102,9 @@ static void a_call_that_is_refused_names_itself(void)
     SAYS(s, "zslab_zns_append: closed");
     EXPECT_IS(zslab_zns_list(s, e + 1, NULL, NULL), ZSLAB_E_INVALID);
     SAYS(s, "zslab_zns_list: invalid argument");
+    EXPECT_IS(zslab_zns_copy_out(s, "/there/is/no/such/place"), ZSLAB_E_INVALID);
+    SAYS(s, "zslab_zns_copy_out: invalid argument");
+    SAYS(NULL, "zslab_zns_open_file: invalid argument; path");
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
     c.flags = ZSLAB_ZNS_FLAG_READ_ONLY;
     s = zslab_zns_open_file(path, NULL, &c);
@@ -164,6 +171,9 @@ static void the_errno_is_told(void)
     SAYS(s, "zslab_zns_sync: ", ", errno 27 (");
     EXPECT(zslab_zns_close(s) != ZSLAB_OK);
     SAYS(NULL, "zslab_zns_close: ", ", errno 27 (");
+    remove(path);
+    EXPECT(zslab_zns_open_file(path, &little, NULL) == NULL);
+    SAYS(NULL, "zslab_zns_open_file: no space; geometry: there is no room", ", errno 27 (");
     EXPECT(setrlimit(RLIMIT_FSIZE, &was) == 0);
     remove(path);
 }
