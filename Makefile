@@ -105,6 +105,9 @@ map: ## the rooms of the headers with their line counts
 	@for h in $(HEADERS); do awk -v h=$$h 'function out() { if (n) printf "  %-16s %5d  from line %d\n", n, NR - at, at } \
 	    BEGIN { print h } /^\/\* ---- >>/ { out(); n = $$3; at = NR } END { NR++; out() }' $$h; done
 
+invariants: ## the lemmas of the headers: where each stands, which code cites it, which tests
+	@tests/ci/invariants.py
+
 asm: ## the inlined fast paths, disassembled
 	@mkdir -p build/bench
 	@$(CC) $(STRICT) $(CFLAGS) -DNDEBUG -c bench/fast_paths.c -o build/bench/fast_paths.o
@@ -137,6 +140,6 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples lint map asm install uninstall first docs clean
+.PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples lint map invariants asm install uninstall first docs clean
 
 include tests/ci/wide.mk bench/bench.mk

@@ -133,6 +133,7 @@ trap 'rm -rf "$tmp"' EXIT
     rule "quickstarts and README's block compile as pasted" "$(quickstarts)"
     rule "examples: their build lines work from their folder" "$(build_lines)"
     rule "no public call takes more than 2 KB of stack" "$(stack)"
+    rule "lemmas: what is cited is defined, what is defined is cited by a test" "$(tests/ci/invariants.py check)"
     rule "README and bench/results: the measured parts" "$(bench/readme.py check)"
     rule "zslab_zns.h: every switch stands in >>front" "$(sed '/^\/\* ---- >>front/,$d' zslab_zns.h >"$tmp/front"; unexplained zslab_zns.h "$tmp/front" | sed 's/ is not.*//')"
     rule "README: every public function of zslab.h" "$(public_names zslab.h | sort -u | while read -r f; do

@@ -1,9 +1,16 @@
-/* The atomics of zslab.h once more, with one of them interrupted: crossed_by() runs between the look at a 64-bit word
-   and its exchange, as another thread might. Included in place of the header's own (ZS__ATOMICS_INCLUDE). */
+/* The atomics of zslab.h once more, interrupted as another thread might: crossed_by() runs between the look at a 64-bit
+   word and its exchange, looked_by() before each load of one. Included in place of the header's own
+   (ZS__ATOMICS_INCLUDE). */
 static void crossed_by(void);
+static void looked_by(void);
 
 #define CROSSED_FUNCTIONS(T, N)                                                                          \
-    static inline T zs__load_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }            \
+    static inline T zs__load_##N(const T *p)                                                             \
+    {                                                                                                    \
+        if (sizeof(T) == 8)                                                                              \
+            looked_by();                                                                                 \
+        return __atomic_load_n(p, __ATOMIC_RELAXED);                                                     \
+    }                                                                                                    \
     static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }        \
     static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }        \
     static inline void zs__store_##N(T *p, T v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }            \

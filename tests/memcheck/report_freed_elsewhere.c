@@ -1,7 +1,7 @@
 /* asan: use-after-poison */
 /* msan: use-of-uninitialized-value */
 /* memcheck: Invalid read of size 4 */
-/* Another thread freed the object. */
+/* Another thread freed the object. [MEM-2] */
 #include "report.h"
 
 static NOINLINE void wrong(const int *p)

@@ -1,7 +1,7 @@
 /* asan: use-after-poison */
 /* msan: use-of-uninitialized-value */
 /* memcheck: Invalid read of size 4 */
-/* An object of a released epoch is read. */
+/* An object of a released epoch is read. [MEM-3] */
 #include "report.h"
 
 static NOINLINE void wrong(const int *p)

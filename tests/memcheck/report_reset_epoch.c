@@ -1,6 +1,6 @@
 /* asan: use-after-poison */
 /* memcheck: Invalid write of size 4 */
-/* An object of the round before a reset is written to, while the epoch has new objects. */
+/* An object of the round before a reset is written to, while the epoch has new objects. [MEM-3] */
 #include "report.h"
 
 static NOINLINE void wrong(int *p)

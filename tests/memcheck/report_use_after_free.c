@@ -1,7 +1,7 @@
 /* asan: use-after-poison */
 /* msan: use-of-uninitialized-value */
 /* memcheck: Invalid read of size 4 */
-/* An object is read after it was freed. */
+/* An object is read after it was freed. [MEM-1] */
 #include "report.h"
 
 static NOINLINE void wrong(const int *p)

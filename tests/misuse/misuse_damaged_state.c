@@ -1,5 +1,5 @@
 /* expect: corrupt */
-/* A wild write into the allocator's own states, found by zslab_check. */
+/* A wild write into the allocator's own states, found by zslab_check. [STATE-1] */
 #include "misuse.h"
 
 int main(void)

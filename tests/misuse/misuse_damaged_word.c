@@ -1,5 +1,5 @@
 /* expect: corrupt */
-/* A live object's slot also marked as home: zslab_check says so. */
+/* A live object's slot also marked as home: zslab_check says so. [WORD-1] */
 #include "misuse.h"
 
 int main(void)

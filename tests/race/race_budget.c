@@ -165,10 +165,14 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [BUDGET-1] */
     { "count_kept", "guarantee_vs_others", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
+    /* [BUDGET-4] */
     { "charge_kept", "guarantee_twice_vs_others", "zs__group_take", IL_CAS, "covered", 0, IL_KEPT, 0 },
     { "not_promised_first", "end_vs_others", "zs__group_give", IL_RMW, "charged_bytes", 0, IL_DROP, 0 },
+    /* [BUDGET-5] */
     { "aside_kept", "metadata_vs_end", "zs__charge_end", IL_RMW, "aside", 0, IL_DROP, 0 },
+    /* [BUDGET-1] */
     { "limit_not_read_again", "set_limits_vs_take", "zs__count_within", IL_LOAD, "limit", 2, IL_LIE, ~0ull },
 };
 

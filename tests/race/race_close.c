@@ -220,12 +220,16 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [EPOCH-1] [GATE-1] */
     { "no_first_fence", "close_vs_new_chunk", "zs__fence_all", IL_ASYM, "", 1, IL_DROP, 0 },
     { "gate_not_read", "close_vs_new_chunk", "zs__row_alloc", IL_LOAD, "gate", 0, IL_LIE, 1 },
     { "gate_not_shut", "close_vs_new_chunk", "zs__gates_shut", IL_STORE, "gate", 0, IL_DROP, 0 },
+    /* [EPOCH-3] */
     { "no_second_fence", "close_vs_last_frees", "zs__fence_all", IL_ASYM, "", 2, IL_DROP, 0 },
     { "counted_twice", "last_two_frees", "zs__chunk_drained", IL_RMW, "drained", 0, IL_LIE, 0 },
+    /* [EPOCH-2] */
     { "state_not_read", "close_vs_new_row", "zs__row_serve", IL_LOAD, "place->state", 1, IL_LIE, 0 },
+    /* [EPOCH-1] */
     { "no_own_fence", "refused_close_vs_new_row", "zs__row_alloc", IL_FENCE, "", 0, IL_DROP, 0 },
 };
 

@@ -150,11 +150,15 @@ static void finish_family(void)
 
 static const il_scenario scenarios[] = {
     { "release_vs_release", two, { release, release }, finish_two },
+    /* [END-2] */
     { "release_vs_reset", two, { release, empty }, finish_two },
     { "release_vs_close_rss", two_rss, { release, shut }, finish_one },
+    /* [END-1] */
     { "parent_vs_child", family, { release, release_child }, finish_family },
+    /* [END-2] */
     { "on_end_vs_release", none, { add, release }, finish },
     { "on_end_vs_close", none, { add, shut }, finish },
+    /* [END-3] */
     { "drained_vs_open", none, { add, shut, open_another }, finish },
 };
 

@@ -132,7 +132,9 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [ID-3] */
     { "both_win", "handle_vs_handle", "", IL_CAS, "word", 0, IL_DROP, 0 },
+    /* [ID-1] */
     { "generation_kept", "release_vs_get", "zs__id_raise", IL_STORE, "name", 0, IL_DROP, 0 },
     { "round_kept", "reset_vs_get", "zs__large_end", IL_STORE, "word", 0, IL_DROP, 0 },
 };

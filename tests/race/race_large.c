@@ -204,7 +204,9 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [LARGE-1] */
     {"state_not_exchanged", "two_frees", "", IL_CAS, "at->state", 0, IL_LIE, ZS__GUARDED},
+    /* [LARGE-6] */
     {"kept_not_exchanged", "two_frees_kept", "zs__large_keep", IL_CAS, "state", 0, IL_LIE, ZS__GUARDED},
     {"place_not_seen", "keep_vs_close_heap", "zs__large_keep", IL_LOAD, "place->state", 0, IL_LIE, ZSLAB_EPOCH_ACTIVE},
     {"taken_unexchanged", "keep_vs_trim", "zs__large_unkeep_at", IL_CAS, "state", 0, IL_LIE, ZS__KEPT},

@@ -117,7 +117,7 @@ static void owner_drains_until_both(void)
     }
 }
 
-/* Every slot comes home; each is there once. */
+/* Every slot comes home; each is there once. [POOL-2] */
 static void give_own(void **p)
 {
     if (*p) {
@@ -211,11 +211,14 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [POOL-3] */
     { "cell_relaxed", "push_vs_drain", "zs__pool_push", IL_STORE, "cells", 0, IL_RELAX, 0 },
     { "cell_read_relaxed", "push_vs_drain", "zs__pool_drain_now", IL_LOAD, "cell", 0, IL_RELAX, 0 },
     { "cell_not_emptied", "full_queue", "zs__pool_drain_now", IL_STORE, "cell", 0, IL_DROP, 0 },
     { "head_relaxed", "full_queue", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0 },
+    /* [POOL-7] */
     { "growth_forgotten", "push_vs_growth", "zs__pool_grow", IL_STORE, "grown", 0, IL_DROP, 0 },
+    /* [POOL-5] */
     { "close_unseen", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0 },
 };
 

@@ -130,7 +130,7 @@ static void all_there(void)
     zslab_remote_drop(remote);
 }
 
-/* The pool is gone: tail counts the accepted pushes and no other; a refused slot is LIVE. */
+/* The pool is gone: tail counts the accepted pushes and no other; a refused slot is LIVE. [POOL-1] */
 static void all_counted(void)
 {
     const uint64_t tail = zs__load_u64(&remote->inbox.tail);
@@ -169,7 +169,7 @@ static void one_won(void)
     all_there();
 }
 
-/* References go in any order, the owner's among them. */
+/* References go in any order, the owner's among them. [POOL-6] */
 static void clone_and_drop(void)
 {
     zslab_remote *r = zslab_remote_clone(remote);
@@ -196,9 +196,12 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [POOL-3] */
     { "room_before_empty", "push_vs_owner_free", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0 },
     { "place_not_taken", "push_vs_push", "zs__pool_push", IL_CAS, "tail", 0, IL_LIE, 1 },
+    /* [POOL-5] */
     { "close_forgotten", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0 },
+    /* [POOL-4] */
     { "two_winners", "free_twice", "zs__pool_remote_free", IL_CAS, "states", 0, IL_LIE, 1 },
 };
 

@@ -65,7 +65,7 @@ static void gathered_rss(void)
     il_as(1, gather_a);
 }
 
-/* The hint of a dead round arrives while the slots serve again: only states bring slots home. */
+/* The hint of a dead round arrives while the slots serve again: only states bring slots home. [HINT-1] */
 static void reset_and_take(void)
 {
     void *p, *q;
@@ -81,7 +81,7 @@ static void leave(void)
     zslab_thread_detach(z);
 }
 
-/* A stale pointer is refused, and frees nobody's object, also while its chunk becomes another class's. */
+/* A stale pointer is refused, and frees nobody's object, also while its chunk becomes another class's. [STAMP-1] */
 static void release_and_reuse(void)
 {
     void *p, *q;
@@ -152,7 +152,7 @@ static void take_elsewhere(void)
 }
 
 /* Pages of a released epoch are purged, by who released it or by a trim, while their owner binds the chunks
-   again. */
+   again. [EPOCH-5] */
 static void release(void)
 {
     il_check(zslab_epoch_release(z, e) == ZSLAB_OK);
@@ -210,6 +210,7 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [EPOCH-4] */
     { "claim_not_read", "purge_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
 };
 

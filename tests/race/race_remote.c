@@ -85,7 +85,7 @@ static void next_owner(void)
     d = race_take(SMALL);
 }
 
-/* The chunk empties, goes to the pool and serves the other class while a hint about it is on its way. */
+/* The chunk empties, goes to the pool and serves the other class while a hint about it is on its way. [OWN-1] */
 static void gather_a(void)
 {
     race_give(a); /* remembered, not yet told */
@@ -184,6 +184,7 @@ static const il_scenario scenarios[] = {
 static const il_plant plants[] = {
     { "relaxed_give", "free_vs_fold", "zs__free_to_owner", IL_STORE, "state", 0, IL_RELAX, 0 },
     { "relaxed_take", "free_vs_fold", "zs__take_remote", IL_LOAD, "states + j", 0, IL_RELAX, 0 },
+    /* [HINT-1] */
     { "state_not_asked", "gathered_vs_fold", "zs__take_remote", IL_LOAD, "states", 0, IL_LIE, 0x02020202 },
     { "flag_not_cleared", "again_vs_fold", "zs__inbox_drain", IL_RMW, "queued", 0, IL_DROP, 0 },
     { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },

@@ -171,10 +171,13 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [EPOCH-6] */
     { "owner_not_asked", "ask_vs_store", "zs__place_late", IL_LOAD, "acked", 0, IL_LIE, 1 },
     { "asked_without_fence", "ask_vs_store", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0 },
+    /* [EPOCH-2] */
     { "round_not_read", "renew_vs_two_resets", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 3u << 22 | 1u << 6 },
     { "round_not_read", "first_attach_vs_reset", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 2u << 22 | 1u << 6 },
+    /* [STAMP-1] */
     { "dead_drains", "reset_close_take_rss", "zs__chunk_drains", IL_LOAD, "stamp", 0, IL_LIE, 3u << 22 | 1u << 6 },
 };
 

@@ -170,10 +170,14 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [SHARED-1] */
     { "claim_not_atomic", "claim_vs_claim", "zs__shared_claim", IL_CAS, "words", 0, IL_DROP, 0 },
+    /* [SHARED-2] */
     { "not_listed", "claim_vs_publish", "zs__shared_list", IL_CAS, "listed", 0, IL_DROP, 0 },
+    /* [SHARED-3] */
     { "gate_not_read", "close_vs_claim_rss", "zs__shared_claim", IL_LOAD, "gate", 0, IL_LIE, 0x20001 },
     { "not_put_back", "unbind_two_slabs", "zs__shared_put", IL_RMW, "words", 0, IL_DROP, 0 },
+    /* [SHARED-2] */
     { "flag_not_cleared", "claim_vs_publish", "zs__shared_collect", IL_RMW, "queued", 0, IL_DROP, 0 },
 };
 

@@ -103,7 +103,8 @@ static void finish(void)
     race_all_home(chunks, LARGE);
 }
 
-/* Another thread needs a chunk: of three at most two stay with thread 0, one with its object, one by its magazine. */
+/* Another thread needs a chunk: of three at most two stay with thread 0, one with its object, one by its magazine.
+   [TAKE-3] */
 static void other_takes(void)
 {
     b = race_take(SMALL);
@@ -373,17 +374,26 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
+    /* [TAKE-1] */
     { "busy_not_read", "take_vs_free", "zs__heaps_take", IL_LOAD, "busy", 0, IL_LIE, 0 },
     { "taker_not_waited_for", "take_vs_free", "zs__taker_wait", IL_LOAD, "taker", 0, IL_LIE, 0 },
+    /* [TAKE-4] */
     { "taken_not_dropped", "take_vs_pops", "zs__heap_sift", IL_LOAD, "taker", 0, IL_LIE, 0 },
+    /* [TAKE-1] */
     { "no_fence", "take_vs_free", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0 },
     { "gate_not_shut", "take_vs_pops", "zs__row_worth", IL_CAS, "gate", 0, IL_DROP, 0 },
     { "gate_not_shut", "take_vs_pops", "zs__row_give", IL_LOAD, "gate", 0, IL_LIE, 0 },
+    /* [TAKE-4] */
     { "undo_when_dead", "release_take_vs_pop_kept", "zs__undo", IL_LOAD, "c->stamp", 0, IL_LIE, 2u << 22 | 1u << 6 },
+    /* [TAKE-2] */
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop_as", IL_STORE, "state", 0, IL_LATER, 0 },
+    /* [TAKE-5] */
     { "row_not_named", "release_take_vs_turn", "zs__row_named", IL_STORE, "pops", 0, IL_DROP, 0 },
+    /* [BUDGET-1] */
     { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
+    /* [STATS-1] */
     { "row_not_acquired", "glance_vs_new_row", "zs__rows_worth", IL_LOAD, "row", 0, IL_RELAX, 0 },
+    /* [TAKE-2] */
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 

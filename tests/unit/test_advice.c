@@ -66,7 +66,7 @@ static uint64_t brute(size_t most)
     return least;
 }
 
-/* The same for many sizes: row by row, every way to split, nothing clever. */
+/* The same for many sizes: row by row, every way to split, nothing clever. [ADVICE-1] [ADVICE-2] */
 static uint64_t slow(size_t most)
 {
     static uint64_t sum[STEPS + 1], least[2][STEPS + 1];

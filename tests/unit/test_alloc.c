@@ -152,7 +152,7 @@ static void reserve_and_trim(zslab *z)
     CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);
 }
 
-/* The memory of one class serves another once it is empty. */
+/* The memory of one class serves another once it is empty. [SLAB-3] */
 static void chunks_change_class(const test_mode *m)
 {
     static void *p[2000];

@@ -51,7 +51,7 @@ static void never_more_than_the_limit(const test_mode *m)
     test_destroy(z);
 }
 
-/* What is counted is what a process grows by. */
+/* What is counted is what a process grows by. [ARENA-2] */
 static void what_the_process_pays(void)
 {
 #if defined(__linux__) && !TEST_EMULATED && !TEST_SANITIZED
@@ -212,7 +212,8 @@ static void pressure(void *user, zslab *z, zslab_group *group, size_t bytes, siz
     }
 }
 
-/* Up and down over the soft limit: each time up is told once, by every kind of call, and a time down never. */
+/* Up and down over the soft limit: each time up is told once, by every kind of call, and a time down never.
+   [BUDGET-2] */
 static void each_crossing_once(const test_mode *m)
 {
     static const char *const ways[] = {"malloc", "calloc", "realloc", "aligned", "handle", "epoch", "heap", "reserve"};

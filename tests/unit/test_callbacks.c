@@ -1,5 +1,5 @@
 /* No callback runs under a lock or a claim: whichever call leads to it, the callback finds every lock free, and what it
-   may call (the table in >>front) answers. */
+   may call (the table in >>front) answers. [HOOK-2] */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

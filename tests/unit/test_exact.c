@@ -122,7 +122,7 @@ static void misaligned(scene *s)
     CHECK(test_filled(s->p, s->bytes, 7));
 }
 
-/* Every slot of the object's chunk that holds nothing: freed before, or never handed out. */
+/* Every slot of the object's chunk that holds nothing: freed before, or never handed out. [META-1] */
 static void slots_without_an_object(scene *s)
 {
     char *chunk = (char *)((uintptr_t)s->p & ~(uintptr_t)ZS__CHUNK_MASK), *slot;

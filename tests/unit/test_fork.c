@@ -320,7 +320,8 @@ static void busy_parent(const test_mode *m, int forks)
     test_destroy(z);
 }
 
-/* Shared mode: a claim that a thread of the parent had not finished, in an open epoch and in one that drains. */
+/* Shared mode: a claim that a thread of the parent had not finished, in an open epoch and in one that drains.
+   [FORK-3] */
 static zslab_epoch draining;
 static void without_the_claims(int unused)
 {

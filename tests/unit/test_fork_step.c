@@ -1,5 +1,5 @@
 /* A fork at any instruction of another thread's call: whatever that one was in the middle of, the child finds every
-   object that was finished, loses no memory, and can go on using all of the allocator. */
+   object that was finished, loses no memory, and can go on using all of the allocator. [FORK-1] */
 /* timeout: 300 */
 #include "tests/lib/test.h"
 #include "tests/lib/step.h"
@@ -324,7 +324,7 @@ static size_t strays(uint32_t chunk, int in_use, const zs__row *row, uint32_t cl
     return wrong;
 }
 
-/* Chunks that were ever used and are not in one list, or in a list where they do not belong. */
+/* Chunks that were ever used and are not in one list, or in a list where they do not belong. [ARENA-1] [FORK-2] */
 static size_t lost_chunks(void)
 {
     size_t wrong = strays(z->pool, 0, NULL, 0);

@@ -294,7 +294,7 @@ static void bits_that_match_nothing(void)
     every_bit_counts(ZSLAB_FLAG_SHARED, 64, 3, 8);
 }
 
-/* A handle of one allocator means nothing in another. */
+/* A handle of one allocator means nothing in another. [ID-6] */
 static void handles_of_others(void)
 {
     zslab *a = make(0, ZSLAB_RECLAIM_DEFAULT), *b = make(0, ZSLAB_RECLAIM_DEFAULT);
@@ -361,7 +361,7 @@ static void aba_until_a_slot_is_used_up(uint32_t flags, uint32_t begin_at)
     test_destroy(z);
 }
 
-/* A retired slot never comes home, and neither drains nor releases wait for it. */
+/* A retired slot never comes home, and neither drains nor releases wait for it. [ID-4] */
 static void retired_slots_and_closing(uint32_t flags, zslab_reclaim reclaim)
 {
     zslab *z = make(flags, reclaim);
@@ -468,7 +468,7 @@ static void an_id_is_used_up_by_resets(void)
 
 /* ---- the registry ---- */
 
-/* Two chunks that move between classes: an id stays with its class, and is used again by it. */
+/* Two chunks that move between classes: an id stays with its class, and is used again by it. [ID-2] */
 static void ids_return_to_their_class(void)
 {
     zslab_config c = {0};
@@ -503,6 +503,27 @@ static void ids_return_to_their_class(void)
     }
     CHECK(wrong == 0);
     CHECK(most < 2 * 4 * (2 + 1 + 1 + 1 + 1)); /* 128 slots a chunk are two slabs; five classes, four chunks */
+    test_destroy(z);
+}
+
+/* Entries whose handles have all gone lose their memory; no old handle resolves under those that come after. [ID-5] */
+static void handles_of_entries_whose_memory_went(uint32_t flags)
+{
+    enum { MANY = 20000, ROUNDS = 4 };
+    static zslab_handle h[ROUNDS][MANY];
+    zslab *z = make(flags, ZSLAB_RECLAIM_RSS);
+    int round, before, i, wrong = 0;
+    for (round = 0; round < ROUNDS; round++) {
+        zslab_epoch e = zslab_epoch_open(z, NULL);
+        for (i = 0; i < MANY; i++) h[round][i] = give(z, 16, e, NULL);
+        for (before = 0; before < round; before++)
+            for (i = 0; i < MANY; i++)
+                wrong += zslab_handle_get(z, h[before][i]) != NULL || zslab_handle_free(z, h[before][i]) == ZSLAB_OK;
+        CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+        zslab_trim(z);
+        CHECK(z->blank_pages != 0 && z->blank_ids != 0);
+    }
+    CHECK(wrong == 0);
     test_destroy(z);
 }
 
@@ -940,6 +961,7 @@ int main(int argc, char **argv)
         retired_slots_and_closing(modes[m], ZSLAB_RECLAIM_RSS);
         ends_of_epochs(modes[m], ZSLAB_RECLAIM_LATENCY);
         ends_of_epochs(modes[m], ZSLAB_RECLAIM_RSS);
+        handles_of_entries_whose_memory_went(modes[m]);
         the_registry_is_used_up(modes[m]);
         two_frees_at_once(modes[m], 0);
         two_frees_at_once(modes[m], 1);

@@ -20,7 +20,8 @@ static zslab_global_stats stats(const zslab *z)
     return g;
 }
 
-/* Sizes around each multiple of a chunk: whole pages usable, all of them; each wrong pointer has its own answer. */
+/* Sizes around each multiple of a chunk: whole pages usable, all of them; each wrong pointer has its own answer.
+   [LARGE-5] */
 static void sizes_and_wrong_frees(zslab *z)
 {
     size_t sizes[] = {above(z), C - 1, C, C + 1, 2 * C, 3 * C - 1, 5 * C + 100}, i, bytes, at;
@@ -82,7 +83,7 @@ static void released_and_reset(zslab *z)
     }
 }
 
-/* A closed epoch refuses at once and lasts until its last object goes, wherever that one is. */
+/* A closed epoch refuses at once and lasts until its last object goes, wherever that one is. [LARGE-2] */
 static void closed(zslab *z)
 {
     int by;
@@ -384,7 +385,8 @@ static void against_a_model(zslab *z, uint64_t steps, size_t most)
 
 /* ---- limits ---- */
 
-/* With nothing live nothing is refused: what small objects, dead epochs and smaller spans left is joined. */
+/* With nothing live nothing is refused: what small objects, dead epochs and smaller spans left is joined.
+   [SPAN-1] to [SPAN-3] */
 static void full_and_again(const test_mode *m)
 {
     static void *p[1 << 12];
@@ -707,7 +709,7 @@ static void *storm_main(void *arg)
     return NULL;
 }
 
-/* Threads that free each other's objects. */
+/* Threads that free each other's objects. [LARGE-4] */
 static void storm_of_threads(const test_mode *m)
 {
     pthread_t t[3];
@@ -763,7 +765,8 @@ static void in_a_child(const test_mode *m)
 }
 #endif
 
-/* RSS policy: what an epoch held is back with the system when the call returns, its large objects' pages too. */
+/* RSS policy: what an epoch held is back with the system when the call returns, its large objects' pages too.
+   [LARGE-3] */
 static void back_with_the_system(const test_mode *m)
 {
     zslab *z = test_open(m, NULL);

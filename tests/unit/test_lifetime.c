@@ -49,7 +49,8 @@ static void epochs_and_domains_open_with_a_configuration(void)
     test_destroy(z);
 }
 
-/* The epochs that live, each once, oldest first, whatever opens and ends meanwhile: against a list of our own. */
+/* The epochs that live, each once, oldest first, whatever opens and ends meanwhile: against a list of our own.
+   [FORK-4] */
 static void epochs_are_walked_oldest_first(void)
 {
     enum { PLACES = 16, STEPS = 3000 };
@@ -699,6 +700,7 @@ static void *release_it(void *arg)
     return NULL;
 }
 
+/* [END-4] */
 static void child_finishes_a_release(int arg)
 {
     zslab_epoch e;

@@ -290,7 +290,7 @@ static void no_place(const test_mode *m)
     test_destroy(z);
 }
 
-/* ---- damage, one kind at a time; each mended again ---- */
+/* ---- damage, one kind at a time; each mended again [SLAB-1] [SLAB-2] ---- */
 static int misused;
 static void on_misuse(void *user, zslab_result what, const void *p, zslab_handle h)
 {

@@ -93,7 +93,7 @@ static int near(double got, double want, double part) { return got >= want * (1 
 
 /* ---- exact, at one byte a sample ---- */
 
-/* Every way to make an object and every way it goes: the profile's bytes are those that live. */
+/* Every way to make an object and every way it goes: the profile's bytes are those that live. [PROFILE-1] */
 static void exact_at_one_byte(void)
 {
     zslab *z = make(1, 1);

@@ -370,7 +370,8 @@ static void reserved(const test_mode *m)
     }
 }
 
-/* What was reserved one after the other is served all of it, also when others took all they could get before. */
+/* What was reserved one after the other is served all of it, also when others took all they could get before.
+   [SPAN-4] */
 typedef struct ask {
     size_t size, count;
 } ask;

@@ -151,7 +151,7 @@ static void one_heap_for_all(void)
 }
 
 /* A claim that comes too late for its epoch is in transit while the close sweeps its chunk: what the sweep took of the
-   chunk it gives back, and the epoch ends with the claim. */
+   chunk it gives back, and the epoch ends with the claim. [SHARED-4] */
 static void late_claim_beside_a_sweep(void)
 {
     zslab_config config = {0};

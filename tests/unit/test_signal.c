@@ -1,5 +1,5 @@
 /* A signal at every instruction of every call, in shared mode: its handler frees an object each time; or it allocates,
-   and has an object or ZSLAB_E_BUSY each time. */
+   and has an object or ZSLAB_E_BUSY each time. [SHARED-5] */
 /* timeout: 300 */
 #include "tests/lib/test.h"
 #include "tests/lib/step.h"

@@ -124,7 +124,8 @@ static int refuse_purge(void *user, void *p, size_t bytes)
     return -1;
 }
 
-/* Without a cache the two that came home go to the pool, and under the RSS policy to the system, or try to. */
+/* Without a cache the two that came home go to the pool, and under the RSS policy to the system, or try to.
+   [STATS-2] */
 static void overflows(int refused)
 {
     zslab_config c = {0};

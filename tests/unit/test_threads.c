@@ -366,7 +366,7 @@ static void explicit_heaps_wander(const test_mode *m)
 }
 
 /* A thread that is done may be ending while the last allocator goes: nobody waits for ever, and the number it had is
-   not taken from the thread that has it next. */
+   not taken from the thread that has it next. [THREAD-1] */
 typedef struct leaver {
     zslab *z;
     uint32_t done;
@@ -463,7 +463,7 @@ static void detached_before_the_destroy(const test_mode *m)
 }
 
 /* Destructors that allocate up to the last round of them, before and after the exit hook's, and inside a domain; or
-   only there, as the thread's first use. */
+   only there, as the thread's first use. [THREAD-2] */
 static struct {
     zslab *z, *beside;
     zslab_domain *domain;
@@ -524,7 +524,7 @@ static void allocates_in_the_last_destructors(const test_mode *m, int early, int
 }
 
 /* A destructor that enters a domain and stays: the thread leaves it before it is gone, or the next call for the domain
-   finds that it is gone. */
+   finds that it is gone. [THREAD-3] */
 static void enters_for_good(void *value)
 {
     if (++last.rounds < last.enters_in) {

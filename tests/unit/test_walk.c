@@ -170,6 +170,7 @@ static void *churn(void *arg)
     return NULL;
 }
 
+/* [VISIT-1] */
 static void shown_once_while_others_churn(zslab *z, zslab_epoch e, long steps)
 {
     pthread_t thread[CHURN];

@@ -139,6 +139,7 @@ static void a_sealed_epoch_takes_nothing_and_stays_readable(void)
     remove(path);
 }
 
+/* [GEN-1] */
 static void a_released_epoch_is_gone_for_ever(void)
 {
     const char *path = test_path("release");
@@ -171,6 +172,7 @@ static void a_released_epoch_is_gone_for_ever(void)
     remove(path);
 }
 
+/* [ZONE-2] */
 static void shared_zones_go_with_their_last_epoch(void)
 {
     const char *path = test_path("share");
@@ -433,6 +435,7 @@ static void a_full_store_says_so_and_a_release_makes_room(void)
     remove(path);
 }
 
+/* [FILE-2] */
 static void few_active_zones_are_shared_and_never_an_error(void)
 {
     const char *path = test_path("active");
@@ -479,6 +482,7 @@ static void any_block_size_and_shape_works(void)
     remove(path);
 }
 
+/* [ZONE-3] */
 static void the_metadata_log_rolls_over_and_over(void)
 {
     const char *path = test_path("roll");
@@ -639,6 +643,7 @@ static void crc32c_is_crc32c(void)
 {
     static unsigned char zeros[32], odd[20000], copy[20000];
     size_t i, n;
+    /* [CRC-1] */
     EXPECT(zs__zns_crc(0, "123456789", 9) == 0xe3069283u);
     EXPECT(zs__zns_crc(0, zeros, 32) == 0x8a9136aau);
     object_fill(odd, sizeof odd, 3);
@@ -652,7 +657,7 @@ static void crc32c_is_crc32c(void)
 }
 
 /* A release whose flush failed has not happened: the epoch goes on, and what it syncs afterwards is there when the
-   store is found as it is at that moment. */
+   store is found as it is at that moment. [REL-2] */
 static void a_release_that_failed_at_its_flush_did_not_happen(void)
 {
     char path[256], copy[256];

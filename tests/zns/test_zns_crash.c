@@ -1,6 +1,6 @@
 /* The power fails at every device operation of a scripted run, with many seeds of what the drive's volatile
    cache had kept. After each: everything acknowledged by a sync is there, nothing read is anything but what
-   was appended, nothing of a released epoch comes back, and handles of what was lost name nothing else.
+   was appended, nothing of a released epoch comes back, and handles of what was lost name nothing else. [META-1]
    usage: test_zns_crash [seconds]   default: every operation with as many seeds as fit in 3 s, at least one;
    "test_zns_crash 0 20" makes it 20 seeds however long that takes */
 #include "tests/lib/test_zns.h"

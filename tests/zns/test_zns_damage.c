@@ -1,6 +1,6 @@
 /* Images with one to three flipped bits anywhere, cut short, or with blocks zeroed. Whatever is met: nothing corrupt
    is returned, nothing released comes back, what is not returned is counted, nothing changes before REPAIR, one flip
-   costs at most a hundredth of the objects, and REPAIR keeps all that could be read before.
+   costs at most a hundredth of the objects, and REPAIR keeps all that could be read before. [CRC-2] [ORD-1]
    usage: test_zns_damage [images] [seed]   default 240; the long run is 10000 */
 #include "tests/lib/test_zns.h"
 

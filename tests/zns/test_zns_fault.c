@@ -185,7 +185,7 @@ static void a_device_that_fails_every_append_is_told(const char *path)
 }
 
 /* A frame finds no place, a later one of its epoch does and another epoch is synced; then the process ends. What was
-   in the first was never acknowledged: it is no damage, and with it written by the next sync all is there. */
+   in the first was never acknowledged: it is no damage, and with it written by the next sync all is there. [BUF-4] */
 static void what_failed_and_was_not_synced_is_not_lost(const char *path, int again)
 {
     zslab_zns_fault fault = {ZSLAB_ZNS_FAULT_ERROR, ZSLAB_ZNS_OP_APPEND, UINT64_MAX, UINT64_MAX, 0, 0, 0};
@@ -234,7 +234,7 @@ static void what_failed_and_was_not_synced_is_not_lost(const char *path, int aga
 }
 
 /* Filled to the brim by objects of one size, by small ones behind large ones, with and without slots: what append took
-   can be synced, and is all there afterwards. */
+   can be synced, and is all there afterwards. [BUF-5] */
 static void a_full_store_keeps_all_that_it_took(const char *path, uint32_t slots, size_t large, size_t small)
 {
     static zslab_handle handle[8192];

@@ -1,6 +1,6 @@
 /* A writer of several threads that append, sync and release is stopped at any moment, its file is copied as it is
    then, and in the end it is killed: in every copy everything acknowledged by a sync is there, whole, nothing of a
-   released epoch is, and nothing counts as lost.
+   released epoch is, and nothing counts as lost. [FILE-3]
    usage: test_zns_kill [rounds]   default 6, each with 4 copies and a kill */
 #define _GNU_SOURCE /* kill, WUNTRACED */
 #include "tests/lib/test_zns.h"

@@ -99,6 +99,7 @@ static void a_kernel_that_refuses_is_told_and_done_without(void)
 }
 
 /* In the model nothing completes unless it is waited for: everything that promises more must do so. */
+/* [BUF-3] */
 static void frames_under_way_are_readable_synced_and_released(void)
 {
     enum { N = 60 };
@@ -196,7 +197,7 @@ static void a_killed_process_loses_nothing_synced(void)
     remove(path);
 }
 
-/* More pieces than the ring takes, cut at the ends of zones, with the last of them named last. */
+/* More pieces than the ring takes, cut at the ends of zones, with the last of them named last. [IO-1] */
 static void a_large_object_flies_in_pieces(void)
 {
     const char *path = test_path("large");
@@ -218,7 +219,7 @@ static void a_large_object_flies_in_pieces(void)
     remove(path);
 }
 
-/* An append that is refused owns no blocks: the pointer that others' appends have moved stays where it is. */
+/* An append that is refused owns no blocks: the pointer that others' appends have moved stays where it is. [FILE-1] */
 static void a_refused_append_takes_nothing_back(void)
 {
     const char *path = test_path("refused");

@@ -1,6 +1,7 @@
 /* Threads against each other on one store: appends to shared epochs, reads, syncs, iterations, and releases
    of epochs that others are appending to. No object of a released epoch is readable, no acknowledged object
    of a live one is wrong, and no append lands in a zone after its reset: the first block is its header.
+   [EP-1] [EP-2] [BUF-1] [ZONE-1] [REL-1]
    usage: test_zns_race [seconds]   default 3 */
 #include "tests/lib/test_zns.h"
 

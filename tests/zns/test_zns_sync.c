@@ -70,6 +70,7 @@ static void *append_and_sync(void *arg)
     return NULL;
 }
 
+/* [SYNC-1] */
 static void those_who_wait_share_one_frame_and_one_flush(void)
 {
     const char *path = test_path("share");
@@ -294,6 +295,7 @@ static void a_sync_covers_an_epoch_whose_release_waits(void)
     remove(path);
 }
 
+/* [BUF-2] */
 static void a_sealed_epoch_gives_its_buffers_to_the_next(void)
 {
     const char *path = test_path("pool");

@@ -86,6 +86,7 @@ static void a_walk_reads_each_frame_once_and_a_list_reads_none_again(void)
     remove(path);
 }
 
+/* [DIR-1] */
 static void directories_that_do_not_fit_are_dropped_and_read_again(void)
 {
     enum { ROOM = 8000 };
