@@ -40,7 +40,12 @@
      frame written        (buffer full, flush, sync, seal) it survives the process being killed; with io_uring a
                           full buffer is written some time after the append that filled it, at the latest
                           within the next sync or seal
-     sync of its epoch    it survives a power cut
+     sync of its epoch    it survives a power cut. On Linux a file is flushed by msync(MS_SYNC) of the appends' range,
+                          through a mapping that nobody touches: for the pages of a range POSIX asks of it what it
+                          asks of fdatasync, and the kernel does both by vfs_fsync_range, the drive's cache included.
+                          What stays behind, zone table and note, an open makes good from the frames' heads [FILE-4].
+                          Where that would not do (a zone changes its condition, the log has grown, a pointer passes
+                          64 blocks) the flush is fdatasync of the whole file
 
    THREADS
      open, close                              one thread; nobody uses the store meanwhile
