@@ -9992,12 +9992,12 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
 
 /* Bookkeeping of a heap or a domain, for an epoch or none, by who holds the epoch lock; NULL with the reason. What the
    limit refuses may be had when the caller has dropped its locks and trimmed. */
-static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab_result *why)
+static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, int search, zslab_result *why)
 {
     const uint64_t stamp = zs__place_find(z, e) ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
     void *p = NULL;
     int again = 0, tries;
-    for (tries = 0; tries < 2; tries++) {
+    for (tries = 0; tries <= search; tries++) {
         if (tries && !z->shared)
             zs__others_empty(z, NULL, &again);
         *why = ZSLAB_E_LIMIT;
@@ -10023,12 +10023,12 @@ static int zs__limit_search(zs__allocator *z, zslab_result why)
 }
 
 /* For an epoch, or none; NULL with the reason. Epoch lock held. */
-static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, zslab_result *why)
+static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zslab_result *why)
 {
     zslab_heap *heap;
     uint32_t cls;
     char *p;
-    heap = (zslab_heap *)zs__meta_get(z, e, z->heap_bytes, why);
+    heap = (zslab_heap *)zs__meta_get(z, e, z->heap_bytes, search, why);
     if (!heap)
         return NULL;
     p = (char *)(heap + 1);
@@ -10117,7 +10117,7 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
 }
 
 /* The thread becomes a heap's owner: a parked one's, or a new one's, made for the epoch. NULL with the reason. */
-static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, zslab_result *why)
+static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, int search, zslab_result *why)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
@@ -10141,7 +10141,7 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, zslab_re
     if (heap)
         z->parked = heap->next_parked;
     else if (!(heap = zs__heap_forsaken(z)))
-        heap = zs__heap_new(z, e, why);
+        heap = zs__heap_new(z, e, search, why);
     if (heap) {
         heap->tls = (uintptr_t)tls;
         heap->os_thread = zs__os_thread();
@@ -10165,9 +10165,9 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, zslab_re
 static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z, zslab_epoch e)
 {
     zslab_result why;
-    zslab_heap *heap = zs__heap_attach_try(z, e, &why);
+    zslab_heap *heap = zs__heap_attach_try(z, e, 1, &why);
     if (!heap && zs__limit_search(z, why))
-        heap = zs__heap_attach_try(z, e, &why);
+        heap = zs__heap_attach_try(z, e, 1, &why);
     return heap ? heap : (zslab_heap *)zs__fail_null(why);
 }
 
@@ -10177,11 +10177,13 @@ static zslab_heap *zs__heap_mine(zs__allocator *z, zslab_epoch e) /* wanted for 
     return heap ? heap : zs__heap_attach(z, e);
 }
 
-/* For frees: where no exit hook will run, none is taken, since each would park one. [THREAD-2] */
+/* For frees: where no exit hook will run, none is taken, since each would park one [THREAD-2]. A free does without, and
+   so looks for no memory. */
 static zslab_heap *zs__heap_freeing(zs__allocator *z)
 {
     zslab_heap *heap = zs__heap_peek(z);
-    return heap || zs__tls()->passing ? heap : zs__heap_attach(z, ZSLAB_EPOCH_NONE);
+    zslab_result why;
+    return heap || zs__tls()->passing ? heap : zs__heap_attach_try(z, ZSLAB_EPOCH_NONE, 0, &why);
 }
 
 static void zs__heap_park(zslab_heap *heap)
@@ -12806,10 +12808,10 @@ static void zs__ends_at_destroy(zs__allocator *z)
    between. */
 static void *zs__record_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab_result *why)
 {
-    void *p = zs__meta_get(z, e, bytes, why);
+    void *p = zs__meta_get(z, e, bytes, 1, why);
     if (!p && z->shared) {
         zs__shared_empty(z);
-        p = zs__meta_get(z, e, bytes, why);
+        p = zs__meta_get(z, e, bytes, 1, why);
     }
     z->metadata_fixed += p ? bytes : 0;
     return p;
@@ -17246,7 +17248,7 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
         if (heap)
             z->parked = heap->next_parked;
         else
-            heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &why);
+            heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, 1, &why);
         if (heap) {
             heap->is_explicit = 1;
             zs__store_u32(&heap->is_parked, 0);
@@ -17817,7 +17819,8 @@ static zs__allocator *zs__create(const zslab_config *given)
     z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
                         zs__samples_bytes(&z->config);
     zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
-    if ((z->shared && (!(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, &r)) || zs__row_blocks(z->shared_heap))) ||
+    if ((z->shared && (!(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, 1, &r)) ||
+                       zs__row_blocks(z->shared_heap))) ||
         zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (zs__ids_wanted(&config) && zs__registry_grow(z))

@@ -365,6 +365,40 @@ static void metadata_of_a_run(const test_mode *m)
         }
 }
 
+/* A thread that has no heap, nor room for one, frees without looking for memory, and no error is left behind. */
+static void *frees_without_a_heap(void *arg)
+{
+    void **p = (void **)arg;
+    zslab *z = (zslab *)p[0];
+    uint32_t pooled = z->pool_count;
+    CHECK(!zslab_pool_alloc(NULL) && zslab_last_error() == ZSLAB_E_INVALID);
+    CHECK_IS(zslab_free(z, p[1]), ZSLAB_OK);
+    CHECK_IS(zslab_free_sized(z, p[2], 64), ZSLAB_OK);
+    CHECK_IS(zslab_last_error(), ZSLAB_E_INVALID);
+    CHECK(z->pool_count == pooled); /* what others keep stayed with them */
+    return NULL;
+}
+
+static void a_free_needs_no_heap(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_global_stats g;
+    static void *p[4 * ZS__CHUNK_BYTES / 1024];
+    void *given[3];
+    size_t i, n = sizeof p / sizeof *p;
+    for (i = 0; i < n; i++)
+        MUST(p[i] = zslab_malloc(z, 1024));
+    for (given[0] = z, i = 1; i < 3; i++)
+        MUST(given[i] = zslab_malloc(z, 64));
+    for (i = 0; i < n; i++) /* empty chunks stay with this thread */
+        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    zslab_stats_global(z, &g);
+    CHECK_IS(zslab_set_limits(z, 0, (size_t)(g.committed_bytes + g.metadata_bytes)), ZSLAB_OK);
+    test_in_thread(frees_without_a_heap, given);
+    CHECK(test_live(z) == 0);
+    test_destroy(z);
+}
+
 int main(void)
 {
     small_machines();
@@ -375,6 +409,8 @@ int main(void)
             no_thread_number(m);
         if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer)
             no_metadata(m);
+        if (test_owned(m))
+            a_free_needs_no_heap(m);
         if (test_owned(m) && m->in_buffer)
             a_high_thread_number(m);
         if (!m->in_buffer) {
