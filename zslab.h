@@ -205,8 +205,9 @@
      BSD, and MSVC itself.
      membarrier      Linux 4.14 and Windows have the asymmetric fence that closes rest on. Where it is refused each
                      allocation takes a slow path with a fence of its own: right, and slower
-     thread-local    40 bytes, initial-exec: a library that is opened late and does not fit sets ZSLAB_TLS_MODEL to
-     storage         "global-dynamic", 5 ns a call. Without any: ZSLAB_NO_TLS, shared mode
+     thread-local    40 bytes, initial-exec: a library that dlopen loads gets them from the 1.6 KiB that glibc keeps for
+     storage         all such. Where it says "cannot allocate memory in static TLS block", set ZSLAB_TLS_MODEL to
+                     "global-dynamic", 5 ns a call. Without thread-local storage: ZSLAB_NO_TLS, shared mode
      WebAssembly     without memory growth zslab_create(NULL) takes half of what the memory has left, 6 of 16 MiB;
                      -sALLOW_MEMORY_GROWTH=1 gives it 64 MiB and metadata
      huge pages      metadata asks for small pages, objects for 2 MiB ones only with the flag
@@ -2423,6 +2424,10 @@ static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the process
 /* zslab as C++ sees it: a class of names, one and the same in every file, whatever its switches. No object of it is
    made; the struct behind an allocator (>>layout) derives from it. What the names stand for needs ZSLAB_CPP. */
 #if defined(__cplusplus)
+#pragma push_macro("new") /* of who counts allocations by macros */
+#pragma push_macro("delete")
+#undef new
+#undef delete
 namespace zs__cpp {
 class domain_scope;
 class epoch_scope;
@@ -2436,6 +2441,7 @@ template <class T> class heap_allocator;
 
 struct zslab {
     zslab() = delete;
+    ~zslab() = delete; /* zslab_destroy; a std::unique_ptr<zslab> without it does not compile */
     zslab(const zslab &) = delete;
     zslab &operator=(const zslab &) = delete;
 
@@ -2458,8 +2464,6 @@ struct zslab {
 #endif
 
 #if defined(__cplusplus) && ZSLAB_CPP
-#pragma push_macro("new") /* of who counts allocations by a macro */
-#undef new
 #include <new>
 #include <type_traits>
 #if ZSLAB_CPP_PMR && !(__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
@@ -2863,8 +2867,11 @@ private:
     zslab_epoch epoch_;
 };
 #endif
-#pragma pop_macro("new")
 #endif /* C++ and ZSLAB_CPP */
+#if defined(__cplusplus)
+#pragma pop_macro("new")
+#pragma pop_macro("delete")
+#endif
 
 #endif /* ZSLAB_H */
 

@@ -8,8 +8,19 @@
 #ifndef BUILD_CPP_DECLARATIONS // the other half of the cell: a file without the implementation
 #define ZSLAB_IMPLEMENTATION
 #endif
+#include <new>
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
+#define new new (guest) // as who counts allocations has them
+#define delete guest(), delete
 #include "zslab.h"
 #include "zslab.h" // again: nothing happens
+#if !defined(new) || !defined(delete)
+#error "the guest's macros are gone"
+#endif
+#undef new
+#undef delete
 
 #include <cstdio>
 #include <cstring>
@@ -362,6 +373,8 @@ static void memory_resources(zslab *z)
 #else
 #define HAVE_PMR 0
 #endif
+
+static_assert(!std::is_destructible<zslab>::value, "std::unique_ptr<zslab> without zslab_destroy does not compile");
 
 struct tree { int rings; };
 ZSLAB_HANDLE_DECLARE(tree); // the C macros work here too
