@@ -78,8 +78,10 @@ $(eval $(call flavour,notls,-DZSLAB_NO_TLS=1))
 run = +@$(MAKE) -s --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j $(JOBS)) Makefile $(2:%=build/$(1)/%) && \
 	tests/ci/run.sh -j $(JOBS) -l build/log/$(1) $(3) $(2:%=build/$(1)/%)
 
-test: ## build and run the tests, but for what takes long; the last line counts them
-	$(call run,tests,$(filter-out $(LONG),$(TESTS))) $(filter $(SOME),$(CELLS))
+# who names TESTS gets those, long or not, and no ways of building
+named = $(findstring command,$(origin TESTS))
+test: ## build and run the tests, but for what takes long (TESTS="name name": those); the last line counts them
+	$(call run,tests,$(if $(named),$(TESTS),$(filter-out $(LONG),$(TESTS)))) $(if $(named),,$(filter $(SOME),$(CELLS)))
 
 test-wide: ## build and run the others: long ones, other forms, every way of building
 	$(call run,tests,$(filter $(LONG),$(TESTS))) $(filter-out $(SOME),$(CELLS))

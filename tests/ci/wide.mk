@@ -74,7 +74,7 @@ coverage: ## lines and branches of the headers that the tests run, with and with
 	@tests/ci/coverage.py $(if $(ONLY),-n) build/coverage build/cov build/covnotls
 
 race: ## every interleaving of small scenarios, up to a bound, then at random
-	$(call run,race,$(RACES))
+	$(call run,race,$(if $(named),$(TESTS),$(RACES)))
 
 # stress_oracle.c: long random runs against an oracle; each build has its share of MINUTES, SEED begins
 $(eval $(call flavour,chunk12,-DZSLAB_CHUNK_SHIFT=12))
