@@ -7,9 +7,8 @@ import sys
 KEYS = 'in|out|returns|threads|cost|after|source'
 
 
-def escaped(text):
-    return re.sub(r'([\\@<>#&%"$~|*_`])', r'\\\1', text).replace('\\*', '&#42;').replace('\\_', '_').replace(
-        '\\|', '&#124;').replace('\\`', '&#96;').replace('\\~', '&#126;').replace('::', '\\::')
+def escaped(text): # Markdown is off: what is left are commands, HTML and links
+    return re.sub(r'([\\@<>#&%"$])', r'\\\1', text).replace('::', '\\::')
 
 
 def block(comment, mark):
@@ -24,14 +23,15 @@ def block(comment, mark):
     return mark + '\n'.join(out) + ' */'
 
 
-def options(text):
+def options(manual):
     """The switches' lines of the front: what each is."""
     found, name = {}, None
-    for line in text[text.index('   OPTIONS'):text.index('   LIMITS')].split('\n')[1:]:
+    part = re.search(r'\n  (?: OPTIONS|10\. SWITCHES).*?\n\n', manual, re.S)
+    for line in part[0].strip().split('\n')[1:]:
         new = re.match(r'     (ZSLAB_[A-Z_]+)(\([^)]*\))?,?(.*)', line)
         if new:
             name = new[1]
-            found[name] = new[3].strip()
+            found[name] = re.sub(r'^ +(\d[\dor ]*?)  +', r'default \1; ', new[3]).strip()
         elif name:
             found[name] += ' ' + line.strip()
     return found
@@ -40,8 +40,8 @@ def options(text):
 def main(path):
     text = open(path).read()
     text = re.split(r'/\* =+ the private half|\n#ifdef ZSLAB_ZNS_IMPLEMENTATION|\n#if defined\(ZSLAB_ZNS_IMPL', text)[0]
-    known = options(text) if '   OPTIONS' in text and '   LIMITS' in text else {}
     first = re.match(r'/\*.*?\*/', text, re.S)[0]
+    known = options(first)
     rest = re.sub(r'(?m)^ *#error .*$', '', text[len(first):])
     # a macro's own comment stands before it; a field's or member's stays behind it
     rest = re.sub(r'(?m)^(#define ZSLAB_\w+(?:\([^)]*\))? .*?\S) */\* (.*?) *\*/$',
@@ -53,7 +53,9 @@ def main(path):
     for name, what in known.items():
         rest = re.sub(r'(?m)^( *#define %s\b(?!_))' % name, lambda m: '/** ' + escaped(what) + ' */\n' + m[1],
                       rest, count=1)
-    sys.stdout.write('/** @file\n@verbatim\n' + first[2:-2] + '\n@endverbatim */\n' + rest)
+    manual = '@verbatim\n' + first[2:-2] + '\n@endverbatim */\n'
+    place = '/** @file */\n/** @mainpage zslab\n' if path.endswith('zslab.h') else '/** @file\n'
+    sys.stdout.write(place + manual + rest)
 
 
 main(sys.argv[1])

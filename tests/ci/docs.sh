@@ -21,6 +21,7 @@ PREDEFINED             = ZSLAB_API= ZSLAB_ZNS_API= ZS__MAYBE_UNUSED= ZS__SHORT_A
 SKIP_FUNCTION_MACROS   = NO
 TYPEDEF_HIDES_STRUCT   = YES
 JAVADOC_AUTOBRIEF      = YES
+MARKDOWN_SUPPORT       = NO
 GENERATE_LATEX         = NO
 HAVE_DOT               = NO
 SOURCE_BROWSER         = NO
@@ -37,5 +38,8 @@ for name in $(sed '/the private half begins/,$d' zslab.h | grep -E '^ZSLAB_API '
     $(sed -n 's/^     \(ZSLAB_[A-Z_]*\) .*/\1/p' zslab.h | sort -u) zslab_config zslab_global_stats zslab_zns_open_file; do
     grep -rqw "$name" "$out/html" --include='*.html' || { echo "not in the reference: $name"; missing=1; }
 done
+grep -q 'WHAT IT IS' "$out/html/index.html" || { echo "the main page is not the manual"; missing=1; }
+grep -q 'every allocator has ZSLAB' "$out/html/zslab_8h.html" || { echo "the switches have no text of their own"; missing=1; }
+grep -rl '&amp;#[0-9]*;' "$out/html" --include='*.html' && { echo "^ shows an entity as text"; missing=1; }
 [ -s "$out/warnings" ] && { head -n 20 "$out/warnings"; wc -l <"$out/warnings"; exit 1; }
 [ -d "$out/html/search" ] && [ $missing = 0 ] && echo "$out/html/index.html: $(find "$out/html" -name '*.html' | wc -l) pages, no warning"
