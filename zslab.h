@@ -953,7 +953,7 @@ typedef struct zslab_epoch_stats {
                                         a chunk, a large object) last, or entered or left a domain */
     /* Why it is not CLOSED yet, beside live_objects (zslab_epoch_visit shows them, class and tag): */
     uint64_t children;               /* epochs right below it that live */
-    uint64_t visits;                 /* entries into domains over it that were not left; shared mode: of the last one */
+    uint64_t visits;                 /* entries into domains over it that were not left */
     uint64_t owners_late;            /* closing: threads that used it and have passed no slow path since; it ends when
                                         they do, or zslab_epoch_state_of or zslab_trim asks */
     uint64_t purges;                 /* calls that give memory of it back at this moment */
@@ -3326,6 +3326,7 @@ typedef struct zs__round {
                               no guarantee covers it [BUDGET-5] */
     zs__u64 opened;        /* word when the place's epoch was opened. Arena lock */
     uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
+    uint32_t visits;       /* shared mode: entries not yet left into domains over the place's epoch; epoch lock */
     zs__u64 pad[3];
 } zs__round;
 
@@ -8176,6 +8177,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     place->opened_ns = zs__os_now_ns();
     zs__store_u64(&place->last_used_ns, place->opened_ns);
     place->rss_before_close = place->rss_after_close = 0;
+    zs__round_of(z, q)->visits = 0;
     place->domains = 0; /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     place->latent = 0;
@@ -13059,8 +13061,8 @@ static int zs__place_entered(const zs__allocator *z, const zs__place *place) /* 
 {
     const zslab_heap *heap;
     uint32_t i;
-    if (z->shared) /* who is inside is not known there by epoch */
-        return place->domains != 0;
+    if (z->shared)
+        return zs__round_of(z, place->id)->visits != 0;
     for (heap = z->heaps; heap && place->domains; heap = heap->next)
         for (i = 0; i < heap->scope_count; i++)
             if (heap->scopes[i].domain->epoch == place->id)
@@ -13319,10 +13321,12 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
         r = ZSLAB_E_LIMIT;
     if (r == ZSLAB_OK) {
         zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
-        if (z->shared)
+        if (z->shared) {
             zs__store_rel_ptr(&z->shared_domain, (uintptr_t)d); /* release: pairs with zslab_domain_current */
-        else
+            zs__round_of(z, d->epoch)->visits++;
+        } else {
             zs__scope_push(heap, d);
+        }
         d->inside++;
     }
     zs__epochs_drop(z);
@@ -13375,8 +13379,10 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
         return ZSLAB_E_INVALID;
     }
     others = --d->inside;
-    if (zs__place_find(z, d->epoch))
+    if (zs__place_find(z, d->epoch)) {
         zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
+        zs__round_of(z, d->epoch)->visits -= !nested;
+    }
     if (nested && --top->entered == 0)
         heap->scope_count--;
     if (others) {
@@ -14953,7 +14959,6 @@ static uint64_t zs__stats_ring(const zs__ending *last) /* records in a ring */
 /* What keeps the place's epoch. Epoch lock held. */
 static void zs__stats_waits(zs__allocator *z, const zs__place *place, zslab_epoch_stats *out)
 {
-    const zslab_domain *d = (const zslab_domain *)zs__load_ptr(&z->shared_domain);
     const zslab_heap *heap;
     uint32_t q, i;
     for (q = place->child; q; q = z->places[q - 1].sibling)
@@ -14961,7 +14966,7 @@ static void zs__stats_waits(zs__allocator *z, const zs__place *place, zslab_epoc
     for (heap = z->heaps; heap; heap = heap->next)
         for (i = 0; i < heap->scope_count; i++)
             out->visits += heap->scopes[i].domain->epoch == place->id ? heap->scopes[i].entered : 0;
-    out->visits += d && d->epoch == place->id ? d->inside : 0;
+    out->visits += zs__round_of(z, place->id)->visits;
     if (place->state == ZSLAB_EPOCH_CLOSING && !place->seen && !z->rss_policy)
         out->owners_late = zs__place_late(z, place, ~(uint32_t)0);
     out->purges = zs__load_u32(&place->purging); /* relaxed: a figure */
