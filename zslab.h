@@ -3177,15 +3177,17 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
    [ID-2]    A slab's hint names its registry entry, the entry's slots the slab: both, or the entry is another's. Ids
              move under the arena lock, when no slot of the slab is live. An id has one class until it is blank [ID-5].
    [ID-3]    The thread that takes a word from live to free, by compare-and-swap, frees the object; no other touches its
-             state.
+             state. Where it finds the round over after that, it takes the exchange back and has freed nothing [ID-7].
    [ID-4]    A slot whose generations are used up is ZS__RETIRED and never comes home: its slab is never full and its
              chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.
-   [ID-5]    When all ids of a page of entries are spare, their memory may go (blank ids): the highest slab part and the
-             highest word of them stay in the page's record, and they begin beyond both when they serve again.
+   [ID-5]    When all ids of a page of entries are spare, their memory may go (blank ids): the highest generation of
+             their words stays in the page's record, and they begin beyond it when they serve again.
    [ID-6]    Handles of two allocators: the n-th of a process counts its ids from n * 0.7549 * 2^22 and its generations
              from n * 0.5698 * 2^20, both modulo the same (the R2 sequence, Roberts 2018: points that keep their
              distance). Two can have a handle in common only when one has used so many ids and generations as lie
-             between. */
+             between.
+   [ID-7]    A slot of a dead round is in transit while its state is HANDLE and its word is not live: a thread frees it
+             and saw the round alive, or its owner makes the handle. Its chunk is not bound or cleared (>>handle). */
 
 /* The struct behind a zslab. In C they are one type. In C++ zslab is a class of names that the struct derives from
    (>>api-typed): a zs__allocator * is a zslab *, and a public entry goes the other way by zs__own. */
@@ -3283,7 +3285,8 @@ typedef struct zs__row {
     uint32_t fill[4];
 #endif
     uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
-    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim */
+    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim. Or a chunk was lent,
+                              or serves handles: plain bins have to look before they start again */
     zs__u64 used[4];       /* classes with chunks, a bit each; owner */
     zs__u64 plain[4];      /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
     uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
@@ -3401,15 +3404,15 @@ typedef struct zs__bin_cold {
 
 /* One registry entry: a slab that serves handles, as zslab_handle_get sees it. Written under the arena lock in the
    order name, words, round, slots, stamp; read in the order size, slots, stamp, the rest. The words stand apart, 64 of
-   each id: generation << 8 | ZS__WORD | slot, slot ^ 1 while it holds no object with a handle. */
+   each id: generation << 8 | ZS__WORD | slot, slot ^ 1 while it holds no object with a handle. They are raised when the
+   id is bound again. */
 typedef struct zs__id {
     zs__u64 stamp;         /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
     uintptr_t slots;       /* char *: slot 0 of its slab */
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t pad;
 #endif
-    zs__u64 name;          /* handle less slot, its generation and ZS__WORD: id, slab part, class, version. The slab
-                              part is raised when the id is bound again */
+    zs__u64 name;          /* handle less slot, its generation and ZS__WORD: id, first part, class, version */
     uint32_t size;         /* of its class */
     uint32_t round;        /* of the stamp's place: bytes behind the first round */
 } zs__id; /* 32 bytes, see zs__handle_get_fast */
@@ -3421,7 +3424,7 @@ ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of a
 #define ZS__WORD ((uint32_t)64)                  /* above the slots: a word that was never written is no slot's */
 #define ZS__ID_BYTES (sizeof(zs__id) + 256)      /* an id and its words */
 #define ZS__ID_FIELD (((uint32_t)1 << 22) - 1)   /* ids as handles have them */
-#define ZS__GENERATION_END ((uint32_t)1 << 24)   /* slab part + slot part from here on: used up */
+#define ZS__GENERATION_END ((uint32_t)1 << 24)   /* first part + a word's generation from here on: used up */
 
 /* What happened to epochs and ZSLAB_ON_EPOCH has not been told. */
 #define ZS__NEWS_MAX 8
@@ -3446,7 +3449,7 @@ typedef struct zs__word_due {
 
 /* A page of registry entries, with the words of its ids. Arena lock. [ID-5] */
 typedef struct zs__id_page {
-    uint32_t part, word;   /* blank: the highest of its ids */
+    uint32_t word;         /* blank: the highest generation of its words */
     uint32_t spare;        /* ids of it that no slab has */
     uint32_t next;         /* 1 + page: of those to be given back, or of blank ones */
     uint32_t state;        /* ZS__PAGE_* */
@@ -3516,7 +3519,7 @@ struct zslab {
     uint32_t spare_pages, blank_pages; /* 1 + page */
     uint32_t blank_ids;    /* atomic: of blank pages, those serving at the moment not among them */
     uint32_t blank_next;   /* 1 + id: the next of the blank page that serves at the moment; 0: none does */
-    uint32_t first_part;   /* of ids never given out [ID-6] */
+    uint32_t first_part;   /* of every generation [ID-6] */
     zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
     zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
     uintptr_t reserved_bytes; /* atomic: sum of the places': stays with its class while frees empty it */
@@ -4203,7 +4206,7 @@ static ZS__ALWAYS_INLINE void *zs__malloc_epoch_public(zs__allocator *z, size_t 
 #endif /* !ZSLAB_NO_TLS */
 
 /* [ID-1] Is a handle live that leads to entry e and words w? Read after the entry's slots. A handle that was stale
-   at the call never passes: an entry shows a new slab only with a higher name; else its word or its round has risen. */
+   at the call never passes: an entry shows a new slab only with higher words; else its word or its round has risen. */
 static ZS__ALWAYS_INLINE int zs__handle_live(const zs__allocator *z, zslab_handle h, const zs__id *e, const uint32_t *w)
 {
     uint64_t stamp = zs__load_acq_u64(&e->stamp); /* acquire: the rest before it. Pairs with zs__id_bind */
@@ -5747,6 +5750,7 @@ static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t up
 
 static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on);
 static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all);
+static int zs__chunk_at_rest(const zs__allocator *z, uint32_t chunk);
 static uint32_t zs__span_lend(zs__allocator *z, uint32_t count);
 static int zs__spans_unreserve(zs__allocator *z);
 static void zs__large_gather(zs__allocator *z, uint32_t most);
@@ -5763,7 +5767,7 @@ static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
 {
     uint32_t first = 0, run = 0, chunk, *at;
     for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-        z->cold[chunk - 1].pooled = !zs__load_acq_u32(&z->cold[chunk - 1].lent); /* pairs with zs__bin_unlend */
+        z->cold[chunk - 1].pooled = (uint8_t)zs__chunk_at_rest(z, chunk - 1);
     for (chunk = 0; run < chunks && chunk < zs__chunks_known(z); chunk++) {
         run = z->cold[chunk].pooled ? run + 1 : 0;
         first = chunk + 2 - run;
@@ -6816,7 +6820,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__chunk *c = &z->chunks[chunk];
     zs__chunk_cold *x = &z->cold[chunk];
     uint64_t old = c->stamp;
-    if (zs__load_acq_u32(&x->lent)) /* acquire: all that they stored to it. Pairs with zs__bin_unlend */
+    if (zs__load_u32(&x->lent)) /* relaxed: mostly so; zs__chunk_at_rest looks again */
         return ZSLAB_E_BUSY;
     if (old) {
         zs__store_u64(&c->stamp, 0);
@@ -6829,7 +6833,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
             return ZSLAB_E_BUSY;
         }
     }
-    if (z->shared && old && !zs__dead_settled(z, chunk)) {
+    if (!zs__chunk_at_rest(z, chunk) || (z->shared && old && !zs__dead_settled(z, chunk))) {
         zs__store_u64(&c->stamp, old);
         return ZSLAB_E_BUSY;
     }
@@ -6995,9 +6999,21 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
    which id.
 
    Why nothing stale resolves: a handle dies by its word (a free) or by its round (release, reset). Words rise; rounds
-   rise; and an id that serves a new round, or another slab, has its name raised and all words marked free before its
-   new stamp shows (zs__id_bind). So whatever mixture of old and new a racing get reads, the sum is beyond a handle that
-   was stale at its call, or the stamp is not the round's.                            */
+   rise; and an id that serves a new round, or another slab, has all words raised and marked free before its new stamp
+   shows (zs__id_bind). So whatever mixture of old and new a racing get reads, the sum is beyond a handle that was stale
+   at its call, or the stamp is not the round's.
+
+   Why a free by handle meets no other object when its epoch ends meanwhile, as a discard by any allocation may end it.
+   F frees, B binds the slot's chunk for another round [ID-7]. F: word from live to free, by exchange; read the round.
+   B: see the round over; fence; read states and words. Either B reads F's word and leaves the chunk until F has stored
+   the state, or F reads that the round is over: it writes no state, and takes the exchange back where it still stands.
+   A live word is raised by two, so that what F stored never is a word of the new round, and F's own exchange, begun
+   before, fails once it is raised. F's own chunks, which no other thread but a taker binds, stay while F is busy
+   [TAKE-1]: it pushes the slot after its state says free.
+
+   Assume F has found h live and stops; the epoch is discarded, its owner binds the chunk again and gives the slot the
+   handle g. Had only the name risen, the slot's word were the same for g as for h: F's exchange would free g's object.
+   Assume F stops after its exchange instead: without B's look F would store REMOTE to the slot that is g's by then. */
 static ZS__ALWAYS_INLINE zs__id *zs__id_at(const zs__allocator *z, size_t id)
 {
     return (zs__id *)zs__load_ptr(&z->ids) + id; /* relaxed: set before there is any id; growing stores the same */
@@ -7018,11 +7034,6 @@ static inline size_t zs__id_number(const zs__allocator *z, const zs__id *e)
     return zs__id_index(z, (zs__load_u64(&e->name) + (ZS__WORD << 10)) >> 42);
 }
 
-static inline uint32_t zs__id_part(const zs__id *e) /* the slab's part of its generations */
-{
-    return (uint32_t)((zs__load_u64(&e->name) + (ZS__WORD << 10)) >> 18) & (ZS__GENERATION_END - 1);
-}
-
 static inline uint32_t zs__word_free(uint32_t generation, uint32_t slot)
 {
     return generation << 8 | ZS__WORD | (slot ^ 1);
@@ -7031,6 +7042,12 @@ static inline uint32_t zs__word_free(uint32_t generation, uint32_t slot)
 static inline int zs__word_live(uint32_t word, uint32_t slot)
 {
     return !((word ^ slot) & 1);
+}
+
+/* Free, and beyond the word, and beyond what a free that was begun makes of a live one [ID-7] */
+static inline uint32_t zs__word_raised(uint32_t word, uint32_t slot)
+{
+    return zs__word_free((word >> 8) + 1 + (uint32_t)zs__word_live(word, slot), slot);
 }
 
 static inline uint32_t zs__slab_id(const zs__allocator *z, uint32_t slab) /* 1 + id; torn while it moves, see [ID-2] */
@@ -7117,15 +7134,34 @@ static void zs__id_unlink(zs__allocator *z, uint32_t id)
         zs__store_rel_ptr(&zs__id_at(z, next - 1)->slots, before); /* release: as in zs__id_spare */
 }
 
-/* No slot of the slab is being given a handle: who is has marked it, and its word is not live yet. */
+/* No slot of the slab is in transit. [ID-7] */
 static int zs__slab_at_rest(const zs__allocator *z, uint32_t slab, const uint32_t *words)
 {
     const uint8_t *states = z->states + (size_t)slab * 64;
-    uint32_t i;
-    for (i = 0; i < 64; i++) /* acquire: pairs with zs__handle_issue */
-        if (zs__load_u8(states + i) == ZS__HANDLE && !zs__word_live(zs__load_acq_u32(words + i), i))
-            return 0;
+    uint32_t i, j;
+    for (i = 0; i < 64; i += 8) /* acquire, both: pair with zs__handle_issue, and the store that ends a free */
+        for (j = i; zs__load_acq_u64((const uint64_t *)(const void *)(states + i)) && j < i + 8; j++)
+            if (zs__load_acq_u8(states + j) == ZS__HANDLE && !zs__word_live(zs__load_acq_u32(words + j), j))
+                return 0;
     return 1;
+}
+
+/* Does no thread write to a slot of the chunk any more, whose round is over or which is empty? By who may bind it. */
+static int zs__chunk_at_rest(const zs__allocator *z, uint32_t chunk)
+{
+    const zs__chunk_cold *x = &z->cold[chunk];
+    uint32_t left = x->ids, slabs = zs__chunk_class(z, &z->chunks[chunk])->slabs, number = x->start, i, id, slab;
+    if (left)
+        zs__fence_seq(); /* the round's end before the words. Pairs with the exchange of zs__handle_drop [ID-7] */
+    for (i = 0; left && i < slabs; i++, number = number + 1 == slabs ? 0 : number + 1) {
+        slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
+        if ((id = zs__slab_id(z, slab)) == 0)
+            continue;
+        if (!zs__slab_at_rest(z, slab, zs__id_words(z, id - 1)))
+            return 0;
+        left--;
+    }
+    return !zs__load_acq_u32(&x->lent); /* last: who frees by handle may lend it; acquire: pairs with zs__bin_unlend */
 }
 
 /* A chunk leaves its class: its ids stay behind. Its slots are home or dead; `all`: and the caller's alone. Arena lock
@@ -7179,7 +7215,7 @@ static int zs__registry_grow(zs__allocator *z)
    held. */
 static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab_result *why)
 {
-    uint32_t id = z->id_count, part = z->first_part, word = 0, page, i;
+    uint32_t id = z->id_count, word = 0, page, i;
     zs__id *e;
     if (!z->blank_next && z->blank_pages) {
         *why = ZSLAB_E_LIMIT;
@@ -7194,8 +7230,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab
     }
     if (z->blank_next) {
         id = z->blank_next - 1;
-        part = z->id_pages[id / zs__id_page_ids(z)].part + 1;
-        word = z->id_pages[id / zs__id_page_ids(z)].word;
+        word = z->id_pages[id / zs__id_page_ids(z)].word + 2; /* as if each were raised */
     } else {
         *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
         if (id == z->id_limit || ((id ? id == z->id_mask / sizeof(zs__id) + 1 : z->ids == (uintptr_t)&z->no_id) &&
@@ -7207,8 +7242,9 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab
     }
     e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
     zs__store_u64(&e->stamp, 0);
-    zs__store_u64(&e->name, ((((uint64_t)id + (z->id_start >> 5)) & ZS__ID_FIELD) << 42 | (uint64_t)part << 18 |
-                             (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION) - (ZS__WORD << 10));
+    zs__store_u64(&e->name, ((((uint64_t)id + (z->id_start >> 5)) & ZS__ID_FIELD) << 42 |
+                             (uint64_t)z->first_part << 18 | (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION) -
+                                (ZS__WORD << 10));
     for (i = 0; i < 64; i++)
         zs__store_u32(zs__id_words(z, id) + i, zs__word_free(word, i));
     zs__store_u32(&e->size, z->classes[cls].size);
@@ -7225,11 +7261,11 @@ static int zs__id_used_up(const zs__allocator *z, uint32_t id, const zs__class *
     const uint32_t *words = zs__id_words(z, id);
     uint32_t i, highest = 0;
     for (i = 0; i < zs__id_slots(k); i++) {
-        uint32_t generation = zs__load_u32(words + i) >> 8;
+        uint32_t generation = zs__word_raised(zs__load_u32(words + i), i) >> 8;
         if (generation > highest)
             highest = generation;
     }
-    return zs__id_part(zs__id_at(z, id)) + 1 + highest >= ZS__GENERATION_END;
+    return z->first_part + highest >= ZS__GENERATION_END;
 }
 
 static void zs__id_retire(zs__allocator *z, uint32_t id) /* it is nobody's, for ever. Arena lock held */
@@ -7238,19 +7274,17 @@ static void zs__id_retire(zs__allocator *z, uint32_t id) /* it is nobody's, for 
     z->retired_ids++;
 }
 
-/* Raise the slab part and mark every word free, so that no handle of the id is or comes alive again; 0: some slot's
-   generations would be used up, the id retires. Arena lock held. */
+/* Raise every word and mark it free, so that no handle of the id is or comes alive again; 0: some slot's generations
+   would be used up, the id retires. Arena lock held. */
 static int zs__id_raise(zs__allocator *z, uint32_t id, const zs__class *k)
 {
-    zs__id *e = zs__id_at(z, id);
     uint32_t *words = zs__id_words(z, id), i;
     if (zs__id_used_up(z, id, k)) {
         zs__id_retire(z, id);
         return 0;
     }
-    zs__store_u64(&e->name, e->name + ((uint64_t)1 << 18)); /* relaxed: before the release stores of zs__id_bind */
-    for (i = 0; i < zs__id_slots(k); i++)
-        zs__store_u32(words + i, zs__word_free(zs__load_u32(words + i) >> 8, i));
+    for (i = 0; i < zs__id_slots(k); i++) /* relaxed: before the release stores of zs__id_bind */
+        zs__store_u32(words + i, zs__word_raised(zs__load_u32(words + i), i));
     return 1;
 }
 
@@ -7271,7 +7305,7 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t owner, uint32_t cls, zsla
         if ((id = zs__id_new(z, owner, cls, why)) != 0 || swept)
             return id;
         for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-            if (z->cold[chunk - 1].ids && !zs__load_acq_u32(&z->cold[chunk - 1].lent)) /* pairs with zs__bin_unlend */
+            if (z->cold[chunk - 1].ids && zs__chunk_at_rest(z, chunk - 1))
                 zs__ids_leave(z, chunk - 1, 1);
     }
 }
@@ -7332,7 +7366,7 @@ static inline zslab_handle zs__handle_word(const zs__allocator *z, const zs__id 
 {
     uint32_t *word = zs__id_words(z, id) + slot, now = zs__load_u32(word) ^ 1;
     uint64_t name = zs__load_u64(&e->name);
-    ZSLAB_ASSERT(zs__word_live(now, slot) && (now >> 8) + zs__id_part(e) < ZS__GENERATION_END);
+    ZSLAB_ASSERT(zs__word_live(now, slot) && (now >> 8) + z->first_part < ZS__GENERATION_END);
     zs__store_rel_u32(word, now); /* release: the name is read. Pairs with zs__slab_at_rest */
     return name + ((uint64_t)now << 10);
 }
@@ -7351,6 +7385,8 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
         if (!z->shared) {
             zs__fork_check(); /* may take the slot for one whose maker is gone: it is ours again */
             zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: as it was first stored */
+            /* relaxed: a plain bin's owner has to look at the chunk [ID-7]; a lent one's says so already */
+            zs__store_u32(&((zs__row *)zs__load_ptr(&z->chunks[chunk].row))->swept, 1);
         }
         if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
             return r;
@@ -7362,20 +7398,22 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
 }
 
 /* The handle of a large object that was just made in an epoch: under the lock, since after a release its chunks may be
-   another's. ZSLAB_E_CLOSED: it is gone. */
+   another's. ZSLAB_E_CLOSED: it is gone. Else refused: the caller has taken the object [LARGE-1]. */
 static zslab_result zs__large_issue(zs__allocator *z, void *p, zslab_epoch epoch, zslab_handle *out)
 {
     uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
-    uint32_t slab = (uint32_t)((size_t)(zs__slot_state(z, p) - z->states) >> 6);
+    uint8_t *state = (uint8_t *)zs__load_ptr(&z->chunks[chunk].states), was = ZS__HANDLE;
     zslab_result why = ZSLAB_E_CLOSED;
     zs__id *e = NULL;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
-        return ZSLAB_E_BUSY;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA)) /* seq_cst: as in zs__free_slot */
+        return zs__cas_u8(state, &was, ZS__FREEING) ? ZSLAB_E_BUSY : ZSLAB_E_CLOSED;
     if (zs__load_u64(&z->chunks[chunk].stamp) == zs__load_u64(&zs__round_of(z, epoch)->word) &&
-        zs__load_u8(z->states + (size_t)slab * 64) == ZS__HANDLE) /* relaxed: this thread stored it */
-        e = zs__id_bind_in(z, chunk, slab, &why);
+        zs__load_u8(state) == ZS__HANDLE) /* relaxed: this thread stored it */
+        e = zs__id_bind_in(z, chunk, (uint32_t)((size_t)(state - z->states) >> 6), &why);
     if (e)
         *out = zs__handle_word(z, e, zs__id_number(z, e), 0);
+    else if (why != ZSLAB_E_CLOSED)
+        zs__store_u8(state, ZS__FREEING); /* relaxed: no other thread takes it but under the lock */
     zs__arena_drop(z);
     return e ? ZSLAB_OK : why;
 }
@@ -8278,11 +8316,11 @@ static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /
     return longest;
 }
 
-/* Was the chunk of a plain bin purged, is it lent, or does it drain? Then it has to be bound again. */
+/* Was the chunk of a plain bin purged, is it lent, in use, or does it drain? Then it has to be bound again. */
 static int zs__plain_lost(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = zs__cold_of(z, bin)->all - 1;
-    return zs__load_u32(&z->cold[chunk].purged_bytes) || zs__load_acq_u32(&z->cold[chunk].lent) || /* as in bind */
+    return zs__load_u32(&z->cold[chunk].purged_bytes) || !zs__chunk_at_rest(z, chunk) ||
            zs__chunk_bin(z, &z->chunks[chunk]) != bin;
 }
 
@@ -8901,6 +8939,8 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
+    if (s->dead && !zs__chunk_at_rest(z, chunk)) /* [ID-7], or it is lent */
+        return;
     if (z->shared && zs__load_u32(&z->cold[chunk].carved)) { /* a zero word means held there: nothing counts any more */
         if (!zs__dead_settled(z, chunk)) {
             if (!s->dead)
@@ -8929,15 +8969,13 @@ static int zs__id_page_clear(zs__allocator *z, uint32_t page)
 {
     uint32_t first = page * zs__id_page_ids(z), id, i;
     zs__id_page *g = &z->id_pages[page];
-    for (id = first, g->part = g->word = 0; id < first + zs__id_page_ids(z); id++) {
+    for (id = first, g->word = 0; id < first + zs__id_page_ids(z); id++) {
         const uint32_t *words = zs__id_words(z, id);
-        if (zs__id_part(zs__id_at(z, id)) > g->part)
-            g->part = zs__id_part(zs__id_at(z, id));
         for (i = 0; i < 64; i++)
             if (zs__load_u32(words + i) >> 8 > g->word)
                 g->word = zs__load_u32(words + i) >> 8;
     }
-    if (g->part + 1 + g->word >= ZS__GENERATION_END)
+    if (z->first_part + g->word + 2 >= ZS__GENERATION_END)
         return 0;
     for (id = first; id < first + zs__id_page_ids(z); id++) {
         zs__id_unlink(z, id);
@@ -9084,7 +9122,7 @@ static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
     kept = z->span_idle; /* free spans are of the same cache */
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
         int clean = zs__chunk_clean(&z->cold[list - 1]);
-        if (zs__load_acq_u32(&z->cold[list - 1].lent)) /* acquire: pairs with zs__bin_unlend */
+        if (zs__load_u32(&z->cold[list - 1].lent)) /* relaxed: as in zs__chunk_bind */
             continue;
         if (!clean && kept + ZS__CHUNK_BYTES <= keep) {
             kept += ZS__CHUNK_BYTES;
@@ -9104,7 +9142,7 @@ static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
         if (z->cold[chunk].mark) {
             zs__chunk_cold *x = &z->cold[chunk];
             x->mark = 0;
-            if (!worn)
+            if (!worn || !zs__chunk_at_rest(z, chunk))
                 continue;
             if (!zs__chunk_clean(x))
                 zs__run_add(z, &s.pages, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
@@ -10524,6 +10562,15 @@ static int zs__kept_drop(zslab_heap *heap) /* the same for what its owner, or th
     return any;
 }
 
+/* No thread frees a large object of a dead round by its handle, or it will find the round over. One that has no handle
+   yet gets none [ID-7]: zs__large_issue looks at the stamp. Arena lock held. */
+static int zs__large_at_rest(const zs__allocator *z, uint32_t head)
+{
+    const zs__id *e = zs__id_of(z, head, zs__chunk_slab(z, &z->chunks[head]));
+    zs__fence_seq(); /* as in zs__chunk_at_rest */
+    return !e || zs__word_live(zs__load_acq_u32(zs__id_words(z, zs__id_number(z, e))), 0);
+}
+
 /* [LARGE-3] Arena lock held. */
 static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
 {
@@ -10531,10 +10578,11 @@ static void zs__large_sweep(zs__allocator *z, uint32_t most, int purge)
     for (; z->large_dead && most; most--) {
         uint32_t head = z->large_dead - 1;
         uint8_t *state = zs__large_state(z, head), was = zs__load_u8(state);
+        int rest = was != ZS__HANDLE || zs__large_at_rest(z, head);
         zs__large_unlist(z, head);
-        while (zs__large_held(was) && !zs__cas_u8(state, &was, ZS__FREEING))
+        while (rest && zs__large_held(was) && !zs__cas_u8(state, &was, ZS__FREEING))
             ; /* seq_cst: of this and a free one succeeds; kept or made again meanwhile: once more */
-        if (zs__large_held(was))
+        if (rest && zs__large_held(was))
             zs__large_give(z, head, purge);
         else
             zs__store_u32(&z->cold[head].flags, z->cold[head].flags | ZS__CHUNK_TAKEN); /* relaxed: a look */
@@ -10583,7 +10631,7 @@ static void zs__large_gather(zs__allocator *z, uint32_t most)
     for (; *at && most; most--) {
         uint32_t chunk = *at - 1;
         zs__chunk_cold *x = &z->cold[chunk];
-        if (zs__load_acq_u32(&x->lent)) { /* [LEND-1] pairs with zs__bin_unlend */
+        if (!zs__chunk_at_rest(z, chunk)) { /* [LEND-1] [ID-7] */
             at = &x->all_next;
             continue;
         }
@@ -11229,18 +11277,16 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
 static void zs__free_unseen(zs__allocator *z, void *p);
 
 /* Undo an allocation: a free, also in a chunk that drains by now, that nobody is told of [HOOK-1]. In a dead round
-   there is nothing to undo. The owner is in a slow path. */
+   there is nothing to undo, but that the slot would look as if in transit [ID-7]. The owner is in a slow path. */
 static void zs__undo_slot(zs__allocator *z, void *p)
 {
     const zs__chunk *c = &z->chunks[(size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT];
     uint64_t stamp = zs__load_u64(&c->stamp);
-    if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word)) {
-        zs__slot_plain(z, p);
+    zs__slot_plain(z, p);
+    if (stamp == zs__load_u64(&zs__round_at(z, stamp)->word))
         zs__free_unseen(z, p);
-    } else if (ZS__MEMCHECK) {
-        zs__mem_hide(p, zs__load_u16(&c->cls) == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, (uint32_t)(c - z->chunks))
-                                                                   : zs__chunk_class(z, c)->size);
-    }
+    else if (ZS__MEMCHECK)
+        zs__mem_hide(p, zs__chunk_class(z, c)->size);
 }
 
 /* The same for a slot of the row that the gate, or a call in another epoch, refuses. The chunk of a dead round may be
@@ -16140,23 +16186,39 @@ static zslab_result zs__slot_retire(zs__allocator *z, zs__spot *at, const void *
     return ZSLAB_OK;
 }
 
+/* A word from live to free, in a round that lives; 0: it was another, or the round is over. [ID-7] */
+static inline int zs__word_drop(zs__allocator *z, uint32_t *word, uint32_t was, uint32_t now, uint32_t slot,
+                                uint64_t stamp)
+{
+    /* seq_cst, both: of two frees one exchanges [ID-3]; and the round after it. Pair with zs__chunk_at_rest */
+    if (!zs__word_live(was, slot) || !zs__cas_u32(word, &was, now))
+        return 0;
+    if (ZS__LIKELY(zs__load_seq_u64(&zs__round_at(z, stamp)->word) == stamp))
+        return 1;
+    zs__cas_u32(word, &now, was); /* it is raised by now, or else as it was */
+    return 0;
+}
+
 #if !ZSLAB_NO_TLS
 /* The common case of a free by handle: the thread's own slot, whose word is `was`. As zs__handle_drop and zs__free_slot
    do it, with what the entry says; -1: they have to. */
-static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs__id *e, uint32_t *word, uint32_t was,
-                                      char *p)
+static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, uint64_t stamp, const zs__id *e, uint32_t *word,
+                                      uint32_t was, char *p)
 {
     zs__chunk *c = &z->chunks[(size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT];
     zs__row *row = (zs__row *)zs__load_acq_ptr(&c->row); /* acquire: as in zs__chunk_bin */
     uint8_t *state;
+    uint32_t depth;
     if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z || zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread) ||
         z->no_membarrier || (h >> 2 & 255) == ZSLAB_CLASS_LARGE ||
-        (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END)
+        (was >> 8) + z->first_part + 1 >= ZS__GENERATION_END)
         return -1;
     state = zs__slot_state(z, p);
-    /* seq_cst: as in zs__handle_drop [ID-3] */
-    if (!zs__word_live(was, (uint32_t)(h >> 10) & 63) || !zs__cas_u32(word, &was, (was + 256) ^ 1))
+    depth = zs__heap_enter(row->heap); /* no taker has the chunk before the slot is pushed [ID-7] */
+    if (!zs__word_drop(z, word, was, (was + 256) ^ 1, (uint32_t)(h >> 10) & 63, stamp)) {
+        zs__heap_exit(row->heap, depth);
         return 0;
+    }
     zs__hook_free(z, p);
     zs__mem_free_object(p, zs__load_u32(&e->size));
     zs__store_rel_u8(state, ZS__FREE); /* release, and the barrier: as in zs__free_slot */
@@ -16164,7 +16226,8 @@ static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs
     if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row))
         zs__free_own(z, (zs__bin *)((char *)row + zs__load_u16(&c->bin_at)), p, state);
     else
-        zs__free_drained(z, NULL, c, state, zs__load_u64(&c->stamp));
+        zs__free_drained(z, NULL, c, state, stamp);
+    zs__heap_exit(row->heap, depth);
     return 1;
 }
 #endif
@@ -16174,19 +16237,23 @@ static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, const zs
 static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p, zs__id *e, uint32_t was,
                            zslab_result *out)
 {
-    uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(z, e)) + slot;
-    int last = (was >> 8) + zs__id_part(e) + 1 >= ZS__GENERATION_END;
+    uint32_t slot = at->slot & 63, *word = zs__id_words(z, zs__id_number(z, e)) + slot, depth = ZS__NOT_HELD;
+    int last = (was >> 8) + z->first_part + 1 >= ZS__GENERATION_END, done;
+    zslab_heap *heap = explicit_heap ? explicit_heap : zs__heap_here(z);
     uint8_t handle = ZS__HANDLE;
-    /* seq_cst: of two frees one exchanges. Pairs with itself [ID-3] */
-    if (!zs__word_live(was, slot) || !zs__cas_u32(word, &was, (last ? was : was + 256) ^ 1))
-        return 0;
-    if (z->shared && !zs__cas_u8(at->state, &handle, ZS__FREEING)) /* seq_cst: in transit, see [SHARED-4] */
-        return 0;
-    zs__hook_free(z, p);
-    if (z->config.flags & ZSLAB_FLAG_HARDENED)
-        zs__zero(p, at->bytes);
-    *out = last && !zs__spot_large(z, at) ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
-    return 1;
+    if (heap)
+        depth = zs__heap_hold(heap); /* as in zs__handle_drop_own */
+    done = zs__word_drop(z, word, was, (last ? was : was + 256) ^ 1, slot, at->stamp) &&
+           (!z->shared || zs__cas_u8(at->state, &handle, ZS__FREEING)); /* seq_cst: in transit, see [SHARED-4] */
+    if (done) {
+        zs__hook_free(z, p);
+        if (z->config.flags & ZSLAB_FLAG_HARDENED)
+            zs__zero(p, at->bytes);
+        *out = last && !zs__spot_large(z, at) ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
+    }
+    if (depth != ZS__NOT_HELD)
+        zs__heap_exit(heap, depth);
+    return done;
 }
 
 static zslab_result zs__handle_drop_pointer(zs__allocator *z, zslab_heap *explicit_heap, zs__spot *at, void *p)
@@ -16658,14 +16725,19 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
 /* A slot or a large object that did not get its handle. */
 static void zs__handle_undo(zs__allocator *z, void *p, size_t cls)
 {
+    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
-    if (!z->shared || cls == z->class_count) {
+    if (cls == z->class_count) { /* its state is FREEING: ours, whatever ended */
+        zs__mem_free_object(p, zs__large_bytes(z, chunk));
+        zs__count_away(z, NULL, z->class_count);
+        zs__large_free(z, chunk);
+    } else if (!z->shared) {
         zs__undo_slot(z, p);
-        return;
+    } else {
+        zs__mem_hide(p, z->classes[cls].size);
+        zs__total_shared(z, &z->shared_heap->counters[cls].frees);
+        zs__shared_unclaim(z, (uint32_t)(at >> 6), (unsigned)(at & 63));
     }
-    zs__mem_hide(p, z->classes[cls].size);
-    zs__total_shared(z, &z->shared_heap->counters[cls].frees);
-    zs__shared_unclaim(z, (uint32_t)(at >> 6), (unsigned)(at & 63));
 }
 
 /* An object and its handle; NULL with the reason. */
@@ -16813,8 +16885,8 @@ ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
 }
 
 /* Free the live object of a handle: that of entry e, whose word was `was` then. */
-static ZS__NOINLINE zslab_result zs__handle_free_slow(zs__allocator *z, zslab_handle h, zs__id *e, uint32_t was,
-                                                      char *p)
+static ZS__NOINLINE zslab_result zs__handle_free_slow(zs__allocator *z, zslab_handle h, uint64_t stamp, zs__id *e,
+                                                      uint32_t was, char *p)
 {
     zslab_result r = ZSLAB_OK;
     zs__spot at;
@@ -16823,7 +16895,7 @@ static ZS__NOINLINE zslab_result zs__handle_free_slow(zs__allocator *z, zslab_ha
     at.k = &z->classes[(h >> 2) & 255];
     at.state = zs__slot_state(z, p);
     at.slot = (uint32_t)(at.state - (uint8_t *)zs__load_ptr(&at.c->states));
-    at.stamp = zs__load_u64(&at.c->stamp); /* that of the entry: the object holds the chunk */
+    at.stamp = stamp;
     at.bytes = zs__spot_large(z, &at) ? zs__large_bytes(z, at.chunk) : at.k->size;
     at.was = ZS__HANDLE;
     return zs__handle_drop(z, NULL, &at, p, e, was, &r) ? r : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
@@ -16835,6 +16907,7 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     size_t id = zs__id_index(z, h >> 42);
     zs__id *e;
     size_t size;
+    uint64_t stamp;
     uint32_t was;
     char *p;
 #if !ZSLAB_NO_TLS
@@ -16847,13 +16920,14 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     p = (char *)(zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size); /* of 0 where no slab has the id */
     if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
         return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
-    /* the slab part may have risen since: then the word that fits the handle is one that was */
-    was = (uint32_t)(h >> 10) - (zs__id_part(e) << 8) + ZS__WORD;
+    was = (uint32_t)(h >> 10) - (z->first_part << 8) + ZS__WORD;
+    stamp = zs__load_acq_u64(&e->stamp); /* acquire: with another come its raised words. Pairs with zs__id_bind */
 #if !ZSLAB_NO_TLS
-    if (ZS__LIKELY((dropped = zs__handle_drop_own(z, h, e, zs__id_words(z, id) + (h >> 10 & 63), was, p)) >= 0))
+    dropped = zs__handle_drop_own(z, h, stamp, e, zs__id_words(z, id) + (h >> 10 & 63), was, p);
+    if (ZS__LIKELY(dropped >= 0))
         return dropped ? ZSLAB_OK : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
 #endif
-    return zs__handle_free_slow(z, h, e, was, p);
+    return zs__handle_free_slow(z, h, stamp, e, was, p);
 }
 
 ZSLAB_API zslab_handle zslab_handle_of(const zslab *self, const void *p)
@@ -17961,7 +18035,7 @@ static void zs__fork_ids(zs__allocator *z)
             uint32_t hint = zs__slab_id(z, first + i);
             const zs__id *e = hint && hint <= z->id_count ? zs__id_at(z, hint - 1) : NULL;
             if (e && !(e->stamp & ZS__ID_SPARE) && (char *)e->slots == zs__slab_slots(z, chunk, first + i))
-                x->ids++;
+                x->ids++, zs__handles_settle(z, chunk, first + i); /* also of a dead round [ID-7] */
             else
                 zs__slab_id_set(z, first + i, 0);
         }

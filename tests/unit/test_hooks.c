@@ -192,6 +192,7 @@ static void handles(zslab *z)
     zslab_epoch e = zslab_epoch_current(z);
     zslab_handle h[3];
     void *p;
+    uint32_t *word;
     MUST(h[0] = zslab_handle_alloc(z, 100, e, &p));
     MUST(h[1] = zslab_handle_alloc(z, 100, e, NULL));
     MUST(h[2] = zslab_heap_handle_alloc(heap, 100, e, NULL));
@@ -207,7 +208,8 @@ static void handles(zslab *z)
     HEARD(0, 2);
     /* the last generation: the slot is never used again */
     MUST(h[0] = zslab_handle_alloc(z, 100, e, &p));
-    zs__id_at(z, zs__id_index(z, h[0] >> 42))->name += (uint64_t)(ZS__GENERATION_END - 1 - z->first_part) << 18;
+    word = zs__id_words(z, zs__id_index(z, h[0] >> 42)) + (h[0] >> 10 & 63);
+    *word = (*word & 255) | (ZS__GENERATION_END - 1 - z->first_part) << 8;
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     HEARD(1, 1);
     zslab_heap_destroy(heap);

@@ -343,7 +343,7 @@ static void retired(void)
     void *p;
     zslab_handle h = zslab_handle_alloc(z, 64, zslab_epoch_current(z), &p);
     MUST(h);
-    zs__id_at(z, zs__id_index(z, h >> 42))->name += (uint64_t)(ZS__GENERATION_END - 1 - z->first_part) << 18;
+    zs__id_words(z, zs__id_index(z, h >> 42))[h >> 10 & 63] |= (ZS__GENERATION_END - 1 - z->first_part) << 8;
     IS(global(z).retired_slots, 0);
     IS(global(z).live_objects, 1);
     CHECK_IS(zslab_handle_free(z, zslab_handle_of(z, p)), ZSLAB_OK);
