@@ -1332,10 +1332,6 @@ static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone)
     return &f->word[zone];
 }
 
-static int zs__zns_file_is_open(uint32_t condition)
-{
-    return condition == ZSLAB_ZNS_OPEN;
-}
 static int zs__zns_file_is_active(uint32_t condition)
 {
     return condition == ZSLAB_ZNS_OPEN || condition == ZSLAB_ZNS_CLOSED;
@@ -1393,12 +1389,18 @@ static int zs__zns_file_save(zs__zns_file *f, uint32_t zone)
     return rc;
 }
 
-/* Lock held. Sets a zone's word and keeps the counts. */
-static void zs__zns_file_set(zs__zns_file *f, uint32_t zone, uint64_t was, uint64_t now)
+/* Lock held. A zone's condition goes from one to another; ZSLAB_ZNS_EMPTY to begin with. [FILE-2] */
+static void zs__zns_file_count(zs__zns_file *f, uint64_t was, uint64_t now)
 {
     uint32_t a = (uint32_t)(was & 255), b = (uint32_t)(now & 255);
     f->active_count += (uint32_t)zs__zns_file_is_active(b) - (uint32_t)zs__zns_file_is_active(a);
-    f->open_count += (uint32_t)zs__zns_file_is_open(b) - (uint32_t)zs__zns_file_is_open(a);
+    f->open_count += (uint32_t)(b == ZSLAB_ZNS_OPEN) - (uint32_t)(a == ZSLAB_ZNS_OPEN);
+}
+
+/* Lock held. Sets a zone's word and keeps the counts. */
+static void zs__zns_file_set(zs__zns_file *f, uint32_t zone, uint64_t was, uint64_t now)
+{
+    zs__zns_file_count(f, was, now);
     zs__store_rel_u64(zs__zns_file_word(f, zone), now); /* release: pairs with the loads of words */
     (void)zs__zns_file_save(f, zone);
 }
@@ -1410,10 +1412,7 @@ static void zs__zns_file_turn(zs__zns_file *f, uint32_t zone, uint32_t condition
     do /* acquire above and in the CAS: pairs with stores of words by other threads */
         now = (was & ~(uint64_t)255) | condition;
     while (!zs__cas_u64(word, &was, now));
-    f->active_count +=
-        (uint32_t)zs__zns_file_is_active(condition) - (uint32_t)zs__zns_file_is_active((uint32_t)(was & 255));
-    f->open_count +=
-        (uint32_t)zs__zns_file_is_open(condition) - (uint32_t)zs__zns_file_is_open((uint32_t)(was & 255));
+    zs__zns_file_count(f, was, now);
     (void)zs__zns_file_save(f, zone); /* failing that the file has the condition of before: as good at the next open */
 }
 
@@ -2160,8 +2159,7 @@ static zslab_result zs__zns_file_load_table(zs__zns_file *f)
             f->sick |= ZS__ZNS_SICK_TABLE;
         }
         f->all_resets += f->resets[i];
-        f->active_count += (uint32_t)zs__zns_file_is_active((uint32_t)(f->word[i] & 255));
-        f->open_count += (uint32_t)zs__zns_file_is_open((uint32_t)(f->word[i] & 255));
+        zs__zns_file_count(f, ZSLAB_ZNS_EMPTY, f->word[i]);
     }
     if (mended) f->sick |= ZS__ZNS_SICK_SUPER; /* nothing unknown: only to be written again */
     (free)(p);
@@ -2271,8 +2269,7 @@ static int zs__zns_file_mend(void *user, const uint8_t *keep)
     f->active_count = f->open_count = 0;
     for (i = 0; i < f->geometry.zone_count; i++) {
         if (keep[i] && (f->word[i] & 255) < ZSLAB_ZNS_FULL) f->word[i] = f->capacity_blocks << 8 | ZSLAB_ZNS_FULL;
-        f->active_count += (uint32_t)zs__zns_file_is_active((uint32_t)(f->word[i] & 255));
-        f->open_count += (uint32_t)zs__zns_file_is_open((uint32_t)(f->word[i] & 255));
+        zs__zns_file_count(f, ZSLAB_ZNS_EMPTY, f->word[i]);
     }
     rc = rc ? rc : zs__zns_file_write_all(f);
     if (!rc) f->sick = f->distrusted = 0;
@@ -2967,8 +2964,8 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
             s->underway until then. A failure makes it FAILED: whoever needs or flushes it writes it again.
    [BUF-4]  a frame counts in s->underway from its ordinal until it is stored or given up, also between two tries: what
             is synced behind it does not prove that it was.
-   [BUF-5]  a buffer is opened only where a frame of its limit finds room beside all that are open, and larger objects
-            leave that room: what an append took can be written. Threads at the brim may still meet.
+   [BUF-5]  a buffer is opened only where its frame finds room beside all that is promised, and what goes to frames of
+            its own leaves that room: what an append took can be written.
    [EP-1]   word = readers | writers | state in one word, so taking part and shutting out cannot miss each
             other: whoever counted in while the state allowed it is waited for.
    [EP-2]   epoch records, frames and buffers of a released epoch are freed only after EP-1's wait; records
@@ -3185,7 +3182,7 @@ struct zslab_zns {
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
     zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
-    zs__u64 promised;                     /* blocks: the limits of buffers that are not FREE [BUF-5] */
+    zs__u64 promised;                     /* blocks: for buffers that are not FREE, and large objects' rests [BUF-5] */
     zs__lock sync_lock;           /* the batches, and who leads [SYNC-1] */
     zs__zns_batch batch[2];       /* by the batch's parity: one gathers, one is being written */
     zs__u64 sync_open, sync_done; /* the batch that gathers; all up to this are over */
@@ -3801,18 +3798,19 @@ static uint32_t zs__zns_state(zslab_zns *s, uint32_t zone)
     return zs__load_acq_u32(&s->zone[zone].state); /* acquire: pairs with zs__zns_zone_state and the CASes */
 }
 
-/* After a failure: what the device says the zone is now. 1: it will take nothing any more. */
+/* What a report says of a zone. 1: it will take nothing any more. */
+static int zs__zns_zone_is_dead(zslab_zns *s, uint32_t zone, uint32_t condition)
+{
+    if (condition != ZSLAB_ZNS_READ_ONLY && condition != ZSLAB_ZNS_OFFLINE) return 0;
+    zs__zns_zone_state(s, zone, condition == ZSLAB_ZNS_OFFLINE ? ZS__ZNS_Z_OFFLINE : ZS__ZNS_Z_READ_ONLY);
+    return 1;
+}
+
+/* After a failure the device is asked. */
 static int zs__zns_zone_dead(zslab_zns *s, uint32_t zone)
 {
     zslab_zns_zone r;
-    if (zs__zns_report_one(s, zone, &r)) return 0;
-    if (r.condition == ZSLAB_ZNS_READ_ONLY)
-        zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
-    else if (r.condition == ZSLAB_ZNS_OFFLINE)
-        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OFFLINE);
-    else
-        return 0;
-    return 1;
+    return !zs__zns_report_one(s, zone, &r) && zs__zns_zone_is_dead(s, zone, r.condition);
 }
 
 /* What was known of a zone's contents goes. */
@@ -4089,6 +4087,14 @@ static void zs__zns_snapshot_emit(zslab_zns *s, zs__zns_snapshot *w, int last)
     while (w->rc == -(int)ZSLAB_E_IO && ++tries < 3 && !(w->rc = 0));
 }
 
+/* A part is full: the next. 0: the device refused it. */
+static int zs__zns_snapshot_next(zslab_zns *s, zs__zns_snapshot *w)
+{
+    zs__zns_snapshot_emit(s, w, 0);
+    zs__zns_snapshot_part(s, w);
+    return !w->rc;
+}
+
 static int zs__zns_snapshot_write(zslab_zns *s)
 {
     zs__zns_snapshot w;
@@ -4097,28 +4103,20 @@ static int zs__zns_snapshot_write(zslab_zns *s)
     zs__zns_snapshot_part(s, &w);
     zs__zns_record_reserve(s);
     for (i = 0; i < s->doubt_count && !w.rc; i++)
-        while (!w.rc && !zs__zns_record_doubt(s, i)) {
-            zs__zns_snapshot_emit(s, &w, 0);
-            zs__zns_snapshot_part(s, &w);
-        }
+        while (!zs__zns_record_doubt(s, i) && zs__zns_snapshot_next(s, &w))
+            ;
     for (i = 0; i < s->epoch_top && !w.rc; i++) {
         zs__zns_ep *e = zs__zns_ep_at(s, i);
-        while (!w.rc && e && e->listed && !zs__zns_record_epoch(s, e)) {
-            zs__zns_snapshot_emit(s, &w, 0);
-            zs__zns_snapshot_part(s, &w);
-        }
-        while (!w.rc && e && e->listed && (e->gone || e->lost) && !zs__zns_record_frames(s, e)) {
-            zs__zns_snapshot_emit(s, &w, 0);
-            zs__zns_snapshot_part(s, &w);
-        }
+        if (!e || !e->listed) continue;
+        while (!zs__zns_record_epoch(s, e) && zs__zns_snapshot_next(s, &w))
+            ;
+        while ((e->gone || e->lost) && !zs__zns_record_frames(s, e) && zs__zns_snapshot_next(s, &w))
+            ;
     }
     for (i = 0; i < s->zone_count && !w.rc; i++)
-        while (!w.rc &&
-               zs__load_acq_u32(&s->zone[i].index_noted) && /* acquire: pairs with zs__zns_zone_index */
-               !zs__zns_record_index(s, &s->zone[i])) {
-            zs__zns_snapshot_emit(s, &w, 0);
-            zs__zns_snapshot_part(s, &w);
-        }
+        while (zs__load_acq_u32(&s->zone[i].index_noted) && /* acquire: pairs with zs__zns_zone_index */
+               !zs__zns_record_index(s, &s->zone[i]) && zs__zns_snapshot_next(s, &w))
+            ;
     zs__zns_put32(w.head + 8, w.part);
     zs__zns_snapshot_emit(s, &w, 1);
     return w.rc;
@@ -4401,13 +4399,9 @@ static int zs__zns_zone_resume(zslab_zns *s, uint32_t zone)
     zs__zns_zone *z = &s->zone[zone];
     zslab_zns_zone r;
     uint32_t used;
-    if (zs__zns_report_one(s, zone, &r)) return 0;
+    if (zs__zns_report_one(s, zone, &r) || zs__zns_zone_is_dead(s, zone, r.condition)) return 0;
     used = (uint32_t)((r.write_pointer - z->start) / s->block_bytes);
-    if (r.condition == ZSLAB_ZNS_READ_ONLY)
-        zs__zns_zone_state(s, zone, ZS__ZNS_Z_READ_ONLY);
-    else if (r.condition == ZSLAB_ZNS_OFFLINE)
-        zs__zns_zone_state(s, zone, ZS__ZNS_Z_OFFLINE);
-    else if (r.condition == ZSLAB_ZNS_FULL)
+    if (r.condition == ZSLAB_ZNS_FULL)
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_FULL);
     else if (r.condition == ZSLAB_ZNS_EMPTY) /* somebody else reset it */
         zs__zns_zone_state(s, zone, ZS__ZNS_Z_RETIRED);
@@ -4977,7 +4971,7 @@ static int zs__zns_buffer_written(zslab_zns *s, zs__zns_buffer *b, int rc)
     while (zs__load_acq_u64(&b->pin) != ZS__ZNS_B_RETIRED) /* acquire: readers' copies [BUF-2] */
         zs__zns_nap(tries++);
     b->dirty = b->load->count;
-    zs__sub_u64(&s->promised, zs__load_u32(&b->limit)); /* relaxed: ours */
+    zs__sub_u64(&s->promised, s->pack_blocks);
     zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
     return 0;
 }
@@ -5166,7 +5160,7 @@ static void zs__zns_buffers_give(zslab_zns *s, zs__zns_ep *e, int all)
         if (zs__load_acq_u32(&b->state) != ZS__ZNS_B_FREE) { /* acquire: as above. Its objects go with the epoch */
             if (zs__zns_frame_of(s, b->frame)->ordinal) zs__sub_u64(&s->underway, 1); /* it had failed: [BUF-4] */
             b->dirty = ZS__ZNS_B_ENTRIES(zs__load_u64(&b->word));
-            zs__sub_u64(&s->promised, zs__load_u32(&b->limit)); /* relaxed: nobody else can reach it */
+            zs__sub_u64(&s->promised, s->pack_blocks);
             zs__or_u64(&b->pin, ZS__ZNS_B_RETIRED);
             zs__store_rel_u32(&b->state, ZS__ZNS_B_FREE); /* release: pairs with zs__zns_buffer_open */
         }
@@ -5332,35 +5326,37 @@ static int zs__zns_room(zslab_zns *s, uint64_t need, uint32_t unit, int of_frame
     return room >= need;
 }
 
-/* May an object of `bytes` that goes to frames of its own find room, beside what the packing buffers hold? [BUF-5] */
-static int zs__zns_fits(zslab_zns *s, size_t bytes)
+/* Promises `blocks` where they find room beside what is promised to others, whole buffers; written buffers give their
+   rest back first. `slack`: of the blocks, asked for only beside others. 0: no room. -1: neither, but it is the only
+   promise, and stands: nobody is granted what is left, at most *out_most in one zone. [BUF-5] */
+static int zs__zns_promise(zslab_zns *s, uint64_t blocks, uint32_t slack, int of_frames, uint32_t *out_most)
 {
-    uint32_t tries, most;
+    uint32_t tries;
     for (tries = 0; tries < 2; tries++) {
-        uint64_t promised = zs__load_u64(&s->promised); /* relaxed, here and below: a figure */
-        if (zs__zns_room(s, bytes / s->block_bytes + promised, promised ? s->pack_blocks : 1, 1, &most)) return 1;
-        if (!promised) break;
+        uint64_t others = zs__add_u64(&s->promised, blocks), need = blocks + others - (others ? 0 : slack);
+        if (zs__zns_room(s, need, others || !of_frames ? s->pack_blocks : 1, of_frames, out_most)) return 1;
+        if (!others) return -1;
+        zs__sub_u64(&s->promised, blocks);
         (void)zs__zns_flush_all(s);
     }
     return 0;
 }
 
-/* How many blocks a buffer that is opened now may fill: what is left of the zone, a whole one; 0: no room. [BUF-5] */
+/* How many blocks a buffer that is opened now may fill: what is left of the zone, a whole one; 0: no room. A whole one
+   is promised, until the buffer is written. */
 static uint32_t zs__zns_buffer_limit(zslab_zns *s, zs__zns_ep *e)
 {
-    uint32_t tries, most = 0;
-    for (tries = 0; tries < 2; tries++) {
-        uint64_t promised = zs__load_u64(&s->promised);
-        /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
-        uint32_t cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
-        uint32_t left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
-        int room = zs__zns_room(s, promised + s->pack_blocks, s->pack_blocks, 0, &most);
-        if ((room || !promised) && left >= 4 && left < s->pack_blocks) return left;
-        if (room) return s->pack_blocks;
-        if (!promised) break;
-        (void)zs__zns_flush_all(s);
-    }
-    return most < 4 || zs__load_u64(&s->promised) ? 0 : most < s->pack_blocks ? most : s->pack_blocks;
+    uint32_t cur, left, most = 0;
+    int whole = zs__zns_promise(s, s->pack_blocks, 0, 0, &most);
+    if (!whole) return 0;
+    /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
+    cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
+    left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
+    if (left >= 4 && left < s->pack_blocks) return left;
+    if (whole > 0 || most >= s->pack_blocks) return s->pack_blocks;
+    if (most >= 4) return most;
+    zs__sub_u64(&s->promised, s->pack_blocks);
+    return 0;
 }
 
 /* A packing buffer for the epoch; when all are under way, a failed one is tried again, or one waited for. */
@@ -5374,6 +5370,7 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     zs__lock_take(&e->lock);
     if (zs__load_acq_ptr(&e->cur)) { /* acquire: another thread opened one */
         zs__lock_drop(&e->lock);
+        zs__sub_u64(&s->promised, s->pack_blocks);
         return 0;
     }
     for (i = 0; i < ZSLAB_ZNS_LANES && !b; i++) {
@@ -5393,10 +5390,10 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
         b->frame = zs__zns_frame_take(s, e);
         if (b->frame == ZS__ZNS_NONE) {
             zs__lock_drop(&e->lock);
+            zs__sub_u64(&s->promised, s->pack_blocks);
             return -(int)ZSLAB_E_LIMIT;
         }
         zs__store_u32(&b->limit, limit); /* relaxed: published with the word below */
-        zs__add_u64(&s->promised, limit);
         for (i = 0; i < b->dirty; i++)
             zs__store_u64(&b->entry[2 * (size_t)i], 0); /* relaxed: published with the buffer below */
         b->dirty = 0;
@@ -5411,6 +5408,7 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
     }
     zs__lock_drop(&e->lock);
     if (b) return 0;
+    zs__sub_u64(&s->promised, s->pack_blocks);
     if (failed)
         return zs__zns_buffer_claim(e, failed, ZS__ZNS_B_FAILED) ? zs__zns_buffer_write(s, e, failed, 0) : 0;
     if (flying) zs__zns_buffer_land(s, e, flying, 1);
@@ -5546,35 +5544,57 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
     return rc;
 }
 
+/* An object on its way: what is left of it, and the piece written last. */
+typedef struct zs__zns_rest {
+    size_t bytes;
+    uint64_t link;
+    uint32_t frame, idx;
+    int more;
+} zs__zns_rest;
+
+/* The next piece, from the end; with a queue several. */
+static int zs__zns_put_piece(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, zs__zns_rest *r)
+{
+    size_t full = zs__zns_frame_payload(s), tail = r->bytes % s->block_bytes, taken = 0;
+    int rc;
+    r->idx = 0;
+    if (s->dev.begin && r->bytes >= 2 * full) return zs__zns_fleet(s, e, data, &r->bytes, &r->link, &r->more);
+    /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
+    if (r->bytes >= full || (r->bytes >= full / 4 * 3 && !tail))
+        rc = zs__zns_direct(s, e, data, r->bytes, r->link, r->more, &taken, &r->frame);
+    else
+        rc = zs__zns_pack(s, e, data, r->bytes, r->bytes >= full / 4 * 3 ? tail : r->bytes, r->link, r->more, &taken,
+                          &r->frame, &r->idx);
+    if (rc) return rc;
+    r->bytes -= taken;
+    r->link = zs__zns_entry1(0, r->frame, r->idx);
+    r->more = 1;
+    return 0;
+}
+
 /* The object, from its end to its beginning; the piece written last names it. */
 static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
                        zslab_handle *out_handle)
 {
-    size_t rest = bytes, taken = 0, full = zs__zns_frame_payload(s);
-    uint32_t frame = 0, idx = 0;
-    uint64_t link = 0;
-    int more = 0, rc;
-    if (bytes >= full / 4 * 3 && !zs__zns_fits(s, bytes)) return -(int)ZSLAB_E_NO_SPACE;
-    do { /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
-        size_t tail = rest % s->block_bytes;
-        idx = 0;
-        if (s->dev.begin && rest >= 2 * full) {
-            rc = zs__zns_fleet(s, e, data, &rest, &link, &more);
-            if (rc) return rc;
-            continue;
-        }
-        if (rest >= full || (rest >= full / 4 * 3 && !tail))
-            rc = zs__zns_direct(s, e, data, rest, link, more, &taken, &frame);
-        else
-            rc = zs__zns_pack(s, e, data, rest, rest >= full / 4 * 3 ? tail : rest, link, more, &taken,
-                              &frame, &idx);
-        if (rc) return rc;
-        rest -= taken;
-        link = zs__zns_entry1(0, frame, idx);
-        more = 1;
-    } while (rest);
-    *out_handle =
-        zs__zns_handle(frame, idx, zs__load_acq_u64(&zs__zns_frame_of(s, frame)->gen)); /* acquire: pinned */
+    zs__zns_rest r = {0, 0, 0, 0, 0};
+    uint64_t held = bytes >= zs__zns_frame_payload(s) / 4 * 3 ? bytes / s->block_bytes + s->pack_blocks : 0, part;
+    uint32_t most;
+    int rc = 0;
+    if (held && (rc = zs__zns_promise(s, held, s->pack_blocks, 1, &most)) <= 0) {
+        if (rc) zs__sub_u64(&s->promised, held);
+        return -(int)ZSLAB_E_NO_SPACE;
+    }
+    rc = 0;
+    for (r.bytes = bytes; r.bytes && !rc; held -= part) {
+        part = r.bytes;
+        rc = zs__zns_put_piece(s, e, data, &r);
+        part = held ? (part - r.bytes) / s->block_bytes : 0;
+        zs__sub_u64(&s->promised, part);
+    }
+    zs__sub_u64(&s->promised, held);
+    if (rc) return rc;
+    /* acquire: pinned */
+    *out_handle = zs__zns_handle(r.frame, r.idx, zs__load_acq_u64(&zs__zns_frame_of(s, r.frame)->gen));
     zs__add_u64(&e->objects, 1);
     zs__add_u64(&e->user_bytes, bytes);
     zs__add_u64(&s->objects, 1);
@@ -6486,12 +6506,14 @@ static zs__zns_ep *zs__zns_replay_bare(zslab_zns *s, uint64_t id)
     return zs__zns_replay_begin(s, begin, 60) == ZSLAB_OK ? zs__zns_replay_epoch(s, id) : NULL;
 }
 
-/* An epoch of which only frames, its seal or counts are left, since its begin went with a part of the log; NULL: it is
-   one that was released. A place keeps the id of its last epoch: a newer one there says so, too. */
-static zs__zns_ep *zs__zns_unheard(zslab_zns *s, uint64_t id)
+/* The living epoch of this id, also one whose begin went with a part of the log, so that only frames, its seal or
+   counts are left. NULL: it was released. A place keeps the id of its last epoch: a newer one there says so, too. */
+static zs__zns_ep *zs__zns_replay_living(zslab_zns *s, uint64_t id)
 {
     zs__zns_log log = s->log; /* its sums know of the epoch */
-    zs__zns_ep *e = s->unproven && id > s->heard ? zs__zns_ep_page(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX)) : NULL;
+    zs__zns_ep *e = zs__zns_replay_epoch(s, id);
+    if (e || !s->unproven || id <= s->heard) return e;
+    e = zs__zns_ep_page(s, (uint32_t)(id % ZS__ZNS_EPOCHS_MAX));
     if (!e || e->id >= id) return NULL;
     if (e->listed) zs__zns_drop_doubted(s, e); /* the place was given again: it had been released */
     (void)zs__zns_replay_bare(s, id);
@@ -6506,7 +6528,7 @@ static void zs__zns_replay_release(zslab_zns *s, uint64_t id)
     zs__zns_ep *e = zs__zns_replay_epoch(s, id);
     if (e) {
         zs__zns_list(s, e, 0);
-    } else if ((e = zs__zns_unheard(s, id)) != NULL) {
+    } else if ((e = zs__zns_replay_living(s, id)) != NULL) {
         e->listed = 0;
         s->log.hash ^= id * ZS__ZNS_HASH;
         s->log.live--;
@@ -6562,9 +6584,8 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         break;
     case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p, bytes) : ZSLAB_E_CORRUPT;
     case ZS__ZNS_R_FRAMES:
-        if (bytes < 56) break;
-        e = zs__zns_replay_epoch(s, zs__zns_get64(p + 8));
-        if (!e && !(e = zs__zns_unheard(s, zs__zns_get64(p + 8)))) break;
+        e = bytes >= 56 ? zs__zns_replay_living(s, zs__zns_get64(p + 8)) : NULL;
+        if (!e) break;
         e->begun = e->told = zs__zns_get32(p + 4);
         e->heads = zs__zns_get32(p + 16);
         e->bytes = zs__zns_get32(p + 20);
@@ -6577,9 +6598,8 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         e->lost_bytes = zs__zns_get64(p + 48);
         break;
     case ZS__ZNS_R_SEAL:
-        if (bytes < 16) break;
-        e = zs__zns_replay_epoch(s, zs__zns_get64(p + 8));
-        if (!e && !(e = zs__zns_unheard(s, zs__zns_get64(p + 8)))) break;
+        e = bytes >= 16 ? zs__zns_replay_living(s, zs__zns_get64(p + 8)) : NULL;
+        if (!e) break;
         e->sealed = 1;
         e->proof = (uint32_t)s->log.serial;
         break;
@@ -6807,7 +6827,7 @@ static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, cons
 static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t zone, uint32_t block,
                                   const uint8_t *frame)
 {
-    zs__zns_ep *e = zs__zns_replay_epoch(s, h->epoch);
+    zs__zns_ep *e = NULL;
     zs__zns_frame *f;
     uint64_t *made = NULL;
     uint32_t bad = 0, user_bytes = 0;
@@ -6819,7 +6839,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
         s->log.serial = h->serial; /* the log had got further than what is left of it */
         zs__zns_replay_unproven(s, h->serial, s->newest);
     }
-    if (!e) e = zs__zns_unheard(s, h->epoch);
+    e = zs__zns_replay_living(s, h->epoch);
     if (!e) { /* released, or its begin was never durable */
         s->zone[zone].dead = 1;
         return ZSLAB_OK;

@@ -142,6 +142,74 @@ static void headers_come_first(shared *w)
     }
 }
 
+/* ---- to the brim ---- */
+enum { BRIM_THREADS = 8, BRIM_OBJECTS = 6000, BRIM_REFUSED = 20 };
+
+typedef struct brim {
+    zslab_zns *s;
+    zslab_zns_epoch epoch;
+    zslab_handle handle[BRIM_OBJECTS];
+    size_t bytes[BRIM_OBJECTS];
+    int count, errors, large;
+    zs__u64 number; /* of its first object */
+} brim;
+
+static void *fill_up(void *arg)
+{
+    brim *b = (brim *)arg;
+    uint64_t random = b->number + 1;
+    int refused = 0;
+    while (refused < BRIM_REFUSED && b->count < BRIM_OBJECTS) {
+        size_t bytes = 100 + (size_t)(zs__zns_mix(&random) % 6000);
+        zslab_result r;
+        if (b->large && zs__zns_mix(&random) % 40 == 0) bytes = 100000;
+        r = object_put(b->s, b->epoch, b->number + (uint64_t)b->count, bytes, &b->handle[b->count]);
+        b->bytes[b->count] = bytes;
+        b->count += r == ZSLAB_OK;
+        refused += r != ZSLAB_OK;
+        b->errors += r != ZSLAB_OK && r != ZSLAB_E_NO_SPACE;
+    }
+    return NULL;
+}
+
+/* Threads fill a store until each is refused: what append took can be synced, and is all there afterwards. [BUF-5] */
+static void what_threads_at_the_brim_append_is_kept(uint32_t slots, int large)
+{
+    static brim work[BRIM_THREADS];
+    const zslab_zns_geometry g = {524288, 0, 20, 4096, slots, slots, 131072, 0};
+    const char *path = test_path("brim");
+    pthread_t thread[BRIM_THREADS];
+    zslab_zns *s;
+    zslab_zns_store_stats t;
+    int i, k, gone = 0;
+    remove(path);
+    s = zslab_zns_open_file(path, &g, NULL);
+    EXPECT(s != NULL);
+    memset(work, 0, sizeof work);
+    for (i = 0; i < BRIM_THREADS; i++) {
+        work[i].s = s;
+        work[i].epoch = large && i % 2 ? work[i - 1].epoch : zslab_zns_epoch_begin(s, NULL);
+        work[i].large = large;
+        work[i].number = (uint64_t)i * BRIM_OBJECTS;
+    }
+    for (i = 0; i < BRIM_THREADS; i++) pthread_create(&thread[i], NULL, fill_up, &work[i]);
+    for (i = 0; i < BRIM_THREADS; i++) pthread_join(thread[i], NULL);
+    EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
+    zslab_zns_stats(s, &t);
+    EXPECT(t.free_bytes < 20u * g.zone_bytes / 4); /* it is full */
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    s = zslab_zns_open_file(path, NULL, NULL);
+    EXPECT(s != NULL);
+    for (i = 0; i < BRIM_THREADS; i++) {
+        EXPECT(work[i].errors == 0);
+        for (k = 0; k < work[i].count; k++)
+            gone += object_get(s, work[i].handle[k], work[i].number + (uint64_t)k, work[i].bytes[k]) != ZSLAB_OK;
+    }
+    EXPECT(gone == 0);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    remove(path);
+}
+
 int main(int argc, char **argv)
 {
     static shared w;
@@ -199,5 +267,6 @@ int main(int argc, char **argv)
         EXPECT_IS(zslab_zns_close(w.s), ZSLAB_OK);
     }
     remove(path);
+    for (i = 0; i < 4; i++) what_threads_at_the_brim_append_is_kept(i % 2 ? 8 : 0, i / 2);
     return test_summary("test_zns_race");
 }
