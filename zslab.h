@@ -219,8 +219,8 @@
      ones go to zslab_config.fallback. At most 2^24 chunks, 255 classes, 65,536 epochs open or draining at
      once, 65,533 threads with a heap of their own at once (one more is ZSLAB_E_LIMIT).
      2^22 slabs that serve handles; a slot is retired after 2^24 handles, at most a sixteenth sooner.
-     Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 40, a handle's slot 4 and its
-     slab 32; a heap (a thread that allocates) 1,368, 184 a class and 8 an epoch, 512 of them at once: 8.7 KiB;
+     Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 48, a handle's slot 4 and its
+     slab 32; a heap (a thread that allocates) 1,720, 192 a class and 8 an epoch, 512 of them at once: 8.9 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
      class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it
      used, two where it allocates plainly and in epochs that it names: thread_held_bytes.
