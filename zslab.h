@@ -6774,7 +6774,7 @@ static int zs__dead_settled(zs__allocator *z, uint32_t chunk)
             if (free_bits >> slot & 1)
                 zs__store_u8(states + slot, ZS__REMOTE); /* ours now: a second look finds it settled */
             else {
-                uint8_t s = zs__load_acq_u8(states + slot);
+                uint8_t s = zs__load_acq_u8(states + slot); /* acquire: its object's last use. Pairs with a free's */
                 settled &= s == ZS__REMOTE || s == ZS__GUARDED || s == ZS__HANDLE || s == ZS__RETIRED;
             }
         }
@@ -7126,7 +7126,7 @@ static void zs__id_unlink(zs__allocator *z, uint32_t id)
 {
     zs__id *e = zs__id_at(z, id);
     uint32_t next = (uint32_t)(e->stamp >> 22) & 0x7fffff, before = (uint32_t)e->slots;
-    if (before)
+    if (before) /* release, as in zs__id_spare */
         zs__store_rel_u64(&zs__id_at(z, before - 1)->stamp, ZS__ID_SPARE | (uint64_t)next << 22);
     else
         z->class_ids[zs__id_class(z, id)] = next;
@@ -7270,7 +7270,7 @@ static int zs__id_used_up(const zs__allocator *z, uint32_t id, const zs__class *
 
 static void zs__id_retire(zs__allocator *z, uint32_t id) /* it is nobody's, for ever. Arena lock held */
 {
-    zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE);
+    zs__store_rel_u64(&zs__id_at(z, id)->stamp, ZS__ID_SPARE); /* release: as in zs__id_spare */
     z->retired_ids++;
 }
 
@@ -9635,6 +9635,7 @@ static uint32_t zs__bin_held(const zs__allocator *z, const zs__bin *bin)
 /* Count the bin's slots in its magazine, chunk by chunk. */
 static void zs__bin_count_held(zs__allocator *z, zs__bin *bin)
 {
+    /* acquire: the entries below. Pairs with zs__bin_top */
     const zs__entry *entry, *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
     uint32_t chunk;
     for (chunk = zs__cold_of(z, bin)->all; chunk; chunk = z->cold[chunk - 1].all_next)
@@ -10608,7 +10609,8 @@ static void zs__large_end(zs__allocator *z, zs__place *place, uint64_t round, in
 {
     zs__arena_take(z);
     zs__large_collect(z, 0);
-    zs__store_rel_u64(&zs__round_of(z, (uint64_t)(place - z->places))->word, round); /* every object is stale */
+    /* every object is stale. release: with the acquire loads of rounds */
+    zs__store_rel_u64(&zs__round_of(z, (uint64_t)(place - z->places))->word, round);
     if (place->large && z->large_dead) { /* two rings become one */
         uint32_t last = z->cold[place->large - 1].prev, end = z->cold[z->large_dead - 1].prev;
         z->cold[last - 1].next = z->large_dead;
@@ -12040,7 +12042,7 @@ static int zs__shared_serves(const zs__allocator *z, const zs__row *row, const z
         return 0;
     c = &z->chunks[zs__slab_chunk(z, current - 1)];
     return zs__chunk_bin(z, c) == bin &&
-           zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp);
+           zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp); /* acquire: pairs with zs__chunk_bind */
 }
 
 static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *bin, zslab_epoch e)
@@ -12138,7 +12140,7 @@ static inline void zs__total_shared(zs__allocator *z, uint64_t *counter) /* ZSLA
 static void zs__shared_unclaim(zs__allocator *z, uint32_t slab, unsigned slot) /* a slot that is CLAIMED goes home */
 {
     const zs__chunk *c = &z->chunks[zs__slab_chunk(z, slab)];
-    zs__store_rel_u8(z->states + (size_t)slab * 64 + slot, ZS__FREE);
+    zs__store_rel_u8(z->states + (size_t)slab * 64 + slot, ZS__FREE); /* release: as a free's */
     zs__shared_put(z, zs__chunk_bin(z, c), slab, (uint64_t)1 << slot);
     if (z->rss_policy) /* the undo of a refused allocation is a free */
         zs__shared_drain(z, c, (slab - zs__chunk_slab(z, c)) * 64 + slot, zs__load_u64(&c->stamp));
@@ -12180,13 +12182,14 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
         chunk = zs__slab_chunk(z, slab);
         c = &z->chunks[chunk];
         state = z->states + (size_t)slab * 64 + slot;
-        zs__store_rel_u8(state, ZS__CLAIMED);
+        zs__store_rel_u8(state, ZS__CLAIMED); /* release: with zs__dead_settled; the gate is read after it */
+        /* acquire: the record, and with it the round; both pair with zs__chunk_bind and an epoch's end */
         if (ZS__LIKELY(zs__load_seq_u64(&row->gate) == e && zs__chunk_bin(z, c) == bin &&
                        zs__load_acq_u64(&c->stamp) == zs__load_acq_u64(&zs__round_of(z, e)->word))) {
             size_t size = z->classes[bin->cls].size;
             char *p = zs__chunk_base(z, chunk) + ((size_t)(slab - zs__chunk_slab(z, c)) * 64 + slot) * size;
             zs__mem_alloc_object(p, size);
-            zs__store_rel_u8(state, as);
+            zs__store_rel_u8(state, as); /* release: what the checker was told. Pairs with zs__locate */
             zs__total_shared(z, &z->shared_heap->counters[bin->cls].allocs);
             return p;
         }
@@ -12259,6 +12262,7 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
                 return p;
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
+        /* acquire: the epoch's place. Pairs with the store of current */
         if (*why == ZSLAB_E_CLOSED ? !zs__place_open(z, in) && (e || in == zs__load_acq_u64(&z->current))
                                    : !zs__memory_make(heap, why, tries++) && !zs__heap_discard(heap, in, *why))
             return NULL;
@@ -16109,7 +16113,7 @@ static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *
         return ZSLAB_E_MISALIGNED;
     out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
     out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
-    out->was = zs__load_acq_u8(out->state);
+    out->was = zs__load_acq_u8(out->state); /* acquire: a free's last use. Pairs with its store */
     if (zs__load_recip(&out->c->recip) != recip) /* bound anew meanwhile: see zs__free_fast */
         return zs__locate(z, p, out);
     if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word))
@@ -16423,6 +16427,7 @@ static inline size_t zs__usable_fast(const zs__allocator *z, const void *p)
         uint64_t t = (uint64_t)(offset & ZS__CHUNK_MASK) * recip;
         const uint8_t *state = (const uint8_t *)(zs__load_ptr(&c->states) + (uintptr_t)(t >> ZS__RECIP_BITS));
         size_t bytes = zs__chunk_class(z, c)->size;
+        /* acquire: before the second look at the record, as in zs__free_fast */
         if (ZS__LIKELY((zs__recip)(t & ZS__RECIP_MASK) < recip && zs__load_acq_u8(state) == ZS__LIVE &&
                        stamp == zs__load_u64(&zs__round_at(z, stamp)->word) && zs__load_recip(&c->recip) == recip))
             return bytes;
