@@ -12315,6 +12315,7 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__clas
     const char *base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
     const zs__id *id = zs__id_of(z, chunk, (uint32_t)slab);
     const uint32_t *words = id ? zs__id_words(z, zs__id_number(z, id)) : NULL;
+    const uint64_t *round = &zs__round_at(z, zs__load_u64(&z->chunks[chunk].stamp))->word, begun = zs__load_u64(round);
     const size_t size = k->size;
     uint32_t at, slots = number + 1 == k->slabs ? k->slots - number * 64 : 64;
     for (at = 0; at < slots; at += 8) { /* relaxed: what lives throughout is seen; zeros behind the last slot */
@@ -12334,6 +12335,8 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__clas
                 v->tag = zs__tag_at(z, states + slot);
             if (visit(user, v))
                 return 1;
+            if (zs__load_u64(round) != begun)
+                return 0; /* relaxed: the visitor, whose stores show, or another thread has ended them all */
         }
     }
     return 0;

@@ -239,6 +239,30 @@ typedef struct hunt {
     uint64_t ids;
 } hunt;
 
+/* A visitor that ends all objects is shown none of them afterwards. */
+static int end_all(void *user, const zslab_visit *v)
+{
+    zslab *z = (zslab *)user;
+    (void)v;
+    if (++freed == 3)
+        CHECK_IS(visited == zslab_epoch_current(z) ? zslab_epoch_reset(z, visited) : zslab_epoch_release(z, visited),
+                 ZSLAB_OK);
+    return 0;
+}
+
+static void a_callback_ends_all(zslab *z)
+{
+    size_t i, turn;
+    for (turn = 0; turn < 2; turn++) {
+        MUST(visited = turn ? zslab_epoch_current(z) : zslab_epoch_open(z, NULL));
+        for (i = 0; i < 200; i++)
+            MUST(zslab_malloc_epoch(z, 24, visited));
+        freed = 0;
+        CHECK_IS(zslab_epoch_visit(z, visited, ZSLAB_CLASS_ANY, end_all, z), ZSLAB_OK);
+        CHECK(freed == 3);
+    }
+}
+
 static int meet(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
 {
     hunt *t = (hunt *)user;
@@ -331,6 +355,7 @@ int main(int argc, char **argv)
         answers(z, e);
         shown_once_while_others_churn(z, e, steps);
         callbacks_free_and_close(z, e);
+        a_callback_ends_all(z);
         typed_iteration(z);
         test_destroy(z);
     }
