@@ -2311,6 +2311,7 @@ typedef struct zslab_slab_view {
     uint64_t some;         /* slots that had an object: a bit for each */
     const uint32_t *words; /* their generations, which change as objects are freed */
     uint64_t name;         /* the part of a handle that they share */
+    const uint64_t *round; /* atomic: stamp, until all of them end */
     const zslab *z;        /* where the walk is */
     uint64_t stamp;
     uint32_t cls, chunk, chunks, number;
@@ -2335,6 +2336,15 @@ static inline ZS__MAYBE_UNUSED uint32_t zs__view_word(const zslab_slab_view *at,
     return __atomic_load_n(at->words + slot, __ATOMIC_RELAXED); /* relaxed: what lives throughout is seen */
 #else
     return *ZS__CAST(const volatile uint32_t *, at->words + slot);
+#endif
+}
+
+static inline ZS__MAYBE_UNUSED int zs__view_over(const zslab_slab_view *at) /* relaxed: as above */
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __atomic_load_n(at->round, __ATOMIC_RELAXED) != at->stamp;
+#else
+    return *ZS__CAST(const volatile uint64_t *, at->round) != at->stamp;
 #endif
 }
 
@@ -2410,7 +2420,7 @@ static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the process
             for (; some; some >>= 1, slot++, p += slab.size) {                                            \
                 uint32_t word = zs__view_word(&slab, slot);                                               \
                 zs__view_ahead(p + 32 * slab.size);                                                       \
-                if ((some & 1) && !((word ^ slot) & 1) &&                                                 \
+                if ((some & 1) && !((word ^ slot) & 1) && !zs__view_over(&slab) &&                        \
                     fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                          \
                        zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                  \
                     return ZSLAB_OK;                                                                      \
@@ -12444,6 +12454,7 @@ ZSLAB_API zslab_result zslab_slab_first(zslab *self, zslab_epoch e, size_t class
     uint64_t era;
     int saved = zs__errno();
     zslab_result result = zs__walk_begin(z, e, class_idx, &at->stamp, &era);
+    at->round = result == ZSLAB_OK ? &zs__round_of(z, e)->word : NULL;
     at->z = z;
     at->cls = (uint32_t)class_idx;
     at->chunk = at->number = 0;

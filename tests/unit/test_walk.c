@@ -297,6 +297,15 @@ static int end_at_once(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
     return 1;
 }
 
+static int end_all_typed(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h) /* and is shown none of them afterwards */
+{
+    feud *f = (feud *)user;
+    (void)m, (void)h;
+    if (++f->met == 3)
+        CHECK_IS(zslab_epoch_reset(f->z, visited), ZSLAB_OK);
+    return 0;
+}
+
 static void typed_iteration(zslab *z)
 {
     enum { MONSTERS = 5000 };
@@ -337,6 +346,9 @@ static void typed_iteration(zslab *z)
         f.count = f.met = 1; /* the first one ends it */
         CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, end_at_once, &f), ZSLAB_OK);
         CHECK(f.met == 2);
+        f.met = 0, visited = e;
+        CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, end_all_typed, &f), ZSLAB_OK);
+        CHECK(f.met == 3);
     }
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, meet, &t), ZSLAB_E_CLOSED);
