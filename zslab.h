@@ -136,7 +136,8 @@
      reserve_bytes    address range, not memory: how much the allocator can ever hold. Raise it for more than 64 GiB;
                       lower it where address space is counted (RLIMIT_AS, 32 bits)
      memory, memory_bytes  a buffer of yours instead of the system's memory: consoles, kernels, shared tests.
-                      zslab_buffer_bytes_min says how small it may be
+                      zslab_buffer_bytes_min says how small it may be. Four classes and two epochs: 33 KiB where
+                      ZSLAB_CHUNK_SHIFT is 12, 62 KiB where it is 14, 176 KiB at its default of 16
      class_bytes, class_count  your own sizes: zslab_suggest_classes computes the table that wastes least
      epoch_count      epochs open or draining at once; as many as requests in flight, and some
      reclaim          _LATENCY keeps pages for the next use, _RSS gives them back inside close, release and reset
@@ -5041,7 +5042,8 @@ static void zs__fail(zslab_result r)
 #define ZS__REFUSALS(X)                                                                                    \
     X(NONE, "")                                                                                            \
     X(MEMORY, "memory: goes with memory_bytes, and without reserve_bytes, os, and the flags that ask the system") \
-    X(MEMORY_BYTES, "memory_bytes: too small, or without memory; zslab_buffer_bytes_min() says how much is needed") \
+    X(MEMORY_BYTES, "memory_bytes: too small, or without memory; zslab_buffer_bytes_min() says how much is needed, " \
+                    "a lower ZSLAB_CHUNK_SHIFT needs less")                                                 \
     X(NO_OS, "memory: a build with ZSLAB_NO_OS needs a buffer, or os")                                      \
     X(RESERVE, "reserve_bytes: less than two chunks or more than 2^24 of them")                            \
     X(RESERVE_NOMEM, "reserve_bytes: the system does not grant as much")                                   \

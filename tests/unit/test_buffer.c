@@ -293,6 +293,23 @@ static void a_limit_within(uint32_t flags)
     test_at("%s", "");
 }
 
+/* What the manual says of four classes and two epochs; a refusal names the switch that lets a buffer be smaller. */
+static void the_manuals_figures(void)
+{
+    static const uint32_t four[] = {16, 64, 256, 1024};
+    const size_t said = (ZSLAB_CHUNK_SHIFT == 12 ? 33u : ZSLAB_CHUNK_SHIFT == 14 ? 62u : 176u) << 10;
+    zslab_config c = {0};
+    char text[200];
+    zslab *z;
+    c.class_bytes = four, c.class_count = 4, c.epoch_count = 2;
+    CHECK(zslab_buffer_bytes_min(&c) <= said);
+    MUST(z = open_in(buffer_of(said, 0), said, &c));
+    zslab_destroy(z);
+    CHECK(!open_in(buffer_of(said / 2, 0), said / 2, &c));
+    CHECK(zslab_config_error(text, sizeof text) > 0);
+    CHECK(strstr(text, "ZSLAB_CHUNK_SHIFT") != NULL);
+}
+
 int main(void)
 {
     static const uint32_t two[] = {64, 256};
@@ -315,6 +332,7 @@ int main(void)
     c.epoch_count = 3;
     CHECK(zslab_buffer_bytes_min(&c) == 0);
     a_refused_buffer_is_untouched();
+    the_manuals_figures();
     threads_in_a_small_buffer();
     without_a_system();
     free(block);
