@@ -990,7 +990,7 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *config);
 
 /* zslab_trim -- give empty memory back to the system, down to zslab_config.cache_bytes: this thread's empty chunks,
    those of parked heaps, what ended epochs left with sleeping threads, the pool.
-   returns  bytes given back
+   returns  bytes given back; of a caller's buffer none are
    threads  any thread
    cost     O(chunks) and a system call per run of neighbours                       */
 ZSLAB_API size_t zslab_trim(zslab *z);
@@ -17204,7 +17204,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     bytes = zs__large_trim(z, z->config.cache_bytes);
     bytes += zs__chunks_trim(z, z->config.cache_bytes);
     zs__ends_due(z);
-    return bytes;
+    return z->config.memory ? 0 : bytes;
 }
 
 /* ---- epochs ---- */

@@ -288,6 +288,8 @@ static void a_limit_within(uint32_t flags)
             zslab_stats_global(z, &s);
             CHECK(s.committed_bytes + s.metadata_bytes <= c.limit_bytes);
             CHECK(got + s.metadata_bytes > c.limit_bytes / 4 * 3);
+            CHECK_IS(zslab_epoch_reset(z, zslab_epoch_current(z)), ZSLAB_OK);
+            CHECK(zslab_trim(z) == 0); /* a buffer is the caller's */
             test_destroy(z);
         }
     test_at("%s", "");
