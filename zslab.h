@@ -8951,7 +8951,7 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
-    if (s->dead && !zs__chunk_at_rest(z, chunk)) /* [ID-7], or it is lent */
+    if (s->dead && z->cold[chunk].ids && !zs__chunk_at_rest(z, chunk)) /* [ID-7]; who has it lent stores late at most */
         return;
     if (z->shared && zs__load_u32(&z->cold[chunk].carved)) { /* a zero word means held there: nothing counts any more */
         if (!zs__dead_settled(z, chunk)) {
