@@ -3388,7 +3388,7 @@ typedef struct zs__chunk_cold {
     uint8_t drained;       /* atomic: draining, found without live slots and counted */
     uint16_t held;         /* its slots in a magazine, counted by who takes chunks */
     uint8_t pooled;        /* of the pool, while that is searched; arena lock */
-    uint32_t ids;          /* slabs that have a registry id; arena lock */
+    uint32_t ids;          /* atomic: slabs that have a registry id; arena lock */
     uint32_t lent;         /* atomic: bins of other heaps that it is lent to: not bound again meanwhile [LEND-1] */
     zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
     zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
@@ -6352,7 +6352,7 @@ static void zs__span_leave(zs__allocator *z, uint32_t chunk)
 static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
 {
     const uint32_t tries = count < 64 ? 1 : ~(uint32_t)0; /* lists of that many hold spans of one length */
-    uint32_t at, i, skip;
+    uint32_t at, i, skip = 0;
     while ((at = zs__span_find(z, count, count * ZS__CHUNK_BYTES, 1, tries, &skip)) == 0) {
         if (!z->large_dead && !zs__load_u32(&z->large_freed) && /* relaxed: what comes later is the next search's */
             !(zs__sealed(z) && zs__large_unkeep(z, NULL, 0)))   /* no trim will look for what is kept */
@@ -7162,7 +7162,8 @@ static int zs__slab_at_rest(const zs__allocator *z, uint32_t slab, const uint32_
 static int zs__chunk_at_rest(const zs__allocator *z, uint32_t chunk)
 {
     const zs__chunk_cold *x = &z->cold[chunk];
-    uint32_t left = x->ids, slabs = zs__chunk_class(z, &z->chunks[chunk])->slabs, number = x->start, i, id, slab;
+    uint32_t left = zs__load_u32(&x->ids); /* relaxed: shared mode: one that comes is CLAIMED meanwhile */
+    uint32_t slabs = zs__chunk_class(z, &z->chunks[chunk])->slabs, number = x->start, i, id, slab;
     if (left)
         zs__fence_seq(); /* the round's end before the words. Pairs with the exchange of zs__handle_drop [ID-7] */
     for (i = 0; left && i < slabs; i++, number = number + 1 == slabs ? 0 : number + 1) {
@@ -7186,7 +7187,7 @@ static void zs__ids_leave(zs__allocator *z, uint32_t chunk, int all)
         if (id && (all || zs__slab_at_rest(z, first + i, zs__id_words(z, id - 1)))) {
             zs__id_spare(z, id - 1, cls);
             zs__slab_id_set(z, first + i, 0);
-            z->cold[chunk].ids--;
+            zs__store_u32(&z->cold[chunk].ids, z->cold[chunk].ids - 1);
         }
     }
 }
@@ -7331,11 +7332,11 @@ static zs__id *zs__id_bind_in(zs__allocator *z, uint32_t chunk, uint32_t slab, z
         id = zs__slab_id(z, slab);
         if (id && !zs__id_raise(z, id - 1, &z->classes[cls])) {
             zs__slab_id_set(z, slab, 0);
-            z->cold[chunk].ids--;
+            zs__store_u32(&z->cold[chunk].ids, z->cold[chunk].ids - 1);
             id = 0;
         }
         if (!id && (id = zs__id_take(z, chunk, cls, why)) != 0) {
-            z->cold[chunk].ids++;
+            zs__store_u32(&z->cold[chunk].ids, z->cold[chunk].ids + 1);
             zs__compiler_barrier(); /* a chunk that counts none has none: zs__fork_ids */
             zs__slab_id_set(z, slab, id);
         }
@@ -8951,7 +8952,8 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
-    if (s->dead && z->cold[chunk].ids && !zs__chunk_at_rest(z, chunk)) /* [ID-7]; who has it lent stores late at most */
+    const uint32_t *ids = &z->cold[chunk].ids; /* relaxed: as in zs__chunk_at_rest */
+    if (s->dead && zs__load_u32(ids) && !zs__chunk_at_rest(z, chunk)) /* [ID-7]; a plain one lent gets late stores */
         return;
     if (z->shared && zs__load_u32(&z->cold[chunk].carved)) { /* a zero word means held there: nothing counts any more */
         if (!zs__dead_settled(z, chunk)) {
@@ -8963,7 +8965,7 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
             zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);
     }
-    if (z->id_pages && z->cold[chunk].ids) {
+    if (z->id_pages && zs__load_u32(ids)) {
         zs__arena_take(z);
         zs__ids_leave(z, chunk, 0);
         zs__arena_drop(z);
@@ -10747,7 +10749,7 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
     const uint32_t wide = ask->room && count <= (z->chunk_limit - z->fresh_chunk) / 4 ? 2 * count : count;
     int from_pool = 1, kept = 1; /* not looked there yet */
     for (;;) {
-        uint32_t skip, found = zs__span_find(z, wide, bytes, ask->alignment, tries, &skip), first, bad, i;
+        uint32_t skip = 0, found = zs__span_find(z, wide, bytes, ask->alignment, tries, &skip), first, bad, i;
         if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
             continue; /* at the end of what is used: room to grow into */
         if (!found && wide > count)

@@ -291,12 +291,14 @@ static const il_scenario scenarios[] = {
 };
 
 static const il_plant plants[] = {
-    { "lent_not_asked_plain", "release_vs_lent", "zs__plain_lost", IL_LOAD, "lent", 0, IL_LIE, 0 },
+    { "lent_not_asked_plain", "release_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
     { "lender_not_told", "release_vs_lent", "zs__row_wake", IL_LOAD, "swept", 0, IL_LIE, 0 },
     { "lent_not_asked_stale", "reset_vs_lent_more", "zs__take_stale", IL_LOAD, "lent", 0, IL_LIE, 0 },
     { "lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0 },
+    { "lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
     { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_get", IL_LOAD, "lent", 0, IL_LIE, 0 },
     { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0 },
+    { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
     { "lent_not_asked_take", "release_take_vs_lent", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
     { "busy_not_read", "lent_vs_take", "zs__heap_recall", IL_LOAD, "busy", 0, IL_LIE, 0 },
     { "free_after_look", "lent_vs_drain", "zs__free_lent", IL_STORE, "state", 0, IL_LATER, 0 },
