@@ -9735,7 +9735,7 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *aga
     zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
     dead = zs__row_dead(z, row);
     if (zs__load_seq_u32(&z->places[row->place].purging) || (taken && zs__load_u64(&row->gate))) { /* [EPOCH-5] */
-        *again |= dead || row->worth || !taken;
+        *again |= !taken || dead || row->worth; /* worth is the taker's */
         zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
     }
