@@ -264,6 +264,9 @@
      drain      a closing epoch drains until its last object is freed; then it is CLOSED
      purge      give pages back to the system; their addresses stay
      park       a heap waits for its next thread; detach parks it at once
+     place      an entry of the epoch table, used by one epoch after another; round: its generation, a reset begins
+                the next one; stamp: a chunk's copy of it. row: what a heap has in one epoch; gate: open while that
+                row may hand out objects. home: free, and known as such to its owner
 
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-group >>api-domain
