@@ -1347,7 +1347,7 @@ ZSLAB_API zslab_domain *zslab_domain_create(zslab *z);
    cost     as zslab_domain_create */
 ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *z, const zslab_epoch_config *c);
 
-/* zslab_domain_wrap -- a domain over an epoch that another thread opened.
+/* zslab_domain_wrap -- a domain over an epoch that is open already.
    in       policy   what the last exit does: ZSLAB_ON_EXIT_KEEP, _RESET, _CLOSE, _RELEASE
    returns  the domain; NULL: ZSLAB_E_CLOSED, ZSLAB_E_INVALID (policy), ZSLAB_E_NOMEM
    threads  any thread
@@ -3831,10 +3831,10 @@ static ZS__ALWAYS_INLINE void zs__total_free(zs__bin *bin)
    none these functions are empty. A set is what the objects of one chunk, or of one pool, are known by together.
 
    [MEM-1] Of memory that holds slots only live objects may be touched, each to the end of its slot; the bytes of
-            a new one are unset. The allocator itself writes there between plain and hide.
+           a new one are unset. The allocator itself writes there between show and hide.
    [MEM-2] The thread that holds a slot tells of it: taken before its pointer is out, freed before its state says so.
    [MEM-3] A release tells of every chunk while a claim keeps them in place (zs__epoch_tell), and a chunk that is
-            bound starts as an empty set, whatever it was before.                          */
+           bound starts as an empty set, whatever it was before.                          */
 #if ZS__MEMCHECK == 1
 #include <sanitizer/asan_interface.h>
 #if defined(__linux__)
@@ -6051,7 +6051,7 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
             one names the first (all_prev).
    [SPAN-3] What rows keep for later, idle ones too, joins no span; the pool's chunks do when a span is wanted.
    [SPAN-4] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
-            object of it has it: no other thread's, until the epoch ends or the alternative is a refusal. A reset leaves
+            object of it has it: no other epoch's, until the epoch ends or the alternative is a refusal. A reset leaves
             it there, but where it gives the pages back. One for each length and touched end is in the list, by `next`;
             the others like it are behind it, by `prev`.   */
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
@@ -8082,7 +8082,7 @@ static zs__place *zs__below(zs__allocator *z, zs__place *root, zs__place *at)
     }
 }
 
-/* Of every closing epoch. Epoch lock held; it may be dropped in between. */
+/* Every closing epoch that has lost its last object ends. Epoch lock held; it may be dropped in between. */
 static void zs__places_try_end(zs__allocator *z)
 {
     uint32_t q, next;
@@ -8164,7 +8164,7 @@ static zs__place *zs__place_get(zs__allocator *z)
     }
 }
 
-static void zs__closing_try_end(zs__allocator *z, uint32_t tries) /* of closing epochs in turn. Epoch lock held */
+static void zs__closing_try_end(zs__allocator *z, uint32_t tries) /* of so many, in turn. Epoch lock held */
 {
     zs__place *place;
     for (; z->closing_head && tries && zs__news_room(z); tries--) {
@@ -8256,7 +8256,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
 
 /* ---- >>row -----------------------------------------------------------------
    Rows: a heap's bins for one epoch. Made on first use, retired by their owner when the epoch is over (by the holder of
-   the epoch lock where there is no owner to pass), idle ones used again last in first out. */
+   the epoch lock where it has no owner), idle ones used again last in first out. */
 
 /* Shared mode: the slabs that were given slots back are no longer listed. Bin lock held. */
 static void zs__listed_drop(zs__allocator *z, zs__bin_cold *b)
@@ -8600,7 +8600,7 @@ static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int atta
     return open;
 }
 
-/* A block of names for the row of a place; 0: there is one, or a result. */
+/* The block that names the row of a place, made if it is not there. 0: it is; else *why says why not. */
 static int zs__row_block(zslab_heap *heap, uint32_t place, zslab_result *why)
 {
     zs__allocator *z = heap->z;
@@ -8943,7 +8943,7 @@ static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
 #if ZSLAB_TAGS
         zs__sweep_area(z, s, region, (char *)z->tags, ZS__TAG_BYTES, 0);
 #endif
-        if (!z->config.memory)
+        if (!z->config.memory) /* a buffer's pages keep what they hold */
             zs__sweep_hints(z, s, region);
         zs__sweep_area(z, s, region, (char *)z->words, sizeof *z->words, 1); /* most chunks to a page */
     }
@@ -9256,7 +9256,7 @@ static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, u
     zs__closing_drop(z);
 }
 
-/* The claim ends of another thread that kept rows without an owner from being retired. Epoch lock held. */
+/* A claim ends, which kept rows without an owner from being retired. Epoch lock held. */
 static void zs__purge_end_rows(zs__allocator *z, zs__place *place)
 {
     zs__purge_end(place);
@@ -9725,7 +9725,7 @@ static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objec
 }
 
 /* What a row holds empty goes to the pool: how many chunks. By its owner, who has put home what could; or, `taken`, by
-   another thread. *again: another thread has a claim on the row's place, or its gate is open. */
+   another thread. *again: a call has a claim on the row's place, or its gate is open. */
 static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *again)
 {
     zs__chain chain = {0, 0, 0};
@@ -10780,7 +10780,7 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
         if (!found)
             return 0;
         first = found - 1 + skip;
-        zs__span_cut(z, found - 1, first - (found - 1), count);
+        zs__span_cut(z, found - 1, skip, count);
         bad = zs__large_unbind(z, first, first + count);
         if (!bad)
             return first + 1;
@@ -10832,7 +10832,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         first = had = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
                           ? zs__span_take_reserved(z, reserved, count, bytes)
                           : 0;
-        if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: what is kept, or pooled, divides it not */
+        if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: nothing kept or pooled divides it */
             zs__kept_drop(heap);
             zs__large_gather(z, ZS__LARGE_POOL);
         }
@@ -12676,7 +12676,7 @@ static void zs__ends_call(zs__allocator *z, zs__place *place)
     } while (place->ends && place->state != ZSLAB_EPOCH_ACTIVE);
 }
 
-/* A place that is ending is ended; and each above that was left to that call. Epoch lock held, not meanwhile. */
+/* A place that is ending is ended; and each above that waited for it. Epoch lock held, not meanwhile. */
 static void zs__ends_up(zs__allocator *z, zs__place *place)
 {
     for (;;) {
@@ -13317,7 +13317,7 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_e
 }
 
 /* One entry more on the thread's stack of scopes, which has room. Before d->inside counts it, as an exit takes it off
-   after: the thread that is counted inside is on a stack (zs__fork_scopes). Epoch lock held. */
+   after: each that is counted inside is on a stack (zs__fork_scopes). Epoch lock held. */
 static void zs__scope_push(zslab_heap *heap, zslab_domain *d)
 {
     zs__scope *top = &heap->scopes[heap->scope_count];
@@ -14644,7 +14644,7 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
                                   first + (start + carved < k->slabs ? start + carved : k->slabs), &at[k->region]);
 }
 
-/* Resident object memory, the thread that holds it, and the slab metadata of chunks in use. */
+/* Resident object memory, whichever heap holds it, and the slab metadata of chunks in use. */
 static ZS__NOINLINE uint64_t zs__stats_resident(zs__allocator *z, uint64_t *metadata)
 {
     uint32_t chunk, chunks = zs__chunks_bound(z);
@@ -18008,7 +18008,7 @@ ZSLAB_API void zslab_destroy(zslab *self)
         zs__os_fork_word(0);
     }
     zs__ranked_drop(&zs__global.setup, ZS__LOCK_SETUP);
-    zslab_seal(self, 0); /* zs__sealed_count */
+    zslab_seal(self, 0); /* zs__sealed_count: other allocators' waits may call the system again */
     zs__unreserve(z);
     zs__errno_back(saved);
 }
@@ -18526,7 +18526,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
     const zs__class *k = &z->classes[c->cls];
     const zs__chunk_cold *x = &z->cold[chunk];
     uint32_t i, number = x->start, home = 0, first = zs__chunk_slab(z, c);
-    /* words of an ended epoch may have been swept, and its owner has yet to pass [EPOCH-5] */
+    /* words of an ended epoch may have been swept, and its owner has not passed a slow path since [EPOCH-5] */
     const int listed = !z->shared && c->row != (uintptr_t)&z->drain_row &&
                        zs__load_u32(&z->places[zs__stamp_place(c->stamp)].state) != ZSLAB_EPOCH_CLOSED;
     zslab_visit v;

@@ -53,7 +53,6 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #if !defined(__x86_64__)
 #include <ucontext.h>
