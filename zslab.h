@@ -3341,7 +3341,7 @@ typedef struct zs__round {
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
     zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
                               no guarantee covers it [BUDGET-5] */
-    zs__u64 opened;        /* word when the place's epoch was opened. Arena lock */
+    zs__u64 opened;        /* atomic: word when the place's epoch was opened; before it is ACTIVE */
     uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
     uint32_t visits;       /* shared mode: entries not yet left into domains over the place's epoch; epoch lock */
     zs__u64 pad[3];
@@ -8237,9 +8237,7 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     place->latent = 0;
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
-    zs__arena_take(z);
-    zs__round_of(z, q)->opened = zs__round_of(z, q)->word;
-    zs__arena_drop(z);
+    zs__store_u64(&zs__round_of(z, q)->opened, zs__load_u64(&zs__round_of(z, q)->word));
     if (c->flags & ZSLAB_EPOCH_DISCARDABLE)
         zs__store_u32(&z->discardable, 1); /* relaxed: who allocates in it sees it */
     if (place->group || (c->flags & ZSLAB_EPOCH_DISCARDABLE)) /* before the first row is made ready [BUDGET-3] */
@@ -8532,8 +8530,8 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     }
 }
 
-/* Metadata of a heap's in a round, `charged` bytes of it written at once. NULL with the reason. */
-static void *zs__row_memory(zs__allocator *z, uint64_t stamp, size_t bytes, size_t charged, zslab_result *why)
+/* Metadata, charged to a round (0: to none) as far as it is written at once. NULL with the reason. */
+static void *zs__meta_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_t charged, zslab_result *why)
 {
     void *p;
     if (zs__charge_take(z, stamp, 0, 0, charged)) {
@@ -8555,7 +8553,7 @@ static void *zs__row_memory(zs__allocator *z, uint64_t stamp, size_t bytes, size
 static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
 {
     zs__allocator *z = heap->z;
-    zs__row *row = (zs__row *)zs__row_memory(z, stamp, z->row_bytes, z->magazine_offset, why);
+    zs__row *row = (zs__row *)zs__meta_take(z, stamp, z->row_bytes, z->magazine_offset, why);
     uint32_t cls;
     zs__entry *entries;
     if (!row)
@@ -8609,7 +8607,7 @@ static int zs__row_block(zslab_heap *heap, uint32_t place, zslab_result *why)
     void *block;
     if (zs__row_name(heap, place))
         return 0;
-    block = zs__row_memory(z, stamp, bytes, bytes, why);
+    block = zs__meta_take(z, stamp, bytes, bytes, why);
     if (block) /* release: pairs with zs__row_name */
         zs__store_rel_ptr(&heap->row_blocks[place / ZS__ROW_BLOCK], (uintptr_t)block);
     return !block;
@@ -10062,22 +10060,13 @@ static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, int sea
     const uint64_t stamp = zs__place_find(z, e) ? zs__load_u64(&zs__round_of(z, e)->word) : 0;
     void *p = NULL;
     int again = 0, tries;
-    for (tries = 0; tries <= search; tries++) {
+    for (tries = 0; !p && tries <= search; tries++) {
         if (tries && !z->shared)
             zs__others_empty(z, NULL, &again);
-        *why = ZSLAB_E_LIMIT;
-        if (stamp ? zs__charge_take(z, stamp, 0, 0, bytes) : zs__budget_take(z, NULL, 0, 0, bytes))
-            continue;
-        *why = zs__sealed(z) ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM;
-        zs__arena_take(z);
-        p = zs__meta_alloc(z, bytes, 64);
-        zs__arena_drop(z);
-        if (p)
-            break;
-        if (stamp)
-            zs__aside_give(z, stamp, bytes);
-        zs__budget_give(z, 0, bytes);
+        p = zs__meta_take(z, stamp, bytes, bytes, why);
     }
+    if (!p && zs__sealed(z))
+        *why = ZSLAB_E_LIMIT;
     return p;
 }
 
@@ -10503,10 +10492,13 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
     if (z->cold[head].flags & ZS__CHUNK_RESERVED) {
         zs__round *round = zs__round_at(z, z->chunks[head].stamp);
-        int kept = z->chunks[head].stamp == zs__load_u64(&round->word);
-        if (!kept && (!z->rss_policy || zs__sealed(z))) /* a reset keeps what was reserved, and its pages */
-            kept = z->chunks[head].stamp >= round->opened;
-        if (kept && zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) {
+        /* acquire: opened. Pairs with zs__epoch_open */
+        int kept = zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE;
+        if (!z->rss_policy || zs__sealed(z)) /* a reset keeps what was reserved, and its pages */
+            kept = kept && z->chunks[head].stamp >= zs__load_u64(&round->opened);
+        else
+            kept = kept && z->chunks[head].stamp == zs__load_u64(&round->word);
+        if (kept) {
             zs__span_reserve(z, &round->reserved, head);
             return;
         }

@@ -250,12 +250,12 @@ static void a_heap_in_many_epochs(const test_mode *m)
 /* Sealed, a thread that was announced uses any place: what names its rows is there. */
 static void a_sealed_heap_in_many_epochs(const test_mode *m)
 {
-    enum { OPEN = 1022 };
+    enum { OPEN = 65534, APART = 512 };
     static zslab_epoch e[OPEN];
     zslab_config c = {0};
     size_t i;
     zslab *z;
-    c.epoch_count = 1024;
+    c.epoch_count = 65536;
     z = test_open(m, &c);
     CHECK_IS(zslab_thread_attach(z), ZSLAB_OK);
     MUST(e[0] = zslab_epoch_open(z, NULL));
@@ -264,9 +264,10 @@ static void a_sealed_heap_in_many_epochs(const test_mode *m)
     CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
     for (i = 0; i < OPEN; i++)
         MUST(e[i] = zslab_epoch_open(z, NULL));
-    CHECK(zslab_malloc_epoch(z, 100, e[OPEN - 2]) != NULL);
-    for (i = 0; i < OPEN; i++)
-        CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK);
+    for (i = 0; i < OPEN; i += APART) {
+        CHECK(zslab_malloc_epoch(z, 100, e[i]) != NULL);
+        CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK); /* for the next */
+    }
     test_destroy(z);
 }
 
