@@ -9886,7 +9886,7 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
               next round of destructors.
    [THREAD-3] What a hook may miss (a thread's first use, or a domain entered, in its last round of destructors) the
               system is asked for: the heap of a thread that is gone is taken over, its domains are left, and its words
-              are not written.      */
+              are not written. A join may return a moment before the system has let the thread's name go. */
 #if !ZSLAB_NO_TLS
 static uint32_t zs__thread_number_new(void) /* 0: none left */
 {

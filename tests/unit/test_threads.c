@@ -406,15 +406,32 @@ static void leaves_while_the_last_one_goes(const test_mode *m, uint64_t rounds)
 #if STACKS_GO
 #define OWN_STACK ((size_t)1 << 20)
 
+typedef struct vanishing {
+    void *(*work)(void *);
+    void *arg;
+    uint64_t os_thread;
+} vanishing;
+
+static void *works_and_vanishes(void *arg)
+{
+    vanishing *v = (vanishing *)arg;
+    v->os_thread = zs__os_thread();
+    return v->work(v->arg);
+}
+
+/* A join returns while the kernel still ends the thread: its name goes a moment later, and that is waited for. */
 static void in_a_thread_that_vanishes(void *(*work)(void *), void *arg)
 {
+    vanishing v = {work, arg, 0};
     pthread_attr_t attributes;
     pthread_t thread;
     void *stack = mmap(NULL, OWN_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     MUST(stack != MAP_FAILED && pthread_attr_init(&attributes) == 0);
     MUST(pthread_attr_setstack(&attributes, stack, OWN_STACK) == 0);
-    MUST(pthread_create(&thread, &attributes, work, arg) == 0);
+    MUST(pthread_create(&thread, &attributes, works_and_vanishes, &v) == 0);
     pthread_join(thread, NULL);
+    while (zs__os_thread_lives(v.os_thread))
+        sched_yield();
     pthread_attr_destroy(&attributes);
     munmap(stack, OWN_STACK);
 }
