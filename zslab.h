@@ -5886,45 +5886,52 @@ static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
     return p;
 }
 
-/* Make the records and the slab metadata of a chunk usable for a class. Arena lock held. */
-static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk, const zs__class *k)
+/* The chunks whose lines a region has once it serves this one: some more, so that steps fill pages. */
+static size_t zs__region_step(const zs__allocator *z, const zs__region *r, uint32_t chunk)
 {
-    zs__region *r = &z->regions[k->region];
-    size_t upto = (size_t)chunk + 1, step, bytes[3 + ZSLAB_TAGS];
-    char *area[3 + ZSLAB_TAGS];
-    int i;
-    if (z->config.memory || r->committed >= upto)
-        return 0;
-    step = zs__round_up(upto + upto / 4, 64 / (r->lines < 64 ? r->lines : 64) * 4 + 1 > 64 ? 64 : 16);
-    if (step > z->chunk_count)
-        step = z->chunk_count;
-    bytes[0] = 64, bytes[1] = sizeof *z->words, bytes[2] = sizeof *z->hints;
-    area[0] = (char *)z->states, area[1] = (char *)z->words, area[2] = (char *)z->hints;
-#if ZSLAB_TAGS
-    bytes[3] = ZS__TAG_BYTES, area[3] = (char *)z->tags;
-#endif
-    for (i = 0; i < 3 + ZSLAB_TAGS; i++) {
-        size_t unit = bytes[i] * r->lines, from = bytes[i] * r->first + unit * r->committed;
-        size_t to = bytes[i] * r->first + unit * step;
-        from = from / z->page_bytes * z->page_bytes;
-        to = zs__round_up(to, z->page_bytes);
-        if (zs__commit(z, area[i] + from, to - from))
-            return -1;
-    }
-    r->committed = step;
-    return 0;
+    size_t upto = (size_t)chunk + 1;
+    size_t step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
+    return step < z->chunk_count ? step : z->chunk_count;
 }
 
-/* The same for every class. [ARENA-3] Arena lock held. */
-static int zs__chunk_metadata_all(zs__allocator *z, uint32_t chunk)
+/* One kind of slab metadata for a chunk, of every class: where regions meet, as in a small allocator, the system is
+   asked once. Arena lock held. */
+static int zs__lines_commit(zs__allocator *z, uint32_t chunk, char *area, size_t bytes)
 {
-    uint32_t i, last = z->region_count;
-    for (i = 0; i <= z->class_count; i++) { /* classes of a region are neighbours */
-        const zs__class *k = &z->classes[i < z->class_count ? i : ZSLAB_CLASS_LARGE];
-        if (k->region != last && zs__chunk_metadata(z, chunk, k))
+    size_t from = 0, to = 0;
+    uint32_t i;
+    for (i = 0; i < z->region_count; i++) {
+        const zs__region *r = &z->regions[i];
+        size_t first = bytes * r->first, line = bytes * r->lines, start = first + line * r->committed;
+        if (chunk < r->committed)
+            continue;
+        start = start / z->page_bytes * z->page_bytes;
+        if (start > to && to && zs__commit(z, area + from, to - from))
             return -1;
-        last = k->region;
+        if (start > to || !to)
+            from = start;
+        to = zs__round_up(first + line * zs__region_step(z, r, chunk), z->page_bytes);
     }
+    return to && zs__commit(z, area + from, to - from);
+}
+
+/* Make the slab metadata of a chunk usable for every class. [ARENA-3] Arena lock held. */
+static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
+{
+    uint32_t i;
+    if (z->config.memory)
+        return 0;
+    if (zs__lines_commit(z, chunk, (char *)z->states, 64) ||
+        zs__lines_commit(z, chunk, (char *)z->words, sizeof *z->words) ||
+        zs__lines_commit(z, chunk, (char *)z->hints, sizeof *z->hints))
+        return -1;
+#if ZSLAB_TAGS
+    if (zs__lines_commit(z, chunk, (char *)z->tags, ZS__TAG_BYTES))
+        return -1;
+#endif
+    for (i = 0; i < z->region_count; i++)
+        if (chunk >= z->regions[i].committed)
+            z->regions[i].committed = zs__region_step(z, &z->regions[i], chunk);
     return 0;
 }
 
@@ -5991,7 +5998,7 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
             r = &z->regions[i];
         }
     }
-    if (zs__chunk_metadata_all(z, r->group_next) || zs__records_commit(z, r->group_next) ||
+    if (zs__chunk_metadata(z, r->group_next) || zs__records_commit(z, r->group_next) ||
         zs__range_commit(z, r->group_next))
         return 0;
     return ++r->group_next;
@@ -6324,7 +6331,7 @@ static int zs__span_grow(zs__allocator *z, uint32_t count, size_t alignment)
     if (to > z->chunk_limit || to <= first || (zs__sealed(z) && !z->config.memory))
         return -1;
     upto = (uint32_t)to;
-    if (zs__chunk_metadata_all(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1))
+    if (zs__chunk_metadata(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1))
         return -1;
     for (i = first; i < upto; i++) {
         zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when taken */

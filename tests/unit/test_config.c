@@ -392,6 +392,22 @@ static void os_hooks(void)
     CHECK(os_reserved == 0 && os_calls > 2);
 }
 
+/* A small allocator's first object asks the system few times: classes whose metadata meets are made usable as one. */
+static void first_object_commits_little(void)
+{
+    zslab_config c = plain();
+    size_t before;
+    zslab *z;
+    c.reserve_bytes = (size_t)1 << 20;
+    c.os.user = &os_reserved;
+    c.os.reserve = os_reserve, c.os.commit = os_commit, c.os.purge = os_purge, c.os.release = os_release;
+    z = test_create(&c);
+    before = os_calls;
+    CHECK(zslab_malloc(z, 64) != NULL);
+    CHECK(os_calls - before <= 6); /* heap, cold records, range; hints, words and states; and tags */
+    test_destroy(z);
+}
+
 static int told;
 static void on_misuse(void *user, zslab_result what, const void *p, zslab_handle h)
 {
@@ -429,6 +445,7 @@ int main(void)
     fallback();
     fallback_without_owns();
     os_hooks();
+    first_object_commits_little();
     misuse_hook();
     return test_summary("test_config");
 }
