@@ -6645,6 +6645,14 @@ static ZS__NOINLINE void zs__chunk_emptied(zs__allocator *z, zs__bin *bin, uint3
     zs__chunks_give(z, chunk + 1, chunk + 1, 1);
 }
 
+/* A slab's bit in its chunk's mask. Relaxed: pairs with nothing. A walk that takes the chunk for a large object's still
+   (zs__large_bytes) drops what it read; all others hold what the mask is guarded by. */
+static inline void zs__mask_put(zs__chunk_cold *x, uint32_t number, int on)
+{
+    uint64_t bit = (uint64_t)1 << (number & 63), was = x->mask[number >> 6];
+    zs__store_u64(&x->mask[number >> 6], on ? was | bit : was & ~bit);
+}
+
 /* Slots come home: set their bits, keep [SLAB-1] and [SLAB-2]. */
 static void zs__slab_put(zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_t slab, uint64_t was, uint64_t bits)
 {
@@ -6655,7 +6663,7 @@ static void zs__slab_put(zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_
     z->words[slab] = now;
     if (!was) {
         zs__row_of_bin(bin)->plain[bin->cls >> 6] &= ~((uint64_t)1 << (bin->cls & 63));
-        x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+        zs__mask_put(x, number, 1);
         if (!(x->flags & ZS__CHUNK_LISTED)) {
             zs__list_push(z, zs__cold_of(z, bin), chunk);
             zs__count(&zs__bin_heap(bin)->counters[bin->cls].full_to_partial);
@@ -6688,7 +6696,7 @@ static int zs__take_partial(zs__allocator *z, zs__bin *bin)
     while (!x->mask[w])
         w++;
     number = w * 64 + zs__ctz(x->mask[w]);
-    x->mask[w] &= x->mask[w] - 1;
+    zs__mask_put(x, number, 0);
     slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
     word = z->words[slab];
     z->words[slab] = 0;
@@ -11946,7 +11954,7 @@ static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
             continue; /* of a class it served before */
         if (stamp != zs__load_u64(&zs__row_of_bin(bin)->stamp) || (zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE))
             continue; /* it left the bin between the put and its listing: who binds it begins anew */
-        x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+        zs__mask_put(x, number, 1);
         if (zs__load_u64(&z->words[slab]) == zs__slab_full(&z->classes[bin->cls], number))
             zs__count_any(z, &z->shared_heap->counters[bin->cls].recycled, 1);
         if (!(x->flags & ZS__CHUNK_LISTED)) {
@@ -11964,8 +11972,9 @@ static int zs__shared_next(zs__allocator *z, zs__bin *bin) /* a slab with free s
         zs__chunk_cold *x = &z->cold[chunk];
         for (w = 0; w < ZS__MASK_WORDS; w++)
             while (x->mask[w]) {
-                uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + w * 64 + zs__ctz(x->mask[w]);
-                x->mask[w] &= x->mask[w] - 1;
+                uint32_t number = w * 64 + zs__ctz(x->mask[w]);
+                uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
+                zs__mask_put(x, number, 0);
                 if (zs__load_u64(&z->words[slab])) { /* relaxed: a claim acquires */
                     zs__store_rel_u32(&bin->current, slab + 1); /* release: pairs with zs__shared_claim */
                     return 1;
@@ -11984,7 +11993,7 @@ static void zs__shared_bound(zs__allocator *z, zs__bin *bin, uint32_t chunk) /* 
     uint32_t i, first = zs__chunk_slab(z, &z->chunks[chunk]);
     zs__count_any(z, &z->shared_heap->counters[bin->cls].new_slab, k->slabs);
     for (i = 0; i < k->slabs; i++) {
-        x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
+        zs__mask_put(x, i, 1);
         zs__store_rel_u64(&z->words[first + i], zs__slab_full(k, i)); /* release: pairs with the claim */
     }
     zs__list_push(z, zs__cold_of(z, bin), chunk);
@@ -12322,16 +12331,19 @@ static uint8_t zs__state_settled(const uint8_t *state)
 #define ZS__STATES_SWAPPED 0u
 #endif
 
-/* Objects of one slab, which `v` tells of but for what is each one's own. Non-zero: the visitor has seen enough. */
-static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number, zslab_visit *v,
+/* Objects of one slab, which `v` tells of but for what is each one's own, while its chunk has this stamp and class.
+   Non-zero: the visitor has seen enough. */
+static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, uint64_t stamp, uint32_t number, zslab_visit *v,
                           zslab_visit_fn *visit, void *user)
 {
+    const zs__chunk *c = &z->chunks[chunk];
+    const zs__class *k = &z->classes[v->class_idx];
     size_t slab = zs__slab_at(z, chunk, k) + number;
     const uint8_t *states = z->states + slab * 64;
     const char *base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
     const zs__id *id = zs__id_of(z, chunk, (uint32_t)slab);
     const uint32_t *words = id ? zs__id_words(z, zs__id_number(z, id)) : NULL;
-    const uint64_t *round = &zs__round_at(z, zs__load_u64(&z->chunks[chunk].stamp))->word, begun = zs__load_u64(round);
+    const uint64_t *round = &zs__round_at(z, stamp)->word;
     const size_t size = k->size;
     uint32_t at, slots = number + 1 == k->slabs ? k->slots - number * 64 : 64;
     for (at = 0; at < slots; at += 8) { /* relaxed: what lives throughout is seen; zeros behind the last slot */
@@ -12349,10 +12361,11 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, const zs__clas
                 continue; /* being made, or freed */
             if (ZSLAB_TAGS)
                 v->tag = zs__tag_at(z, states + slot);
+            if (zs__load_u64(round) != stamp || zs__load_u64(&c->stamp) != stamp ||
+                zs__load_u16(&c->cls) != v->class_idx)
+                return 0; /* relaxed: the visitor, whose stores show, or another thread has ended or freed them all */
             if (visit(user, v))
                 return 1;
-            if (zs__load_u64(round) != begun)
-                return 0; /* relaxed: the visitor, whose stores show, or another thread has ended them all */
         }
     }
     return 0;
@@ -12394,7 +12407,7 @@ static int zs__walk_chunk(const zs__walk *w, uint32_t chunk)
         if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || zs__load_acq_u64(&c->stamp) != stamp ||
             zs__load_u16(&c->cls) != cls)
             return 0; /* acquire: pairs with zs__chunk_bind. Another epoch's by now, or none's */
-        if (zs__visit_slab(z, chunk, k, number, &v, w->visit, w->user))
+        if (zs__visit_slab(z, chunk, stamp, number, &v, w->visit, w->user))
             return 1;
     }
     return 0;
@@ -17039,7 +17052,7 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
     x->home = k->slabs; /* empty, but meant to be: not one for the cache */
     for (i = 0; i < k->slabs; i++) {
         z->words[first + i] = zs__slab_full(k, i);
-        x->mask[i >> 6] |= (uint64_t)1 << (i & 63);
+        zs__mask_put(x, i, 1);
     }
     zs__list_push(z, b, chunk);
     if (!(x->flags & ZS__CHUNK_RESERVED)) {
@@ -18101,7 +18114,7 @@ static void zs__fork_chunk(zs__allocator *z, zs__bin *bin, uint32_t chunk)
         for (left = word; left; left &= left - 1)
             zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(left), ZS__FREE);
         if (word)
-            x->mask[number >> 6] |= (uint64_t)1 << (number & 63);
+            zs__mask_put(x, number, 1);
         listed |= word != 0;
         x->home += word == full;
     }
@@ -18554,7 +18567,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
             return ZSLAB_E_CORRUPT; /* [SLAB-1] */
         home += word == full;
         if (live && visit)
-            *stop = zs__visit_slab(z, chunk, k, number, &v, visit, user);
+            *stop = zs__visit_slab(z, chunk, zs__load_u64(&c->stamp), number, &v, visit, user);
     }
     if (!*stop && listed && home != x->home)
         return ZSLAB_E_CORRUPT; /* [SLAB-2] */
@@ -18582,7 +18595,7 @@ static zslab_result zs__check_large(const zs__allocator *z, uint32_t head, zslab
     v.epoch = zs__epoch_of_chunk(z, c);
     v.age_epochs = z->era - (v.epoch >> 16);
     if (visit)
-        *stop = zs__visit_slab(z, head, &z->classes[ZSLAB_CLASS_LARGE], 0, &v, visit, user);
+        *stop = zs__visit_slab(z, head, zs__load_u64(&c->stamp), 0, &v, visit, user);
     return ZSLAB_OK;
 }
 

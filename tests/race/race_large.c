@@ -183,6 +183,41 @@ static void one_was_right(void)
     finish();
 }
 
+/* A walk meets a chunk of a large object's that a class has by now: what it read is no object's, and is not shown. */
+static void full(uint32_t flags)
+{
+    begin(ZSLAB_RECLAIM_LATENCY, flags);
+    il_check((rest = (char *)zslab_malloc(z, CHUNKS / 2 * CHUNK)) != NULL);
+}
+static void full_latency(void) { full(0); }
+static void full_shared(void) { full(ZSLAB_FLAG_SHARED); }
+static int shown(void *user, const zslab_visit *v)
+{
+    (void)user;
+    il_check(v->epoch == e && (v->p == a ? v->usable_bytes == BIG : v->p == b && v->usable_bytes > CHUNK));
+    return 0;
+}
+static void walk(void)
+{
+    zslab_result r = zslab_epoch_visit(z, e, ZSLAB_CLASS_LARGE, shown, NULL);
+    il_check(r == ZSLAB_OK || r == ZSLAB_E_CLOSED);
+}
+static void release_and_use(void) /* two chunks, every slab of them */
+{
+    void *p[2 * CHUNK / SMALL];
+    size_t i, n = sizeof p / sizeof *p;
+    release();
+    for (i = 0; i < n; i++)
+        il_check((p[i] = race_take(SMALL)) != NULL);
+    for (i = 0; i < n; i++)
+        race_give(p[i]);
+}
+static void finish_full(void)
+{
+    il_check(zslab_free(z, rest) == ZSLAB_OK);
+    finish();
+}
+
 static const il_scenario scenarios[] = {
     {"release_vs_free", latency, {release, free_a}, finish},
     {"release_vs_free_rss", rss, {release, free_a}, finish},
@@ -201,6 +236,8 @@ static const il_scenario scenarios[] = {
     {"keep_vs_close_heap", rss_keeps, {free_by_heap, close_now}, drained},
     {"keep_vs_take", nearly_full, {free_and_tell, take_all}, all_given},
     {"keep_vs_trim", keeps, {free_and_take, trim}, finish_claimed},
+    {"walk_vs_release", full_latency, {walk, release_and_use}, finish_full},
+    {"walk_vs_release_shared", full_shared, {walk, release_and_use}, finish_full},
 };
 
 static const il_plant plants[] = {
