@@ -7428,27 +7428,6 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
     return ZSLAB_OK;
 }
 
-/* The handle of a large object that was just made in an epoch: under the lock, since after a release its chunks may be
-   another's. ZSLAB_E_CLOSED: it is gone. Else refused: the caller has taken the object [LARGE-1]. */
-static zslab_result zs__large_issue(zs__allocator *z, void *p, zslab_epoch epoch, zslab_handle *out)
-{
-    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
-    uint8_t *state = (uint8_t *)zs__load_ptr(&z->chunks[chunk].states), was = ZS__HANDLE;
-    zslab_result why = ZSLAB_E_CLOSED;
-    zs__id *e = NULL;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA)) /* seq_cst: as in zs__free_slot */
-        return zs__cas_u8(state, &was, ZS__FREEING) ? ZSLAB_E_BUSY : ZSLAB_E_CLOSED;
-    if (zs__load_u64(&z->chunks[chunk].stamp) == zs__load_u64(&zs__round_of(z, epoch)->word) &&
-        zs__load_u8(state) == ZS__HANDLE) /* relaxed: this thread stored it */
-        e = zs__id_bind_in(z, chunk, (uint32_t)((size_t)(state - z->states) >> 6), &why);
-    if (e)
-        *out = zs__handle_word(z, e, zs__id_number(z, e), 0);
-    else if (why != ZSLAB_E_CLOSED)
-        zs__store_u8(state, ZS__FREEING); /* relaxed: no other thread takes it but under the lock */
-    zs__arena_drop(z);
-    return e ? ZSLAB_OK : why;
-}
-
 /* A slot taken for a handle that did not come to be is a plain object again. */
 static void zs__slot_plain(zs__allocator *z, const void *p)
 {
@@ -10413,11 +10392,11 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
 
 typedef struct zs__large_ask {
     size_t size, alignment; /* alignment: a power of two */
-    uint8_t state;          /* ZS__GUARDED or ZS__HANDLE */
     uint8_t zero;           /* the object shall read as zeros */
     uint8_t room;           /* it may grow: with free space behind it */
     uint8_t all;            /* look everywhere: the alternative is a refusal */
     uint8_t reserve;        /* its span is set aside for the epoch [SPAN-4] */
+    zslab_handle *handle;   /* to be filled in; NULL: none, GUARDED */
 } zs__large_ask;
 
 static inline size_t zs__large_bytes(const zs__allocator *z, uint32_t head)
@@ -10587,8 +10566,7 @@ static int zs__kept_drop(zslab_heap *heap) /* the same for what its owner, or th
     return any;
 }
 
-/* No thread frees a large object of a dead round by its handle, or it will find the round over. One that has no handle
-   yet gets none [ID-7]: zs__large_issue looks at the stamp. Arena lock held. */
+/* No thread frees a large object of a dead round by its handle, or it will find the round over. Arena lock held. */
 static int zs__large_at_rest(const zs__allocator *z, uint32_t head)
 {
     const zs__id *e = zs__id_of(z, head, zs__chunk_slab(z, &z->chunks[head]));
@@ -10895,7 +10873,19 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     zs__large_list(z, &place->large, first);
     /* release, both: the record. Pair with zs__locate */
     zs__store_rel_u64(&z->chunks[first].stamp, zs__load_u64(&zs__round_of(z, e)->word));
-    zs__store_rel_u8(zs__large_state(z, first), ask->state);
+    zs__store_rel_u8(zs__large_state(z, first), ask->handle ? ZS__HANDLE : ZS__GUARDED);
+    if (ask->handle) { /* under the same hold: after it a release may give the span to another [LARGE-2] */
+        uint32_t slab = zs__chunk_slab(z, &z->chunks[first]);
+        zs__id *id = zs__id_bind_in(z, first, slab, why);
+        if (!id) {
+            zs__store_u8(zs__large_state(z, first), ZS__FREEING); /* relaxed: whoever looks has the lock */
+            zs__large_unlist(z, first);
+            zs__large_give(z, first, 0);
+            zs__arena_drop(z);
+            return NULL;
+        }
+        *ask->handle = zs__handle_word(z, id, zs__id_number(z, id), 0);
+    }
     zs__arena_drop(z);
     if (ask->zero) {
         size_t at = (size_t)(from - first) * ZS__CHUNK_BYTES, end = (size_t)(to - first) * ZS__CHUNK_BYTES;
@@ -11009,13 +10999,13 @@ static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_e
             continue;
         heap->kept[i] = heap->kept[--heap->kept_count];
         heap->kept_bytes -= (size_t)count * ZS__CHUNK_BYTES;
-        if (zs__load_u8(state) != ZS__KEPT || !zs__cas_u8(state, &was, ask->state)) /* seq_cst: as in zs__large_keep */
+        if (zs__load_u8(state) != ZS__KEPT || !zs__cas_u8(state, &was, ZS__GUARDED)) /* seq_cst: as in zs__large_keep */
             continue;
         /* ours; yet it may be another's, since it was listed. A part of it may never have been used */
         if (zs__load_u64(&z->chunks[head].stamp) != round || zs__load_u32(&z->cold[head].all_next) != count ||
             bytes > (size_t)count * ZS__CHUNK_BYTES - z->cold[head + count - 1].purged_bytes ||
             zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) { /* relaxed: the span itself says who has it */
-            was = ask->state;
+            was = ZS__GUARDED;
             if (zs__cas_u8(state, &was, ZS__FREEING))
                 zs__large_free(z, head);
             continue;
@@ -11183,7 +11173,8 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
         *why = ZSLAB_E_CLOSED;
         p = NULL;
         if (in && (in & ZS__PLACE_MASK) < z->epoch_count) {
-            if (heap->kept_count && !ask.room && !ask.reserve && (p = zs__large_reuse(heap, &ask, in)) != NULL)
+            if (heap->kept_count && !ask.room && !ask.reserve && !ask.handle &&
+                (p = zs__large_reuse(heap, &ask, in)) != NULL)
                 return p;
             p = zs__large_take(heap, in, &ask, why);
         }
@@ -11211,7 +11202,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t size, size_t count)
 {
     zs__allocator *z = heap->z;
-    zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 0, 0, 1};
+    zs__large_ask ask = {size, 1, 0, 0, 0, 1, NULL};
     zslab_result why = ZSLAB_OK;
     uint32_t made = 0, next; /* 1 + head: a list by `home` */
     for (; count && why == ZSLAB_OK; count--) {
@@ -11573,7 +11564,7 @@ static void *zs__heap_small(zslab_heap *heap, size_t cls, size_t size, zslab_epo
 static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
 {
     zs__allocator *z = heap->z;
-    zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0, 0};
+    zs__large_ask ask = {size, sizeof(void *) * 2, 0, 0, 0, 0, NULL};
     size_t cls;
     void *p;
     if (!size)
@@ -11723,7 +11714,7 @@ static void *zs__refill_quick(zs__row *row, size_t size)
 static void *zs__large_quick(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zslab_heap *heap = zs__heap_here(z);
-    const zs__large_ask ask = {size, sizeof(void *) * 2, ZS__GUARDED, 0, 0, 0, 0};
+    const zs__large_ask ask = {size, sizeof(void *) * 2, 0, 0, 0, 0, NULL};
     if (!heap || !heap->kept_count || size > z->config.large_bytes_max || z->always_slow || zs__load_u32(&heap->dry) ||
         heap->seen_events != zs__load_u32(&z->events) || heap->rows_unseen ||
         (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
@@ -16501,7 +16492,7 @@ static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, siz
     uint32_t depth = heap ? zs__heap_hold(heap) : 0; /* no other thread's object is zeroed, whatever ends meanwhile */
     void *p;
     if (ZS__UNLIKELY(zs__size_large(z, bytes))) {
-        zs__large_ask ask = {bytes, 1, ZS__GUARDED, 1, 0, 0, 0};
+        zs__large_ask ask = {bytes, 1, 1, 0, 0, 0, NULL};
         p = heap ? zs__hook_alloc(z, zs__heap_large(heap, ask, ZSLAB_EPOCH_NONE), bytes) : NULL;
         zs__heap_done(heap);
     } else {
@@ -16574,7 +16565,7 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
         return NULL;
     depth = zs__heap_hold(heap); /* as in zs__calloc */
     if (zs__size_large(z, size)) {
-        zs__large_ask ask = {size, 1, ZS__GUARDED, 0, 1, 0, 0};
+        zs__large_ask ask = {size, 1, 0, 1, 0, 0, NULL};
         q = zs__hook_alloc(z, zs__heap_large(heap, ask, zs__epoch_of_chunk(z, at.c)), size);
     } else {
         q = zs__hook_alloc(z, zs__malloc_in(heap, size, zs__epoch_of_chunk(z, at.c)), size);
@@ -16597,7 +16588,7 @@ ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
 static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size, zslab_epoch e)
 {
     size_t cls;
-    zs__large_ask ask = {size, alignment, ZS__GUARDED, 0, 0, 0, 0};
+    zs__large_ask ask = {size, alignment, 0, 0, 0, 0, NULL};
     zslab_heap *heap;
     void *p = NULL;
     if (!zs__is_pow2(alignment) || !size)
@@ -16760,16 +16751,11 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
     return zs__shared_alloc(heap, e, cls, ZS__CLAIMED, why);
 }
 
-/* A slot or a large object that did not get its handle. */
+/* A slot that did not get its handle. */
 static void zs__handle_undo(zs__allocator *z, void *p, size_t cls)
 {
-    uint32_t chunk = (uint32_t)((size_t)((char *)p - z->base) >> ZSLAB_CHUNK_SHIFT);
     size_t at = (size_t)(zs__slot_state(z, p) - z->states);
-    if (cls == z->class_count) { /* its state is FREEING: ours, whatever ended */
-        zs__mem_free_object(p, zs__large_bytes(z, chunk));
-        zs__count_away(z, NULL, z->class_count);
-        zs__large_free(z, chunk);
-    } else if (!z->shared) {
+    if (!z->shared) {
         zs__undo_slot(z, p);
     } else {
         zs__mem_hide(p, z->classes[cls].size);
@@ -16785,14 +16771,13 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
     zs__allocator *z = heap->z;
     uint32_t tries;
     for (tries = 0;; tries++) {
-        zs__large_ask ask = {size, 1, ZS__HANDLE, 0, 0, 0, 0};
-        void *p = cls == z->class_count ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
+        zs__large_ask ask = {size, 1, 0, 0, 0, 0, h};
+        const int large = cls == z->class_count;
+        void *p = large ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
         if (!p)
             zs__count_refused(heap, cls, *why);
-        if (!p || (*why = cls == z->class_count ? zs__large_issue(z, p, e, h) : zs__handle_issue(z, p, h)) == ZSLAB_OK)
+        if (!p || large || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
             return p;
-        if (*why == ZSLAB_E_CLOSED) /* and it with the epoch */
-            return NULL;
         zs__handle_undo(z, p, cls);
         if (!zs__memory_make(heap, why, tries) && !zs__heap_discard(heap, e, *why))
             return NULL;

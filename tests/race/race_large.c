@@ -183,6 +183,44 @@ static void one_was_right(void)
     finish();
 }
 
+/* Where there is room for one object with a handle, one at a time has it: whoever is interrupted between the two. */
+static zslab_handle named[2];
+static void *named_at[2];
+static void room_for_one(void)
+{
+    race_create(CHUNKS, ZSLAB_RECLAIM_LATENCY, 0);
+    il_check((e = zslab_epoch_open(z, NULL)) != ZSLAB_EPOCH_NONE);
+    rest = (char *)zslab_malloc(z, CHUNKS / 2 * CHUNK);
+    c = (char *)zslab_malloc(z, BIG);
+    il_check(rest && c);
+    named[0] = named[1] = 0;
+}
+static void name_one(int i)
+{
+    named[i] = zslab_handle_alloc(z, BIG, e, &named_at[i]);
+    il_check(named[i] || zslab_last_error() == ZSLAB_E_NOMEM);
+    if (named[i] && i)
+        il_check(zslab_handle_get(z, named[i]) == named_at[i] && zslab_epoch_of(z, named_at[i]) == e);
+}
+static void name_first(void) { name_one(0); }
+static void reset_and_name(void)
+{
+    reset();
+    name_one(1);
+}
+static void one_is_named(void)
+{
+    int i, live = 0;
+    il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    for (i = 0; i < 2; i++)
+        if (named[i] && zslab_handle_get(z, named[i])) {
+            live++;
+            il_check(zslab_handle_free(z, named[i]) == ZSLAB_OK);
+        }
+    il_check(live == 1 && zslab_free(z, rest) == ZSLAB_OK);
+    finish();
+}
+
 /* A walk meets a chunk of a large object's that a class has by now: what it read is no object's, and is not shown. */
 static void full(uint32_t flags)
 {
@@ -236,6 +274,7 @@ static const il_scenario scenarios[] = {
     {"keep_vs_close_heap", rss_keeps, {free_by_heap, close_now}, drained},
     {"keep_vs_take", nearly_full, {free_and_tell, take_all}, all_given},
     {"keep_vs_trim", keeps, {free_and_take, trim}, finish_claimed},
+    {"name_vs_reset", room_for_one, {name_first, reset_and_name}, one_is_named},
     {"walk_vs_release", full_latency, {walk, release_and_use}, finish_full},
     {"walk_vs_release_shared", full_shared, {walk, release_and_use}, finish_full},
 };
