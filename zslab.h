@@ -724,8 +724,9 @@ typedef struct zslab_config {
     zslab_dry_fn *on_dry;
     void *dry_user;
     size_t sample_bytes;         /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
-                                    every object. Allocations of one thread then cost twice to thrice as much (with
-                                    FLAG_SHARED, FLAG_HARDENED or sample_every, several times): none */
+                                    every object. With 512 KiB an allocation then costs some 10 instructions more,
+                                    beside the samples (with FLAG_SHARED, FLAG_HARDENED or sample_every, and for
+                                    handles, explicit heaps and large objects, several times as much): none */
     zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
     void *capture_user;
     uint32_t thread_count;       /* with memory: room is kept for the metadata of so many threads, each in epoch_count
@@ -3326,7 +3327,8 @@ typedef struct zs__chunk {
 
 /* One thread's 40 bytes. */
 typedef struct zs__tls_block {
-    uintptr_t z;           /* allocator whose row stands here; cleared by its zslab_destroy */
+    uintptr_t z;           /* allocator whose row stands here, + 1 if it is `counted`: zs__malloc_slow serves that;
+                              cleared by its zslab_destroy */
     zs__row *row;          /* this thread's current row in it */
     zs__row *given;        /* and the row of the epoch it named last */
     uint32_t thread;       /* this thread's number; 0: it has no heap [THREAD-1] */
@@ -3484,7 +3486,7 @@ struct zslab {
     uint16_t *tags;        /* atomic: one per slot, by the index of its state */
 #endif
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
-    uint32_t counted;             /* so it is, but for the sake of a profile alone: heap->row is set */
+    uint32_t counted;             /* so it is, but for the sake of a profile alone: one is set, see zs__tls_is */
     uint32_t guarded;
     uint32_t id_count;     /* atomic: registry ids given out so far */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
@@ -3714,7 +3716,8 @@ struct zslab_heap {
     zs__u64 gathered[4];   /* classes with an entry in gather */
     zs__u64 random;        /* hardened: which free slot next */
     zs__u64 requests;      /* with samples: asked for so far; shared mode: atomic */
-    zs__u64 sample_left;   /* bytes to the next sampled object; not in shared mode */
+    zs__u64 sample_left;   /* bytes to the next sampled object, beside `lent`; not in shared mode */
+    size_t lent;           /* of those, what zs__row_counted may hand out before it asks again */
     zs__gather *gather;    /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
     uintptr_t *row_blocks; /* uintptr_t * by place / ZS__ROW_BLOCK, atomic: zs__row * by place, atomic: zs__row_name */
@@ -5216,6 +5219,7 @@ static ZS__NOINLINE uint64_t zs__sample_take(zslab_heap *heap, size_t size)
         return size;
     if (z->shared) /* each by itself */
         return (size + x % mean) / mean * mean;
+    heap->sample_left += heap->lent, heap->lent = 0;
     if (!heap->sample_left) /* the first time */
         heap->sample_left = 1 + x % mean;
     for (; heap->sample_left <= size; points++) /* on average `mean` from one to the next */
@@ -7600,6 +7604,11 @@ static inline zs__row *zs__row_open(const zslab_heap *heap, zslab_epoch e)
 }
 
 #if !ZSLAB_NO_TLS
+static inline int zs__tls_is(const zs__tls_block *tls, const zs__allocator *z) /* its row stands there */
+{
+    return zs__load_ptr(&tls->z) == (uintptr_t)z + z->counted;
+}
+
 static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
     zslab_heap *heap;
@@ -8465,7 +8474,7 @@ static void zs__row_idle(zslab_heap *heap, zs__row *row, uint32_t longest)
 #if !ZSLAB_NO_TLS
     if (heap->tls) { /* a row that was rewound has slots ready, but no stamp: no fast path may find it */
         zs__tls_block *tls = (zs__tls_block *)heap->tls;
-        if (zs__load_ptr(&tls->z) == (uintptr_t)z && tls->row == row)
+        if (zs__tls_is(tls, z) && tls->row == row)
             zs__store_ptr(&tls->z, 0);
     }
 #endif
@@ -9633,7 +9642,7 @@ static uint32_t zs__bin_held(const zs__allocator *z, const zs__bin *bin)
     /* acquire: the entry before the top. Pairs with zs__bin_top */
     const zs__entry *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
     uint32_t current = zs__load_u32(&bin->current);
-    if (z->always_slow)
+    if (z->always_slow && !z->counted)
         return 0; /* no slot is handed out but under `busy` */
     if (top != bin->bottom)
         return (uint32_t)((zs__load_ptr((const uintptr_t *)(const void *)&top[-1].p) - (uintptr_t)z->base) >>
@@ -10245,7 +10254,7 @@ static void zs__heap_park(zslab_heap *heap)
     zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(z);
-    if (zs__load_ptr(&tls->z) == (uintptr_t)z)
+    if (zs__tls_is(tls, z))
         zs__store_ptr(&tls->z, 0);
 }
 
@@ -10328,7 +10337,7 @@ static inline void zs__tls_set(zslab_heap *heap, zs__row *row)
     zs__store_ptr(&heap->pops[0], (uintptr_t)row); /* relaxed, both: as in zs__row_named */
     zs__store_ptr(&heap->pops[1], (uintptr_t)row);
     tls->row = tls->given = row;
-    zs__store_ptr(&tls->z, (uintptr_t)heap->z);
+    zs__store_ptr(&tls->z, (uintptr_t)heap->z + heap->z->counted);
 }
 #endif
 
@@ -10351,9 +10360,8 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
             *out = row;
             heap->row = heap->z->always_slow && !heap->z->counted ? NULL : row;
 #if !ZSLAB_NO_TLS
-            if (!heap->is_explicit && !heap->z->always_slow) {
+            if (!heap->is_explicit && heap->row)
                 zs__tls_set(heap, row);
-            }
 #endif
             return ZSLAB_OK;
         }
@@ -11731,29 +11739,30 @@ static inline zs__row *zs__row_elsewhere(const zs__allocator *z)
     return heap ? heap->row : NULL;
 }
 
-/* A profile is taken, and this object is not the one to be sampled: from the row, counted; NULL: the slow way.
-   A taker sees `busy` and leaves the bins alone [TAKE-1]. */
-static void *zs__malloc_counted(zs__allocator *z, size_t size, zslab_epoch e)
+/* A profile is taken: from an open row, while what is lent of the bytes to the next sampled object lasts; it is lent
+   anew first. NULL: the slow way. */
+static ZS__NOINLINE void *zs__row_counted(zs__allocator *z, zs__row *row, size_t size, zslab_epoch e)
 {
-    uint32_t thread = zs__load_u32(&zs__tls()->thread), depth;
-    zslab_heap *heap = thread < z->heap_of_count ? zs__heap_of_thread(z, thread) : NULL;
-    zs__row *row = !heap || heap->sample_left <= size ? NULL : e ? zs__row_open(heap, e) : heap->row;
+    zslab_heap *heap = row->heap;
+    uint64_t gate, left = heap->sample_left + heap->lent;
     void *p;
-    if (!row)
+    heap->lent = left > ZS__CLASS_BYTES_MAX ? ZS__CLASS_BYTES_MAX : (size_t)(left - (left != 0)); /* one stays */
+    heap->sample_left = left - heap->lent;
+    if (size - 1 >= heap->lent)
         return NULL;
-    depth = zs__heap_enter(heap);
     p = zs__bin_pop(zs__bin_for(z, row, size));
-    if (p && ZS__UNLIKELY(e ? zs__load_u64(&row->gate) != e : !zs__load_u64(&row->gate))) {
+    gate = zs__load_u64(&row->gate);
+    if (ZS__UNLIKELY(p && (e ? gate != e : !gate))) {
         zs__undo(row, p);
-        p = NULL;
+        return NULL;
     }
-    zs__heap_exit(heap, depth);
-    heap->sample_left -= p ? size : 0;
+    p = p ? p : zs__refill_quick(row, size);
+    heap->lent -= p ? size : 0;
     return p;
 }
 
 /* A thread that uses two allocators in turn comes here for one of them: the words change only when a bin runs dry. */
-ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
+static ZS__NOINLINE void *zs__malloc_slower(zs__allocator *z, size_t size)
 {
     zslab_heap *heap;
     uint32_t depth;
@@ -11761,7 +11770,8 @@ ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
     if (ZS__LIKELY(size - 1 < ZS__CLASS_BYTES_MAX)) {
         zs__row *row = zs__tls()->row;
         if (z->always_slow) {
-            if (z->counted && (p = zs__malloc_counted(z, size, ZSLAB_EPOCH_NONE)) != NULL)
+            if (z->counted && (row = zs__tls_is(zs__tls(), z) ? row : zs__row_elsewhere(z)) != NULL &&
+                (p = zs__row_counted(z, row, size, ZSLAB_EPOCH_NONE)) != NULL)
                 return p;
             row = NULL;
         } else if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
@@ -11791,20 +11801,20 @@ static void zs__tls_give(zslab_heap *heap, zslab_epoch e)
     zs__allocator *z = heap->z;
     zs__tls_block *tls = zs__tls();
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK)), *current;
-    if (z->always_slow || !row)
+    if ((z->always_slow && !z->counted) || !row)
         return;
-    if (zs__load_ptr(&tls->z) != (uintptr_t)z) {
+    if (!zs__tls_is(tls, z)) {
         uint32_t depth = zs__heap_enter(heap);
         zs__heap_row(heap, &current); /* refused: the next call comes this way again */
         zs__heap_exit(heap, depth);
     }
-    if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
+    if (zs__tls_is(tls, z)) {
         zs__row_named(row);
         tls->given = row;
     }
 }
 
-ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
+static ZS__NOINLINE void *zs__malloc_epoch_slower(zs__allocator *z, size_t size, zslab_epoch e)
 {
     zs__tls_block *tls = zs__tls();
     zslab_heap *heap;
@@ -11812,8 +11822,15 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
     void *p;
     if (!e)
         return zs__fail_no_epoch(size);
-    if (z->counted && size - 1 < ZS__CLASS_BYTES_MAX && (p = zs__malloc_counted(z, size, e)) != NULL)
-        return p;
+    if (zs__load_ptr(&tls->z) == (uintptr_t)z + 1) {
+        row = tls->given;
+        if (zs__load_u64(&row->gate) != e && (row = zs__row_open(row->heap, e)) != NULL) {
+            zs__row_named(row);
+            tls->given = row;
+        }
+        if (row && (p = zs__row_counted(z, row, size, e)) != NULL)
+            return p;
+    }
     if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z) {
         if (zs__load_u64(&tls->given->gate) == e) {
             if ((p = zs__refill_quick(tls->given, size)) != NULL)
@@ -11834,6 +11851,37 @@ ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch
         zs__tls_give(heap, e);
     zs__heap_done(heap);
     return p;
+}
+
+/* zs__row_malloc with a profile: less of what is lent is no larger than a class, so one comparison sees to both. */
+static ZS__ALWAYS_INLINE void *zs__row_malloc_counted(zs__allocator *z, zs__row *row, size_t size, zslab_epoch e)
+{
+    zslab_heap *heap = row->heap;
+    void *p;
+    uint64_t gate;
+    if (ZS__UNLIKELY(size - 1 >= heap->lent) || (p = zs__bin_pop(zs__bin_for(z, row, size))) == NULL)
+        return e ? zs__malloc_epoch_slower(z, size, e) : zs__malloc_slower(z, size);
+    gate = zs__load_u64(&row->gate);
+    if (ZS__UNLIKELY(e ? gate != e : !gate))
+        return zs__malloc_undo(z, size, e, p);
+    heap->lent -= size;
+    return p;
+}
+
+/* What the fast paths leave: all that an allocator with a profile does, first. */
+ZSLAB_API void *zs__malloc_slow(zs__allocator *z, size_t size)
+{
+    if (zs__load_ptr(&zs__tls()->z) == (uintptr_t)z + 1)
+        return zs__row_malloc_counted(z, zs__tls()->row, size, ZSLAB_EPOCH_NONE);
+    return zs__malloc_slower(z, size);
+}
+
+ZSLAB_API void *zs__malloc_epoch_slow(zs__allocator *z, size_t size, zslab_epoch e)
+{
+    zs__tls_block *tls = zs__tls();
+    if (zs__load_ptr(&tls->z) == (uintptr_t)z + 1 && e && zs__load_u64(&tls->given->gate) == e)
+        return zs__row_malloc_counted(z, tls->given, size, e);
+    return zs__malloc_epoch_slower(z, size, e);
 }
 
 ZSLAB_API void *zs__malloc_undo(zs__allocator *z, size_t size, zslab_epoch e, void *p)
@@ -13218,11 +13266,11 @@ static void zs__heap_switch(zslab_heap *heap)
     heap->row = row && (!z->always_slow || z->counted) && zs__load_u64(&row->gate) == e ? row : NULL;
     if (heap->is_explicit)
         return;
-    if (heap->row && !z->always_slow) {
+    if (heap->row) {
         depth = zs__heap_enter(heap);
         zs__tls_set(heap, heap->row);
         zs__heap_exit(heap, depth);
-    } else if (zs__load_ptr(&tls->z) == (uintptr_t)z) {
+    } else if (zs__tls_is(tls, z)) {
         zs__store_ptr(&tls->z, 0);
     }
 #else
@@ -17964,7 +18012,7 @@ ZSLAB_API zslab *zslab_create(const zslab_config *given)
 static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
 {
     zs__tls_block *tls = (zs__tls_block *)heap->tls;
-    uintptr_t here = (uintptr_t)z;
+    uintptr_t here = (uintptr_t)z + z->counted;
     int last = tls && zs__thread_number_end(z, heap->thread);
     if (!tls || (tls != zs__tls() && !zs__os_thread_lives(heap->os_thread))) /* [THREAD-3] */
         return;

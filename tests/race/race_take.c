@@ -222,6 +222,12 @@ static void dead_magazine_and_next(void)
     dead_magazine();
     f = zslab_epoch_open(z, NULL);
 }
+static void profiled(void) /* and a profile is taken, whose allocations pop as the fast paths do */
+{
+    race_sample = (size_t)1 << 20;
+    dead_magazine_and_next();
+    race_sample = 0;
+}
 static void release_and_take_all(void)
 {
     void *p;
@@ -368,6 +374,7 @@ static const il_scenario scenarios[] = {
     { "take_vs_pops", apart, { owner_pops_two, other_takes_two }, finish_apart },
     { "release_take_vs_pop_kept", dead_magazine_and_next, { owner_moves_on, release_and_take_all }, finish_next },
     { "release_take_vs_pop_given", dead_magazine_and_next, { owner_moves_on, release_take_and_give }, finish_next },
+    { "release_take_vs_pop_profiled", profiled, { owner_moves_on, release_take_and_give }, finish_next },
     { "release_take_vs_turn", turned, { owner_moves_on, release_take_and_give }, finish_turned },
     { "limit_vs_limit", at_limit, { needs_one, needs_one_too }, finish_limit },
     { "glance_vs_new_row", pooled, { trim, makes_a_row }, finish_pooled },
@@ -395,6 +402,7 @@ static const il_plant plants[] = {
     { "row_not_acquired", "glance_vs_new_row", "zs__rows_worth", IL_LOAD, "row", 0, IL_RELAX, 0 },
     /* [TAKE-2] */
     { "top_entry_taken", "release_take_vs_pop_given", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
+    { "top_entry_taken", "release_take_vs_pop_profiled", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
 };
 
 int main(int argc, char **argv)

@@ -22,6 +22,7 @@
 static zslab *z;
 static uint32_t race_epochs = 4; /* places of the ring; a setup may want fewer */
 static size_t race_cache = ZSLAB_CACHE_NONE;
+static size_t race_sample; /* bytes a sample: a profile is taken */
 static const uint32_t race_classes[] = { SMALL, LARGE };
 
 /* An allocator of so many chunks. */
@@ -36,6 +37,7 @@ static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t fl
     config.reclaim = reclaim;
     config.cache_bytes = race_cache;
     config.flags = flags;
+    config.sample_bytes = race_sample;
     z = zslab_create(&config);
     il_check(z != NULL);
     il_watch(il_arena, IL_ARENA_BYTES);

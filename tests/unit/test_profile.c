@@ -212,14 +212,106 @@ static void estimates_are_near(void)
     test_destroy(z);
 }
 
+/* Two sites by turns, pairs of 64 and of 192 bytes, whichever call makes them; between them another allocator, or
+   nothing: samples are as many as the bytes ask for, a quarter and three quarters of them. */
+enum { PLAIN, NAMED, SCOPED, IN_TURN, MANY, OWN_HEAP, WAYS };
+static size_t sampled_at[SITES];
+static size_t capture_site(void *user, void **pcs, size_t max)
+{
+    (void)max;
+    sampled_at[site_now]++;
+    return capture(user, pcs, DEPTH);
+}
+
+static void pairs_are_counted(int way)
+{
+    enum { PAIRS = TEST_SLOWED ? 30000 : 90000, MEAN = 1000 };
+    zslab_config c = {0};
+    zslab *z, *other = test_create(NULL);
+    zslab_domain *d = NULL;
+    zslab_heap *heap = NULL;
+    zslab_epoch e;
+    const double samples = PAIRS * 128.0 / MEAN;
+    void *p[3];
+    size_t i, n;
+    c.sample_bytes = MEAN;
+    c.capture = capture_site;
+    c.capture_user = &site_now;
+    MUST((z = test_open(mode, &c)) != NULL && (e = zslab_epoch_open(z, "named")) != 0);
+    if (way == SCOPED)
+        MUST((d = zslab_domain_create(z)) != NULL && zslab_domain_enter(d) == ZSLAB_OK);
+    if (way == OWN_HEAP)
+        MUST((heap = zslab_heap_create(z)) != NULL);
+    memset(sampled_at, 0, sizeof sampled_at);
+    for (i = 0; i < PAIRS; i++) {
+        const size_t size = i & 1 ? 192 : 64, most = way == MANY ? 3 : 1;
+        site_now = i & 1;
+        if (way == MANY && i % 3 != 1)
+            continue; /* three at once instead */
+        if (way == MANY)
+            CHECK(zslab_malloc_batch(z, size, most, p) == most);
+        else
+            p[0] = way == NAMED ? zslab_malloc_epoch(z, size, e) : heap ? zslab_heap_malloc(heap, size)
+                                : zslab_malloc(z, size);
+        if (way == IN_TURN)
+            CHECK_IS(zslab_free(other, zslab_malloc(other, 64)), ZSLAB_OK);
+        for (n = 0; n < most; n++) {
+            MUST(p[n] != NULL);
+            CHECK_IS(heap ? zslab_heap_free(heap, p[n]) : zslab_free(z, p[n]), ZSLAB_OK);
+        }
+    }
+    CHECK(near((double)(sampled_at[0] + sampled_at[1]), samples, 0.03));
+    CHECK(near((double)sampled_at[0], samples / 4, 0.05) && near((double)sampled_at[1], samples * 3 / 4, 0.03));
+    CHECK(read_profile(z).lines == 0);
+    if (d)
+        CHECK(zslab_domain_exit(d) == ZSLAB_OK && zslab_domain_destroy(d) == ZSLAB_OK);
+    if (heap)
+        zslab_heap_destroy(heap);
+    test_destroy(z);
+    test_destroy(other);
+}
+
+/* A thread's countdown is its own, and what it lent itself ends with it. */
+static void *pairs_of_a_thread(void *arg)
+{
+    zslab *z = (zslab *)arg;
+    size_t i;
+    for (i = 0; i < 40000; i++)
+        CHECK_IS(zslab_free(z, zslab_malloc(z, 64)), ZSLAB_OK);
+    return NULL;
+}
+
+static void threads_are_counted(void)
+{
+    zslab_config c = {0};
+    pthread_t thread;
+    size_t i;
+    zslab *z;
+    c.sample_bytes = 1000;
+    c.capture = capture;
+    c.capture_user = &site_now;
+    MUST((z = test_open(mode, &c)) != NULL);
+    captures = 0, site_now = 0;
+    for (i = 0; i < 2; i++) { /* one after the other: the capture is not theirs alone */
+        MUST(pthread_create(&thread, NULL, pairs_of_a_thread, z) == 0);
+        MUST(pthread_join(thread, NULL) == 0);
+    }
+    CHECK(near((double)captures, 5120, 0.03));
+    test_destroy(z);
+}
+
 int main(void)
 {
+    int way;
     TEST_EACH_MODE (each) {
         mode = each;
         exact_at_one_byte();
         tags_are_sites();
         if (strcmp(mode->name, "buffer") != 0)
             estimates_are_near();
+        for (way = 0; way < WAYS; way++)
+            pairs_are_counted(way);
+        threads_are_counted();
     }
     free(text);
     return test_summary("test_profile");
