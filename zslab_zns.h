@@ -1016,6 +1016,7 @@ typedef struct zs__zns_dev {
     uint32_t sick;   /* ZS__ZNS_SICK_*: found when the device was opened */
     uint32_t beside; /* another process has it open for writing */
     uint32_t fresh;  /* made by this open: there is nothing in it */
+    char **made;     /* its path, by which a close removes it: NULL once the open has succeeded; NULL: there is none */
     int (*note)(void *user, const zs__zns_note *n);
     void (*noted)(void *user, zs__zns_note *out);   /* as it is now; NULL both: the device keeps none */
     void (*distrust)(void *user); /* from now on all zones are full of what may be data, none is written */
@@ -1031,6 +1032,9 @@ static ZS__UNUSED int zs__zns_errno(int e)
 {
     switch (e) {
     case 0: return 0;
+#ifdef EDQUOT
+    case EDQUOT:
+#endif
     case ENOSPC: return -(int)ZSLAB_E_NO_SPACE;
     case EACCES:
     case EPERM: return -(int)ZSLAB_E_PERMISSION;
@@ -1304,7 +1308,7 @@ typedef struct zs__zns_file {
     zs__u64 *word, *saved; /* the table: as it is, as it stands in the file */
     uint32_t *resets;
     size_t table_bytes;
-    char *path;      /* of a file made by this open, until the first flush: then NULL */
+    char *path;      /* of a file made by this open, until that has succeeded: then NULL */
     zs__lock table_lock; /* [FILE-3] saved, resets, dirty_*, whole, flushing; taken with lock held or alone */
     uint8_t *map;        /* the file's places, for msync alone: nobody reads or writes there; NULL: none */
     uint64_t dirty_from, dirty_to, noted_serial; /* the appends' range since a flush began; of the last note */
@@ -1877,10 +1881,9 @@ static int zs__zns_file_durable(zs__zns_file *f)
 #if defined(__APPLE__)
     rc = fsync(f->fd);
 #else
-    if (whole)
-        rc = fdatasync(f->fd);
-    else
-        rc = msync(f->map + (size_t)from, (size_t)(to - from), MS_SYNC); /* on Linux fdatasync of a range */
+    do rc = whole ? fdatasync(f->fd) /* msync: on Linux fdatasync of a range */
+                  : msync(f->map + (size_t)from, (size_t)(to - from), MS_SYNC);
+    while (rc && errno == EINTR);
 #endif
     if (rc) rc = zs__zns_errno(errno);
     zs__lock_take(&f->table_lock);
@@ -1898,10 +1901,6 @@ static int zs__zns_file_flush(void *user)
     int rc = 0, r;
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (hit) return zs__zns_file_suffer(f, hit, ZS__ZNS_NONE);
-    if (f->path) { /* there is a store in it: the file stays */
-        (free)(f->path);
-        f->path = NULL;
-    }
     if (f->cache) { /* the model's durable state is the file itself: no fsync, so that tests stay fast */
         zs__lock_take(&f->lock);
         for (zone = 0; zone < f->geometry.zone_count; zone++) {
@@ -1931,7 +1930,10 @@ static void zs__zns_file_close(void *user)
     }
     if (f->map) (void)munmap(f->map, (size_t)f->bytes);
     if (f->path) (void)unlink(f->path); /* made by an open that was refused */
-    if (f->fd >= 0) (close)(f->fd);       /* drops the flock */
+    if (f->fd >= 0) {
+        (void)flock(f->fd, LOCK_UN); /* a child that was forked meanwhile holds it as long as it lives */
+        (close)(f->fd);
+    }
 #if ZSLAB_ZNS_USE_URING
     zs__zns_queue_close(f->queue);
 #endif
@@ -2068,7 +2070,8 @@ static zslab_result zs__zns_file_allocate(zs__zns_file *f, uint64_t bytes, uint6
 {
     int rc;
     if (block_device) return bytes > block_device ? ZSLAB_E_NO_SPACE : ZSLAB_OK;
-    rc = (uint64_t)(off_t)bytes == bytes ? posix_fallocate(f->fd, 0, (off_t)bytes) : EFBIG;
+    do rc = (uint64_t)(off_t)bytes == bytes ? posix_fallocate(f->fd, 0, (off_t)bytes) : EFBIG;
+    while (rc == EINTR);
     if (rc == EINVAL || rc == EOPNOTSUPP) rc = ftruncate(f->fd, (off_t)bytes) ? errno : 0;
     errno = rc; /* posix_fallocate leaves it alone */
     if (rc) f->why.field = "geometry: there is no room for all of it";
@@ -2323,7 +2326,8 @@ static zslab_result zs__zns_file_descriptor(zs__zns_file *f, const char *path, u
     f->fd = (open)(path, how);
     if (f->fd < 0 && errno == ENOENT && f->writable && !(flags & ZSLAB_ZNS_FLAG_NO_FORMAT)) {
         f->fd = (open)(path, how | O_CREAT | O_EXCL, 0644);
-        if (f->fd < 0 && errno == EEXIST) return ZSLAB_E_BUSY; /* another open makes it at this moment */
+        if (f->fd < 0 && errno == EEXIST) /* a link to nothing; else another open makes it at this moment */
+            return stat(path, &info) ? ZSLAB_E_INVALID : ZSLAB_E_BUSY;
         if (f->fd >= 0 && (f->path = (char *)(malloc)(bytes)) != NULL) memcpy(f->path, path, bytes);
     }
     if (f->fd >= 0) return ZSLAB_OK;
@@ -2403,6 +2407,7 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
     out->sick = f->sick;
     out->beside = beside;
     out->fresh = f->fresh;
+    out->made = &f->path;
     out->note = zs__zns_file_note;
     out->noted = zs__zns_file_noted;
     out->distrust = zs__zns_file_distrust;
@@ -7613,6 +7618,10 @@ static zslab_zns *zs__zns_open(const char *call, const zs__zns_dev *dev, const z
         s->meta_pages = (uint8_t *)zs__zns_pages(s->meta_room);
         r = s->zone && s->meta_pages ? zs__zns_mount(s) : ZSLAB_E_NOMEM;
     }
+    if (r == ZSLAB_OK && dev->made) {
+        (free)(*dev->made); /* there is a store in it: the file stays */
+        *dev->made = NULL;
+    }
     if (r == ZSLAB_OK) return s;
     zs__zns_refuse(call, s ? &s->why : &dev->why, r);
     if (s)
@@ -8058,7 +8067,7 @@ static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_e
     int rc = to && zs__zns_order_room(d) ? zs__zns_epoch_flush(s, e) : -(int)ZSLAB_E_NOMEM;
     if (rc) return rc;
     to->id = e->id;
-    to->expected = 1; /* zones of its class: those of a copy are full */
+    to->expected = e->expected;
     to->expires = e->expires;
     to->lifetime = e->lifetime;
     to->sealed = e->sealed;
@@ -8067,9 +8076,7 @@ static ZS__NOINLINE int zs__zns_copy_epoch(zslab_zns *s, zslab_zns *d, zs__zns_e
     if (e->slot >= d->epoch_top) d->epoch_top = e->slot + 1;
     zs__lock_take(&d->meta_lock);
     d->meta_have = 0;
-    to->expected = e->expected;
     zs__zns_record_epoch(d, to);
-    to->expected = 1;
     zs__zns_list(d, to, 1);
     rc = zs__zns_meta_write(d);
     d->order[d->order_count++] = to->id;
@@ -8108,6 +8115,7 @@ static ZS__NOINLINE int zs__zns_copy_into(zslab_zns *s, zslab_zns *d)
     zslab_zns_epoch_stats t;
     zslab_zns_epoch id = 0;
     int rc = pages && entry && l ? 0 : -(int)ZSLAB_E_NOMEM;
+    d->exclusive = d->zone_count; /* zones are those of the classes, so that they get full */
     zs__lock_take(&d->meta_lock);
     d->seq = zs__load_u64(&s->seq) + ZS__ZNS_SEQ_STEP; /* relaxed: past what any copied frame can have */
     rc = rc ? rc : zs__zns_reserve_ahead(d);

@@ -160,8 +160,36 @@ static void a_copy_holds_what_lives_under_the_same_handles(void)
     remove(path);
 }
 
+/* What is not shown of an epoch goes along, too, where the copy's log has begun anew on the way. */
+static void a_copy_expects_what_the_store_does(void)
+{
+    static const zslab_zns_geometry small = {256u << 10, 0, 16, 4096, 0, 0, 32u << 10, 0};
+    const char *path = test_path("from"), *copy = test_path("to");
+    zslab_zns *s = zslab_zns_open_file(path, &small, NULL);
+    zslab_zns_epoch_config c = {"label", 1, 0, 0};
+    zslab_zns_epoch e[60];
+    zslab_handle h;
+    uint64_t i, wrong = 0;
+    for (i = 0; i < 60; i++) {
+        c.expected_bytes = i * 1000;
+        EXPECT((e[i] = zslab_zns_epoch_begin(s, &c)) != 0);
+        EXPECT_IS(object_put(s, e[i], i, 500, &h), ZSLAB_OK);
+    }
+    EXPECT_IS(zslab_zns_copy_out(s, copy), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    s = zslab_zns_open_file(copy, NULL, NULL);
+    EXPECT(s != NULL);
+    for (i = 0; s && i < 60; i++)
+        wrong += zs__zns_ep_at(s, (uint32_t)(e[i] % ZS__ZNS_EPOCHS_MAX))->expected != i * 1000;
+    EXPECT(wrong == 0);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    remove(copy);
+    remove(path);
+}
+
 int main(void)
 {
+    a_copy_expects_what_the_store_does();
     a_walk_reads_each_frame_once_and_a_list_reads_none_again();
     directories_that_do_not_fit_are_dropped_and_read_again();
     a_copy_holds_what_lives_under_the_same_handles();
