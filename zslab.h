@@ -1729,15 +1729,16 @@ ZSLAB_API zslab_result zslab_profile(zslab *z, zslab_write_fn *write, void *user
    not defined costs nothing. Every object is told of once, however it was allocated or freed, the fallback's too; a
    zslab_realloc that moves frees the old one and gives out a new one; a pool's slots are not told of.
    ZSLAB_ON_ALLOC and _FREE run in the thread of the call and may ask about p (zslab_epoch_of, zslab_usable_size,
-   zslab_set_tag), but allocate and free nothing of z. For one address the two alternate; at a release or a reset
-   the epoch's event stands for all of its objects.
+   zslab_set_tag), but allocate and free nothing of z. In ZSLAB_ON_FREE its handle is stale already, and a hardened
+   allocator has zeroed it. For one address the two alternate; at a release or a reset the epoch's event stands for all
+   of its objects.
 
    Which calls a callback may make. None runs under a lock, but for those of config.os. On other allocators: all.
      on_misuse          on z: all but zslab_destroy and zslab_check. It runs before the call that was wrong returns
      on_leak            on z: frees, queries, statistics, epoch and domain calls. At destroy: frees and queries
      on_pressure, on_dry  on z: all but zslab_destroy and zslab_thread_detach, and but ending the epoch of the call that
                         tells: what it is about to return is in there. In shared mode maybe in a signal handler
-     ZSLAB_ON_ALLOC, _FREE  on z: queries of p and zslab_set_tag
+     ZSLAB_ON_ALLOC, _FREE  on z: zslab_epoch_of, _usable_size, _owns, _handle_of and _set_tag of p, and no other
      ZSLAB_ON_EPOCH     on z: all but zslab_destroy. Events of calls that overlap may be told in either order
      zslab_epoch_on_end on z: all but zslab_destroy; of an ending epoch allocations and another end are ZSLAB_E_CLOSED.
                         At destroy: frees and queries
@@ -10531,6 +10532,8 @@ static void zs__large_collect(zs__allocator *z, int purge)
 static void zs__large_push(zs__allocator *z, uint32_t head) /* [LARGE-4] */
 {
     uint32_t top = zs__load_u32(&z->large_freed);
+    if (ZS__HOOKS) /* FREEING no longer: zs__locate_told. release: the object's last use */
+        zs__store_rel_u8(zs__large_state(z, head), ZS__REMOTE);
     do
         z->cold[head].home = top;
     while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_collect */
@@ -16737,6 +16740,15 @@ ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
     return zs__free_batch(zs__own(z), NULL, p, count);
 }
 
+/* For queries, which ZSLAB_ON_FREE may make: what a free has claimed is there until its hook returns. */
+static zslab_result zs__locate_told(const zs__allocator *z, const void *p, zs__spot *at)
+{
+    zslab_result r;
+    at->was = ZS__FREE;
+    r = zs__locate(z, p, at);
+    return ZS__HOOKS && r == ZSLAB_E_DOUBLE_FREE && at->was == ZS__FREEING ? ZSLAB_OK : r;
+}
+
 ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
 {
     const zs__allocator *z = zs__own_const(self);
@@ -16749,7 +16761,7 @@ ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
         return 0;
     if (zs__is_fallback(z, p))
         return f->usable_size ? f->usable_size(f->user, p) : 0;
-    return zs__locate(z, p, &at) == ZSLAB_OK ? at.bytes : 0;
+    return zs__locate_told(z, p, &at) == ZSLAB_OK ? at.bytes : 0;
 }
 
 ZSLAB_API int zslab_owns(const zslab *self, const void *p)
@@ -16769,7 +16781,7 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *self, const void *p)
 {
     const zs__allocator *z = zs__own_const(self);
     zs__spot at;
-    zslab_result r = zs__locate(z, p, &at);
+    zslab_result r = zs__locate_told(z, p, &at);
     if (r != ZSLAB_OK) {
         zs__fail(r);
         return ZSLAB_EPOCH_NONE;
@@ -18711,7 +18723,7 @@ ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
     zslab_result r;
     if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
         return;
-    r = zs__locate(z, p, &at);
+    r = zs__locate_told(z, p, &at);
     if (r == ZSLAB_OK)
         zs__tag_set(z, p, tag);
     else

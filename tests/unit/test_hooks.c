@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 static void heard_alloc(const void *p, size_t size, uint64_t epoch);
-static void heard_free(const void *p);
+static void heard_free(const void *p, uint64_t epoch, size_t usable);
 static void heard_epoch(uint64_t epoch, int event);
 #define ZSLAB_ON_ALLOC(z, p, size) heard_alloc((p), (size), zslab_epoch_of((z), (p)))
-#define ZSLAB_ON_FREE(z, p) heard_free(p)
+#define ZSLAB_ON_FREE(z, p) heard_free((p), zslab_epoch_of((z), (p)), zslab_usable_size((z), (p)))
 #define ZSLAB_ON_EPOCH(z, epoch, event) heard_epoch((epoch), (int)(event))
 #include "tests/lib/test.h"
 
@@ -42,20 +42,22 @@ static void heard_alloc(const void *p, size_t size, uint64_t epoch)
     i = place_of(p);
     heard.live += !heard.out[i];
     CHECK(p && !heard.out[i]);
+    zs__rank_none();
     heard.at[i] = p;
     heard.out[i] = 1;
     heard.epoch[i] = epoch;
     pthread_mutex_unlock(&heard.lock);
 }
 
-static void heard_free(const void *p)
+static void heard_free(const void *p, uint64_t epoch, size_t usable) /* it is there still, whatever frees it */
 {
     size_t i;
+    zs__rank_none();
     pthread_mutex_lock(&heard.lock);
     heard.frees++;
     i = place_of(p);
     heard.live -= heard.out[i] != 0;
-    CHECK(heard.out[i]);
+    CHECK(heard.out[i] && epoch == heard.epoch[i] && usable);
     heard.out[i] = 0;
     pthread_mutex_unlock(&heard.lock);
 }
@@ -184,6 +186,33 @@ static void other_calls(zslab *z)
     CHECK_IS(zslab_free(z, q), ZSLAB_OK);
     HEARD(0, 4);
     zslab_heap_destroy(heap);
+}
+
+/* Larger than every class, plain and with a handle, freed here and by another thread, moved. */
+static void larges(zslab *z)
+{
+    zslab_epoch e = zslab_epoch_current(z);
+    zslab_handle h;
+    void *p[4], *q;
+    MUST(p[1] = zslab_malloc(z, 70000));
+    MUST(p[2] = zslab_malloc(z, 70000));
+    p[0] = z;
+    p[3] = NULL;
+    MUST(h = zslab_handle_alloc(z, 70000, e, &q));
+    HEARD(3, 0);
+    CHECK_IS(zslab_free(z, q), ZSLAB_OK);
+    CHECK(zslab_usable_size(z, q) == 0 && zslab_epoch_of(z, q) == 0); /* its hook has returned */
+    MUST(h = zslab_handle_alloc(z, 70000, e, &q));
+    CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
+    HEARD(1, 2);
+    MUST(p[1] = zslab_realloc(z, p[1], 200000));
+    MUST(p[1] = zslab_realloc(z, p[1], 500));
+    HEARD(heard.allocs, heard.allocs); /* in place, or moved */
+    test_in_thread(free_all, p);
+    HEARD(0, 2);
+    CHECK(zslab_usable_size(z, p[2]) == 0);
+    CHECK_IS(zslab_free(z, p[2]), ZSLAB_E_DOUBLE_FREE);
+    HEARD(0, 0);
 }
 
 static void handles(zslab *z)
@@ -412,6 +441,7 @@ int main(void)
         forget();
         plain(z);
         other_calls(z);
+        larges(z);
         handles(z);
         closing(z);
         zslab_destroy(z); /* a retired slot of a name that was changed by hand */
