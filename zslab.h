@@ -2509,6 +2509,13 @@ template <class T> inline T &&pass(typename std::remove_reference<T>::type &x) n
 #endif
 }
 
+template <class T> inline void trade(T &a, T &b) noexcept
+{
+    T was = a;
+    a = b;
+    b = was;
+}
+
 /* The address that was allocated for an object known by a base class. */
 template <class T> inline void *whole(T *p, std::true_type /* polymorphic */) noexcept
 {
@@ -2561,14 +2568,16 @@ public:
     epoch_scope(epoch_scope &&other) noexcept : z_(other.z_), epoch_(other.detach()) {}
     epoch_scope &operator=(epoch_scope &&other) noexcept
     {
-        if (this != &other) {
-            drop();
-            z_ = other.z_;
-            epoch_ = other.detach();
-        }
+        epoch_scope taken(pass<epoch_scope>(other)); /* first: other may go with the epoch that is here */
+        zs__cpp::trade(z_, taken.z_);
+        zs__cpp::trade(epoch_, taken.epoch_);
         return *this;
     }
-    ~epoch_scope() { drop(); }
+    ~epoch_scope()
+    {
+        if (epoch_ != ZSLAB_EPOCH_NONE)
+            zslab_epoch_release(z_, epoch_);
+    }
     epoch_scope(const epoch_scope &) = delete;
     epoch_scope &operator=(const epoch_scope &) = delete;
     explicit operator bool() const noexcept { return epoch_ != ZSLAB_EPOCH_NONE; } /* opened? */
@@ -2582,11 +2591,6 @@ public:
     }
 
 private:
-    void drop() noexcept
-    {
-        if (epoch_ != ZSLAB_EPOCH_NONE)
-            zslab_epoch_release(z_, detach());
-    }
     zslab *z_;
     zslab_epoch epoch_;
 };
@@ -2612,12 +2616,8 @@ public:
     }
     unique_handle &operator=(unique_handle &&other) noexcept
     {
-        if (this != &other) {
-            reset();
-            z_ = other.z_;
-            offset_ = other.offset_;
-            h_ = other.release();
-        }
+        unique_handle taken(pass<unique_handle>(other)); /* first: other may lie in the object that is here */
+        swap(taken);
         return *this;
     }
     unique_handle(const unique_handle &) = delete;
@@ -2656,17 +2656,18 @@ public:
     void reset() noexcept
     {
         T *p = get();
+        zslab *z = z_; /* this may lie in the object */
         zslab_handle h = release();
         if (p) {
             p->~T();
-            zslab_handle_free(z_, h);
+            zslab_handle_free(z, h);
         }
     }
     void swap(unique_handle &other) noexcept
     {
-        unique_handle mine(pass<unique_handle>(*this));
-        *this = pass<unique_handle>(other);
-        other = pass<unique_handle>(mine);
+        zs__cpp::trade(z_, other.z_);
+        zs__cpp::trade(offset_, other.offset_);
+        zs__cpp::trade(h_, other.h_);
     }
 
 private:
@@ -3198,10 +3199,11 @@ static inline size_t zs__mul_clamp(size_t a, size_t b)
              chunk never empty, until the round ends. Then the slab takes another id; the slot serves again.
    [ID-5]    When all ids of a page of entries are spare, their memory may go (blank ids): the highest generation of
              their words stays in the page's record, and they begin beyond it when they serve again.
-   [ID-6]    Handles of two allocators: the n-th of a process counts its ids from n * 0.7549 * 2^22 and its generations
+   [ID-6]    Handles of two allocators: number n of a process counts its ids from n * 0.7549 * 2^22 and its generations
              from n * 0.5698 * 2^20, both modulo the same (the R2 sequence, Roberts 2018: points that keep their
              distance). Two can have a handle in common only when one has used so many ids and generations as lie
-             between.
+             between. Each copy of this code in the process, a ZSLAB_STATIC file's or a plugin's, counts n from a number
+             that the address of its own state makes.
    [ID-7]    A slot of a dead round is in transit while its state is HANDLE and its word is not live: a thread frees it
              and saw the round alive, or its owner makes the handle. Its chunk is not bound or cleared (>>handle). */
 
@@ -7613,6 +7615,8 @@ static inline int zs__tls_is(const zs__tls_block *tls, const zs__allocator *z) /
 static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
     zslab_heap *heap;
+    if (z->home != ZS__HOME) /* such a number is another thread's there */
+        return NULL;
     if (thread < z->heap_of_count)
         return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* with zs__heap_attach */
     heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
@@ -10231,7 +10235,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z, zslab_epoch e)
 
 static zslab_heap *zs__heap_mine(zs__allocator *z, zslab_epoch e) /* wanted for an epoch, or none */
 {
-    zslab_heap *heap = zs__heap_peek(z);
+    zslab_heap *heap = z->home == ZS__HOME ? zs__heap_peek(z) : NULL;
     return heap ? heap : zs__heap_attach(z, e);
 }
 
@@ -17968,6 +17972,7 @@ static zs__allocator *zs__create(const zslab_config *given)
     zs__allocator *z;
     zslab_epoch_config first = zs__epoch_plain;
     zslab_result r;
+    uint64_t number;
     uint32_t q;
     zs__refusal why = given ? zs__config_refusal(given) : ZSLAB_NO_OS ? ZS__REFUSED_NO_OS : ZS__REFUSED_NONE;
     if (why)
@@ -17997,8 +18002,9 @@ static zs__allocator *zs__create(const zslab_config *given)
     zslab_set_limits(z, config.soft_limit_bytes, config.limit_bytes);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->era = zs__global.era;
-    z->id_start = (uintptr_t)(zs__global.allocators_made * UINT64_C(0xc13fa9a902a6328f) >> 42) << 5; /* [ID-6] */
-    z->first_part = (uint32_t)(zs__global.allocators_made++ * UINT64_C(0x91e10da5c79e7b1d) >> 44);
+    number = zs__global.allocators_made++ + (uint64_t)(uintptr_t)&zs__global * UINT64_C(0x9e3779b97f4a7c15);
+    z->id_start = (uintptr_t)(number * UINT64_C(0xc13fa9a902a6328f) >> 42) << 5; /* [ID-6] */
+    z->first_part = (uint32_t)(number * UINT64_C(0x91e10da5c79e7b1d) >> 44);
     zs__global.era = (zs__global.era + ((uint64_t)1 << 28)) & (((uint64_t)1 << 47) - 1);
     zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     z->created_ns = zs__os_now_ns();

@@ -77,6 +77,47 @@ static std::size_t objects_in(zslab *z)
     return n;
 }
 
+struct chained { // a list whose links own the next one; an own handle ends the object from inside
+    zslab::unique_handle<chained> next, own;
+    int value;
+    explicit chained(int v) : value(v) { ++alive; }
+    ~chained() { --alive; }
+};
+
+// What is assigned may lie in the object that goes by it, and so may what is assigned to.
+static void lists(zslab *z)
+{
+    zslab_epoch e = zslab_epoch_open(z, nullptr);
+    zslab::unique_handle<chained> list;
+    for (int i = 0; i < 4; i++) {
+        zslab::unique_handle<chained> more = zslab::unique_handle<chained>::make(z, e, i);
+        more->next = std::move(list);
+        list = std::move(more);
+    }
+    for (int i = 3; i >= 0; i--) {
+        CHECK(list && list->value == i && alive == i + 1);
+        if (list) list = std::move(list->next);
+    }
+    CHECK(!list && alive == 0);
+    chained *self = nullptr;
+    {
+        zslab::unique_handle<chained> made = zslab::unique_handle<chained>::make(z, e, 1);
+        self = made.get();
+        self->own = std::move(made);
+    }
+    self->own = zslab::unique_handle<chained>();
+    CHECK(alive == 0);
+    alive = 0;
+    CHECK(zslab_epoch_release(z, e) == ZSLAB_OK);
+    using scope = zslab::epoch_scope;
+    scope outer(z), *inner = zslab::make_epoch<scope>(z, outer.epoch(), z, "inner");
+    zslab_end_fn *unmake = [](void *p, zslab *, zslab_epoch, zslab_end) { static_cast<scope *>(p)->~scope(); };
+    CHECK(inner && zslab_epoch_on_end(z, outer.epoch(), unmake, inner) == ZSLAB_OK);
+    e = inner->epoch();
+    outer = std::move(*inner);
+    CHECK(outer.epoch() == e && zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_ACTIVE);
+}
+
 static void unique_handles(zslab *z)
 {
     zslab_epoch e = zslab_epoch_open(z, nullptr);
@@ -387,6 +428,7 @@ int main()
     ZSLAB_HANDLE_OF(tree) h = ZSLAB_HANDLE_NEW(tree, z, zslab_epoch_current(z), &t);
     CHECK(t && ZSLAB_HANDLE_GET(tree, z, h) == t && ZSLAB_HANDLE_FREE(tree, z, h) == ZSLAB_OK);
     unique_handles(z);
+    lists(z);
     domain_scopes(z);
     allocators(z);
     makes(z);

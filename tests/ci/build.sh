@@ -10,7 +10,7 @@ list()
 {
     for s in c11 c17 c2x; do echo "gcc-$s clang-$s"; done | tr ' ' '\n'
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
-    echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
+    echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ copies ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
         tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows wasm exports exports-inline mismatch readme readme-zns install \
         typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
 }
@@ -67,6 +67,18 @@ two()
     say_and $1 $warn $2 -DBUILD_WITH_OTHER -x $lang -c tests/build/build_main.c -o "$out/main.o" &&
         say_and $1 $warn $2 ${3:-} -x $lang -c tests/build/build_other.c -o "$out/other.o" &&
         say_and ${1%% *} "$out/main.o" "$out/other.o" -pthread -o "$out/a" && say_and "$out/a"
+}
+
+# Three files, each with an implementation; with asserts and without, where what is asserted is an answer.
+copies()
+{
+    for flags in "" -DNDEBUG; do
+        for number in 0 1 2; do
+            # shellcheck disable=SC2086
+            say_and gcc -std=c11 $warn $flags -DBUILD_COPY=$number -c tests/build/build_copies.c -o "$out/$number.o" || return 1
+        done
+        say_and gcc "$out/0.o" "$out/1.o" "$out/2.o" -pthread -o "$out/a" && say_and "$out/a" || return 1
+    done
 }
 
 # Only zslab_* may be seen outside the object that holds the implementation.
@@ -231,6 +243,7 @@ static) one "gcc -std=c11" -DZSLAB_STATIC=1 build_main.c && need clang && one "c
 static-c++) need g++ && one "g++ -std=c++17" -DZSLAB_STATIC=1 build_main.c ;;
 inline) two "gcc -std=c11" -DZSLAB_INLINE=1 && need clang && two "clang -std=c11" -DZSLAB_INLINE=1 ;;
 mixed) two "gcc -std=c11" "" -DZSLAB_INLINE=1 && two "gcc -std=c11" -DZSLAB_INLINE=1 -UZSLAB_INLINE ;;
+copies) copies ;;
 inline-c++) need g++ && two "g++ -std=c++11" "" -DZSLAB_INLINE=1 ;;
 ndebug) one "gcc -std=c11" -DNDEBUG build_main.c ;;
 hardened) one "gcc -std=c11" -DZSLAB_HARDENED=1 build_main.c ;;
