@@ -8032,7 +8032,11 @@ static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_e
     uint8_t *payload = pages + (size_t)header * s->block_bytes;
     int rc = g ? zs__zns_read_blocks(s, f, 0, f->blocks, pages) : -(int)ZSLAB_E_NOMEM;
     for (i = 0; !rc && i < f->count; i++) rc = zs__zns_entry_of(s, id, i, entry + 2 * (size_t)i);
-    if (rc) return rc;
+    for (i = 0; rc == -(int)ZSLAB_E_CORRUPT && i < f->count; i++) { /* its header: all are damaged there, too */
+        entry[2 * (size_t)i] = zs__zns_entry0(1, ZS__ZNS_FIRST, ~zs__zns_crc(0, payload, 1));
+        entry[2 * (size_t)i + 1] = 0;
+    }
+    if (rc && rc != -(int)ZSLAB_E_CORRUPT) return rc;
     for (i = 0; i < f->count; i++) entry[2 * (size_t)i] &= ~((uint64_t)ZS__ZNS_BAD << 27);
     if (f->payload_at % s->block_bytes) memmove(payload, pages + f->payload_at, f->payload_bytes);
     memset(payload + f->payload_bytes, 0,

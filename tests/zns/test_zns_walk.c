@@ -187,8 +187,48 @@ static void a_copy_expects_what_the_store_does(void)
     remove(path);
 }
 
+/* A frame's header went in a zone whose index spared the look at it: the rest is copied, and what was in that frame is
+   damaged in the copy as it is in the store. */
+static void a_copy_of_a_damaged_store_has_the_rest(void)
+{
+    static const zslab_zns_geometry large = {16u << 20, 0, 5, 4096, 0, 0, 128u << 10, 0};
+    const char *path = test_path("damaged"), *copy = test_path("saved");
+    zslab_zns *s = zslab_zns_open_file(path, &large, NULL), *d;
+    const zslab_zns_epoch_config own = {"own", 0, 40u << 20, 0};
+    zslab_zns_epoch e = zslab_zns_epoch_begin(s, &own);
+    zslab_handle h[900];
+    uint64_t at;
+    int i, bad = 0;
+    FILE *f;
+    for (i = 0; i < 900; i++) EXPECT_IS(object_put(s, e, (uint64_t)i, 30000, &h[i]), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_epoch_seal(s, e), ZSLAB_OK);
+    i = (int)zs__zns_frame_of(s, (uint32_t)(h[50] >> 38))->zone;
+    at = zs__zns_file_place((zs__zns_file *)s->dev.user, (uint32_t)i,
+                            zs__zns_frame_of(s, (uint32_t)(h[50] >> 38))->block);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    f = fopen(path, "r+b");
+    EXPECT(f != NULL && !fseek(f, (long)at, SEEK_SET) && fwrite("nothing of a frame's header", 27, 1, f) == 1);
+    if (f) fclose(f);
+    s = zslab_zns_open_file(path, NULL, NULL);
+    EXPECT(s != NULL);
+    EXPECT_IS(zslab_zns_copy_out(s, copy), ZSLAB_OK);
+    d = zslab_zns_open_file(copy, NULL, NULL);
+    EXPECT(d != NULL);
+    for (i = 0; d && i < 900; i++) {
+        zslab_result r = object_get(s, h[i], (uint64_t)i, 30000);
+        EXPECT_IS(object_get(d, h[i], (uint64_t)i, 30000), r);
+        bad += r == ZSLAB_E_CORRUPT;
+    }
+    EXPECT(bad > 0 && bad < 9);
+    EXPECT_IS(zslab_zns_close(d), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+    remove(copy);
+    remove(path);
+}
+
 int main(void)
 {
+    a_copy_of_a_damaged_store_has_the_rest();
     a_copy_expects_what_the_store_does();
     a_walk_reads_each_frame_once_and_a_list_reads_none_again();
     directories_that_do_not_fit_are_dropped_and_read_again();
