@@ -3362,11 +3362,13 @@ typedef struct zs__class {
 /* Slab metadata is laid out per region, one region for each number of lines in use: chunk i has its lines at
    first + i * lines, so the place is fixed for ever and needs no allocation. */
 typedef struct zs__region {
-    uint32_t lines, first; /* lines per chunk; index of chunk 0's first slab */
+    uint32_t lines;        /* per chunk */
+    uint32_t head, first;  /* index of chunk 0's first slab; where it would be if all chunks were behind the head */
     uint32_t group_next, group_end; /* fresh chunks set aside, so that neighbours fill metadata pages */
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
+#define ZS__HEAD_CHUNKS 64u    /* the first chunks' lines lie together, of all regions: usable by one call each kind */
 #define ZS__KEPT_MOST 16u      /* spans that a heap keeps, and their bytes; more where much is committed */
 #define ZS__KEPT_BYTES ((size_t)1 << 20)
 #ifndef ZS__KEPT_OF
@@ -3503,6 +3505,7 @@ struct zslab {
     uint32_t mask_words;   /* of a row that has a bit per class, those in use */
     zs__class classes[ZS__CLASS_MAX + 1];
     zs__region regions[ZS__REGIONS_MAX];
+    uint32_t head_slabs;   /* indices below are of the first ZS__HEAD_CHUNKS chunks */
     const void *home;      /* ZS__HOME of the file that made it */
     size_t row_bytes, heap_bytes; /* of a row, a heap */
     size_t cold_offset, magazine_offset; /* in a row: cold bins, magazines */
@@ -5699,6 +5702,11 @@ ZSLAB_API zslab_result zslab_set_limits(zslab *self, size_t soft_bytes, size_t h
     return ZSLAB_OK;
 }
 
+static inline size_t zs__region_slab(const zs__region *r, size_t chunk) /* index of the chunk's first slab there */
+{
+    return (chunk < ZS__HEAD_CHUNKS ? r->head : r->first) + chunk * r->lines;
+}
+
 /* Metadata of a chunk's records, and of its lines of a region. */
 #define ZS__RECORD_BYTES (sizeof(zs__chunk) + sizeof(zs__chunk_cold))
 static inline size_t zs__lines_bytes(const zs__allocator *z, uint32_t region)
@@ -5893,52 +5901,50 @@ static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
     return p;
 }
 
-/* The chunks whose lines a region has once it serves this one: some more, so that steps fill pages. */
-static size_t zs__region_step(const zs__allocator *z, const zs__region *r, uint32_t chunk)
+/* Make the metadata of slabs [from, to) usable. Arena lock held. */
+static int zs__lines_commit(zs__allocator *z, size_t from, size_t to)
 {
-    size_t upto = (size_t)chunk + 1;
-    size_t step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
-    return step < z->chunk_count ? step : z->chunk_count;
-}
-
-/* One kind of slab metadata for a chunk, of every class: where regions meet, as in a small allocator, the system is
-   asked once. Arena lock held. */
-static int zs__lines_commit(zs__allocator *z, uint32_t chunk, char *area, size_t bytes)
-{
-    size_t from = 0, to = 0;
-    uint32_t i;
-    for (i = 0; i < z->region_count; i++) {
-        const zs__region *r = &z->regions[i];
-        size_t first = bytes * r->first, line = bytes * r->lines, start = first + line * r->committed;
-        if (chunk < r->committed)
-            continue;
-        start = start / z->page_bytes * z->page_bytes;
-        if (start > to && to && zs__commit(z, area + from, to - from))
+    size_t page = z->page_bytes, bytes[3 + ZSLAB_TAGS];
+    char *area[3 + ZSLAB_TAGS];
+    int i;
+    bytes[0] = 64, bytes[1] = sizeof *z->words, bytes[2] = sizeof *z->hints;
+    area[0] = (char *)z->states, area[1] = (char *)z->words, area[2] = (char *)z->hints;
+#if ZSLAB_TAGS
+    bytes[3] = ZS__TAG_BYTES, area[3] = (char *)z->tags;
+#endif
+    for (i = 0; i < 3 + ZSLAB_TAGS; i++) {
+        size_t at = bytes[i] * from / page * page;
+        if (zs__commit(z, area[i] + at, zs__round_up(bytes[i] * to, page) - at))
             return -1;
-        if (start > to || !to)
-            from = start;
-        to = zs__round_up(first + line * zs__region_step(z, r, chunk), z->page_bytes);
     }
-    return to && zs__commit(z, area + from, to - from);
+    return 0;
 }
 
-/* Make the slab metadata of a chunk usable for every class. [ARENA-3] Arena lock held. */
+/* Make the slab metadata of a chunk usable for every class: of all chunks of the head at once, behind it by steps that
+   fill pages. [ARENA-3] Arena lock held. */
 static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
 {
+    size_t upto = (size_t)chunk + 1, step;
     uint32_t i;
     if (z->config.memory)
         return 0;
-    if (zs__lines_commit(z, chunk, (char *)z->states, 64) ||
-        zs__lines_commit(z, chunk, (char *)z->words, sizeof *z->words) ||
-        zs__lines_commit(z, chunk, (char *)z->hints, sizeof *z->hints))
-        return -1;
-#if ZSLAB_TAGS
-    if (zs__lines_commit(z, chunk, (char *)z->tags, ZS__TAG_BYTES))
-        return -1;
-#endif
-    for (i = 0; i < z->region_count; i++)
-        if (chunk >= z->regions[i].committed)
-            z->regions[i].committed = zs__region_step(z, &z->regions[i], chunk);
+    if (!z->regions[0].committed) {
+        if (zs__lines_commit(z, 0, z->head_slabs))
+            return -1;
+        for (i = 0; i < z->region_count; i++)
+            z->regions[i].committed = ZS__HEAD_CHUNKS < z->chunk_count ? ZS__HEAD_CHUNKS : z->chunk_count;
+    }
+    for (i = 0; chunk >= ZS__HEAD_CHUNKS && i < z->region_count; i++) {
+        zs__region *r = &z->regions[i];
+        if (r->committed >= upto)
+            continue;
+        step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
+        if (step > z->chunk_count)
+            step = z->chunk_count;
+        if (zs__lines_commit(z, zs__region_slab(r, r->committed), zs__region_slab(r, step)))
+            return -1;
+        r->committed = step;
+    }
     return 0;
 }
 
@@ -6456,15 +6462,16 @@ static inline uint32_t zs__chunk_slab(const zs__allocator *z, const zs__chunk *c
 
 static inline size_t zs__slab_at(const zs__allocator *z, uint32_t chunk, const zs__class *k)
 {
-    return z->regions[k->region].first + (size_t)chunk * z->regions[k->region].lines;
+    return zs__region_slab(&z->regions[k->region], chunk);
 }
 
 static inline uint32_t zs__slab_chunk(const zs__allocator *z, uint32_t slab) /* the chunk of a slab, for ever */
 {
-    uint32_t r = z->region_count - 1;
-    while (z->regions[r].first > slab)
+    const uint32_t lowest = slab < z->head_slabs ? 0 : ZS__HEAD_CHUNKS;
+    const zs__region *r = &z->regions[z->region_count - 1];
+    while (zs__region_slab(r, lowest) > slab)
         r--;
-    return (slab - z->regions[r].first) / z->regions[r].lines;
+    return lowest + (slab - (uint32_t)zs__region_slab(r, lowest)) / r->lines;
 }
 
 static inline const zs__class *zs__chunk_class(const zs__allocator *z, const zs__chunk *c)
@@ -6896,8 +6903,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__store_u8(&x->swept, 0);
     x->drained = 0;
     zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region); /* the owner's, as carved */
-    zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
-                                                       (size_t)chunk * z->regions[k->region].lines) * 64));
+    zs__store_ptr(&c->states, (uintptr_t)(z->states + zs__slab_at(z, chunk, k) * 64));
     zs__store_recip(&c->recip, k->recip);
     zs__store_u16(&c->bin_at, (uint16_t)((char *)bin - (char *)row));
     zs__store_u16(&c->cls, (uint16_t)bin->cls);
@@ -8874,20 +8880,27 @@ static void zs__settle_undo(zs__allocator *z, uint32_t chunk)
     }
 }
 
+/* The last whole page of a run's lines that end there; behind the head's last chunk its page is nobody else's. */
+static uintptr_t zs__sweep_high(const zs__allocator *z, uint32_t chunk, uintptr_t end)
+{
+    const int whole = chunk == ZS__HEAD_CHUNKS && chunk < z->chunk_count && !z->config.memory;
+    return (whole ? end + z->page_bytes - 1 : end) & ~(uintptr_t)(z->page_bytes - 1);
+}
+
 /* Give back what the run's chunks used of a region's lines, `bytes` each. Pages that it shares with chunks outside the
    run stay. `last`: a chunk that serves another region by now, and of which nothing is left here, leaves this one. */
 static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region, char *area, size_t bytes, int last)
 {
     size_t page = z->page_bytes, unit = bytes * z->regions[region].lines;
-    uintptr_t at = (uintptr_t)area + bytes * z->regions[region].first, from, to;
-    uintptr_t low = zs__round_up(at + s->from * unit, page), high = (at + s->to * unit) & ~(uintptr_t)(page - 1);
+    uintptr_t at = (uintptr_t)area + bytes * zs__region_slab(&z->regions[region], s->from), from, to;
+    uintptr_t low = zs__round_up(at, page), high = zs__sweep_high(z, s->to, at + (s->to - s->from) * unit);
     zs__runs used = {NULL, NULL};
     uint32_t chunk;
     for (chunk = s->from; low < high && chunk < s->to; chunk++) {
         uint64_t *served = &z->cold[chunk].regions; /* relaxed: no other thread writes it now */
         if (!(zs__load_u64(served) >> region & 1))
             continue;
-        from = at + chunk * unit;
+        from = at + (chunk - s->from) * unit;
         to = from + unit;
         if (last && from >= low && to <= high) {
             if (region == zs__chunk_class(z, &z->chunks[chunk])->region)
@@ -8912,12 +8925,12 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
 static void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
 {
     size_t page = z->page_bytes, unit = sizeof *z->hints * z->regions[region].lines, n = page / sizeof *z->hints;
-    uintptr_t at = (uintptr_t)(z->hints + z->regions[region].first);
-    uintptr_t low = zs__round_up(at + s->from * unit, page), high;
+    uintptr_t at = (uintptr_t)(z->hints + zs__region_slab(&z->regions[region], s->from));
+    uintptr_t low = zs__round_up(at, page), high;
     uint32_t to = s->to;
     while (to > s->from && !(zs__load_u64(&z->cold[to - 1].regions) >> region & 1)) /* relaxed: as in zs__sweep_area */
         to--;
-    high = (at + to * unit) & ~(uintptr_t)(page - 1);
+    high = zs__sweep_high(z, to, at + (to - s->from) * unit);
     for (; low < high; low += page) {
         size_t slab = (size_t)((zs__hint *)low - z->hints), i, used = 0;
         for (i = 0; i < n; i++) { /* relaxed, all: a look; most pages were never written */
@@ -8980,7 +8993,7 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
         zs__arena_drop(z);
     }
     zs__store_u8(&z->cold[chunk].swept, 1);
-    if (chunk != s->to) {
+    if (chunk != s->to || chunk == ZS__HEAD_CHUNKS) { /* the lines of a run are neighbours */
         zs__sweep_lines(z, s);
         s->from = chunk;
     }
@@ -10716,8 +10729,7 @@ static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
         x->drained = 0;
         zs__store_u8(&x->touched, 0);
         zs__store_u64(&x->regions, zs__load_u64(&x->regions) | (uint64_t)1 << k->region);
-        zs__store_ptr(&c->states, (uintptr_t)(z->states + ((size_t)z->regions[k->region].first +
-                                                           (size_t)i * z->regions[k->region].lines) * 64));
+        zs__store_ptr(&c->states, (uintptr_t)(z->states + zs__slab_at(z, i, k) * 64));
         zs__store_ptr(&c->row, (uintptr_t)&z->drain_row); /* nobody's: hints that come late mean nothing */
         zs__store_u16(&c->cls, ZSLAB_CLASS_LARGE);
         zs__store_recip(&c->recip, k->recip);
@@ -12185,8 +12197,8 @@ static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab
 static uint32_t zs__shared_seek(const zs__allocator *z, zs__bin *bin, uint32_t slab) /* 1 + slab, 0: none */
 {
     const zs__class *k = &z->classes[bin->cls];
-    uint32_t lines = z->regions[k->region].lines, first = z->regions[k->region].first, i, next;
-    uint32_t number = (slab - first) % lines;
+    const zs__region *r = &z->regions[k->region];
+    uint32_t i, next, number = (slab - (slab < z->head_slabs ? r->head : r->first)) % r->lines;
     for (i = 1; i < k->slabs && i <= ZS__DRAIN_MAX; i++) {
         uint32_t other = slab - number + (number + i) % k->slabs;
         if (zs__load_u64(&z->words[other])) /* relaxed: a claim acquires */
@@ -14690,7 +14702,7 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
         before &= ~((uint64_t)1 << k->region);
     for (; before; before &= before - 1) {
         uint32_t region = zs__ctz(before);
-        size_t lines = z->regions[region].lines, slab = z->regions[region].first + (size_t)chunk * lines;
+        size_t lines = z->regions[region].lines, slab = zs__region_slab(&z->regions[region], chunk);
         if (lines * 64 < z->page_bytes)
             bytes += zs__lines_more(z, slab, slab + lines, &at[region]);
     }
@@ -17684,6 +17696,8 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
 {
     zs__plan p;
     size_t at = zs__round_up(sizeof(zs__allocator), 64), slabs = s->lines * chunk_count;
+    if (!s->config->memory && chunk_count > ZS__HEAD_CHUNKS) /* zs__place_all begins a page for each region, twice */
+        slabs += 2 * ZS__REGIONS_MAX * (align / sizeof(uint64_t));
     p.chunk_count = chunk_count;
     p.heap_of_count = s->config->memory ? 64 : 4096;
     p.rounds = at;
@@ -17723,7 +17737,8 @@ static size_t zs__meta_minimum(const zs__shape *s)
 
 static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
 {
-    uint32_t i, first = 0;
+    uint32_t i, head;
+    size_t slab, page; /* lines of a page of words */
     z->places = (zs__place *)(void *)(meta + p->places);
     z->heap_of = (zslab_heap **)(void *)(meta + p->heap_of);
     z->heap_of_count = p->heap_of_count;
@@ -17753,9 +17768,16 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
         z->config.large_bytes_max = z->config.large_bytes_max ? z->range_bytes : z->range_bytes / 2;
     if (z->config.large_bytes_max == ZSLAB_LARGE_NONE)
         z->config.large_bytes_max = 0;
-    for (i = 0; i < z->region_count; i++) {
-        z->regions[i].first = first;
-        first += z->regions[i].lines * p->chunk_count;
+    head = ZS__HEAD_CHUNKS < p->chunk_count ? ZS__HEAD_CHUNKS : p->chunk_count;
+    page = head < p->chunk_count && !z->config.memory ? z->page_bytes / sizeof *z->words : 1; /* see zs__sweep_high */
+    for (i = 0, slab = 0; i < z->region_count; i++, slab += z->regions[i - 1].lines * head) {
+        slab = zs__round_up(slab, page);
+        z->regions[i].head = (uint32_t)slab;
+    }
+    z->head_slabs = (uint32_t)slab;
+    for (i = 0; i < z->region_count; i++, slab += z->regions[i - 1].lines * (p->chunk_count - head)) {
+        slab = zs__round_up(slab, page);
+        z->regions[i].first = (uint32_t)slab - z->regions[i].lines * head;
     }
 }
 
@@ -18351,7 +18373,7 @@ static void zs__fork_hints(zs__allocator *z, uint32_t chunk)
     uint64_t served = z->cold[chunk].regions | (uint64_t)1 << zs__chunk_class(z, &z->chunks[chunk])->region;
     for (; served; served &= served - 1) {
         const zs__region *r = &z->regions[zs__ctz(served)];
-        uint32_t slab = r->first + chunk * r->lines, end = slab + r->lines;
+        uint32_t slab = (uint32_t)zs__region_slab(r, chunk), end = slab + r->lines;
         if (!z->config.memory && chunk >= r->committed)
             continue; /* a chunk that was being bound for the first time has its class last */
         for (; slab < end; slab++)
