@@ -3360,7 +3360,8 @@ typedef struct zs__class {
 } zs__class;
 
 /* Slab metadata is laid out per region, one region for each number of lines in use: chunk i has its lines at
-   first + i * lines, so the place is fixed for ever and needs no allocation. */
+   first + i * lines, at head + i * lines if it is one of the head, so the place is fixed for ever and needs no
+   allocation. The head of each region comes first, then what is behind the heads. */
 typedef struct zs__region {
     uint32_t lines;        /* per chunk */
     uint32_t head, first;  /* index of chunk 0's first slab; where it would be if all chunks were behind the head */
@@ -3368,7 +3369,7 @@ typedef struct zs__region {
     size_t committed;      /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
-#define ZS__HEAD_CHUNKS 64u    /* the first chunks' lines lie together, of all regions: usable by one call each kind */
+#define ZS__HEAD_CHUNKS 32u    /* the first chunks' lines lie together, of all regions: usable by one call each kind */
 #define ZS__KEPT_MOST 16u      /* spans that a heap keeps, and their bytes; more where much is committed */
 #define ZS__KEPT_BYTES ((size_t)1 << 20)
 #ifndef ZS__KEPT_OF
@@ -5920,30 +5921,28 @@ static int zs__lines_commit(zs__allocator *z, size_t from, size_t to)
     return 0;
 }
 
-/* Make the slab metadata of a chunk usable for every class: of all chunks of the head at once, behind it by steps that
-   fill pages. [ARENA-3] Arena lock held. */
+/* Make the slab metadata of a chunk usable for every class: of the whole head at once if the system grants it, else and
+   behind it by steps that fill pages. [ARENA-3] Arena lock held. */
 static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
 {
-    size_t upto = (size_t)chunk + 1, step;
+    const size_t head = ZS__HEAD_CHUNKS < z->chunk_count ? ZS__HEAD_CHUNKS : z->chunk_count, upto = (size_t)chunk + 1;
     uint32_t i;
     if (z->config.memory)
         return 0;
-    if (!z->regions[0].committed) {
-        if (zs__lines_commit(z, 0, z->head_slabs))
-            return -1;
+    if (!z->regions[0].committed && !zs__lines_commit(z, 0, z->head_slabs))
         for (i = 0; i < z->region_count; i++)
-            z->regions[i].committed = ZS__HEAD_CHUNKS < z->chunk_count ? ZS__HEAD_CHUNKS : z->chunk_count;
-    }
-    for (i = 0; chunk >= ZS__HEAD_CHUNKS && i < z->region_count; i++) {
+            z->regions[i].committed = head;
+    for (i = 0; i < z->region_count; i++) {
         zs__region *r = &z->regions[i];
-        if (r->committed >= upto)
-            continue;
-        step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
-        if (step > z->chunk_count)
-            step = z->chunk_count;
-        if (zs__lines_commit(z, zs__region_slab(r, r->committed), zs__region_slab(r, step)))
-            return -1;
-        r->committed = step;
+        while (r->committed < upto) {
+            size_t from = zs__region_slab(r, r->committed);
+            size_t step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
+            size_t most = r->committed < head ? head : z->chunk_count;
+            step = (step < most ? step : most) - r->committed;
+            if (zs__lines_commit(z, from, from + step * r->lines))
+                return -1;
+            r->committed += step;
+        }
     }
     return 0;
 }

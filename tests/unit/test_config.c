@@ -392,13 +392,13 @@ static void os_hooks(void)
     CHECK(os_reserved == 0 && os_calls > 2);
 }
 
-/* A small allocator's first object asks the system few times: classes whose metadata meets are made usable as one. */
-static void first_object_commits_little(void)
+/* The first object asks the system few times: the first chunks' metadata is made usable as one, of every class. */
+static void first_object_commits_little(size_t reserve_bytes)
 {
     zslab_config c = plain();
     size_t before;
     zslab *z;
-    c.reserve_bytes = (size_t)1 << 20;
+    c.reserve_bytes = reserve_bytes;
     c.os.user = &os_reserved;
     c.os.reserve = os_reserve, c.os.commit = os_commit, c.os.purge = os_purge, c.os.release = os_release;
     z = test_create(&c);
@@ -445,7 +445,8 @@ int main(void)
     fallback();
     fallback_without_owns();
     os_hooks();
-    first_object_commits_little();
+    first_object_commits_little((size_t)1 << 20);
+    first_object_commits_little((size_t)1 << 30);
     misuse_hook();
     return test_summary("test_config");
 }
