@@ -8921,7 +8921,7 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
 /* Queue hints of the run: a page goes when none of its slabs is in an inbox, or can come there. The flags are taken
    first, and go with the page. [HINT-1] Lines are committed in the order of chunks: past the last chunk that served the
    region there may be none. */
-static void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
+static ZS__NOINLINE void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, uint32_t region)
 {
     size_t page = z->page_bytes, unit = sizeof *z->hints * z->regions[region].lines, n = page / sizeof *z->hints;
     uintptr_t at = (uintptr_t)(z->hints + zs__region_slab(&z->regions[region], s->from));
@@ -9827,10 +9827,11 @@ static void zs__rows_worth(zs__allocator *z)
 static void zs__bin_recall(zs__allocator *z, zs__row *row, zs__bin *bin)
 {
     uint32_t chunk = (bin->lent & ~ZS__LENT_ANY) - 1;
-    zs__entry *entry;
+    /* acquire: the entries below; a push comes above. Pairs with zs__bin_top */
+    zs__entry *entry, *top = (zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
     if (zs__bin_held(z, bin) == chunk + 1 || (!zs__row_dead(z, row) && zs__chunk_live(z, chunk, NULL)))
         return;
-    for (entry = bin->bottom; entry != bin->top; entry++)
+    for (entry = bin->bottom; entry != top; entry++)
         if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
             zs__entry_give_back(z, entry, chunk);
     zs__bin_unlend(z, bin);
