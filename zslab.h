@@ -1177,7 +1177,7 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
    until they are used up its allocations and frees make no system call and no page fault. Large objects' memory is any
    thread's.
    returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
-            was reserved stays reserved
+            was reserved stays reserved; nothing is where the range has not as many chunks
    threads  any thread
    cost     O(bytes)                                                                */
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
@@ -17225,10 +17225,16 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
     zslab_heap *heap;
     zslab_result r;
     uint32_t depth;
+    size_t slots, chunks;
     if (!size)
         return ZSLAB_E_INVALID;
     if (cls == z->class_count && !zs__size_large(z, size))
         return ZSLAB_E_TOO_BIG;
+    slots = z->classes[cls < z->class_count ? cls : ZSLAB_CLASS_LARGE].slots;
+    chunks = count / slots + (count % slots != 0);
+    /* before the whole range is touched: a large object has chunks of its own. relaxed: the limit there is */
+    if (chunks > z->chunk_count / (cls < z->class_count ? 1 : ((size - 1) >> ZSLAB_CHUNK_SHIFT) + 1))
+        return zs__load_ptr(&z->hard_limit) == SIZE_MAX ? zs__why(z, ZSLAB_E_NOMEM) : ZSLAB_E_LIMIT;
     zs__fork_check(); /* the way to a shared row that is open may take no lock */
     heap = own ? own : zs__heap_mine(z, e);
     if (!heap)
@@ -17237,7 +17243,7 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
     if (cls == z->class_count)
         r = zs__large_reserve(heap, e, size, count);
     else
-        r = zs__reserve(heap, e, cls, count / z->classes[cls].slots + (count % z->classes[cls].slots != 0));
+        r = zs__reserve(heap, e, cls, chunks);
     zs__heap_let(heap, depth);
     zs__heap_done(heap);
     return zs__why(z, r);

@@ -146,6 +146,11 @@ static void reserve_and_trim(zslab *z)
     CHECK_IS(zslab_reserve(z, 0, 1), ZSLAB_E_INVALID);
     CHECK_IS(zslab_reserve(z, SIZE_MAX, 1), ZSLAB_E_TOO_BIG);
     CHECK_IS(zslab_reserve(z, 64, 0), ZSLAB_OK);
+    before = z->committed_bytes; /* more than there can be: nothing is touched */
+    CHECK_IS(zslab_reserve(z, 64, SIZE_MAX), ZSLAB_E_NOMEM);
+    if (z->config.large_bytes_max >= 2 * ZS__CHUNK_BYTES)
+        CHECK_IS(zslab_reserve(z, 2 * ZS__CHUNK_BYTES, z->chunk_count), ZSLAB_E_NOMEM);
+    CHECK(z->committed_bytes == before);
     zslab_trim(z);
     CHECK(test_live(z) == 0);
     MUST(p[0] = zslab_malloc(z, 64));
