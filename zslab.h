@@ -1033,7 +1033,8 @@ ZSLAB_API zslab_result zslab_seal(zslab *z, int sealed);
    cost     O(1) */
 ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z);
 
-/* zslab_last_error -- why the last failing call of this thread failed; written only on failure.
+/* zslab_last_error -- why this thread's last failing call that gives a pointer or an id failed; written on failure
+   only. What answers a result says it there, and may leave it here, too.
    threads  any thread: each has its own; with ZSLAB_NO_TLS one word for all threads
    cost     O(1) */
 ZSLAB_API zslab_result zslab_last_error(void);
