@@ -17620,6 +17620,7 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
 typedef struct zs__shape {
     const zslab_config *config; /* defaults filled in */
     size_t lines, slabs;   /* of a chunk: metadata lines in all regions, slabs in all classes */
+    size_t regions;
     size_t row_bytes, heap_bytes;
     size_t blocks_bytes;   /* of all names of rows that a heap makes later; 0: they are in it */
     size_t cold_offset, magazine_offset;
@@ -17634,6 +17635,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
     s.config = config;
     s.scarce = config->memory || UINTPTR_MAX <= 0xffffffffu;
     s.lines = last; /* ZSLAB_CLASS_LARGE has one */
+    s.regions = 1;
     s.slabs = 1;
     s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
     s.magazine_offset = zs__round_up(s.cold_offset + count * sizeof(zs__bin_cold), 64);
@@ -17647,6 +17649,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
         zs__class_fill(&k, zs__class_bytes(config, config->memory ? 0 : cls));
         lines = config->memory ? k.lines : zs__region_lines(k.lines);
         s.lines += lines != last ? lines : 0;
+        s.regions += lines != last;
         last = lines;
         zs__class_fill(&k, zs__class_bytes(config, cls));
         s.slabs += k.slabs;
@@ -17704,7 +17707,7 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     zs__plan p;
     size_t at = zs__round_up(sizeof(zs__allocator), 64), slabs = s->lines * chunk_count;
     if (!s->config->memory && chunk_count > ZS__HEAD_CHUNKS) /* zs__place_all begins a page for each region, twice */
-        slabs += 2 * ZS__REGIONS_MAX * (align / sizeof(uint64_t));
+        slabs += 2 * s->regions * (align / sizeof(uint64_t));
     p.chunk_count = chunk_count;
     p.heap_of_count = s->config->memory ? 64 : 4096;
     p.rounds = at;

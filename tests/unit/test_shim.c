@@ -649,7 +649,7 @@ static void limit_set_later(void) /* in a child: limits stay */
 {
     pid_t child = fork();
     if (!child) {
-        struct rlimit most = {(rlim_t)3 << 30, (rlim_t)3 << 30};
+        struct rlimit most = {(rlim_t)4 << 30, (rlim_t)4 << 30}; /* more than the tests before have made use of */
         int bad = setrlimit(RLIMIT_AS, &most) != 0;
         char *p = malloc(opaque((size_t)200 << 20));
         pthread_t t;
