@@ -724,7 +724,7 @@ typedef struct zslab_config {
     zslab_dry_fn *on_dry;
     void *dry_user;
     size_t sample_bytes;         /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
-                                    every object. With 512 KiB an allocation then costs some 10 instructions more,
+                                    every object. With 512 KiB an allocation then costs 10 to 20 instructions more,
                                     beside the samples (with FLAG_SHARED, FLAG_HARDENED or sample_every, and for
                                     handles, explicit heaps and large objects, several times as much): none */
     zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
@@ -1178,7 +1178,7 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
    until they are used up its allocations and frees make no system call and no page fault. Large objects' memory is any
    thread's.
    returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
-            was reserved stays reserved; nothing is where the range has not as many chunks
+            was reserved stays reserved. Where the range has fewer chunks than that takes, nothing is reserved
    threads  any thread
    cost     O(bytes)                                                                */
 ZSLAB_API zslab_result zslab_reserve(zslab *z, size_t size, size_t count);
@@ -8880,7 +8880,7 @@ static void zs__settle_undo(zs__allocator *z, uint32_t chunk)
     }
 }
 
-/* The last whole page of a run's lines that end there; behind the head's last chunk its page is nobody else's. */
+/* Where the whole pages of a run's lines end, which end there; behind the head's last chunk there is nobody else's. */
 static uintptr_t zs__sweep_high(const zs__allocator *z, uint32_t chunk, uintptr_t end)
 {
     const int whole = chunk == ZS__HEAD_CHUNKS && chunk < z->chunk_count && !z->config.memory;

@@ -62,6 +62,21 @@ static void latency_lent(void)
     latency();
     il_as(0, owner_lets_go);
 }
+static void other_pops(void)
+{
+    c = race_take_in(LARGE, e);
+}
+static void owner_frees_that(void)
+{
+    race_give(c);
+    c = NULL;
+}
+static void latency_returned(void) /* what was lent is home, and the chunk is lent still */
+{
+    latency_lent();
+    il_as(1, other_pops);
+    il_as(0, owner_frees_that);
+}
 static void ends(void) /* what lives goes with the epoch, or with its round */
 {
     race_lost(b);
@@ -136,6 +151,11 @@ static void other_gives_and_takes(void)
 {
     race_give(race_take_in(LARGE, e));
     c = race_take_in(LARGE, e);
+}
+static void other_frees_its_own(void) /* a push, which asks nobody */
+{
+    race_give(own);
+    own = NULL;
 }
 static void other_moves_on(void) /* the epoch may be over: refused, or an object of a round that ends */
 {
@@ -278,6 +298,7 @@ static const il_scenario scenarios[] = {
     { "lent_vs_drain", rss_last, { close_it, other_gives_last }, finish_drained },
     { "lent_vs_take", latency_lent, { takes_small, other_takes_two, takes_the_rest }, finish_rest },
     { "lent_vs_trim", latency_lent, { trim, other_gives_and_takes }, finish },
+    { "lent_vs_push", latency_returned, { trim, other_frees_its_own }, finish },
     { "lent_asleep_vs_take", latency_lent, { sleeps, other_takes, takes_the_rest }, finish_rest },
     { "release_vs_lent", roomy_ends, { release_and_bind, other_moves_on }, finish_next },
     { "release_vs_lent_rss", roomy_rss_ends, { release_and_bind, other_moves_on }, finish_next },

@@ -194,17 +194,19 @@ static void what_a_signal_cuts_short_is_done_again(const char *path)
     zslab_zns *s;
     zslab_zns_epoch e;
     zslab_handle h;
-    int i;
+    int i, round;
     for (i = 0; i < 4; i++) {
         remove(path);
         fault_set(calls[i], 1, 3, EINTR, 0);
         s = zslab_zns_open_file(path, &drive, NULL);
         EXPECT(s != NULL);
         e = zslab_zns_epoch_begin(s, NULL);
-        EXPECT_IS(object_put(s, e, 1, 1000, &h), ZSLAB_OK);
-        EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
+        for (round = 0; round < 3; round++) { /* the first flush is of the whole file, the next ones of a range */
+            EXPECT_IS(object_put(s, e, 1, 1000, &h), ZSLAB_OK);
+            EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
+        }
         EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
-        EXPECT(fault.seen[calls[i]] > 3 || calls[i] == MSYNC);
+        EXPECT(fault.seen[calls[i]] > 3);
     }
     fault.call = -1;
     remove(path);
