@@ -1009,10 +1009,10 @@ ZSLAB_API size_t zslab_trim(zslab *z);
    source   >>budget                                                                */
 ZSLAB_API zslab_result zslab_set_limits(zslab *z, size_t soft_bytes, size_t hard_bytes);
 
-/* zslab_thread_attach -- this thread's heap and its exit hook, now and not at its first allocation; a sealed allocator
-   makes none.
+/* zslab_thread_attach -- this thread's heap, its exit hook and memory for a first handle, now and not at its first
+   allocation; a sealed allocator makes none.
    returns  ZSLAB_OK, also when it has them; ZSLAB_E_NOMEM, ZSLAB_E_LIMIT
-   threads  any thread; nothing to do in shared mode
+   threads  any thread; in shared mode for the handle alone
    cost     a lock; the first time a heap's metadata                                */
 ZSLAB_API zslab_result zslab_thread_attach(zslab *z);
 
@@ -1176,7 +1176,8 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *z, size_t index);
 
 /* zslab_reserve -- commit and touch memory for count more objects of a size in the current epoch, for this thread:
    until they are used up its allocations and frees make no system call and no page fault. Large objects' memory is any
-   thread's.
+   thread's. Handles are included, with 4.5 bytes a slot that count as they serve: under the RSS policy but for a page
+   fault in a thousand; in a caller's buffer as zslab_config.handle_count says.
    returns  ZSLAB_OK, ZSLAB_E_INVALID, ZSLAB_E_TOO_BIG, ZSLAB_E_NOMEM, ZSLAB_E_LIMIT, ZSLAB_E_CLOSED; on failure what
             was reserved stays reserved. Where the range has fewer chunks than that takes, nothing is reserved
    threads  any thread
@@ -3537,7 +3538,7 @@ struct zslab {
     uint32_t pool_out;     /* atomic: a trim has the pool's chunks while it purges them */
     struct zslab_domain *domains_spare;
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
-    uint32_t id_limit, retired_ids;
+    uint32_t id_limit, retired_ids, id_touched; /* the last: entries that zslab_reserve has touched */
     char *id_area, *generation_area; /* where a reservation has the registry */
     zs__id_page *id_pages; /* and what it knows of pages of entries; NULL: a buffer, nothing is given back */
     uint32_t spare_pages, blank_pages; /* 1 + page */
@@ -4292,7 +4293,8 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
      zs__os_thread(), zs__os_thread_lives(thread)   this thread; 0: it is gone for certain
      zs__os_fork_word()                    a word that reads 0 in a forked child once set to 1; NULL: none,
                                            then zs__os_process_id() changes there
-     zs__os_yield(), _now_ns(), _rss(), _random()
+     zs__os_now_ns(), _rss(), _random()
+     zs__os_yield()                        let others run, those of lower priority too (Linux)
      zs__os_wait(word, value)              sleep a millisecond or so, or not at all when *word is not value
    Locks are words of our own (0 free, else who holds it): no initialiser, trylock, a release that is one store, and
    a forked child can reset them; a signal handler can tell that it interrupted the holder. Holds are short, so a
@@ -4716,26 +4718,40 @@ static uint64_t zs__os_process_id(void)
 {
     return (uint64_t)getpid();
 }
-static void zs__os_yield(void)
-{
-    sched_yield();
-}
 
 /* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. */
-static void zs__os_wait(uint32_t *word, uint32_t value)
+#if defined(__linux__) && defined(SYS_futex) && defined(SYS_sched_getscheduler)
+static ZS__NOINLINE void zs__os_nap(uint32_t *word, uint32_t value, long ns)
 {
-#if defined(__linux__) && defined(SYS_futex)
     struct {
         long seconds, nanoseconds;
-    } nap = {0, 1000000};
+    } nap = {0, ns};
     int saved = errno;
     syscall(SYS_futex, word, 128, value, &nap, (void *)NULL, 0);
     errno = saved;
-#else
-    (void)word, (void)value;
-    sched_yield();
-#endif
 }
+static void zs__os_wait(uint32_t *word, uint32_t value) { zs__os_nap(word, value, 1000000); }
+
+/* SCHED_FIFO, _RR, _DEADLINE: 1, 2, 6. Not every libc asks. */
+static ZS__NOINLINE int zs__os_real_time(void)
+{
+    int saved = errno, policy = (int)syscall(SYS_sched_getscheduler, 0);
+    errno = saved;
+    return 0x46 >> (policy & 31) & 1;
+}
+
+static void zs__os_yield(void) /* sched_yield serves no thread of lower priority */
+{
+    static uint32_t word;
+    if (zs__os_real_time())
+        zs__os_nap(&word, 0, 50000);
+    else
+        sched_yield();
+}
+#else
+static void zs__os_yield(void) { sched_yield(); }
+static void zs__os_wait(uint32_t *word, uint32_t value) { (void)word, (void)value, sched_yield(); }
+#endif
 
 /* For timestamps and timeouts. Linux: CLOCK_MONOTONIC_COARSE (6), a few milliseconds coarse and 5 ns cheap. */
 static uint64_t zs__os_clock(clockid_t clock)
@@ -4850,8 +4866,9 @@ static inline void zs__pause(void)
 #endif
 
 #ifndef ZS__LOCK_SPINS
-#define ZS__LOCK_SPINS 4000000 /* some 50 ms: a preempted holder is back by then, and no system call was made */
+#define ZS__LOCK_SPINS 4000000 /* 50 to 200 ms: a preempted holder is back by then */
 #endif
+#define ZS__SPINS_ALONE 32768 /* some ms; between yields: a holder that this thread has preempted goes on by one */
 
 typedef struct zs__lock {
     uint32_t word;
@@ -4942,7 +4959,7 @@ static void zs__yield(void)
 /* One turn of waiting for another thread that will not be long: spin, then yield, then nap while *word is value. */
 static void zs__wait_turn(uint32_t *word, uint32_t value, int turn)
 {
-    if (turn < ZS__LOCK_SPINS || zs__load_u32(&zs__sealed_count))
+    if (zs__load_u32(&zs__sealed_count) || (turn < ZS__LOCK_SPINS && (turn + 1) % ZS__SPINS_ALONE))
         zs__pause();
     else if (turn < ZS__LOCK_SPINS + 64)
         zs__os_yield();
@@ -8112,12 +8129,17 @@ static void zs__places_try_end(zs__allocator *z)
     }
 }
 
-static void zs__label_copy(char to[32], const char *label)
+static void zs__label_copy(char to[32], const char *label) /* cut within a UTF-8 sequence, it ends before that */
 {
-    size_t i;
-    for (i = 0; label && i + 1 < 32 && label[i]; i++)
-        to[i] = label[i];
-    to[i] = 0;
+    size_t n = 0, back = 0, i;
+    while (label && n < 31 && label[n])
+        n++;
+    while (n && back < 3 && (label[n - back] & 0xc0) == 0x80)
+        back++;
+    if (back && (label[n - back] & 0xc0) == 0xc0)
+        n -= back;
+    for (i = 0; i < 32; i++)
+        to[i] = i < n ? label[i] : (char)0;
 }
 
 static void zs__label_set(zs__place *place, const char *label)
@@ -17137,6 +17159,38 @@ static void zs__touch(const zs__allocator *z, void *from, size_t bytes)
     }
 }
 
+/* Memory for a first handle, and with `slabs` that were set aside (zslab_reserve) for handles in every slab there is;
+   for so many more, where pages stay, it is touched, too, and charged as it serves. What the system refuses is refused
+   to a handle later. A buffer's registry waits for the first. */
+static void zs__registry_ready(zs__allocator *z, size_t slabs)
+{
+    size_t want, to;
+    uint32_t chunk;
+    if (z->config.memory || zs__sealed(z))
+        return;
+    zs__arena_take(z);
+    want = (size_t)z->id_count + 1;
+    for (chunk = 0; slabs && chunk < zs__chunks_known(z); chunk++) /* relaxed: as a bound; 0 that serve none */
+        want += z->classes[zs__load_u16(&z->chunks[chunk].cls)].slabs;
+    if (want > z->id_limit)
+        want = z->id_limit;
+    while ((z->ids == (uintptr_t)&z->no_id || want > z->id_mask / sizeof(zs__id) + 1) && !zs__registry_grow(z))
+        ;
+    if (z->ids != (uintptr_t)&z->no_id && !z->rss_policy) {
+        if (z->id_touched < z->id_count)
+            z->id_touched = z->id_count;
+        to = z->id_touched + slabs < want ? z->id_touched + slabs : want;
+        if (to > z->id_mask / sizeof(zs__id) + 1)
+            to = z->id_mask / sizeof(zs__id) + 1;
+        if (z->id_touched < to) {
+            zs__touch(z, zs__id_at(z, z->id_touched), (to - z->id_touched) * sizeof(zs__id));
+            zs__touch(z, zs__id_words(z, z->id_touched), (to - z->id_touched) * 256);
+            z->id_touched = (uint32_t)to;
+        }
+    }
+    zs__arena_drop(z);
+}
+
 /* Free slots that the bin has go out first: their pages, and what frees will write, are touched as well. By its owner;
    shared mode: under its lock. */
 static void zs__bin_touch(zs__allocator *z, zs__bin *bin)
@@ -17245,6 +17299,8 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
         r = zs__large_reserve(heap, e, size, count);
     else
         r = zs__reserve(heap, e, cls, chunks);
+    if (r == ZSLAB_OK)
+        zs__registry_ready(z, (chunks + 1) * z->classes[cls < z->class_count ? cls : ZSLAB_CLASS_LARGE].slabs);
     zs__heap_let(heap, depth);
     zs__heap_done(heap);
     return zs__why(z, r);
@@ -17530,6 +17586,8 @@ ZSLAB_API zslab_result zslab_thread_attach(zslab *self)
     zs__heap_done(heap);
     if (r != ZSLAB_OK)
         zs__fail(r);
+    else
+        zs__registry_ready(z, 0);
     return r;
 }
 

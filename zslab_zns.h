@@ -7779,15 +7779,13 @@ static void zs__zns_ep_choose_stream(zslab_zns *s, zs__zns_ep *e)
 static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_config *c)
 {
     uint64_t seq;
-    size_t n;
     int rc = zs__zns_seq_next(s, &seq);
     if (rc) return rc;
     e->expected = c->expected_bytes;
     e->lifetime = c->lifetime_class;
     e->expires = c->expires_ns;
     e->sealed = 0;
-    memset(e->label, 0, sizeof e->label);
-    for (n = 0; c->label && c->label[n] && n < sizeof e->label - 1; n++) e->label[n] = c->label[n];
+    zs__label_copy(e->label, c->label);
     zs__store_u64(&e->id,
                   seq * ZS__ZNS_EPOCHS_MAX + e->slot); /* relaxed: shut until the turn below publishes */
     e->begun = e->landed = e->heads = e->bytes = e->covered = e->mark = e->told = 0;

@@ -30,6 +30,8 @@ static struct {
     size_t granted;   /* bytes of protections that succeed, SIZE_MAX: any */
     int advice;       /* this madvise is refused */
     long number;      /* and this system call */
+    int policy;       /* of this thread's scheduling, so it is told */
+    uint32_t naps;    /* atomic: short ones, of who has that policy */
     size_t mapped;    /* bytes that are not unmapped yet */
 } sys_fake;
 
@@ -70,7 +72,8 @@ static int sys_mlock(const void *p, size_t bytes) { return sys_refuses(SYS_LOCK)
 static long sys_syscall(long number, ...)
 {
     long a[6] = {0, 0, 0, 0, 0, 0};
-    const int count = number == SYS_membarrier ? 2 : number == SYS_getrandom ? 3 : number == SYS_futex ? 5 : 6;
+    const int count = number == SYS_sched_getscheduler ? 1 : number == SYS_membarrier ? 2 : number == SYS_getrandom ? 3
+                      : number == SYS_futex ? 5 : 6;
     int i;
     va_list list;
     if (sys_says(number == sys_fake.number))
@@ -79,6 +82,10 @@ static long sys_syscall(long number, ...)
     for (i = 0; i < count; i++)
         a[i] = va_arg(list, long);
     va_end(list);
+    if (number == SYS_sched_getscheduler)
+        return sys_fake.policy;
+    if (number == SYS_futex && ((const long *)(intptr_t)a[3])[1] < 1000000)
+        __atomic_fetch_add(&sys_fake.naps, 1, __ATOMIC_RELAXED);
     return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 static int sys_key_create(pthread_key_t *key, void (*on_exit)(void *))
@@ -477,6 +484,50 @@ static void a_lock_held_for_long(void)
     zs__lock_drop(&kept);
 }
 
+/* Of a real-time policy a thread gives way to holders and owners of lower priority: it naps while it waits for a lock,
+   and for room in a pool's queue. Of another it yields. */
+static zslab_remote *full_queue;
+static void *gives_back(void *slot)
+{
+    CHECK_IS(zslab_remote_free(full_queue, slot), ZSLAB_OK);
+    return NULL;
+}
+
+static void a_real_time_waiter_naps(void)
+{
+    static const int policies[] = {0, 3, 1, 2, 6}; /* OTHER, BATCH; FIFO, RR, DEADLINE */
+    zslab_pool_config c = {0};
+    zslab_pool *pool;
+    pthread_t thread;
+    void *slot[2];
+    size_t i;
+    int turn;
+    c.slot_count = 2, c.queue_capacity = 1;
+    for (i = 0; i < sizeof policies / sizeof *policies; i++) {
+        sys_fake.naps = 0;
+        sys_fake.policy = policies[i];
+        zs__lock_take(&kept);
+        for (turn = 0; turn < 2 * ZS__SPINS_ALONE; turn++)
+            zs__wait_turn(&kept.word, kept.word, turn);
+        zs__lock_drop(&kept);
+        CHECK(sys_fake.naps == (i > 1 ? 2 : 0));
+    }
+    sys_fake.policy = 1;
+    sys_fake.naps = 0;
+    MUST((pool = zslab_pool_create(&c)) && (full_queue = zslab_pool_remote(pool)));
+    MUST((slot[0] = zslab_pool_alloc(pool)) && (slot[1] = zslab_pool_alloc(pool)));
+    CHECK_IS(zslab_remote_free(full_queue, slot[0]), ZSLAB_OK);
+    MUST(pthread_create(&thread, NULL, gives_back, slot[1]) == 0);
+    while (!__atomic_load_n(&sys_fake.naps, __ATOMIC_RELAXED)) /* its owner would wait for the processor so long */
+        ;
+    while (zslab_pool_drain(pool) == 0)
+        ;
+    pthread_join(thread, NULL);
+    zslab_remote_drop(full_queue);
+    zslab_pool_destroy(pool);
+    sys_fake.policy = 0;
+}
+
 /* ---- errno is the program's ---- */
 #define KEPT 4242
 #define KEEPS(call) (errno = KEPT, (call), CHECK(errno == KEPT) || printf("  by %s\n", #call))
@@ -650,6 +701,7 @@ int main(void)
     no_fork_word(0);
     no_fork_word(1);
     a_lock_held_for_long();
+    a_real_time_waiter_naps();
     errno_stays();
     return test_summary("fault_system");
 }

@@ -447,6 +447,45 @@ static void touched_before_others(const test_mode *m)
     CHECK(zs__load_u32(&zs__sealed_count) == 0); /* it was sealed to its end */
 }
 
+/* What is reserved may have handles, each of it, and a thread that was announced a first one: of a sealed allocator,
+   and where the system grants no more. */
+static int sys_grants = 1;
+static int sys_commit_granted(void *user, void *p, size_t bytes)
+{
+    return sys_grants ? sys_commit(user, p, bytes) : (calls++, -1);
+}
+
+static void handles_of_what_is_reserved(const test_mode *m)
+{
+    static const size_t sizes[] = {8, 64, 1000, C + 1};
+    size_t s, i, n;
+    int sealed, half;
+    for (s = 0; s < sizeof sizes / sizeof *sizes && !m->in_buffer; s++)
+        for (sealed = 0; sealed < 2; sealed++) {
+            zslab_config c = {0};
+            zslab_os os = {sys_reserve, sys_commit_granted, sys_purge, sys_release, NULL};
+            zslab_epoch e;
+            zslab *z;
+            c.flags = m->flags, c.reclaim = m->reclaim, c.os = os;
+            z = test_create(&c);
+            CHECK_IS(zslab_thread_attach(z), ZSLAB_OK);
+            MUST(zslab_malloc(z, 500) && (e = zslab_epoch_open(z, NULL)) != 0);
+            sys_grants = 0;
+            CHECK(zslab_handle_alloc(z, 500, zslab_epoch_current(z), NULL) != 0);
+            sys_grants = 1;
+            n = sizes[s] > C ? 100 : 20000;
+            for (half = 0; half < 2; half++)
+                CHECK_IS(zslab_reserve_for(z, NULL, e, sizes[s], n / 2), ZSLAB_OK);
+            zslab_seal(z, sealed);
+            sys_grants = calls = 0;
+            for (i = 0; i < n && zslab_handle_alloc(z, sizes[s], e, NULL); i++)
+                ;
+            CHECK(i == n && calls == 0);
+            sys_grants = 1;
+            test_destroy(z);
+        }
+}
+
 /* Where the alternative is a refusal, what is set aside serves. */
 static void nothing_is_refused_for_it(const test_mode *m)
 {
@@ -480,6 +519,7 @@ int main(void)
         reserved(m);
         each_its_own(m);
         touched_before_others(m);
+        handles_of_what_is_reserved(m);
         nothing_is_refused_for_it(m);
     }
     return test_summary("test_sealed");

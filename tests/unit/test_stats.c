@@ -905,6 +905,40 @@ static void labels_in_utf8(void)
     }
 }
 
+/* Too long a label is cut between characters, wherever its thirty-second byte lies: of epochs, groups and pools. */
+static void labels_cut_in_utf8(void)
+{
+    static const char *const tail[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\x80\x80"};
+    size_t i, at, whole;
+    for (i = 0; i < ZS__COUNT_OF(tail); i++)
+        for (at = 27; at < 32; at++) {
+            zslab *z = test_create(NULL);
+            zslab_pool_config pool = {0};
+            zslab_group_config group = {0};
+            zslab_group_stats g;
+            zslab_pool_stats ps;
+            zslab_epoch_stats e;
+            zslab_pool *p;
+            char label[48], want[48];
+            memset(label, 'x', at);
+            strcpy(label + at, tail[i]);
+            strcat(label, "yyyyy");
+            whole = at + strlen(tail[i]) <= 31 || i == 3 ? 31 : at; /* the last is no UTF-8: bytes as they come */
+            memcpy(want, label, whole);
+            want[whole] = 0;
+            group.label = pool.label = label;
+            pool.slot_count = 1;
+            MUST(p = zslab_pool_create(&pool));
+            zslab_stats_pool(p, &ps);
+            zslab_stats_group(zslab_group_create(z, &group), &g);
+            CHECK_IS(zslab_stats_epoch(z, 0, zslab_epoch_open(z, label), &e), ZSLAB_OK);
+            CHECK(!strcmp(e.label, want) && !strcmp(g.label, want) && !strcmp(ps.label, want));
+            CHECK(i == 3 || !strstr(json_of(z), "\xef\xbf\xbd"));
+            zslab_pool_destroy(p);
+            test_destroy(z);
+        }
+}
+
 /* Cut anywhere, the text is a prefix with a NUL, and the whole length is told. */
 static void cut(size_t (*format)(const zslab *, char *, size_t))
 {
@@ -1206,6 +1240,7 @@ int main(int argc, char **argv)
         json_labels();
     }
     labels_in_utf8();
+    labels_cut_in_utf8();
     cut(zslab_stats_json);
     cut(zslab_stats_prometheus);
     prometheus();

@@ -205,7 +205,7 @@ static void epochs_are_found_by_label_after_a_restart(void)
 {
     const char *path = test_path("label");
     zslab_zns *s = fresh(path, &little, NULL);
-    zslab_zns_epoch_config c = {"a label that is longer than thirty-one bytes", 7, 0, 0};
+    zslab_zns_epoch_config c = {"a label that is longer than th\xc3\xadrty-one bytes", 7, 0, 0}; /* cut before it */
     zslab_zns_epoch e = zslab_zns_epoch_begin(s, &c), f = begin(s, 1, 1000000);
     zslab_zns_epoch_stats t;
     zslab_handle h;
@@ -214,12 +214,12 @@ static void epochs_are_found_by_label_after_a_restart(void)
     EXPECT_IS(object_put(s, f, 1, 100000, &h), ZSLAB_OK);
     s = again(s, path);
     EXPECT(zslab_zns_epoch_next(s, 0, &t) == e && t.lifetime_class == 7 && t.objects == 1);
-    EXPECT(strcmp(t.label, "a label that is longer than thi") == 0);
+    EXPECT(strcmp(t.label, "a label that is longer than th") == 0);
     EXPECT(zslab_zns_epoch_next(s, e, &t) == f && t.user_bytes == 100000);
     EXPECT(zslab_zns_epoch_next(s, f, &t) == 0);
     EXPECT(zslab_zns_stats_json(s, json, sizeof json) == strlen(json));
     EXPECT(zslab_zns_stats_json(s, NULL, 0) == strlen(json));
-    EXPECT(strstr(json, "\"label\":\"a label that is longer than thi\"") != NULL);
+    EXPECT(strstr(json, "\"label\":\"a label that is longer than th\"") != NULL);
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
     remove(path);
 }
