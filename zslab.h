@@ -10432,9 +10432,12 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
        sweeps a dead round, asks whether a place has drained, or looks for space. A close under the RSS policy does
        after its second fence: either it finds the span kept, or who keeps it finds the place closing. A heap lists
        what it kept: the state is the truth, the list a hint, and who follows it looks at the head again when its
-       state is live. */
+       state is live. If A frees an object and makes a longer one in its span while a trim gives back what stood behind
+       the first, the second loses its end; prevented by a mark before a fence of all threads: A finds the mark, or the
+       trim finds the second's length. */
 #define ZS__LARGE_SOME 16u  /* dead objects that an allocation gives back */
 #define ZS__LARGE_POOL 64u  /* chunks of the pool that it moves to the spans */
+#define ZS__LARGE_TAILS 8u  /* live objects that a trim looks behind at once */
 #define ZS__LARGE_TRIES 16u /* free spans of a list that it looks at */
 #define ZS__LARGE_WAIT (ZS__LOCK_SPINS + 1064) /* turns of waiting for a purge; it may be this thread's, in a hook */
 #define ZS__LARGE_ALIGNMENT_MAX ((size_t)1 << 30)
@@ -11044,6 +11047,7 @@ static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_e
         uint32_t head = (uint32_t)heap->kept[i];
         char *p = zs__chunk_base(z, head);
         uint8_t was = ZS__KEPT, *state = zs__large_state(z, head);
+        int ours;
         if (heap->kept[i] >> 32 != count || zs__load_u64(&z->chunks[head].stamp) != round ||
             ((uintptr_t)p & (ask->alignment - 1)))
             continue;
@@ -11051,16 +11055,22 @@ static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_e
         heap->kept_bytes -= (size_t)count * ZS__CHUNK_BYTES;
         if (zs__load_u8(state) != ZS__KEPT || !zs__cas_u8(state, &was, ZS__GUARDED)) /* seq_cst: as in zs__large_keep */
             continue;
-        /* ours; yet it may be another's, since it was listed. A part of it may never have been used */
-        if (zs__load_u64(&z->chunks[head].stamp) != round || zs__load_u32(&z->cold[head].all_next) != count ||
-            bytes > (size_t)count * ZS__CHUNK_BYTES - z->cold[head + count - 1].purged_bytes ||
-            zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) { /* relaxed: the span itself says who has it */
+        /* ours; yet it may be another's, since it was listed. relaxed: the span itself says who has it */
+        ours = zs__load_u64(&z->chunks[head].stamp) == round && zs__load_u32(&z->cold[head].all_next) == count;
+        if (ours) {
+            zs__store_u64(&z->cold[head].mask[0], bytes); /* before the look behind it. Pairs with zs__large_tails */
+            zs__compiler_barrier();
+            if (!z->fence_ready)
+                zs__fence_seq();
+        }
+        /* relaxed: as above. A part of it may never have been used, or is being given back */
+        if (!ours || zs__load_u32(&z->cold[head + count - 1].purged_bytes) > (size_t)count * ZS__CHUNK_BYTES - bytes ||
+            zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
             was = ZS__GUARDED;
             if (zs__cas_u8(state, &was, ZS__FREEING))
                 zs__large_free(z, head);
             continue;
         }
-        zs__store_u64(&z->cold[head].mask[0], bytes); /* relaxed: nobody has been given it yet */
         if (ask->zero)
             zs__zero(p, bytes);
 #if ZSLAB_STATS > 1
@@ -11126,27 +11136,45 @@ out:
     return done;
 }
 
-/* Pages behind live objects that what was there before had committed. Under the arena lock, or a free and the next
-   object would meet the purge. */
+/* Pages behind live objects that what was there before had committed. They are marked before it is asked what lives:
+   either who makes an object in a kept span finds the mark, or that object's length is found here [LARGE-6]. Under the
+   arena lock, which other frees take. */
 static size_t zs__large_tails(zs__allocator *z)
 {
-    uint32_t head, next, end = z->fresh_chunk;
+    struct {
+        uint32_t head, rest, was;
+    } some[ZS__LARGE_TAILS];
+    uint32_t head, next = 0, n, i, end = z->fresh_chunk;
     size_t given = 0;
-    for (next = 0; (head = zs__bits_find(z->span_head, next, end, 1)) < end; next = head + 1) {
-        uint32_t count = z->cold[head].all_next, last = head + count - 1, rest, was;
-        if (!zs__large_live(zs__load_u8(zs__large_state(z, head)))) /* relaxed: what is freed meanwhile is all there */
-            continue;
-        rest = (uint32_t)((size_t)count * ZS__CHUNK_BYTES - zs__large_bytes(z, head));
-        was = zs__load_u32(&z->cold[last].purged_bytes);
-        if (rest <= was || !zs__purge_pages(z, zs__chunk_base(z, last) + (ZS__CHUNK_BYTES - rest), rest - was))
-            continue;
-        zs__store_u32(&z->cold[last].purged_bytes, rest);
-        z->cold[head].held = (uint16_t)((ZS__CHUNK_BYTES - rest) / 64); /* if it is set aside */
-        zs__bits_put(z->span_short, last, 1, 1);
-        zs__uncharge(z, z->chunks[head].stamp, rest - was);
-        zs__budget_give(z, rest - was, 0);
-        given += rest - was;
-    }
+    if (zs__sealed(z))
+        return 0;
+    do {
+        for (n = 0; n < ZS__LARGE_TAILS && (head = zs__bits_find(z->span_head, next, end, 1)) < end; next = head + 1) {
+            zs__chunk_cold *last = &z->cold[head + z->cold[head].all_next - 1];
+            some[n].head = head;
+            some[n].rest = (uint32_t)((size_t)z->cold[head].all_next * ZS__CHUNK_BYTES - zs__large_bytes(z, head));
+            some[n].was = zs__load_u32(&last->purged_bytes);
+            if (zs__large_live(zs__load_u8(zs__large_state(z, head))) && some[n].rest > some[n].was)
+                zs__store_u32(&last->purged_bytes, some[n++].rest);
+        }
+        if (n)
+            zs__fence_all(z); /* pairs with zs__large_reuse */
+        for (i = 0; i < n; i++) {
+            uint32_t count = z->cold[some[i].head].all_next, last = some[i].head + count - 1;
+            size_t bytes = (size_t)count * ZS__CHUNK_BYTES - some[i].rest, more = some[i].rest - some[i].was;
+            head = some[i].head;
+            if (!zs__large_live(zs__load_u8(zs__large_state(z, head))) || zs__large_bytes(z, head) != bytes ||
+                !zs__purge_pages(z, zs__chunk_base(z, head) + bytes, more)) {
+                zs__store_u32(&z->cold[last].purged_bytes, some[i].was);
+                continue;
+            }
+            z->cold[head].held = (uint16_t)((ZS__CHUNK_BYTES - some[i].rest) / 64); /* if it is set aside */
+            zs__bits_put(z->span_short, last, 1, 1);
+            zs__uncharge(z, z->chunks[head].stamp, more);
+            zs__budget_give(z, more, 0);
+            given += more;
+        }
+    } while (n == ZS__LARGE_TAILS);
     return given;
 }
 

@@ -152,6 +152,25 @@ static void all_given(void)
     finish();
 }
 static void trim(void) { zslab_trim(z); }
+static void shorter(void) /* as above; b ends before what its span held first */
+{
+    il_check(zslab_free(z, b) == ZSLAB_OK);
+    b = (char *)zslab_malloc_epoch(z, BIG, e);
+    il_check(b && zslab_free(z, b) == ZSLAB_OK);
+    b = (char *)zslab_malloc_epoch(z, CHUNK + 1, e);
+    il_check(b != NULL);
+}
+static void keeps_shorter(void)
+{
+    keeps();
+    il_as(0, shorter);
+}
+static void free_and_fill(void) /* the whole span is the next object's */
+{
+    il_check(zslab_free(z, b) == ZSLAB_OK);
+    b = NULL;
+    c = (char *)race_take_in(BIG, e);
+}
 static void finish_claimed(void)
 {
     race_give(c);
@@ -274,6 +293,7 @@ static const il_scenario scenarios[] = {
     {"keep_vs_close_heap", rss_keeps, {free_by_heap, close_now}, drained},
     {"keep_vs_take", nearly_full, {free_and_tell, take_all}, all_given},
     {"keep_vs_trim", keeps, {free_and_take, trim}, finish_claimed},
+    {"refill_vs_trim", keeps_shorter, {free_and_fill, trim}, finish_claimed},
     {"name_vs_reset", room_for_one, {name_first, reset_and_name}, one_is_named},
     {"walk_vs_release", full_latency, {walk, release_and_use}, finish_full},
     {"walk_vs_release_shared", full_shared, {walk, release_and_use}, finish_full},
@@ -285,6 +305,9 @@ static const il_plant plants[] = {
     /* [LARGE-6] */
     {"kept_not_exchanged", "two_frees_kept", "zs__large_keep", IL_CAS, "state", 0, IL_LIE, ZS__GUARDED},
     {"place_not_seen", "keep_vs_close_heap", "zs__large_keep", IL_LOAD, "place->state", 0, IL_LIE, ZSLAB_EPOCH_ACTIVE},
+    {"tail_not_seen", "refill_vs_trim", "zs__large_reuse", IL_LOAD, "purged_bytes", 0, IL_LIE, 0},
+    {"tail_unfenced", "refill_vs_trim", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0},
+    {"length_not_seen", "refill_vs_trim", "zs__large_reuse", IL_STORE, "mask[0]", 0, IL_LATER, 0},
     {"taken_unexchanged", "keep_vs_trim", "zs__large_unkeep_at", IL_CAS, "state", 0, IL_LIE, ZS__KEPT},
 };
 
