@@ -5182,8 +5182,8 @@ static void zs__zns_buffers_give(zslab_zns *s, zs__zns_ep *e, int all)
     zs__lock_drop(&e->lock);
 }
 
-/* Takes `bytes`, or a tail of them worth splitting off, and an entry. 0: no room. [BUF-1] */
-static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, size_t bytes,
+/* Takes `bytes`, or where `split` a tail of them worth splitting off, and an entry. 0: no room. [BUF-1] */
+static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, size_t bytes, int split,
                                      size_t *out_at, uint32_t *out_idx)
 {
     uint64_t was = zs__load_acq_u64(&b->word); /* acquire: frame and limit. Pairs with zs__zns_buffer_open */
@@ -5197,7 +5197,7 @@ static size_t zs__zns_buffer_reserve(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer
         room = (size_t)(limit - header) * s->block_bytes;
         room = room > used ? room - used : 0;
         whole = (size_t)s->pack_blocks * s->block_bytes;
-        take = bytes <= room ? bytes : count && room < whole / 256 ? 0 : room;
+        take = bytes <= room ? bytes : !split || (count && room < whole / 256) ? 0 : room;
         if (!take) return 0;
         if (zs__cas_u64(&b->word, &was, was + zs__round_up(take, 8) + ZS__ZNS_B_COUNT)) {
             *out_at = used;
@@ -5316,8 +5316,9 @@ static uint32_t zs__zns_zone_room(zslab_zns *s, uint32_t zone)
                : 0; /* relaxed above: a figure */
 }
 
-/* Are there `need` blocks in pieces of `unit`? of_frames: less the headers. *out_most: what one zone has, if not. */
-static int zs__zns_room(zslab_zns *s, uint64_t need, uint32_t unit, int of_frames, uint32_t *out_most)
+/* Are there `need` blocks in pieces of `unit`, or, where that is 1, in frames of any size less their headers?
+   *out_most: what one zone has, if not. */
+static int zs__zns_room(zslab_zns *s, uint64_t need, uint32_t unit, uint32_t *out_most)
 {
     uint32_t i, from = zs__load_u32(&s->cursor); /* relaxed: a hint where empty ones are */
     uint64_t room = 0;
@@ -5325,58 +5326,95 @@ static int zs__zns_room(zslab_zns *s, uint64_t need, uint32_t unit, int of_frame
     for (i = 0; i < s->zone_count && room < need; i++) {
         uint32_t left = zs__zns_zone_room(s, (from + i) % s->zone_count);
         if (left > *out_most) *out_most = left;
-        left = left / unit * unit;
-        room += of_frames ? left - (left + s->frame_blocks - 1) / s->frame_blocks : left;
+        room += unit > 1 ? left / unit * unit : left - (left + s->frame_blocks - 1) / s->frame_blocks;
     }
     return room >= need;
 }
 
-/* Promises `blocks` where they find room beside what is promised to others, whole buffers; written buffers give their
-   rest back first. `slack`: of the blocks, asked for only beside others. 0: no room. -1: neither, but it is the only
-   promise, and stands: nobody is granted what is left, at most *out_most in one zone. [BUF-5] */
-static int zs__zns_promise(zslab_zns *s, uint64_t blocks, uint32_t slack, int of_frames, uint32_t *out_most)
+/* Promises `blocks` where they find room beside what is promised to others, in whole buffers. 0: no room. -1: neither,
+   but it is the only promise, and stands: nobody is granted what is left, at most *out_most in one zone. [BUF-5] */
+static int zs__zns_promise(zslab_zns *s, uint64_t blocks, uint32_t *out_most)
 {
-    uint32_t tries;
-    for (tries = 0; tries < 2; tries++) {
-        uint64_t others = zs__add_u64(&s->promised, blocks), need = blocks + others - (others ? 0 : slack);
-        if (zs__zns_room(s, need, others || !of_frames ? s->pack_blocks : 1, of_frames, out_most)) return 1;
-        if (!others) return -1;
-        zs__sub_u64(&s->promised, blocks);
-        (void)zs__zns_flush_all(s);
-    }
+    uint64_t others = zs__add_u64(&s->promised, blocks);
+    if (zs__zns_room(s, blocks + others, s->pack_blocks, out_most)) return 1;
+    if (!others) return -1;
+    zs__sub_u64(&s->promised, blocks);
     return 0;
 }
 
-/* How many blocks a buffer that is opened now may fill: what is left of the zone, a whole one; 0: no room. A whole one
-   is promised, until the buffer is written. */
-static uint32_t zs__zns_buffer_limit(zslab_zns *s, zs__zns_ep *e)
+/* An object on its way: what is left of it, the piece written last, and what it is promised. */
+typedef struct zs__zns_rest {
+    size_t bytes;
+    uint64_t link, held; /* held: blocks of s->promised; 0: none asked for yet, and nothing is written */
+    uint32_t frame, idx, limit; /* limit: of the buffer that it opens, 0: a whole one */
+    int more, whole;            /* whole: blocks go straight, what is no block is packed or has been */
+} zs__zns_rest;
+
+/* From so many bytes on an object goes to frames of its own: more than a buffer, or nearly a frame. */
+static size_t zs__zns_large(const zslab_zns *s)
 {
-    uint32_t cur, left, most = 0;
-    int whole = zs__zns_promise(s, s->pack_blocks, 0, 0, &most);
-    if (!whole) return 0;
+    size_t buffer = (size_t)(s->pack_blocks - 1) * s->block_bytes, frame = zs__zns_frame_payload(s) / 4 * 3;
+    return buffer < frame ? buffer : frame;
+}
+
+/* Promises all that the object can need before any of it is written: a buffer for what is packed, and what goes to
+   frames of its own with their headers, in whole buffers. Written buffers give their rest back first. An object that
+   is alone gets what is left to the last block. [BUF-5] */
+static int zs__zns_put_hold(zslab_zns *s, size_t bytes, zs__zns_rest *r)
+{
+    uint64_t n = bytes / s->block_bytes, held = s->pack_blocks;
+    uint32_t most;
+    int sure, packed = bytes < zs__zns_large(s);
+    if (!packed) held += n + n / (s->pack_blocks - 1) + s->pack_blocks + 1;
+    sure = zs__zns_promise(s, held, &most);
+    if (!sure) (void)zs__zns_flush_all(s);
+    if (!sure) sure = zs__zns_promise(s, held, &most);
+    if (sure < 0) {
+        packed &= 1 + zs__zns_blocks(s, bytes) <= most;
+        r->limit = packed ? most : 2;
+        r->whole = !packed;
+        zs__add_u64(&s->promised, n);
+        held += n;
+        if (!packed && !zs__zns_room(s, n + (bytes % s->block_bytes ? 2 : 0), 1, &most)) {
+            zs__sub_u64(&s->promised, held);
+            sure = 0;
+        }
+    }
+    r->held = sure ? held : 0;
+    return sure ? 0 : -(int)ZSLAB_E_NO_SPACE;
+}
+
+/* How many blocks the buffer that is opened for a piece may fill: what is left of the zone where the piece fits into
+   that, or one more buffer can be promised for the rest; a whole one. */
+static uint32_t zs__zns_buffer_limit(zslab_zns *s, zs__zns_ep *e, size_t bytes, zs__zns_rest *r)
+{
+    uint32_t cur, left, most;
+    int sure;
+    if (r->limit) return r->limit;
     /* acquire both: pairs with zs__zns_stream_own, zs__zns_stream_roll */
     cur = zs__load_acq_u32(&((zs__zns_stream *)zs__load_acq_ptr(&e->stream))->cur);
     left = cur == ZS__ZNS_NONE ? 0 : zs__zns_zone_left(s, cur);
-    if (left >= 4 && left < s->pack_blocks) return left;
-    if (whole > 0 || most >= s->pack_blocks) return s->pack_blocks;
-    if (most >= 4) return most;
-    zs__sub_u64(&s->promised, s->pack_blocks);
-    return 0;
+    if (left < 4 || left >= s->pack_blocks) return s->pack_blocks;
+    if (1 + zs__zns_blocks(s, bytes) <= left) return left;
+    sure = zs__zns_promise(s, s->pack_blocks, &most);
+    if (!sure) return s->pack_blocks;
+    r->held += s->pack_blocks;
+    return left;
 }
 
-/* A packing buffer for the epoch; when all are under way, a failed one is tried again, or one waited for. */
-static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
+/* A packing buffer for the epoch, out of what the object holds; its first piece, of up to `bytes`, is the object's.
+   When all are under way, a failed one is tried again, or one waited for. NULL: look again, unless *out_rc. */
+static zs__zns_buffer *zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e, size_t bytes, zs__zns_rest *r,
+                                           size_t *out_taken, int *out_rc)
 {
     zs__zns_buffer *b = NULL, *failed = NULL, *flying = NULL;
     uint32_t i, busy = 0, limit;
+    *out_rc = 0;
     zs__zns_ep_land(s, e, 0);
-    limit = zs__zns_buffer_limit(s, e);
-    if (!limit) return -(int)ZSLAB_E_NO_SPACE;
     zs__lock_take(&e->lock);
     if (zs__load_acq_ptr(&e->cur)) { /* acquire: another thread opened one */
         zs__lock_drop(&e->lock);
-        zs__sub_u64(&s->promised, s->pack_blocks);
-        return 0;
+        return NULL;
     }
     for (i = 0; i < ZSLAB_ZNS_LANES && !b; i++) {
         uint32_t state =
@@ -5395,9 +5433,14 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
         b->frame = zs__zns_frame_take(s, e);
         if (b->frame == ZS__ZNS_NONE) {
             zs__lock_drop(&e->lock);
-            zs__sub_u64(&s->promised, s->pack_blocks);
-            return -(int)ZSLAB_E_LIMIT;
+            *out_rc = -(int)ZSLAB_E_LIMIT;
+            return NULL;
         }
+        limit = zs__zns_buffer_limit(s, e, bytes, r);
+        r->held -= s->pack_blocks; /* the buffer's, until it is written */
+        r->idx = 0;
+        *out_taken = (size_t)(limit - 1) * s->block_bytes;
+        if (*out_taken > bytes) *out_taken = bytes;
         zs__store_u32(&b->limit, limit); /* relaxed: published with the word below */
         for (i = 0; i < b->dirty; i++)
             zs__store_u64(&b->entry[2 * (size_t)i], 0); /* relaxed: published with the buffer below */
@@ -5408,52 +5451,54 @@ static int zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e)
         zs__store_rel_ptr(&zs__zns_frame_of(s, b->frame)->buffer,
                           (uintptr_t)b); /* release: pairs with _pin */
         /* release twice: the fields, then the word of this use. Pairs with zs__zns_buffer_reserve */
-        zs__store_rel_u64(&b->word, (zs__load_u64(&b->word) & ~(ZS__ZNS_B_ROUND - 1)) + ZS__ZNS_B_ROUND);
+        zs__store_rel_u64(&b->word, (zs__load_u64(&b->word) & ~(ZS__ZNS_B_ROUND - 1)) + ZS__ZNS_B_ROUND +
+                                        zs__round_up(*out_taken, 8) + ZS__ZNS_B_COUNT);
         zs__store_rel_ptr(&e->cur, (uintptr_t)b);
     }
     zs__lock_drop(&e->lock);
-    if (b) return 0;
-    zs__sub_u64(&s->promised, s->pack_blocks);
-    if (failed)
-        return zs__zns_buffer_claim(e, failed, ZS__ZNS_B_FAILED) ? zs__zns_buffer_write(s, e, failed, 0) : 0;
-    if (flying) zs__zns_buffer_land(s, e, flying, 1);
-    if (flying) return 0;
-    if (!busy) return -(int)ZSLAB_E_NOMEM;
-    zs__zns_nap(1);
-    return 0;
+    if (b) return b;
+    if (failed && zs__zns_buffer_claim(e, failed, ZS__ZNS_B_FAILED))
+        *out_rc = zs__zns_buffer_write(s, e, failed, 0);
+    else if (!failed && flying)
+        zs__zns_buffer_land(s, e, flying, 1);
+    else if (!failed && busy)
+        zs__zns_nap(1);
+    else if (!failed)
+        *out_rc = -(int)ZSLAB_E_NOMEM;
+    return NULL;
 }
 
-/* Puts the object, or a piece of at most `most` bytes from its end, into the epoch's packing buffer. */
-static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, size_t most,
-                        uint64_t link, int more, size_t *out_taken, uint32_t *out_frame, uint32_t *out_idx)
+/* Puts what is left of the object, or a piece of at most `most` bytes from its end, into the epoch's packing buffer.
+   1: there it would be split, or asks for another buffer: the object is to be promised one. [BUF-5] */
+static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t most, zs__zns_rest *r,
+                        size_t *out_taken)
 {
     for (;;) {
         zs__zns_buffer *b =
             (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
-        size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, most, &at, out_idx) : 0;
+        size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, most, r->held != 0, &at, &r->idx) : 0;
         uint64_t *entry;
         uint32_t crc;
         int rc = 0;
+        if (!take && !r->held) return 1;
+        if (!b) b = zs__zns_buffer_open(s, e, most, r, &take, &rc);
         if (take) {
-            data += bytes - take;
+            data += r->bytes - take;
             crc = zs__zns_crc_copy(b->payload + at, data, take);
             memset(b->payload + at + take, 0, zs__round_up(take, 8) - take);
-            entry = b->entry + 2 * (size_t)*out_idx;
-            zs__store_u64(entry + 1, link | (uint64_t)at / 8);
+            entry = b->entry + 2 * (size_t)r->idx;
+            zs__store_u64(entry + 1, r->link | (uint64_t)at / 8);
             /* release: payload and word 1. Pairs with zs__zns_piece_buffered */
-            zs__store_rel_u64(
-                entry,
-                zs__zns_entry0(take, (take == bytes ? ZS__ZNS_FIRST : 0) | (more ? ZS__ZNS_MORE : 0), crc));
+            zs__store_rel_u64(entry, zs__zns_entry0(take, (take == r->bytes ? ZS__ZNS_FIRST : 0) |
+                                                              (r->more ? ZS__ZNS_MORE : 0), crc));
             *out_taken = take;
-            *out_frame = b->frame;
+            r->frame = b->frame;
             zs__add_u64(&b->done, 1); /* release: the copy. Pairs with zs__zns_buffer_write [BUF-1] */
             return 0;
         }
-        if (!b)
-            rc = zs__zns_buffer_open(s, e);
-        else if (zs__zns_buffer_seal(e, b))
+        if (b && zs__zns_buffer_seal(e, b))
             rc = zs__zns_buffer_write(s, e, b, 1);
-        else
+        else if (b)
             zs__os_yield();
         if (rc) return rc;
     }
@@ -5549,28 +5594,25 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
     return rc;
 }
 
-/* An object on its way: what is left of it, and the piece written last. */
-typedef struct zs__zns_rest {
-    size_t bytes;
-    uint64_t link;
-    uint32_t frame, idx;
-    int more;
-} zs__zns_rest;
-
-/* The next piece, from the end; with a queue several. */
+/* The next piece, from the end; with a queue several. 1: nothing is promised to it yet. */
 static int zs__zns_put_piece(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, zs__zns_rest *r)
 {
-    size_t full = zs__zns_frame_payload(s), tail = r->bytes % s->block_bytes, taken = 0;
-    int rc;
-    r->idx = 0;
-    if (s->dev.begin && r->bytes >= 2 * full) return zs__zns_fleet(s, e, data, &r->bytes, &r->link, &r->more);
+    size_t full = zs__zns_frame_payload(s), tail = r->bytes % s->block_bytes, was = r->bytes, taken = 0;
+    int rc, large = was >= zs__zns_large(s), fleet = s->dev.begin && was >= 2 * full;
+    if (large && !r->held) return 1;
     /* nearly a frame: the last bytes are packed, whole blocks go straight and fill a zone to its end */
-    if (r->bytes >= full || (r->bytes >= full / 4 * 3 && !tail))
-        rc = zs__zns_direct(s, e, data, r->bytes, r->link, r->more, &taken, &r->frame);
-    else
-        rc = zs__zns_pack(s, e, data, r->bytes, r->bytes >= full / 4 * 3 ? tail : r->bytes, r->link, r->more, &taken,
-                          &r->frame, &r->idx);
-    if (rc) return rc;
+    if (was < full && (!r->whole || was < s->block_bytes) && (!large || tail)) {
+        rc = zs__zns_pack(s, e, data, large ? tail : was, r, &taken);
+        if (!rc) r->whole |= large;
+    } else {
+        rc = fleet ? zs__zns_fleet(s, e, data, &r->bytes, &r->link, &r->more)
+                   : zs__zns_direct(s, e, data, was, r->link, r->more, &taken, &r->frame);
+        r->idx = 0;
+        was = (was - r->bytes + taken) / s->block_bytes;
+        r->held -= was;
+        zs__sub_u64(&s->promised, was);
+    }
+    if (rc || fleet) return rc;
     r->bytes -= taken;
     r->link = zs__zns_entry1(0, r->frame, r->idx);
     r->more = 1;
@@ -5581,22 +5623,14 @@ static int zs__zns_put_piece(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, z
 static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
                        zslab_handle *out_handle)
 {
-    zs__zns_rest r = {0, 0, 0, 0, 0};
-    uint64_t held = bytes >= zs__zns_frame_payload(s) / 4 * 3 ? bytes / s->block_bytes + s->pack_blocks : 0, part;
-    uint32_t most;
+    zs__zns_rest r;
     int rc = 0;
-    if (held && (rc = zs__zns_promise(s, held, s->pack_blocks, 1, &most)) <= 0) {
-        if (rc) zs__sub_u64(&s->promised, held);
-        return -(int)ZSLAB_E_NO_SPACE;
-    }
-    rc = 0;
-    for (r.bytes = bytes; r.bytes && !rc; held -= part) {
-        part = r.bytes;
+    memset(&r, 0, sizeof r);
+    for (r.bytes = bytes; r.bytes && !rc;) {
         rc = zs__zns_put_piece(s, e, data, &r);
-        part = held ? (part - r.bytes) / s->block_bytes : 0;
-        zs__sub_u64(&s->promised, part);
+        if (rc > 0) rc = zs__zns_put_hold(s, bytes, &r);
     }
-    zs__sub_u64(&s->promised, held);
+    zs__sub_u64(&s->promised, r.held);
     if (rc) return rc;
     /* acquire: pinned */
     *out_handle = zs__zns_handle(r.frame, r.idx, zs__load_acq_u64(&zs__zns_frame_of(s, r.frame)->gen));
@@ -7854,12 +7888,15 @@ static zslab_result zs__zns_seal(zslab_zns *s, zs__zns_ep *e)
         return (zslab_result)-rc;
     }
     zs__lock_take(&s->zone_lock);
-    if (e->own.owner) { /* a zone mostly empty goes to the class, and so does one opened ahead */
-        uint32_t cur = zs__load_u32(&e->own.cur); /* relaxed: zone_lock guards changes */
-        int roomy = cur != ZS__ZNS_NONE && zs__zns_zone_left(s, cur) > s->zone[cur].limit / 2;
+    if (e->own.owner) { /* a zone mostly empty or needed goes to the class, and so does one opened ahead */
+        uint32_t cur = zs__load_u32(&e->own.cur), most; /* relaxed: zone_lock guards changes */
+        uint32_t left = cur != ZS__ZNS_NONE ? zs__zns_zone_left(s, cur) : 0;
+        int spare = zs__zns_promise(s, left, &most); /* else others count on it [BUF-5] */
+        int roomy = cur != ZS__ZNS_NONE && (left > s->zone[cur].limit / 2 || (left >= s->pack_blocks && spare <= 0));
         if (roomy) s->zone[cur].owner = 0;
         if (e->own.next != ZS__ZNS_NONE) s->zone[e->own.next].owner = 0;
         zs__zns_stream_leave(s, &e->own, !roomy);
+        if (spare) zs__sub_u64(&s->promised, left);
         zs__zns_stream_drop_next(s, &e->own);
         s->exclusive--;
         e->own.owner = 0;

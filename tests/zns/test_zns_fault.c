@@ -267,6 +267,68 @@ static void a_full_store_keeps_all_that_it_took(const char *path, uint32_t slots
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
 }
 
+/* Objects of any size, epochs that go and come, little drives: what is refused for lack of space has left nothing, and
+   what was taken can be written. `buffer` blocks: the packing buffer, 0: a frame. [BUF-5] */
+static void a_refused_object_leaves_nothing(const char *path, uint32_t block, uint32_t slots, uint32_t buffer)
+{
+    static const uint32_t most[] = {3000, 20000, 150000};
+    zslab_zns_geometry g = {0, 0, 14, 0, 0, 0, 0, 0};
+    zslab_zns_config c;
+    zslab_zns_store_stats t;
+    zslab_zns_epoch e[4];
+    zslab_zns *s;
+    uint64_t taken = 0, dice = block + slots + buffer, n;
+    int refused = 0, i, was = failed;
+    memset(&c, 0, sizeof c);
+    g.block_bytes = block;
+    g.zone_bytes = 64 * block;
+    g.max_append_bytes = 16 * block;
+    g.max_active = g.max_open = slots;
+    c.buffer_bytes = (size_t)buffer * block;
+    remove(path);
+    s = zslab_zns_open_file(path, &g, &c);
+    EXPECT(s != NULL);
+    for (i = 0; i < 4; i++) e[i] = zslab_zns_epoch_begin(s, NULL);
+    for (n = 0; n < 6000 && failed < was + 4; n++) {
+        size_t bytes = 1 + (size_t)(zs__zns_mix(&dice) % (most[zs__zns_mix(&dice) % 16 / 7] * block / 4096));
+        zslab_result r = object_put(s, e[i = (int)(zs__zns_mix(&dice) % 4)], n, bytes, NULL);
+        if (r == ZSLAB_OK) taken += bytes;
+        if (r == ZSLAB_OK) continue;
+        EXPECT_IS(r, ZSLAB_E_NO_SPACE);
+        EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
+        zslab_zns_stats(s, &t);
+        EXPECT(t.user_bytes == taken);
+        if (refused++ % 5 != 4) continue;
+        EXPECT_IS(zslab_zns_epoch_release(s, e[i]), ZSLAB_OK);
+        e[i] = zslab_zns_epoch_begin(s, NULL);
+    }
+    EXPECT(refused > 20);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+}
+
+/* The only room left is in the zone of an epoch that is sealed: what is promised to others keeps it open. [BUF-5] */
+static void a_seal_takes_no_room_from_others(const char *path)
+{
+    static const zslab_zns_geometry g = {262144, 0, 12, 4096, 0, 0, 65536, 0};
+    zslab_zns_epoch_config c = {"alone", 0, 262144, 0};
+    zslab_zns *s;
+    zslab_zns_epoch own, other;
+    uint32_t most;
+    remove(path);
+    s = zslab_zns_open_file(path, &g, NULL);
+    EXPECT(s != NULL);
+    own = zslab_zns_epoch_begin(s, &c);
+    other = zslab_zns_epoch_begin(s, NULL);
+    EXPECT_IS(object_put(s, own, 1, 40 * 4096, NULL), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, own), ZSLAB_OK);
+    while (zs__zns_room(s, 17, 16, &most)) EXPECT_IS(object_put(s, other, 2, 15 * 4096, NULL), ZSLAB_OK);
+    EXPECT(most >= 16 && most < 31); /* of the sealed one's zone, less than half */
+    EXPECT_IS(object_put(s, other, 3, 30000, NULL), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_epoch_seal(s, own), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_sync(s, other), ZSLAB_OK);
+    EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
+}
+
 /* What the store takes until it is full, in frames written whole. */
 static uint64_t filled(zslab_zns *s, zslab_zns_epoch e)
 {
@@ -382,6 +444,9 @@ int main(int argc, char **argv)
     a_device_that_fails_every_append_is_told(path);
     for (i = 0; i < 10; i++)
         a_full_store_keeps_all_that_it_took(path, i % 2 ? 4 : 0, large[i / 2], 700);
+    for (i = 0; i < 12; i++)
+        a_refused_object_leaves_nothing(path, i % 2 ? 4096 : 512, i % 4 / 2 ? 4 : 0, i / 4 == 2 ? 2u : i / 4 ? 5u : 0u);
+    a_seal_takes_no_room_from_others(path);
     what_failed_and_was_not_synced_is_not_lost(path, 0);
     what_failed_and_was_not_synced_is_not_lost(path, 1);
     what_failed_once_works_again(path, limit, began);

@@ -181,6 +181,7 @@ static void what_threads_at_the_brim_append_is_kept(uint32_t slots, int large)
     pthread_t thread[BRIM_THREADS];
     zslab_zns *s;
     zslab_zns_store_stats t;
+    uint64_t taken = 0;
     int i, k, gone = 0;
     remove(path);
     s = zslab_zns_open_file(path, &g, NULL);
@@ -197,6 +198,9 @@ static void what_threads_at_the_brim_append_is_kept(uint32_t slots, int large)
     EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
     zslab_zns_stats(s, &t);
     EXPECT(t.free_bytes < 20u * g.zone_bytes / 4); /* it is full */
+    for (i = 0; i < BRIM_THREADS; i++)
+        for (k = 0; k < work[i].count; k++) taken += work[i].bytes[k];
+    EXPECT(t.user_bytes == taken); /* nothing of what was refused */
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
     s = zslab_zns_open_file(path, NULL, NULL);
     EXPECT(s != NULL);
