@@ -2316,13 +2316,17 @@ static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t
 typedef struct zslab_slab_view {
     char *base;            /* slot i is at base + i * size */
     size_t size;
-    uint64_t some;         /* slots that had an object: a bit for each */
     const uint32_t *words; /* their generations, which change as objects are freed */
     uint64_t name;         /* the part of a handle that they share */
     const uint64_t *round; /* atomic: stamp, until all of them end */
+    const uint64_t *binds; /* atomic: bound, while no words have gone to another slab, or to another round */
+    uint64_t bound;
+    const uint64_t *serves; /* atomic, both: stamp and start, while the words are of this slab, in this round */
+    const uintptr_t *slots;
+    uintptr_t start;       /* base */
     const zslab *z;        /* where the walk is */
     uint64_t stamp;
-    uint32_t cls, chunk, chunks, number;
+    uint32_t cls, chunk, chunks, number, count; /* count: of its slots */
 } zslab_slab_view;
 
 /* zslab_slab_first -- begin a walk over the slabs of an epoch; ZSLAB_HANDLE_EACH is what users call.
@@ -2341,27 +2345,25 @@ ZSLAB_API int zslab_slab_next(zslab_slab_view *at);
 static inline ZS__MAYBE_UNUSED uint32_t zs__view_word(const zslab_slab_view *at, unsigned slot)
 {
 #if defined(__GNUC__) || defined(__clang__)
-    return __atomic_load_n(at->words + slot, __ATOMIC_RELAXED); /* relaxed: what lives throughout is seen */
+    return __atomic_load_n(at->words + slot, __ATOMIC_ACQUIRE); /* acquire: pairs with zs__handle_word */
 #else
     return *ZS__CAST(const volatile uint32_t *, at->words + slot);
 #endif
 }
 
-static inline ZS__MAYBE_UNUSED int zs__view_over(const zslab_slab_view *at) /* relaxed: as above */
+/* Has what the word said ended, or is it another slab's? Whoever makes a handle has seen these stored before. */
+static inline ZS__MAYBE_UNUSED int zs__view_over(const zslab_slab_view *at)
 {
 #if defined(__GNUC__) || defined(__clang__)
-    return __atomic_load_n(at->round, __ATOMIC_RELAXED) != at->stamp;
+    return __atomic_load_n(at->round, __ATOMIC_RELAXED) != at->stamp ||
+           (__builtin_expect(__atomic_load_n(at->binds, __ATOMIC_RELAXED) != at->bound, 0) &&
+            (__atomic_load_n(at->serves, __ATOMIC_RELAXED) != at->stamp ||
+             __atomic_load_n(at->slots, __ATOMIC_RELAXED) != at->start));
 #else
-    return *ZS__CAST(const volatile uint64_t *, at->round) != at->stamp;
-#endif
-}
-
-static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the processor's own guess ends at holes */
-{
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(p, 1);
-#else
-    (void)p;
+    return *ZS__CAST(const volatile uint64_t *, at->round) != at->stamp ||
+           (*ZS__CAST(const volatile uint64_t *, at->binds) != at->bound &&
+            (*ZS__CAST(const volatile uint64_t *, at->serves) != at->stamp ||
+             *ZS__CAST(const volatile uintptr_t *, at->slots) != at->start));
 #endif
 }
 
@@ -2422,13 +2424,11 @@ static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the process
         zslab_result result = zslab_slab_first(z, e, zslab_size_class_of(z, bytes), &at);                 \
         while (result == ZSLAB_OK && zslab_slab_next(&at)) {                                              \
             const zslab_slab_view slab = at;                                                              \
-            uint64_t some = slab.some;                                                                    \
             char *p = slab.base;                                                                          \
-            unsigned slot = 0;                                                                            \
-            for (; some; some >>= 1, slot++, p += slab.size) {                                            \
+            unsigned slot;                                                                                \
+            for (slot = 0; slot < slab.count; slot++, p += slab.size) {                                   \
                 uint32_t word = zs__view_word(&slab, slot);                                               \
-                zs__view_ahead(p + 32 * slab.size);                                                       \
-                if ((some & 1) && !((word ^ slot) & 1) && !zs__view_over(&slab) &&                        \
+                if (!((word ^ slot) & 1) && !zs__view_over(&slab) &&                                      \
                     fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                          \
                        zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                  \
                     return ZSLAB_OK;                                                                      \
@@ -3497,6 +3497,7 @@ struct zslab {
     uint32_t counted;             /* so it is, but for the sake of a profile alone: one is set, see zs__tls_is */
     uint32_t guarded;
     uint32_t id_count;     /* atomic: registry ids given out so far */
+    zs__u64 id_binds;      /* atomic: how often an id was given to a slab; the arena lock guards it */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
     uintptr_t generations; /* atomic: uint32_t *, 64 words of each id */
     uintptr_t id_start;    /* id 0 as handles have it, times 32 [ID-6]; constant */
@@ -7392,6 +7393,7 @@ static zs__id *zs__id_bind_in(zs__allocator *z, uint32_t chunk, uint32_t slab, z
             /* relaxed: ours; shared mode: or of a dead round, 0 while a bind that will be refused looks at the chunk */
             uint64_t stamp = zs__load_u64(&z->chunks[chunk].stamp);
             e = zs__id_at(z, id - 1);
+            zs__store_rel_u64(&z->id_binds, z->id_binds + 1); /* release: that it left the other slab, or round */
             zs__store_u32(&e->round, zs__stamp_place(stamp) << ZS__ROUND_SHIFT);
             /* release, both: what was written before. Pair with zs__handle_get_fast and zs__id_of */
             zs__store_rel_ptr(&e->slots, (uintptr_t)zs__slab_slots(z, chunk, slab));
@@ -12471,7 +12473,7 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, uint64_t stamp
             if (ZSLAB_TAGS)
                 v->tag = zs__tag_at(z, states + slot);
             if (zs__load_u64(round) != stamp || zs__load_u64(&c->stamp) != stamp ||
-                zs__load_u16(&c->cls) != v->class_idx)
+                zs__load_u16(&c->cls) != v->class_idx || (id && zs__load_ptr(&id->slots) != (uintptr_t)base))
                 return 0; /* relaxed: the visitor, whose stores show, or another thread has ended or freed them all */
             if (visit(user, v))
                 return 1;
@@ -12584,6 +12586,7 @@ ZSLAB_API zslab_result zslab_slab_first(zslab *self, zslab_epoch e, size_t class
     zslab_result result = zs__walk_begin(z, e, class_idx, &at->stamp, &era);
     at->round = result == ZSLAB_OK ? &zs__round_of(z, e)->word : NULL;
     at->z = z;
+    at->binds = &z->id_binds;
     at->cls = (uint32_t)class_idx;
     at->chunk = at->number = 0;
     at->chunks = result == ZSLAB_OK ? zs__chunks_bound(z) : 0;
@@ -12591,27 +12594,30 @@ ZSLAB_API zslab_result zslab_slab_first(zslab *self, zslab_epoch e, size_t class
     return result;
 }
 
-/* As zs__visit_slab, of objects with handles. */
-static uint64_t zs__view_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number,
-                              zslab_slab_view *at)
+/* Has the slab of the chunk objects with handles? Then it is the view's. */
+static inline int zs__view_slab(const zs__allocator *z, uint32_t chunk, const zs__class *k, uint32_t number,
+                                zslab_slab_view *at)
 {
-    const uint64_t gather = ZS__STATES_SWAPPED ? UINT64_C(0x8040201008040201) : UINT64_C(0x0102040810204080);
-    size_t slab = zs__slab_at(z, chunk, k) + number;
-    const zs__id *id = zs__id_of(z, chunk, (uint32_t)slab);
-    const uint8_t *states = z->states + slab * 64;
-    uint32_t i;
-    at->some = 0;
-    if (!id)
+    uint32_t slab = (uint32_t)zs__slab_at(z, chunk, k) + number, i;
+    uint32_t id = zs__slab_id(z, slab), ids = zs__load_acq_u32(&z->id_count); /* acquire: pairs with zs__id_new */
+    const uint64_t *states = (const uint64_t *)(const void *)(z->states + (size_t)slab * 64);
+    char *base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
+    uint64_t some = 0;
+    const zs__id *e = zs__id_at(z, id - 1);
+    if (!id || id > ids || zs__load_acq_u64(&e->stamp) != at->stamp || /* acquire: pairs with zs__id_bind_in */
+        zs__load_ptr(&e->slots) != (uintptr_t)base)
         return 0;
-    at->words = zs__id_words(z, zs__id_number(z, id));
-    at->name = zs__load_u64(&id->name);
+    for (i = 0; i < 8; i++)
+        some |= zs__load_u64(states + i);
+    at->words = zs__id_words(z, id - 1);
+    at->name = zs__load_u64(&e->name);
     at->size = k->size;
-    at->base = zs__chunk_base(z, chunk) + (size_t)number * 64 * k->size;
-    for (i = 0; i < 64; i += 8) {
-        uint64_t eight = zs__load_u64((const uint64_t *)(const void *)(states + i));
-        at->some |= (((eight ^ eight >> 2) & ZS__STATES_ONE) * gather >> 56) << i;
-    }
-    return at->some;
+    at->base = base;
+    at->start = (uintptr_t)base;
+    at->serves = &e->stamp;
+    at->slots = &e->slots;
+    at->count = number + 1 == k->slabs ? k->slots - number * 64 : 64;
+    return some != 0;
 }
 
 ZSLAB_API int zslab_slab_next(zslab_slab_view *at)
@@ -12619,12 +12625,15 @@ ZSLAB_API int zslab_slab_next(zslab_slab_view *at)
     const zs__allocator *z = zs__own_const(at->z);
     for (; at->chunk < at->chunks; at->chunk++, at->number = 0) {
         const zs__chunk *c = &z->chunks[at->chunk];
-        while (zs__load_acq_u64(&c->stamp) == at->stamp) { /* acquire: pairs with zs__chunk_bind. A round that has */
-            uint32_t cls = zs__load_u16(&c->cls);          /* ended has no slab of its own: see zs__walk_chunk */
-            if ((at->cls != ZSLAB_CLASS_ANY && cls != at->cls) || at->number == z->classes[cls].slabs ||
-                at->stamp != zs__load_u64(&zs__round_at(z, at->stamp)->word))
-                break;
-            if (zs__view_slab(z, at->chunk, &z->classes[cls], at->number++, at))
+        for (;;) {
+            uint64_t bound = zs__load_acq_u64(&z->id_binds), stamp = zs__load_acq_u64(&c->stamp); /* acquire: pair */
+            uint32_t cls = zs__load_u16(&c->cls); /* with zs__id_bind_in, and zs__chunk_bind, which came before it */
+            const zs__class *k = &z->classes[cls];
+            at->bound = bound;
+            if (stamp != at->stamp || stamp != zs__load_u64(at->round) || at->number == k->slabs ||
+                (at->cls != ZSLAB_CLASS_ANY && cls != at->cls))
+                break; /* a round that has ended has no slab of its own: see zs__walk_chunk */
+            if (zs__view_slab(z, at->chunk, k, at->number++, at))
                 return 1;
         }
     }

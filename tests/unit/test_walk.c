@@ -306,6 +306,42 @@ static int end_all_typed(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h) /* 
     return 0;
 }
 
+/* The first one shown frees all; their memory serves others, of another class; their words monsters of another epoch */
+static int leave_to_others(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
+{
+    feud *f = (feud *)user;
+    uint32_t i;
+    CHECK(ZSLAB_HANDLE_GET(monster, f->z, h) == m);
+    for (i = 0; f->met == 0 && i < f->count; i++)
+        CHECK_IS(ZSLAB_HANDLE_FREE(monster, f->z, f->h[i]), ZSLAB_OK);
+    if (f->met++ == 0) {
+        zslab_trim(f->z);
+        for (i = 0; i < f->count; i++)
+            MUST(zslab_handle_alloc(f->z, 160, visited, NULL));
+        for (i = 0; i < f->count; i++)
+            MUST(ZSLAB_HANDLE_NEW(monster, f->z, visited, NULL).value);
+    }
+    return 0;
+}
+
+static void slabs_that_leave(zslab *z)
+{
+    static ZSLAB_HANDLE_OF(monster) h[5000];
+    feud f = {z, h, 5000, 0};
+    zslab_epoch e = zslab_epoch_open(z, "level");
+    uint32_t i;
+    for (i = 0; i < f.count; i++) {
+        h[i] = ZSLAB_HANDLE_NEW(monster, z, e, NULL);
+        MUST(h[i].value);
+    }
+    visited = zslab_epoch_open(z, "other");
+    MUST(visited);
+    CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, leave_to_others, &f), ZSLAB_OK);
+    CHECK(f.met == 1);
+    CHECK_IS(zslab_epoch_release(z, visited), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+}
+
 static void typed_iteration(zslab *z)
 {
     enum { MONSTERS = 5000 };
@@ -369,6 +405,7 @@ int main(int argc, char **argv)
         callbacks_free_and_close(z, e);
         a_callback_ends_all(z);
         typed_iteration(z);
+        slabs_that_leave(z);
         test_destroy(z);
     }
     return test_summary("test_walk");
