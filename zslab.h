@@ -5559,7 +5559,7 @@ static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t
 {
     const size_t all = bytes + metadata;
     size_t was = zs__load_ptr(&g->covered), held = 0, unused, before;
-    if (!zs__count_within(&g->charged, bytes, &g->hard, &before))
+    if (!zs__count_within(&g->charged, bytes, &g->hard, &before) && bytes) /* 0: metadata alone, which it may have */
         return -1;
     for (;;) {
         size_t less = zs__group_short(g, was) - zs__group_short(g, was + all), rise = more > less ? more - less : 0;

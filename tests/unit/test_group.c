@@ -230,6 +230,37 @@ static void one_group_is_refused(const test_mode *m)
     test_destroy(z);
 }
 
+static void count_end(void *user, zslab *z, zslab_epoch e, zslab_end why)
+{
+    (void)z, (void)e, (void)why;
+    ++*(int *)user;
+}
+
+/* A limit below what is committed: what takes none of it is served, bookkeeping of domains, handles and endings too. */
+static void less_than_it_has(const test_mode *m)
+{
+    static int ends;
+    zslab *z = test_open(m, NULL);
+    zslab_epoch_config c = {0};
+    zslab_domain *d;
+    zslab_epoch e;
+    MUST(c.group = group(z, "shrunk", 0, 0, 0));
+    MUST((e = open_in(z, c.group, 0, 0)) && zslab_malloc_epoch(z, 1000, e) && zslab_malloc_epoch(z, 3 * C, e));
+    CHECK_IS(zslab_group_set_limits(c.group, 0, C), ZSLAB_OK);
+    CHECK_FAILS(zslab_malloc_epoch(z, 3 * C, e), ZSLAB_E_LIMIT);
+    CHECK(zslab_handle_alloc(z, 1000, e, NULL) != 0);
+    CHECK_IS(zslab_epoch_on_end(z, e, count_end, &ends), ZSLAB_OK);
+    MUST((d = zslab_domain_create_with(z, &c)) != NULL);
+    CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
+    CHECK_FAILS(zslab_malloc_epoch(z, 100, zslab_domain_epoch(d)), ZSLAB_E_LIMIT);
+    CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+    CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
+    CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    CHECK(ends == 1 && of(c.group).committed_bytes == 0);
+    ends = 0;
+    test_destroy(z);
+}
+
 /* A thread sleeps with empty chunks of two groups. The refusal of one takes that group's and leaves the other's. */
 static zslab_epoch sleep_in[2];
 static uint32_t sleep_now, sleep_over;
@@ -598,6 +629,7 @@ int main(int argc, char **argv)
         live_bytes_in_the_texts(m);
         sums_add_up(m);
         one_group_is_refused(m);
+        less_than_it_has(m);
         if (!m->in_buffer) {
             a_guarantee_is_kept(m);
             from_the_first_object_on(m);
