@@ -3196,7 +3196,7 @@ struct zslab_zns {
     uint32_t gate[2]; /* where waiters sleep, by the batch's parity: both move when a batch is over */
     zs__lock lane_lock;
     zs__zns_ep **busy; /* epochs with buffers */
-    uint32_t busy_count, busy_room;
+    uint32_t busy_count, busy_room, busy_hand; /* hand: the next one that the log may hear of */
     zs__zns_buffer *pool; /* buffers between epochs [BUF-2] */
     zs__u64 objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
     zslab_zns_recovery_report recovery;
@@ -4234,14 +4234,37 @@ static void zs__zns_log_wrong(zslab_zns *s)
     zs__store_rel_u32(&s->log_wrong, 1); /* release: pairs with zs__zns_flush */
 }
 
-/* Writes the gathered record, and as many notes of new indexes as share its block. A failed append is
+/* Adds how many frames they have of epochs that are all synced, as many as share the record's block: nothing behind it
+   says of an epoch's last frame that it was there. [ORD-1] */
+static void zs__zns_record_quiet(zslab_zns *s)
+{
+    uint32_t n;
+    for (n = 0; n < 8 && s->meta_have + 56 <= ZS__ZNS_META_KEEP &&
+                ZS__ZNS_HEAD_BYTES + s->meta_have + 56 <= s->block_bytes; n++) {
+        const uint8_t *p = s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have;
+        zs__zns_ep *e;
+        zs__lock_take(&s->lane_lock);
+        e = s->busy_count ? s->busy[s->busy_hand++ % s->busy_count] : NULL;
+        zs__lock_drop(&s->lane_lock);
+        if (!e) return;
+        if (!e->listed || !zs__zns_record_frames(s, e)) continue;
+        if (zs__zns_get32(p + 4) == e->told || zs__zns_get32(p + 4) != zs__zns_get32(p + 24))
+            s->meta_have -= 56;
+        else
+            e->told = zs__zns_get32(p + 4);
+    }
+}
+
+/* Writes the gathered record, and as many notes of epochs and of new indexes as share its block. A failed append is
    repeated behind the hole, then in a fresh zone. It is kept aside: a snapshot uses its pages. */
 static int zs__zns_meta_write(zslab_zns *s)
 {
     uint8_t keep[ZS__ZNS_META_KEEP];
-    size_t bytes = s->meta_have;
+    size_t bytes;
     uint32_t i, tries;
     int rc = -(int)ZSLAB_E_IO;
+    zs__zns_record_quiet(s);
+    bytes = s->meta_have;
     memcpy(keep, s->meta_pages + ZS__ZNS_HEAD_BYTES, bytes);
     for (tries = 0; tries < 3 && rc; tries++) {
         zslab_result fatal = zs__zns_fatal(s);
