@@ -6612,8 +6612,9 @@ static void zs__reserved_epoch(zs__allocator *z, zs__place *place) /* it ends, o
 {
     uintptr_t *of = &zs__round_of(z, (uint64_t)(place - z->places))->reserved_bytes;
     uint32_t *reserved = &zs__round_of(z, (uint64_t)(place - z->places))->reserved;
-    zs__sub_ptr(&z->reserved_bytes, zs__exchange_ptr(of, 0));
-    if (ZS__LIKELY(!zs__load_u32(reserved))) /* relaxed: what joins it meanwhile is the next epoch's to give */
+    if (ZS__UNLIKELY(zs__load_ptr(of))) /* relaxed, both: what joins meanwhile is the next epoch's to give */
+        zs__sub_ptr(&z->reserved_bytes, zs__exchange_ptr(of, 0));
+    if (ZS__LIKELY(!zs__load_u32(reserved)))
         return;
     zs__arena_take(z);
     zs__span_unreserve(z, reserved);
@@ -8140,8 +8141,9 @@ static void zs__label_copy(char to[32], const char *label) /* cut within a UTF-8
         back++;
     if (back && (label[n - back] & 0xc0) == 0xc0)
         n -= back;
-    for (i = 0; i < 32; i++)
-        to[i] = i < n ? label[i] : (char)0;
+    zs__zero(to, 32);
+    for (i = 0; i < n; i++)
+        to[i] = label[i];
 }
 
 static void zs__label_set(zs__place *place, const char *label)
