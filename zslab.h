@@ -3413,6 +3413,7 @@ typedef struct zs__chunk_cold {
 #define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
 #define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
 #define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes; of a head: set aside for its place [SPAN-4] */
+#define ZS__CHUNK_BARE 64u    /* in spans: no page of it has access [SPAN-5] */
 #define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
 #define ZS__SWEPT_WHOLE 2     /* in swept: no page with words of its class stayed */
 #define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
@@ -3526,14 +3527,16 @@ struct zslab {
     size_t reserved_meta_bytes, record_committed, range_committed;
     uint32_t fresh_chunk, chunk_limit; /* first chunk never grouped; chunks usable (a buffer lends its top ones) */
     uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
-    uint64_t *span_free;   /* a bit for each chunk, as the next three: in a free span */
+    uint64_t *span_free;   /* a bit for each chunk, as the next four: in a free span */
     uint64_t *span_kind;   /* its record is a span's: [LARGE-1] */
     uint64_t *span_short;  /* in spans: purged_bytes is not 0 */
+    uint64_t *span_bare;   /* of those: the pages that are not counted may be without access [SPAN-5] */
     uint64_t *span_head;   /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
     uint32_t span_list[ZS__SPAN_BINS]; /* 1 + first chunk */
     zs__u64 span_filled[(ZS__SPAN_BINS + 63) / 64]; /* lists that are not empty */
     size_t span_idle;      /* bytes of free spans that count as committed */
     uint32_t span_hands;   /* atomic: spans on their way back from a purge */
+    uint32_t stripped;     /* there are bits in span_bare, or were */
     uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
     uint32_t large_freed;  /* atomic: 1 + head: objects freed and not yet given back; push-only, taken whole */
     uint32_t pool_out;     /* atomic: a trim has the pool's chunks while it purges them */
@@ -4283,6 +4286,8 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
    What the rooms below ask of a system, then one block each for POSIX, Windows and none:
      zs__os_page_bytes()                   page size
      zs__os_reserve/commit/purge/release   the four hooks of zslab_os; user is ignored
+     zs__os_uncommit(p, bytes)             pages without contents lose their access, and count for no limit of data
+                                           until they are committed again; 0 = done
      zs__os_huge, _numa_local, _lock       ask for 2 MiB pages, for the toucher's node, for residence in
                                            RAM; 0 = done
      zs__os_small                          ask for small pages only
@@ -4324,6 +4329,7 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 }
 static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
 static int zs__os_purge(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, -1; }
+static int zs__os_uncommit(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)p, (void)bytes; }
 static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
@@ -4409,6 +4415,7 @@ static void zs__os_release(void *user, void *p, size_t bytes)
     VirtualFree(p, 0, MEM_RELEASE);
 }
 
+static int zs__os_uncommit(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, 0; } /* first touch is the rule */
 static int zs__os_lock(void *p, size_t bytes) { return VirtualLock(p, bytes) ? 0 : -1; }
@@ -4554,6 +4561,7 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 }
 static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
 static int zs__os_purge(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, -1; }
+static int zs__os_uncommit(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static void zs__os_release(void *user, void *p, size_t bytes) { (void)user, (void)bytes, (free)(p); }
 static int zs__os_huge(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 static int zs__os_numa_local(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
@@ -4594,6 +4602,15 @@ static int zs__os_commit(void *user, void *p, size_t bytes)
 {
     (void)user;
     return mprotect(p, bytes, PROT_READ | PROT_WRITE);
+}
+
+static int zs__os_uncommit(void *p, size_t bytes)
+{
+#if defined(__linux__)
+    return mprotect(p, bytes, PROT_NONE);
+#else
+    return (void)p, (void)bytes, -1;
+#endif
 }
 
 /* Linux: MADV_DONTNEED (4) gives the pages back at once and they read as zero. macOS: MADV_FREE_REUSABLE (7)
@@ -5954,13 +5971,17 @@ static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
     for (i = 0; i < z->region_count; i++) {
         zs__region *r = &z->regions[i];
         while (r->committed < upto) {
-            size_t from = zs__region_slab(r, r->committed);
-            size_t step = zs__round_up(upto + upto / 4, r->lines <= 4 ? 64 : 16);
-            size_t most = r->committed < head ? head : z->chunk_count;
-            step = (step < most ? step : most) - r->committed;
-            if (zs__lines_commit(z, from, from + step * r->lines))
+            const size_t from = zs__region_slab(r, r->committed), most = r->committed < head ? head : z->chunk_count;
+            size_t more = upto / 4, to; /* it may be what did not fit */
+            int refused;
+            do {
+                to = zs__round_up(upto + more, r->lines <= 4 ? 64 : 16);
+                to = to < most ? to : most;
+                refused = zs__lines_commit(z, from, from + (to - r->committed) * r->lines);
+            } while (refused && (more >>= 2) != 0);
+            if (refused)
                 return -1;
-            r->committed += step;
+            r->committed = to;
         }
     }
     return 0;
@@ -6091,7 +6112,11 @@ static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
    [SPAN-4] What a reservation touched for large objects of an epoch stands in a list of the epoch's place when no
             object of it has it: no other epoch's, until the epoch ends or the alternative is a refusal. A reset leaves
             it there, but where it gives the pages back. One for each length and touched end is in the list, by `next`;
-            the others like it are behind it, by `prev`.   */
+            the others like it are behind it, by `prev`.
+   [SPAN-5] What no object uses may be without access, where the alternative was a refusal: of a chunk in span_bare the
+            bytes that are not counted, its last purged_bytes. They are committed again before they are counted. */
+#define ZS__BARE_MOST 8192u /* stretches without access that divide the range's mapping */
+
 static inline int zs__bit(const uint64_t *map, uint32_t i) /* relaxed: under the lock, or a look at what may change */
 {
     return (int)(zs__load_u64(&map[i >> 6]) >> (i & 63) & 1);
@@ -6303,10 +6328,70 @@ static size_t zs__span_uncounted(const zs__allocator *z, uint32_t first, uint32_
         if (!count)
             continue;
         zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)(ZS__CHUNK_BYTES - used));
-        if (used == ZS__CHUNK_BYTES)
+        if (used == ZS__CHUNK_BYTES) {
             zs__bits_put(z->span_short, i, 1, 0);
+            if (z->stripped)
+                zs__bits_put(z->span_bare, i, 1, 0);
+        }
     }
     return more;
+}
+
+/* [SPAN-5] A span is about to be used as far as `bytes`. 0 = done. */
+static int zs__span_commit(zs__allocator *z, uint32_t first, uint32_t end, size_t bytes)
+{
+    char *from = NULL, *to = NULL;
+    uint32_t i;
+    if (!z->stripped)
+        return 0;
+    for (i = zs__bits_find(z->span_bare, first, end, 1); i < end; i = zs__bits_find(z->span_bare, i + 1, end, 1)) {
+        char *at = z->base + (size_t)i * ZS__CHUNK_BYTES;
+        char *have = at + (ZS__CHUNK_BYTES - z->cold[i].purged_bytes) / z->page_bytes * z->page_bytes;
+        size_t used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
+        char *upto = at + (used < ZS__CHUNK_BYTES ? used : ZS__CHUNK_BYTES);
+        if (bytes <= (size_t)(i - first) * ZS__CHUNK_BYTES || upto <= have)
+            continue;
+        if (from && have != to) {
+            if (zs__commit(z, from, (size_t)(to - from)))
+                return -1;
+            from = NULL;
+        }
+        from = from ? from : have;
+        to = upto;
+    }
+    if (from && zs__commit(z, from, (size_t)(to - from)))
+        return -1;
+    for (i = first; from && i < end; i++)
+        z->cold[i].flags &= ~ZS__CHUNK_BARE;
+    return 0;
+}
+
+/* Before a refusal: what is not counted loses its access, and counts for no limit of the system's any more: behind
+   objects, and in free spans. 0: there was nothing. Arena lock held. [SPAN-5] */
+static int zs__spans_strip(zs__allocator *z)
+{
+    uint32_t i, to, holes = 0, end = z->fresh_chunk;
+    int any = 0, saved = zs__errno();
+    for (i = zs__bits_find(z->span_short, 0, end, 1); i < end; i = zs__bits_find(z->span_short, to, end, 1)) {
+        size_t bytes = z->cold[i].purged_bytes / z->page_bytes * z->page_bytes;
+        const int whole = bytes == ZS__CHUNK_BYTES && zs__bit(z->span_free, i);
+        int bare = 1;
+        for (to = i;
+             to == i || (whole && to < end && zs__bit(z->span_free, to) && z->cold[to].purged_bytes == ZS__CHUNK_BYTES);
+             to++)
+            bare &= whole ? (z->cold[to].flags & ZS__CHUNK_BARE) != 0 : zs__bit(z->span_bare, to);
+        if (++holes > ZS__BARE_MOST || bare || !bytes)
+            continue;
+        bytes += (size_t)(to - 1 - i) * ZS__CHUNK_BYTES;
+        if (zs__os_uncommit(z->base + (size_t)to * ZS__CHUNK_BYTES - bytes, bytes))
+            break;
+        z->stripped = 1;
+        zs__bits_put(z->span_bare, i, to - i, 1);
+        for (any = 1; whole && i < to; i++)
+            z->cold[i].flags |= ZS__CHUNK_BARE;
+    }
+    zs__errno_back(saved);
+    return any;
 }
 
 static uint32_t zs__span_skip(const zs__allocator *z, uint32_t first, size_t alignment) /* chunks to a multiple */
@@ -6402,6 +6487,11 @@ static uint32_t zs__span_lend(zs__allocator *z, uint32_t count)
     }
     zs__span_cut(z, at - 1, skip, count);
     at += skip;
+    if (zs__span_commit(z, at - 1, at - 1 + count, count * ZS__CHUNK_BYTES)) {
+        zs__span_give(z, at - 1, count);
+        return 0;
+    }
+    zs__bits_put(z->span_bare, at - 1, count, 0);
     for (i = at + count - 1; i >= at; i--) {
         zs__span_leave(z, i - 1);
         zs__store_u32(&z->cold[i - 1].all_next, z->pool);
@@ -9227,6 +9317,7 @@ static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
 }
 
 static size_t zs__large_trim(zs__allocator *z, size_t keep);
+static int zs__large_strip(zs__allocator *z);
 
 /* Before a refusal: what is set aside for large objects is free. 0: nothing is. No lock held. */
 static int zs__large_unreserve(zs__allocator *z)
@@ -10094,6 +10185,8 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
         again |= zs__large_unreserve(z);
     if (why == ZSLAB_E_LIMIT && tries > 1)
         again |= zs__empty_trim(z) != 0;
+    else if (tries > 1 && zs__large_strip(z))
+        again = 1;
     else if (!given && again)
         zs__os_yield(); /* who is busy may be about to leave, or waits for us */
     zs__heap_enter(heap);
@@ -10121,7 +10214,9 @@ static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, int sea
 /* The limit refused what zs__meta_get wants: memory that it counts goes back; 0: there is none. No lock held. */
 static int zs__limit_search(zs__allocator *z, zslab_result why)
 {
-    return why == ZSLAB_E_LIMIT && !zs__sealed(z) && (zs__large_unreserve(z) | (zs__empty_trim(z) != 0));
+    if (why != ZSLAB_E_LIMIT)
+        return why == ZSLAB_E_NOMEM && zs__large_strip(z);
+    return !zs__sealed(z) && (zs__large_unreserve(z) | (zs__empty_trim(z) != 0));
 }
 
 /* For an epoch, or none; NULL with the reason. Epoch lock held. */
@@ -10823,15 +10918,23 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
             return 0;
         first = found - 1 + skip;
         zs__span_cut(z, found - 1, skip, count);
-        bad = zs__large_unbind(z, first, first + count);
-        if (!bad)
-            return first + 1;
-        i = bad - 1; /* it waits in the pool; the rest is free again */
+        bad = 0;
+        if (!zs__span_commit(z, first, first + count, bytes)) {
+            if ((bad = zs__large_unbind(z, first, first + count)) == 0)
+                return first + 1;
+        }
+        i = bad - 1;
+        if (!bad || zs__span_commit(z, i, bad, ZS__CHUNK_BYTES)) {
+            zs__span_give(z, first, count);
+            return 0;
+        }
+        /* it waits in the pool; the rest is free again */
         if (i > first)
             zs__span_give(z, first, i - first);
         if (i + 1 < first + count)
             zs__span_give(z, i + 1, first + count - i - 1);
         zs__bits_put(z->span_short, i, 1, 0);
+        zs__bits_put(z->span_bare, i, 1, 0);
         z->cold[i].all_next = z->pool;
         z->pool = i + 1;
         z->pool_count++;
@@ -11115,7 +11218,8 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
         }
     }
     more = zs__span_uncounted(z, head, end, bytes, 0);
-    if (zs__charge_take(z, z->chunks[head].stamp,
+    if (zs__span_commit(z, head, end, bytes) ||
+        zs__charge_take(z, z->chunks[head].stamp,
                         more + (count > have ? zs__span_counted(z, next, count - have) : 0), more,
                         count > have ? zs__large_metadata(z, next, end) : 0)) {
         if (count > have)
@@ -11208,12 +11312,31 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
     return given;
 }
 
+/* [SPAN-5] Before a refusal of the system's. 0: nothing changed. No lock held. */
+static int zs__large_strip(zs__allocator *z)
+{
+    int any;
+    if (z->config.memory || z->config.os.commit != zs__os_commit || z->page_bytes > ZS__CHUNK_BYTES || zs__sealed(z) ||
+        (z->config.flags & (ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_PREFAULT)))
+        return 0;
+    zs__arena_take(z);
+    zs__large_gather(z, ~(uint32_t)0);
+    zs__arena_drop(z);
+    zs__large_trim(z, 0);
+    zs__arena_take(z);
+    any = !zs__load_u32(&z->span_hands) && zs__spans_strip(z);
+    zs__arena_drop(z);
+    return any;
+}
+
 /* Before a refusal: what trim does, and no memory is kept. */
-static void zs__large_search(zs__allocator *z)
+static ZS__NOINLINE void zs__large_search(zs__allocator *z, zslab_result why)
 {
     zs__large_unreserve(z);
     zslab_trim(z);
     zs__empty_trim(z);
+    if (why == ZSLAB_E_NOMEM)
+        zs__large_strip(z);
 }
 
 static size_t zs__discard(zs__allocator *z, const zslab_group *g, int any, zslab_epoch but, size_t bytes);
@@ -11274,7 +11397,7 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
                 *why = ZSLAB_E_BUSY;
                 return NULL;
             }
-            zs__large_search(z);
+            zs__large_search(z, *why);
             ask.all = 1;
         }
     }
@@ -12379,8 +12502,10 @@ static int zs__memory_make(zslab_heap *heap, zslab_result *why, uint32_t tries)
     zs__shared_empty(z);
     zs__epochs_drop(z);
     zs__large_unreserve(z);
-    if (*why == ZSLAB_E_LIMIT && tries)
+    if (tries && *why == ZSLAB_E_LIMIT)
         zs__empty_trim(z);
+    else if (tries)
+        zs__large_strip(z);
     return 1;
 }
 
@@ -17812,7 +17937,7 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     p.heap_of = at += s->config->epoch_count * sizeof(zs__place);
     p.chunks = at = zs__round_up(at + p.heap_of_count * sizeof(zslab_heap *), align);
     p.spans = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), 64);
-    p.cold = at = zs__round_up(at + 4 * zs__map_bytes(chunk_count), align);
+    p.cold = at = zs__round_up(at + 5 * zs__map_bytes(chunk_count), align);
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
     p.hints = at = zs__round_up(at + slabs * sizeof(uint64_t), align);
     p.states = at = zs__round_up(at + slabs * sizeof(zs__hint), align);
@@ -17854,6 +17979,7 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     z->span_kind = z->span_free + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
     z->span_short = z->span_kind + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
     z->span_head = z->span_short + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
+    z->span_bare = z->span_head + zs__map_bytes(p->chunk_count) / sizeof(uint64_t);
     z->cold = (zs__chunk_cold *)(void *)(meta + p->cold);
     z->words = (uint64_t *)(void *)(meta + p->words);
     z->hints = (zs__hint *)(void *)(meta + p->hints);
@@ -18538,10 +18664,15 @@ static void zs__fork_strays(zs__allocator *z)
             z->chunks[chunk].stamp = 0;
             x->purged_bytes = used ? x->purged_bytes : (uint32_t)ZS__CHUNK_BYTES;
             x->flags = 0;
-            zs__chunk_loose(z, chunk);
-            x->all_next = z->pool;
-            z->pool = chunk + 1;
-            taken++;
+            if (zs__bit(z->span_bare, chunk)) { /* [SPAN-5] */
+                zs__bits_put(z->span_short, chunk, 1, 1);
+                zs__span_give(z, chunk, 1);
+            } else {
+                zs__chunk_loose(z, chunk);
+                x->all_next = z->pool;
+                z->pool = chunk + 1;
+                taken++;
+            }
         }
         x->mark = 0;
         z->cached_bytes += x->cached ? ZS__CHUNK_BYTES : 0;
@@ -18798,6 +18929,8 @@ static zslab_result zs__check_spans(zs__allocator *z)
         }
     for (at = 0; at < z->chunk_count / 64 + 1; at++)
         bits += zs__popcount(z->span_free[at]);
+    for (at = 0; at < z->chunk_count / 64 + 1; at++)
+        chunks += (z->span_bare[at] & ~z->span_short[at]) != 0; /* [SPAN-5] */
     left = chunks != bits || idle != z->span_idle;
     for (q = 0; q < z->epoch_count && !left; q++)
         for (objects = 0, at = z->places[q].large; at && (!objects || at != z->places[q].large); objects++) {

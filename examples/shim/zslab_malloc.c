@@ -107,7 +107,8 @@ static size_t shim_address_left(void)
 
 /* The range is what memory and limits allow. What is known of each chunk has its address space from the start: for the
    smallest classes that is a fifth of the range, which an address limit has no room for; they share the class of 64
-   bytes then. Under a data limit the records of a range that is larger than the limit would use it up. */
+   bytes then. Under a data limit the records of a much larger range would use it up; twice the limit is room for what
+   counts for nothing, the unused ends of large objects. */
 static void shim_make(void)
 {
     static uint32_t coarse[CLASSES];
@@ -122,8 +123,8 @@ static void shim_make(void)
     c.large_bytes_max = SIZE_MAX / 2; /* all of the range */
     c.on_misuse = shim_misuse;
     c.reserve_bytes = memory > (size_t)1 << 35 ? (size_t)1 << 38 : (size_t)1 << 36; /* 2^24 chunks at most */
-    if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes > data.rlim_cur)
-        c.reserve_bytes = data.rlim_cur & ~(((size_t)1 << 20) - 1);
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes / 2 > data.rlim_cur)
+        c.reserve_bytes = 2 * data.rlim_cur & ~(((size_t)1 << 20) - 1);
     if (c.reserve_bytes > left / 4) {
         c.reserve_bytes = left / 100 * 96 & ~(((size_t)1 << 20) - 1);
         c.class_bytes = coarse;

@@ -2274,6 +2274,7 @@ IL_FN int zs__os_purge(void *user, void *p, size_t bytes)
     il_wipe(p, bytes);
     return 0;
 }
+IL_FN int zs__os_uncommit(void *p, size_t bytes) { return (void)p, (void)bytes, -1; }
 IL_FN void zs__os_release(void *user, void *p, size_t bytes)
 {
     (void)user;

@@ -36,9 +36,84 @@ static void small_machine(int mebibytes) /* negative: of data */
     test_destroy(z);
 }
 
+/* Objects of so many bytes until one is refused; each names the one before at its begin, and ends in a mark. */
+static void *fill(zslab *z, size_t size, size_t *bytes)
+{
+    char *list = NULL, *p;
+    for (*bytes = 0; (p = (char *)zslab_malloc(z, size)) != NULL; *bytes += size) {
+        *(char **)(void *)p = list;
+        p[size - 1] = 'e';
+        list = p;
+    }
+    CHECK_IS(zslab_last_error(), ZSLAB_E_NOMEM);
+    return list;
+}
+
+static void *free_some(zslab *z, void *list, size_t size, unsigned of) /* one in `of`; what is left, and intact */
+{
+    void *left = NULL, *p;
+    unsigned i;
+    for (i = 0; list; list = p, i++) {
+        p = *(void **)list;
+        CHECK(((char *)list)[size - 1] == 'e');
+        if (i % of) {
+            *(void **)list = left;
+            left = list;
+        } else {
+            CHECK_IS(zslab_free(z, list), ZSLAB_OK);
+        }
+    }
+    return left;
+}
+
+/* Under a data limit the pages behind large objects, which no object has, serve others; and their own chunks again.
+   [SPAN-5] */
+static void small_data(int mebibytes)
+{
+    const size_t most = (size_t)mebibytes << 20, five = ZS__CHUNK_BYTES / 4 * 5 - 100, eight = ZS__CHUNK_BYTES * 2;
+    const struct rlimit limit = {most, most};
+    zslab_config c = {0};
+    size_t had, bytes, round;
+    void *list, *longer;
+    zslab *z;
+    if (sysconf(_SC_PAGESIZE) * 4 > (long)ZS__CHUNK_BYTES)
+        return;
+    MUST(setrlimit(RLIMIT_DATA, &limit) == 0);
+    c.reserve_bytes = 2 * most;
+    MUST((z = zslab_create(&c)) != NULL);
+    for (round = 0; round < 2; round++) {
+        list = fill(z, five, &had); /* pages of two chunks' eight */
+        CHECK(had > most / 100 * 48);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        list = free_some(z, list, five, 2);
+        longer = fill(z, eight, &bytes); /* the same chunks, all of their pages */
+        CHECK(bytes > had / 100 * 40);
+        if (round) { /* a child has what it finds */
+            int status = 0;
+            pid_t child = fork();
+            if (child == 0) {
+                free_some(z, longer, eight, 1);
+                free_some(z, list, five, 1);
+                free_some(z, fill(z, 1000, &bytes), 1000, 1);
+                CHECK(bytes > most / 100 * 30 && zslab_check(z, NULL, NULL) == ZSLAB_OK);
+                _exit(test_failed != 0);
+            }
+            MUST(child > 0 && waitpid(child, &status, 0) == child);
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        free_some(z, longer, eight, 1);
+        free_some(z, list, five, 1);
+        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
+        free_some(z, fill(z, 1000, &bytes), 1000, 1);
+        CHECK(bytes > had / 100 * 80);
+    }
+    test_destroy(z);
+}
+
 static void small_machines(void)
 {
     int mebibytes;
+    in_a_child(small_data, 96);
     for (mebibytes = 24; mebibytes <= 384; mebibytes *= 4) {
         in_a_child(small_machine, mebibytes);
         in_a_child(small_machine, -mebibytes / 2);
