@@ -616,6 +616,25 @@ static void a_child_counts_again(const test_mode *m)
 static void a_child_counts_again(const test_mode *m) { (void)m; }
 #endif
 
+/* What a refusal goes by at a glance is what each state says. */
+static void a_glance_is_right(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    size_t slab = (size_t)(zs__slot_state(zs__own(z), zslab_malloc(z, 64)) - zs__own(z)->states) / 64;
+    uint8_t *states = zs__own(z)->states + slab * 64, was[64];
+    uint64_t seed = 1;
+    uint32_t i, turn;
+    memcpy(was, states, sizeof was);
+    for (turn = 0; turn < 200; turn++) {
+        for (i = 0; i < 64; i++)
+            states[i] = (uint8_t)(test_random(&seed) % 8);
+        CHECK(zs__slab_seems_live(zs__own(z), (uint32_t)slab, ~(uint64_t)0) ==
+              zs__slab_live(zs__own(z), (uint32_t)slab, ~(uint64_t)0));
+    }
+    memcpy(states, was, sizeof was);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     two_at_the_edge(argc > 1 ? atoi(argv[1]) : 300);
@@ -629,6 +648,7 @@ int main(int argc, char **argv)
         live_bytes_in_the_texts(m);
         sums_add_up(m);
         one_group_is_refused(m);
+        a_glance_is_right(m);
         less_than_it_has(m);
         if (!m->in_buffer) {
             a_guarantee_is_kept(m);
