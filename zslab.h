@@ -2875,9 +2875,10 @@ private:
     void do_deallocate(void *p, std::size_t, std::size_t) override { zslab_free(z_, p); }
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
     {
-        const zslab_memory_resource *o = static_cast<const zslab_memory_resource *>(&other);
-        return this == &other || (table(*this) == table(other) && o->z_ == z_ && o->epoch_ == epoch_);
+        return this == &other ||
+               (table(*this) == table(other) && same(static_cast<const zslab_memory_resource &>(other)));
     }
+    bool same(const zslab_memory_resource &o) const noexcept { return o.z_ == z_ && o.epoch_ == epoch_; }
     static const void *table(const std::pmr::memory_resource &r) noexcept
     {
         return *static_cast<const void *const *>(static_cast<const void *>(&r));

@@ -12,7 +12,7 @@ list()
     for s in c++11 c++14 c++17 c++20; do echo "g++-$s clang++-$s"; done | tr ' ' '\n'
     echo strict twice two two-clang two-c++ static static-c++ inline mixed inline-c++ copies ndebug hardened rss stats-0 stats-2 no-tls no-tls-two \
         tags probes shift-12 shift-20 global-dynamic no-os no-os-clang musl m32 m32-clang windows wasm exports exports-inline mismatch readme readme-zns install \
-        typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two | tr ' ' '\n'
+        typed cpp-c++11 cpp-c++17 cpp-c++20 cpp-two cpp-checked | tr ' ' '\n'
 }
 
 need() # a compiler, or the reason why the cell is skipped
@@ -269,6 +269,7 @@ readme) readme ;;
 readme-zns) readme_zns ;;
 typed) typed ;;
 cpp-two) need g++ && cpp_two ;;
+cpp-checked) need g++ && one "g++ -std=c++17 -fsanitize=undefined -fno-sanitize-recover=all" "" build_cpp.cc ;;
 cpp-*) need g++ && cpp "${1#cpp-}" ;;
 install) make -s install DESTDIR="$out/root" PREFIX=/usr && cmp zslab.h "$out/root/usr/include/zslab.h" ;;
 *) echo "no cell '$1'"; exit 2 ;;
