@@ -140,8 +140,11 @@ shim: build/libzslab_malloc.so ## the whole malloc family: LD_PRELOAD=build/libz
 real: build/libzslab_malloc.so build/bench/pairs_malloc ## unmodified programs under it, libc and the peers: output, time, memory (deps-all)
 	bench/real/real.py -r $(ROUNDS) -p "$(PEERS)" -o build/bench/real.csv $(ARGS) build/libzslab_malloc.so
 
+same: build/libzslab_malloc.so ## more programs under it, image, video, database and JavaScript among them: the same output (deps-all)
+	@tests/ci/same.sh $< $(ONLY)
+
 real-results: real ## takes its figures over into bench/results and writes its table from them
 	bench/readme.py take build/bench/real.csv
 	bench/readme.py write
 
-.PHONY: shim real real-results
+.PHONY: shim real same real-results
