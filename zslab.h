@@ -3543,7 +3543,7 @@ struct zslab {
     uint32_t pool_out;     /* atomic: a trim has the pool's chunks while it purges them */
     struct zslab_domain *domains_spare;
     uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
-    uint32_t id_limit, retired_ids, id_touched; /* the last: entries that zslab_reserve has touched */
+    uint32_t id_limit, retired_ids, id_ready; /* the last: entries that zslab_reserve saw to */
     char *id_area, *generation_area; /* where a reservation has the registry */
     zs__id_page *id_pages; /* and what it knows of pages of entries; NULL: a buffer, nothing is given back */
     uint32_t spare_pages, blank_pages; /* 1 + page */
@@ -17341,34 +17341,32 @@ static void zs__touch(const zs__allocator *z, void *from, size_t bytes)
     }
 }
 
-/* Memory for a first handle, and with `slabs` that were set aside (zslab_reserve) for handles in every slab there is;
-   for so many more, where pages stay, it is touched, too, and charged as it serves. What the system refuses is refused
-   to a handle later. A buffer's registry waits for the first. */
+/* Memory for a first handle, or for handles in so many slabs more that were set aside (zslab_reserve), in all no more
+   than chunks have: touched where pages stay, charged as it serves. What the system refuses is refused to a handle
+   later. A buffer's registry waits for the first. */
 static void zs__registry_ready(zs__allocator *z, size_t slabs)
 {
-    size_t want, to;
+    size_t most, to;
     uint32_t chunk;
     if (z->config.memory || zs__sealed(z))
         return;
     zs__arena_take(z);
-    want = (size_t)z->id_count + 1;
-    for (chunk = 0; slabs && chunk < zs__chunks_known(z); chunk++) /* relaxed: as a bound; 0 that serve none */
-        want += z->classes[zs__load_u16(&z->chunks[chunk].cls)].slabs;
-    if (want > z->id_limit)
-        want = z->id_limit;
-    while ((z->ids == (uintptr_t)&z->no_id || want > z->id_mask / sizeof(zs__id) + 1) && !zs__registry_grow(z))
+    most = z->id_count;
+    for (chunk = 0; slabs && chunk < zs__chunks_known(z); chunk++)
+        most += z->classes[zs__load_u16(&z->chunks[chunk].cls)].slabs; /* relaxed: as a bound */
+    if (most > z->id_limit)
+        most = z->id_limit;
+    if (z->id_ready < z->id_count)
+        z->id_ready = z->id_count;
+    to = z->id_ready + slabs < most ? z->id_ready + slabs : most;
+    while ((z->ids == (uintptr_t)&z->no_id || to > z->id_mask / sizeof(zs__id) + 1) && !zs__registry_grow(z))
         ;
-    if (z->ids != (uintptr_t)&z->no_id && !z->rss_policy) {
-        if (z->id_touched < z->id_count)
-            z->id_touched = z->id_count;
-        to = z->id_touched + slabs < want ? z->id_touched + slabs : want;
-        if (to > z->id_mask / sizeof(zs__id) + 1)
-            to = z->id_mask / sizeof(zs__id) + 1;
-        if (z->id_touched < to) {
-            zs__touch(z, zs__id_at(z, z->id_touched), (to - z->id_touched) * sizeof(zs__id));
-            zs__touch(z, zs__id_words(z, z->id_touched), (to - z->id_touched) * 256);
-            z->id_touched = (uint32_t)to;
+    if (to > z->id_ready && z->ids != (uintptr_t)&z->no_id && to <= z->id_mask / sizeof(zs__id) + 1) {
+        if (!z->rss_policy) {
+            zs__touch(z, zs__id_at(z, z->id_ready), (to - z->id_ready) * sizeof(zs__id));
+            zs__touch(z, zs__id_words(z, z->id_ready), (to - z->id_ready) * 256);
         }
+        z->id_ready = (uint32_t)to;
     }
     zs__arena_drop(z);
 }

@@ -486,6 +486,25 @@ static void handles_of_what_is_reserved(const test_mode *m)
         }
 }
 
+/* That memory is for what is reserved, not for all that lives without handles; over and over, for no more than chunks
+   have slabs. */
+static void registry_of_what_is_reserved(const test_mode *m)
+{
+    zslab *z = test_open(m, NULL);
+    zslab_epoch e;
+    size_t i;
+    for (i = 0; i < 20000; i++)
+        MUST(zslab_malloc(z, 8));
+    for (i = 0; i < 200 && !m->in_buffer; i++) {
+        MUST(e = zslab_epoch_open(z, NULL));
+        CHECK_IS(zslab_reserve_for(z, NULL, e, 64, 10), ZSLAB_OK);
+        CHECK(i || z->id_mask / sizeof(zs__id) < 64 + 4 * (C / 64 / 64));
+        CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    }
+    CHECK(z->id_ready <= z->fresh_chunk * (C / 8 / 64));
+    test_destroy(z);
+}
+
 /* Where the alternative is a refusal, what is set aside serves. */
 static void nothing_is_refused_for_it(const test_mode *m)
 {
@@ -520,6 +539,7 @@ int main(void)
         each_its_own(m);
         touched_before_others(m);
         handles_of_what_is_reserved(m);
+        registry_of_what_is_reserved(m);
         nothing_is_refused_for_it(m);
     }
     return test_summary("test_sealed");
