@@ -223,8 +223,9 @@
      Bytes of metadata: a chunk 112, a slot 1.5 at most, an epoch place 256, a domain 48, a handle's slot 4 and its
      slab 32; a heap (a thread that allocates) 1,720, 192 a class and 8 an epoch, 512 of them at once: 8.9 KiB;
      a row (a heap that uses an epoch) 3.6 KiB, and its magazines 16 for each slot of a chunk, at most 1,023 slots a
-     class: 160 KiB of addresses, resident as they fill. A sleeping thread keeps at most a chunk of each class it
-     used, two where it allocates plainly and in epochs that it names: thread_held_bytes.
+     class: 160 KiB of addresses, resident as they fill; zslab_trim, and an allocation before it is ZSLAB_E_LIMIT,
+     give those of rows without an object back. A sleeping thread keeps at most a chunk of each class it used, two
+     where it allocates plainly and in epochs that it names: thread_held_bytes.
 
   10. SWITCHES (define before the include; the layout ones must agree in every file, or the
   program does not link). Empty means 1, or the default where it is a number; a word other than 0 and 1 is an
@@ -996,7 +997,7 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *config);
    those of parked heaps, what ended epochs left with sleeping threads, the pool.
    returns  bytes given back; of a caller's buffer none are
    threads  any thread
-   cost     O(chunks) and a system call per run of neighbours                       */
+   cost     O(chunks), a system call per run of neighbours and per row that is empty */
 ZSLAB_API size_t zslab_trim(zslab *z);
 
 /* zslab_set_limits -- other limits than the configuration's, from here on: an allocation that would make
@@ -3318,7 +3319,8 @@ typedef struct zs__row {
     uint32_t taken;        /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
     uint32_t worth;        /* a taker found chunks without live slots in it; under the epoch lock */
     uint32_t borrows;      /* atomic: a bin of it has a chunk lent; owner */
-    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 5 : 2];
+    uint32_t bare;         /* atomic: its magazines went back, and count for nothing [TAKE-6] */
+    uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 4 : 1];
 } zs__row;
 ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
@@ -8773,7 +8775,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     }
     if (row->owner != heap->thread)
         zs__store_u32(&row->owner, heap->thread); /* relaxed: only equality with oneself counts */
-    row->place = q;
+    zs__store_u32(&row->place, q); /* relaxed: statistics may look [STATS-1] */
     zs__store_u64(&row->stamp, zs__load_u64(&zs__round_of(z, q)->word));
     zs__row_wake(z, row);
     if (!zs__row_serve(z, row, e, 1)) {
@@ -9480,8 +9482,9 @@ static void zs__shared_drain(zs__allocator *z, const zs__chunk *c, uint32_t slot
        passes by a closing epoch, trims, detaches or exits, and end with their round; when the bin asks for another
        chunk, none is left.
    [LEND-4] Who takes chunks [TAKE-1] sends home what sleeping heaps have of others', unless one may be on its way out
-       [TAKE-2]: then that chunk is the one that its bin holds, and none of its own is. In a round that lives, a chunk
-       with an object stays lent: the object may be a pop's that has not read the gate yet, and its undo frees it.
+       [TAKE-2] [TAKE-5]: then that chunk is the one that its bin holds, and none of its own is. In a round that lives,
+       a chunk with an object stays lent: the object may be a pop's that has not read the gate yet, and its undo frees
+       it.
 
    Assume F is about to store LIVE to slot s of O's chunk c; the epoch is released, and O passes by: it forgets the row,
    finds c lent and binds another. F stores LIVE, finds the gate shut and undoes: the round is over, nothing is written.
@@ -9546,6 +9549,12 @@ static uint64_t zs__take_remote(zs__allocator *z, uint32_t slab)
     return bits;
 }
 
+static void zs__entry_copy(zs__entry *to, const zs__entry *from) /* relaxed, both: statistics may look [STATS-1] */
+{
+    zs__store_ptr((uintptr_t *)(void *)&to->p, (uintptr_t)from->p);
+    zs__store_ptr((uintptr_t *)(void *)&to->state, (uintptr_t)from->state);
+}
+
 static void zs__entry_give_back(zs__allocator *z, const zs__entry *entry, uint32_t chunk)
 {
     zs__store_rel_u8(entry->state, ZS__REMOTE); /* release: as in zs__free_to_owner */
@@ -9561,7 +9570,7 @@ static void zs__bin_return(zs__allocator *z, zs__bin *bin)
         if ((size_t)((char *)from->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
             zs__entry_give_back(z, from, chunk);
         else
-            *to++ = *from;
+            zs__entry_copy(to++, from);
     zs__bin_top(bin, to);
     zs__bin_unlend(z, bin);
 }
@@ -9649,6 +9658,10 @@ static int zs__inbox_drain(zslab_heap *heap, uint32_t most)
        named last. heap->pops says which; they change in slow paths, before the first pop. So a taker that finds busy 0
        knows both, and the owner takes no slot of another row before it has seen the taker. Of other rows each chunk
        may go.
+   [TAKE-6] When no bin of a row has a chunk, its magazines may go back, the row is bare: nothing in them is read until
+       the owner, on the way out of the wait, empties them by their tops and forgets the classes, so that the next chunk
+       is charged with its magazine again. Of the rows of [TAKE-5] they stay. In a dead round an owner that was about
+       to push a slot still may: above what is read.
 
    Assume O popped s of chunk c in epoch e and stopped between LIVE and the gate; e is released; T takes. c may go: s
    shows LIVE and the round is dead. T binds c to an epoch f, hands s out; O wakes, finds the gate shut and undoes: the
@@ -9659,25 +9672,38 @@ static int zs__entry_kept(const zs__allocator *z, zs__bin *bin, const zs__entry 
     return zs__chunk_bin(z, &z->chunks[chunk]) == bin || chunk + 1 == (bin->lent & ~ZS__LENT_ANY);
 }
 
+static void zs__row_dress(zs__allocator *z, zs__row *row) /* a bare row is as new [TAKE-6] */
+{
+    uint32_t cls, w;
+    for (cls = 0; cls < z->class_count; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        zs__bin_top(bin, bin->bottom);
+        zs__store_u64(&bin->avail, 0);
+    }
+    for (w = 0; w < z->mask_words; w++) {
+        row->plain[w] = 0;
+        zs__store_u64(&row->used[w], 0); /* relaxed, both: to others without a chunk it is the same */
+    }
+    zs__store_u32(&row->bare, 0);
+}
+
 static void zs__row_sift(zs__allocator *z, zs__row *row) /* [TAKE-4] by the owner, or for a parked heap */
 {
-    uint32_t w;
+    uint32_t cls;
     row->taken = 0;
-    for (w = 0; w < z->mask_words; w++) {
-        uint64_t left;
-        for (left = row->used[w]; left; left &= left - 1) {
-            zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
-            zs__entry *from, *to = bin->bottom;
-            for (from = bin->bottom; from != bin->top; from++)
-                if (zs__entry_kept(z, bin, from)) {
-                    zs__store_ptr((uintptr_t *)(void *)&to->p, (uintptr_t)from->p);
-                    zs__store_ptr((uintptr_t *)(void *)&to->state, (uintptr_t)from->state);
-                    to++;
-                }
-            zs__bin_top(bin, to);
-            if (bin->avail && zs__chunk_bin(z, &z->chunks[zs__slab_chunk(z, bin->current - 1)]) != bin)
-                zs__store_u64(&bin->avail, 0);
-        }
+    if (zs__load_u32(&row->bare)) {
+        zs__row_dress(z, row);
+        return;
+    }
+    for (cls = 0; cls < z->class_count; cls++) { /* also one that has had slots of others' chunks only */
+        zs__bin *bin = zs__bin_at(row, cls);
+        zs__entry *from, *to = bin->bottom;
+        for (from = bin->bottom; from != bin->top; from++)
+            if (zs__entry_kept(z, bin, from))
+                zs__entry_copy(to++, from);
+        zs__bin_top(bin, to);
+        if (bin->avail && zs__chunk_bin(z, &z->chunks[zs__slab_chunk(z, bin->current - 1)]) != bin)
+            zs__store_u64(&bin->avail, 0);
     }
 }
 
@@ -9855,21 +9881,56 @@ static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t 
 
 static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objects are, for ever */
 {
-    const zs__place *place = &z->places[row->place];
+    const uint32_t q = zs__load_u32(&row->place);
+    const zs__place *place = &z->places[q];
     return zs__load_u64(&place->id) != zs__load_u64(&row->epoch) ||
            zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||
-           zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, row->place)->word);
+           zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, q)->word);
+}
+
+/* The magazines of a row without a chunk go back; 0: it has one, or none to give. By its owner, or a taker. [TAKE-6] */
+static int zs__row_bare(zs__allocator *z, zs__row *row, int taken)
+{
+    const uint64_t stamp = zs__load_u64(&row->stamp);
+    char *from = (char *)zs__round_up((size_t)row + z->magazine_offset, z->page_bytes);
+    char *to = (char *)(((size_t)row + z->row_bytes) / z->page_bytes * z->page_bytes);
+    size_t bytes = 0;
+    uint32_t cls;
+    if (z->shared || z->config.memory || from >= to || zs__load_u32(&row->bare) || (taken && zs__row_popped(row)))
+        return 0;
+    for (cls = 0; cls < z->class_count; cls++) {
+        zs__bin *bin = zs__bin_at(row, cls);
+        const zs__bin_cold *b = zs__cold_of(z, bin);
+        if (b->all || b->stale || (bin->lent & ~ZS__LENT_ANY))
+            return 0;
+        bytes += zs__bin_used(row, cls) ? zs__magazine_bytes(z, cls) : 0;
+    }
+    if (!bytes || !zs__purge_pages(z, from, (size_t)(to - from)))
+        return 0;
+    zs__store_u32(&row->bare, 1); /* relaxed: a figure to all but owner and taker */
+    if (stamp)
+        zs__aside_give(z, stamp, bytes);
+    zs__budget_give(z, 0, bytes);
+    if (taken)
+        row->taken = 1;
+    else
+        zs__row_dress(z, row);
+    return 1;
 }
 
 /* What a row holds empty goes to the pool: how many chunks. By its owner, who has put home what could; or, `taken`, by
-   another thread. *again: a call has a claim on the row's place, or its gate is open. */
-static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *again)
+   another thread. bare: magazines go to the system, too. *again: they did; or a call has a claim on the row's place, or
+   its gate is open. */
+static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int bare, int *again)
 {
     zs__chain chain = {0, 0, 0};
     uint32_t w;
     int dead;
+    if (zs__load_u32(&row->bare))
+        return 0;
     if (!row->epoch) {
         zs__row_strip(z, row, 0);
+        *again |= bare && zs__row_bare(z, row, taken);
         return 0;
     }
     zs__ranked_take(zs__as_lock(&row->lock), ZS__LOCK_ROW);
@@ -9897,6 +9958,7 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int *aga
         zs__row_sift(z, row);
     zs__compiler_barrier(); /* [FORK-2] */
     zs__chain_end(z, &chain);
+    *again |= bare && zs__row_bare(z, row, taken);
     return chain.count;
 }
 
@@ -9948,13 +10010,20 @@ static void zs__bin_recall(zs__allocator *z, zs__row *row, zs__bin *bin)
     uint32_t chunk = (bin->lent & ~ZS__LENT_ANY) - 1;
     /* acquire: the entries below; a push comes above. Pairs with zs__bin_top */
     zs__entry *entry, *top = (zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
-    if (zs__bin_held(z, bin) == chunk + 1 || (!zs__row_dead(z, row) && zs__chunk_live(z, chunk, NULL)))
+    if ((zs__row_popped(row) && zs__bin_held(z, bin) == chunk + 1) ||
+        (!zs__row_dead(z, row) && zs__chunk_live(z, chunk, NULL)))
         return;
     for (entry = bin->bottom; entry != top; entry++)
         if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
             zs__entry_give_back(z, entry, chunk);
     zs__bin_unlend(z, bin);
     row->taken = 1;
+}
+
+static void zs__taker_was_here(zslab_heap *heap) /* its owner sifts the rows that say `taken`, before all else */
+{
+    if (!(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE))
+        zs__add_u32(&heap->taker, ZS__TAKER_WAS_HERE); /* before the taker's own word goes: zs__heaps_take */
 }
 
 /* Chunks that are lent to the heap of a thread. 0: its owner is in a slow path. Epoch lock held, the gates are shut. */
@@ -9964,16 +10033,19 @@ static int zs__heap_recall(zslab_heap *heap)
     uint32_t cls;
     if (zs__load_acq_u32(&heap->busy)) /* acquire: all it did before. Pairs with zs__heap_exit */
         return 0;
-    for (row = heap->made; row; row = row->made)
+    for (row = heap->made; row; row = row->made) {
         for (cls = 0; row->borrows && !zs__load_u64(&row->gate) && cls < heap->z->class_count; cls++)
             if (zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY)
                 zs__bin_recall(heap->z, row, zs__bin_at(row, cls));
+        if (row->taken) /* the owner may begin to wait before zs__heaps_take is back at the heap */
+            zs__taker_was_here(heap);
+    }
     return 1;
 }
 
-/* Take what the heaps of other threads, and explicit ones, hold empty. *again: not all could be looked at. Epoch lock
-   held. */
-static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *again)
+/* Take what the heaps of other threads, and explicit ones, hold empty. bare, *again: as in zs__row_give; not all could
+   be looked at. Epoch lock held. */
+static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int bare, int *again)
 {
     zslab_heap *heap;
     uint32_t given = 0, others = 0;
@@ -9992,7 +10064,6 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
         if (heap != mine && !heap->is_parked)
             *again |= !zs__heap_recall(heap);
     for (heap = z->heaps; heap; heap = heap->next) {
-        int sift = 0;
         zs__row *row;
         if (heap == mine || heap->is_parked)
             continue;
@@ -10001,15 +10072,15 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int *ag
         } else {
             for (row = heap->made; row; row = row->made) {
                 if (row->worth || !zs__load_u64(&row->gate))
-                    given += zs__row_give(z, row, 1, again);
-                sift |= row->taken && !(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE);
+                    given += zs__row_give(z, row, 1, bare, again);
+                if (row->taken)
+                    zs__taker_was_here(heap);
             }
         }
         row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
         for (; row; row = row->made)
             row->worth = 0;
-        /* release: what was taken. Pairs with zs__taker_wait */
-        zs__add_u32(&heap->taker, (sift ? ZS__TAKER_WAS_HERE : 0) - ZS__TAKER_AT_WORK);
+        zs__sub_u32(&heap->taker, ZS__TAKER_AT_WORK); /* release: what was taken. Pairs with zs__taker_wait */
     }
     return given;
 }
@@ -10120,13 +10191,12 @@ static void zs__row_flush(zs__allocator *z, zs__row *row)
 static int zs__kept_drop(zslab_heap *heap);
 
 /* The heap puts home and gives to the pool what it can, by its owner; a parked one's by who holds the epoch lock. What
-   others gave back comes home first. */
-static void zs__heap_empty(zslab_heap *heap)
+   others gave back comes home first. bare, *again: as in zs__row_give. */
+static void zs__heap_empty(zslab_heap *heap, int bare, int *again)
 {
     zs__allocator *z = heap->z;
     zs__row *row;
     uint32_t turns;
-    int again = 0;
     zs__heap_sift(heap);
     zs__arena_take(z);
     zs__kept_drop(heap);
@@ -10141,13 +10211,13 @@ static void zs__heap_empty(zslab_heap *heap)
         if (!zs__row_dead(z, row) && !(z->rss_policy && zs__load_u32(&z->places[row->place].state)))
             zs__row_flush(z, row); /* drained frees look after themselves, in a dead round nothing does */
     for (row = heap->made; row; row = row->made)
-        zs__row_give(z, row, 0, &again);
+        zs__row_give(z, row, 0, bare, again);
 }
 
 /* What an allocation does, and zslab_trim, before it is refused for want of memory: places that have drained end, rows
-   of ended epochs retire, parked heaps and those of sleeping threads give what they hold empty. *again: not all could
-   be looked at. Epoch lock held. */
-static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *again)
+   of ended epochs retire, parked heaps and those of sleeping threads give what they hold empty. bare, *again: as in
+   zs__heaps_take. Epoch lock held. */
+static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int bare, int *again)
 {
     zslab_heap *heap;
     zs__places_try_end(z);
@@ -10155,8 +10225,8 @@ static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int *
     zs__large_unkeep(z, NULL, 0);
     zs__arena_drop(z);
     for (heap = z->parked; heap; heap = heap->next_parked)
-        zs__heap_empty(heap);
-    return zs__heaps_take(z, mine, again);
+        zs__heap_empty(heap, bare, again);
+    return zs__heaps_take(z, mine, bare, again);
 }
 
 #ifndef ZS__RECLAIM_TRIES
@@ -10169,22 +10239,23 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
 {
     zs__allocator *z = heap->z;
     uint32_t depth = heap->busy, given = 0;
+    const int last = why == ZSLAB_E_LIMIT && tries > 1; /* now for what counts, and is no chunk */
     int again = 0;
     if (zs__sealed(z))
         return 0;
-    if (!tries) {
-        zs__heap_empty(heap);
+    if (!tries || last)
+        zs__heap_empty(heap, last, &again);
+    if (!tries)
         return 1;
-    }
     if (tries > ZS__RECLAIM_TRIES)
         return 0;
     zs__store_rel_u32(&heap->busy, 0); /* release: as in zs__heap_exit; what it has is there for others */
     zs__epochs_take(z);
-    given = zs__others_empty(z, heap, &again);
+    given = zs__others_empty(z, heap, last, &again);
     zs__epochs_drop(z);
     if (tries > 1)
         again |= zs__large_unreserve(z);
-    if (why == ZSLAB_E_LIMIT && tries > 1)
+    if (last)
         again |= zs__empty_trim(z) != 0;
     else if (tries > 1 && zs__large_strip(z))
         again = 1;
@@ -10204,7 +10275,7 @@ static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, int sea
     int again = 0, tries;
     for (tries = 0; !p && tries <= search; tries++) {
         if (tries && !z->shared)
-            zs__others_empty(z, NULL, &again);
+            zs__others_empty(z, NULL, *why == ZSLAB_E_LIMIT, &again);
         p = zs__meta_take(z, stamp, bytes, bytes, why);
     }
     if (!p && zs__sealed(z))
@@ -10254,9 +10325,10 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zsl
 static void zs__heap_settle(zslab_heap *heap)
 {
     uint32_t depth;
+    int again = 0;
     zs__fork_check();
     depth = zs__heap_enter(heap);
-    zs__heap_empty(heap);
+    zs__heap_empty(heap, 0, &again);
     zs__heap_exit(heap, depth);
 }
 
@@ -11855,7 +11927,8 @@ static ZS__NOINLINE int zs__lend(zs__row *row, const zs__chunk *c)
     }
     zs__add_u32(&z->cold[chunk].lent, 1); /* relaxed would do: the object holds the chunk while it is stored */
     from = (zs__row *)zs__load_ptr(&c->row);
-    lent = from != &z->drain_row && zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp);
+    lent = from != &z->drain_row && from != row && /* a thread that detached gets its own heap again, to free by */
+           zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp);
     if (lent) {
         zs__store_u32(&from->swept, 1); /* relaxed: as the count. Its plain bins have to look [LEND-1] */
         zs__store_u32(&row->borrows, 1);
@@ -15003,7 +15076,7 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
         for (; row; row = row->made) {
             uint32_t cls;
             bytes += z->magazine_offset;
-            for (cls = 0; !z->shared && cls < z->class_count; cls++)
+            for (cls = 0; !z->shared && !zs__load_u32(&row->bare) && cls < z->class_count; cls++)
                 if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)
                     bytes += zs__magazine_bytes(z, cls);
         }
@@ -17511,7 +17584,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
         zs__epochs_drop(z);
     } else if (heap) {
         depth = zs__heap_hold(heap);
-        zs__heap_empty(heap);
+        zs__heap_empty(heap, 1, &again);
         zs__heap_let(heap, depth);
     }
     for (tries = 0; again && tries < 4; tries++) {
@@ -17519,7 +17592,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
             zs__os_yield(); /* who was in a slow path leaves it */
         again = 0;
         zs__epochs_take(z);
-        zs__others_empty(z, heap, &again);
+        zs__others_empty(z, heap, 1, &again);
         zs__epochs_drop(z);
     }
     bytes = zs__large_trim(z, z->config.cache_bytes);
@@ -18106,11 +18179,13 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     return z;
 }
 
-/* Address space for what is made as it is needed: a thread may have a row in every epoch there is, also where the range
-   is small, as long as all that takes no more than a quarter of it. */
+/* Address space for what is made as it is needed: a thread may have a row in every epoch there is, as long as all that
+   takes no more than a quarter of the range; where addresses are plenty eight threads in 64 epochs, however small it
+   is. What more there come to be takes chunks. */
 static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
-    const size_t least = refused ? 4 : 64;
+    const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve;
+    const size_t least = refused ? 4 : plenty ? 512 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
     const size_t heap = s->heap_bytes + s->blocks_bytes;
     size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? heap : 0) + 128;
@@ -18131,7 +18206,8 @@ static size_t zs__data_room(void) /* bytes that the process may have writable; S
 }
 
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. Where the whole default range is
-   not to be had it is half of what is; its fixed metadata a sixteenth of a limit on data at most. */
+   not to be had it is half of what is; its fixed metadata a sixteenth of a limit on data at most. A range that the
+   program asked for is had with the least metadata that serves, or not at all. */
 static zs__allocator *zs__create_reserved(zs__shape *s)
 {
     const zslab_config *c = s->config;
@@ -18149,16 +18225,18 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
-    for (; range >= 2 * ZS__CHUNK_BYTES; range = (refused ? range / 4 * 3 : range / 2) / align * align) {
+    while (range >= 2 * ZS__CHUNK_BYTES) {
         meta_bytes = zs__meta_room(s, range, refused);
         p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
-        if (p.cold > room / 16 && range > 64 * align)
+        if (p.cold > room / 16 && range > 64 * align) {
+            range = (refused ? range / 4 * 3 : range / 2) / align * align;
             continue;
+        }
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 && !refused ? (size_t)1 << 21 : align;
-        base = refused ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL; /* is there twice that? */
-        if (base)
+        base = refused && !c->reserve_bytes ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL;
+        if (base) /* there is twice that */
             c->os.release(c->os.user, base, 2 * range);
-        meta = base || !refused ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
+        meta = base || !refused || c->reserve_bytes ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
         if (base && !c->os.commit(c->os.user, meta, p.cold))
             break;
@@ -18167,9 +18245,10 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         base = NULL;
         if (meta)
             c->os.release(c->os.user, meta, p.bytes);
-        if (c->reserve_bytes)
+        if (c->reserve_bytes && refused)
             break;
         refused = s->scarce = 1;
+        range = c->reserve_bytes ? range : range / 4 * 3 / align * align;
     }
     if (!base)
         return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
@@ -18503,7 +18582,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
         zs__row_link(&heap->idle, row);
         heap->idle_count++;
     }
-    row->taken = row->worth = row->borrows = 0;
+    row->taken = row->worth = row->borrows = row->bare = 0;
     row->lock = row->swept = row->cursor_cls = row->cursor_chunk = 0;
     zs__zero(row->plain, sizeof row->plain);
     zs__zero(row->used, sizeof row->used);

@@ -77,6 +77,23 @@ static void latency_returned(void) /* what was lent is home, and the chunk is le
     il_as(1, other_pops);
     il_as(0, owner_frees_that);
 }
+static void turns(void) /* to another epoch: what is in the first one's magazine is in no pop's reach [TAKE-5] */
+{
+    race_give(race_take_in(LARGE, f));
+}
+static void latency_turned(void) /* the chunk is thread 2's, who sleeps; there is no other to be had */
+{
+    a = b = c = d = own = kept = NULL;
+    held_count = given_count = 0;
+    race_create(4, ZSLAB_RECLAIM_LATENCY, 0);
+    e = zslab_epoch_open(z, NULL);
+    f = zslab_epoch_open(z, NULL);
+    il_as(2, owner_fills);
+    il_as(1, other_borrows);
+    il_as(2, owner_lets_go);
+    il_as(2, turns);
+    il_as(1, turns);
+}
 static void ends(void) /* what lives goes with the epoch, or with its round */
 {
     race_lost(b);
@@ -203,6 +220,11 @@ static void finish_rest(void)
         race_give(held[--held_count]);
     finish();
 }
+static void finish_turned(void) /* the sleeper is asked no more, and has nothing left */
+{
+    il_as(2, leaves);
+    finish_rest();
+}
 static void sleeps(void) {}
 static void close_it(void)
 {
@@ -299,6 +321,7 @@ static const il_scenario scenarios[] = {
     { "lent_vs_take", latency_lent, { takes_small, other_takes_two, takes_the_rest }, finish_rest },
     { "lent_vs_trim", latency_lent, { trim, other_gives_and_takes }, finish },
     { "lent_vs_push", latency_returned, { trim, other_frees_its_own }, finish },
+    { "lent_turned_vs_take", latency_turned, { takes_the_rest, other_takes_two }, finish_turned },
     { "lent_asleep_vs_take", latency_lent, { sleeps, other_takes, takes_the_rest }, finish_rest },
     { "release_vs_lent", roomy_ends, { release_and_bind, other_moves_on }, finish_next },
     { "release_vs_lent_rss", roomy_rss_ends, { release_and_bind, other_moves_on }, finish_next },

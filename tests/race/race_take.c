@@ -287,6 +287,78 @@ static void finish_turned(void)
     finish_next();
 }
 
+/* The row of an epoch that the owner has turned away from has no chunk left: its magazine goes back. [TAKE-6] */
+static void turned_and_bare(void)
+{
+    turned();
+    z->page_bytes = sizeof(zs__entry); /* a magazine is whole pages */
+}
+static void fill_and_leave(void) /* an object lives, one slot is in the magazine */
+{
+    hold(race_take_in(LARGE, g));
+    a = race_take_in(LARGE, e);
+    race_give(race_take_in(LARGE, e));
+    race_give(race_take_in(LARGE, g));
+}
+static void left_and_bare(void)
+{
+    held_count = given_count = 0;
+    a = b = c = kept = NULL;
+    race_create(chunks, ZSLAB_RECLAIM_LATENCY, 0);
+    e = zslab_epoch_open(z, NULL);
+    f = zslab_epoch_open(z, NULL);
+    g = zslab_epoch_open(z, NULL);
+    il_as(0, fill_and_leave);
+    z->page_bytes = sizeof(zs__entry);
+}
+static void magazine_left(void) /* kept: of the epoch that will end */
+{
+    hold(race_take_in(LARGE, g));
+    kept = race_take_in(LARGE, e);
+    race_lost(kept);
+    race_give(race_take_in(LARGE, e));
+    race_give(race_take_in(LARGE, g));
+}
+static void ends_and_bare(void)
+{
+    left_and_bare();
+    race_give(a);
+    a = NULL;
+    while (held_count)
+        race_give(held[--held_count]);
+    il_as(0, magazine_left);
+}
+static void owner_frees_late(void)
+{
+    zslab_result r = zslab_free(z, kept);
+    kept = NULL;
+    il_check(r == ZSLAB_OK || r == ZSLAB_E_STALE);
+    owner_moves_on();
+}
+static void release_and_trim(void)
+{
+    release();
+    zslab_trim(z);
+    f = zslab_epoch_open(z, NULL); /* in the place of the first, perhaps */
+    b = race_take_in(SMALL, f);
+}
+static void finish_bare(void) /* every magazine is counted once */
+{
+    race_give(a);
+    race_give(b);
+    race_give(c);
+    if (kept)
+        zslab_free(z, kept);
+    a = b = c = kept = NULL;
+    while (held_count)
+        race_give(held[--held_count]);
+    il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    il_as(0, owner_leaves);
+    zslab_trim(z);
+    il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
+    race_all_home(chunks, LARGE);
+}
+
 /* Two threads need a chunk each where the limit has one left: what is counted is what they got. */
 static void at_limit(void)
 {
@@ -376,6 +448,9 @@ static const il_scenario scenarios[] = {
     { "release_take_vs_pop_given", dead_magazine_and_next, { owner_moves_on, release_take_and_give }, finish_next },
     { "release_take_vs_pop_profiled", profiled, { owner_moves_on, release_take_and_give }, finish_next },
     { "release_take_vs_turn", turned, { owner_moves_on, release_take_and_give }, finish_turned },
+    { "bare_vs_turn", turned_and_bare, { owner_moves_on, release_and_trim }, finish_bare },
+    { "bare_vs_late_free", ends_and_bare, { owner_frees_late, release_and_trim }, finish_bare },
+    { "bare_vs_owner", left_and_bare, { owner_gives_and_takes, trim }, finish_bare },
     { "limit_vs_limit", at_limit, { needs_one, needs_one_too }, finish_limit },
     { "glance_vs_new_row", pooled, { trim, makes_a_row }, finish_pooled },
 };
@@ -396,6 +471,8 @@ static const il_plant plants[] = {
     { "live_after_top", "release_take_vs_pop_given", "zs__bin_pop_as", IL_STORE, "state", 0, IL_LATER, 0 },
     /* [TAKE-5] */
     { "row_not_named", "release_take_vs_turn", "zs__row_named", IL_STORE, "pops", 0, IL_DROP, 0 },
+    /* [TAKE-6] */
+    { "class_not_forgotten", "bare_vs_owner", "zs__row_dress", IL_STORE, "used", 0, IL_DROP, 0 },
     /* [BUDGET-1] */
     { "count_kept", "limit_vs_limit", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
     /* [STATS-1] */

@@ -9,8 +9,9 @@
      - a close, reset or release may cross any allocation: it is intact, or refused, or gone with the reset;
      - CLOSED is never said while an object lives; an epoch with nothing left is CLOSED by the next question;
      - an epoch opens whenever fewer than epoch_count are open or draining;
-     - an allocation is served whenever what lives leaves room beside one chunk a class and thread: LIMIT and NOMEM are
-       answers of full worlds only, and with nothing live every thread, class, epoch, domain, heap and handle is served;
+     - an allocation is served whenever what lives leaves room beside two chunks a class and heap, one of plain
+       allocations and one of an epoch that it names: LIMIT and NOMEM are answers of full worlds only, and with nothing
+       live every thread, class, epoch, domain, heap and handle is served;
      - a handle of an object that is gone never resolves; errno is unchanged by every call.                          */
 /* timeout: 300 */
 #include "tests/lib/test.h"
@@ -1049,6 +1050,7 @@ static void fill_up(uint64_t *random, zslab_epoch e)
     if (w_.owned)
         for (i = 0, pinned = 2; i < THREADS; i++) /* the wanderer's, the main thread's; of each sleeper two */
             pinned += (unsigned)w_.worker[i].exists + 1;
+    pinned *= 2;
     want = w_.chunks > pinned * w_.class_count ? (w_.chunks - pinned * w_.class_count) * slots : 0;
     while (n < w_.chunks * slots && (p[n] = zslab_malloc_epoch(Z, size, e)) != NULL)
         n++;
@@ -1218,8 +1220,8 @@ static void draw_config(uint64_t *random)
     w_.rss = c->reclaim == ZSLAB_RECLAIM_RSS;
     w_.exact = w_.shared || has_fence();
     w_.room = 24;
-    /* what lives, one chunk a class and heap of others, and what this thread has itself */
-    w_.chunks = w_.room + (2 * THREADS + 3) * (c->class_count ? c->class_count : 1);
+    /* what lives, two chunks a class and heap of others, and what this thread has itself */
+    w_.chunks = w_.room + 2 * (2 * THREADS + 3) * (c->class_count ? c->class_count : 1);
 }
 
 static void draw_memory(void)
@@ -1228,8 +1230,11 @@ static void draw_memory(void)
     size_t chunk = (size_t)1 << ZSLAB_CHUNK_SHIFT;
     if (w_.memory == RANGE)
         c->reserve_bytes = w_.chunks * chunk;
-    if (w_.memory == LIMIT)
-        c->limit_bytes = w_.chunks * chunk;
+    if (w_.memory == LIMIT) { /* and heaps and rows, of which two have magazines: what LIMITS in the header says */
+        size_t magazine = 16 * (chunk / 8 < 1023 ? chunk / 8 : 1023);
+        c->limit_bytes = w_.chunks * chunk +
+                         (2 * THREADS + 4) * (9216 + (PLACES + 6) * 3686 + 2 * c->class_count * magazine);
+    }
     if (w_.memory == BUFFER) { /* and rows: the metadata of each thread and epoch */
         size_t row = 4096 + c->class_count * ((chunk / 8 < 1023 ? chunk / 8 : 1023) * 16 + 256);
         c->memory_bytes = zslab_buffer_bytes_min(c) + w_.chunks * chunk;

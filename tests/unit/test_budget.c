@@ -67,6 +67,66 @@ static void what_the_process_pays(void)
 #endif
 }
 
+enum { ROWS_THREADS = 8, ROWS_EPOCHS = 10, ROWS_CLASSES = 5 };
+static zslab *rows_z;
+static zslab_epoch rows_e[ROWS_EPOCHS];
+static pthread_barrier_t rows_turn;
+static int rows_asleep;
+static void *a_little_everywhere(void *unused)
+{
+    size_t i, cls;
+    for (i = 0; i < ROWS_EPOCHS; i++)
+        for (cls = 0; cls < ROWS_CLASSES; cls++)
+            CHECK_IS(zslab_free(rows_z, zslab_malloc_epoch(rows_z, (size_t)64 << cls, rows_e[i])), ZSLAB_OK);
+    pthread_barrier_wait(&rows_turn);
+    if (rows_asleep)
+        pthread_barrier_wait(&rows_turn);
+    return unused;
+}
+
+/* Each thread was in each epoch with each class; all of that is over, while they sleep or after they ended: what is
+   left of the limit is all but heaps, rows without their magazines, and what sleeping threads may hold; of a range,
+   which has no metadata in it, more. */
+static void ended_epochs_leave_room(int asleep, zslab_reclaim reclaim, int range)
+{
+    enum { LIMIT = 16 << 20, HEAP = 16 << 10, ROW = 4 << 10, MAGAZINES = ROWS_CLASSES << 14 };
+    static void *p[LIMIT / 4096];
+    zslab_config c = {0};
+    pthread_t thread[ROWS_THREADS];
+    size_t i, n, left = LIMIT - (ROWS_THREADS + 1) * HEAP - (ROWS_THREADS + 1) * ROWS_EPOCHS * ROW - 6 * C;
+    zslab_epoch e;
+    rows_asleep = asleep;
+    *(range ? &c.reserve_bytes : &c.limit_bytes) = LIMIT;
+    c.reclaim = reclaim;
+    rows_z = test_create(&c);
+    MUST(pthread_barrier_init(&rows_turn, NULL, ROWS_THREADS + 1) == 0);
+    for (i = 0; i < ROWS_EPOCHS; i++)
+        MUST(rows_e[i] = zslab_epoch_open(rows_z, NULL));
+    for (i = 0; i < ROWS_THREADS; i++)
+        MUST(pthread_create(&thread[i], NULL, a_little_everywhere, NULL) == 0);
+    pthread_barrier_wait(&rows_turn);
+    for (i = 0; !asleep && i < ROWS_THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (i = 0; i < ROWS_EPOCHS; i++)
+        CHECK_IS(zslab_epoch_close(rows_z, rows_e[i]), ZSLAB_OK);
+    e = zslab_epoch_open(rows_z, NULL);
+    for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc_epoch(rows_z, 4096, e)) != NULL; n++)
+        ;
+    if (asleep) /* a chunk a class, and the magazines of the two rows that the owner may be in [TAKE-6] */
+        left -= (size_t)ROWS_THREADS * (ROWS_CLASSES * C + 2 * (size_t)MAGAZINES);
+    if (!CHECK(n * 4096 >= left))
+        printf("  %zu bytes of %zu\n", n * 4096, left);
+    CHECK_IS(zslab_check(rows_z, NULL, NULL), ZSLAB_OK); /* counts all of it again [BUDGET-1] */
+    while (n)
+        CHECK_IS(zslab_free(rows_z, p[--n]), ZSLAB_OK);
+    if (asleep)
+        pthread_barrier_wait(&rows_turn);
+    for (i = 0; asleep && i < ROWS_THREADS; i++)
+        pthread_join(thread[i], NULL);
+    pthread_barrier_destroy(&rows_turn);
+    test_destroy(rows_z);
+}
+
 /* ---- at run time ---- */
 static void limits_at_run_time(const test_mode *m)
 {
@@ -321,8 +381,11 @@ static void each(void (*test)(const test_mode *))
 
 int main(void)
 {
+    int how;
     what_the_process_pays();
     each(never_more_than_the_limit);
+    for (how = 0; how < 8; how++)
+        ended_epochs_leave_room(how & 1, how & 2 ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY, how >> 2);
     each(limits_at_run_time);
     two_at_the_edge();
     a_buffer_keeps_room(0);

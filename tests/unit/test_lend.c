@@ -66,8 +66,9 @@ static void end(void)
     tell(NULL);
     pthread_join(thread, NULL);
     CHECK(lent() == 0);
+    zslab_trim(z);
     zslab_stats_global(z, &g);
-    CHECK(g.live_objects == 0);
+    CHECK(g.live_objects == 0 && g.committed_bytes == 0); /* no slot is lost, or its chunk were not empty */
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
     test_destroy(z);
 }
@@ -262,6 +263,96 @@ static void a_child_has_all(void)
     end();
 }
 
+/* A thread that detached has its own heap again when it frees: its own chunk is not lent to it. */
+static void nothing_of_its_own(void)
+{
+    begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS + 1);
+    zslab_thread_detach(z);
+    while (count) {
+        CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
+        CHECK(lent() == 0);
+    }
+    end();
+}
+
+/* A bin that was refused a chunk has slots of another's only: a taker sends them home, and the bin forgets them. */
+static void one_and_detach(void) /* the row stays, and a trim leaves it as new */
+{
+    CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, SIZE, e)), ZSLAB_OK);
+    zslab_thread_detach(z);
+}
+static zslab_epoch another;
+static void turn(void) /* it pops from another row since [TAKE-5] */
+{
+    CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, SIZE, another)), ZSLAB_OK);
+}
+static size_t stays; /* of object */
+static void hold(void) { MUST(mine[0] = zslab_malloc_epoch(z, SIZE, another)); }
+static void refused(void) { CHECK(zslab_malloc_epoch(z, SIZE, e) == NULL); }
+static void free_most(void)
+{
+    while (count > stays)
+        CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
+    turn();
+}
+static void one_of_another_class(void)
+{
+    CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, 2 * SIZE, e)), ZSLAB_OK);
+}
+static void of_others_only(void)
+{
+    size_t objects = SLOTS;
+    stays = 0;
+    begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS);
+    tell(one_and_detach);
+    trim();
+    MUST(another = zslab_epoch_open(z, NULL));
+    tell(hold);
+    CHECK_IS(zslab_set_limits(z, 0, 1), ZSLAB_OK);
+    tell(refused);
+    tell(free_most);
+    CHECK(lent() == 1);
+    if (!z->fence_ready) /* nothing is taken from sleepers */
+        objects = 0;
+    zslab_set_limits(z, 0, 0);
+    trim();
+    for (; count < objects; count++)
+        MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
+    CHECK(objects == 0 || lent() == 0);
+    zslab_set_limits(z, 0, 1);
+    tell(allocate_one);
+    CHECK(objects == 0 || mine[1] == NULL);
+    zslab_set_limits(z, 0, 0);
+    if (mine[1])
+        CHECK_IS(zslab_free(z, mine[1]), ZSLAB_OK);
+    free_all();
+    tell(give_mine);
+    end();
+}
+
+/* The same while the chunk has an object, and so stays lent, in a row that has no chunk of its own any more: what is
+   lent is not lost with its magazines [TAKE-6]. */
+static void of_others_only_and_bare(void)
+{
+    begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS);
+    stays = 1;
+    tell(one_and_detach);
+    trim();
+    MUST(another = zslab_epoch_open(z, NULL));
+    tell(hold);
+    CHECK_IS(zslab_set_limits(z, 0, 1), ZSLAB_OK);
+    tell(refused);
+    zslab_set_limits(z, 0, 0);
+    tell(one_of_another_class);
+    tell(free_most);
+    CHECK(lent() == 1);
+    trim();
+    CHECK(lent() == 1);
+    free_all();
+    tell(give_mine);
+    end();
+}
+
 /* A handle's slot is lent as any: its generation rises each time, and no old handle comes alive. */
 static zslab_handle handle[2];
 static void handles_of_other(void)
@@ -303,6 +394,9 @@ int main(void)
     nobody_binds_it(3 * ZS__CHUNK_BYTES);
     test_at("%s", "");
     a_child_has_all();
+    nothing_of_its_own();
+    of_others_only();
+    of_others_only_and_bare();
     handles();
     return test_summary("test_lend");
 }
