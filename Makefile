@@ -29,7 +29,7 @@ RACES    = $(call names,race/race_*)
 CELLS    = $(filter-out $(SKIP),$(addprefix build:,$(call pick,$(shell tests/ci/build.sh list))))
 # What test-wide runs and test does not: programs of more than some seconds, other forms of a test, most ways of building.
 LONG     = $(FORMS) fault_os fault_system test_close_stress test_fork test_fork_step test_group test_handle test_large test_model \
-           test_model_shrink test_plugin test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal \
+           test_lua test_model_shrink test_plugin test_pool_threads test_quiet test_reclaim test_shared test_shim test_signal \
            test_small_epochs test_stats test_steady test_stress test_threads test_zns_race test_zns_seam
 EXAMPLES = $(basename $(notdir $(wildcard examples/*.c examples/tools/*.c)))
 SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
@@ -37,7 +37,7 @@ SOME     = $(addprefix build:,gcc-c11 g++-c++11 readme typed)
 # What the tests need (Debian names). deps-all adds what only the wide targets need.
 PACKAGES = gcc g++ clang clang-format libclang-rt-14-dev libc++-14-dev libc++abi-14-dev libc6-dev binutils make git musl-tools util-linux \
            libmimalloc-dev libjemalloc-dev libgoogle-perftools-dev jq libjansson-dev libncurses-dev libxml2-utils \
-           python3 gnuplot-nox sqlite3 systemtap-sdt-dev valgrind libc6-dbg \
+           python3 gnuplot-nox sqlite3 liblua5.4-0 systemtap-sdt-dev valgrind libc6-dbg \
            clang-tidy cppcheck cmake pkg-config meson ninja-build doxygen
 PACKAGES_ALL = gcovr libbenchmark-dev $(shell sed -n 's/^packages *| *//p' tests/ci/matrix.txt; cat tests/zns/guest/packages.txt bench/real/packages.txt)
 
