@@ -2368,6 +2368,15 @@ static inline ZS__MAYBE_UNUSED int zs__view_over(const zslab_slab_view *at)
 #endif
 }
 
+static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the processor's own guess ends at holes */
+{
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
+}
+
 /* Typed handles in C (and C++). `entity` is a one-word type name; another type's handle does not compile.
 
        ZSLAB_HANDLE_DECLARE(entity);                           once, at file scope; a typedef struct whose body
@@ -2429,7 +2438,10 @@ static inline ZS__MAYBE_UNUSED int zs__view_over(const zslab_slab_view *at)
             unsigned slot;                                                                                \
             for (slot = 0; slot < slab.count; slot++, p += slab.size) {                                   \
                 uint32_t word = zs__view_word(&slab, slot);                                               \
-                if (!((word ^ slot) & 1) && !zs__view_over(&slab) &&                                      \
+                const uint32_t dead = (word ^ slot) & 1;                                                  \
+                if (bytes > 32 || dead)                                                                   \
+                    zs__view_ahead(p + 32 * slab.size);                                                   \
+                if (!dead && !zs__view_over(&slab) &&                                                     \
                     fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                          \
                        zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                  \
                     return ZSLAB_OK;                                                                      \
