@@ -40,26 +40,31 @@ ALL = "test_alloc test_epoch test_handle test_remote test_domain test_exact test
 RACES = "race_close race_release race_remote race_handle race_domain race_shared"
 ROOMS = {
     "layout": "test_class test_stats@1 " + RACES,
-    "tell": "test_visit",
+    "memcheck": "test_visit",
     "hooks": "test_hooks test_visit",
     "fast": "test_hardened " + RACES,
     "platform": "test_config fault_os@2 fault_system test_reclaim test_threads test_steady test_quiet test_limits",
     "guard": "test_hardened misuse_damaged_state misuse_damaged_word misuse_double_free test_config",
     "count": "test_stats@1 test_stats_totals@1",
     "class": "test_class test_class_shift12 test_class_shift20 test_config test_advice",
+    "budget": "test_budget test_group test_limits test_sealed race_budget",
     "arena": "fault_os@2 test_buffer test_limits test_reclaim test_config test_stats@1 race_release race_shared",
     "slab": "test_small_epochs test_reclaim test_stats@1 test_hardened test_buffer race_release race_close race_remote",
     "handle": "fault_os@2 test_buffer test_stats@1 race_handle",
     "epoch": "test_small_epochs test_hooks test_reclaim test_stats@1 race_close race_release race_domain",
     "row": "test_small_epochs test_buffer test_threads race_release race_close",
     "purge": "test_reclaim test_stats@1 test_small_epochs race_close race_release race_remote race_shared",
-    "remote": "test_hooks test_stats@1 test_threads race_remote race_release",
+    "remote": "test_lend test_hooks test_stats@1 test_threads race_remote race_lend race_release",
+    "take": "test_take test_lend test_budget race_take race_lend",
     "heap": "test_threads test_stats@1 test_small_epochs test_buffer race_remote race_release",
     "alloc": "test_hooks test_realloc test_threads test_buffer test_stats@1 test_hardened race_release race_close",
     "shared": "test_shared test_signal test_hardened test_stats@1 race_shared",
     "span": "test_large test_buffer test_limits fault_os@2 test_shared",
-    "large": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer",
-    "visit": "test_visit test_visit_untagged",
+    "large": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer race_large",
+    "visit": "test_visit test_visit_untagged test_walk",
+    "ending": "test_lifetime test_discard race_ending",
+    "profile": "test_profile",
+    "group": "test_group test_discard test_lifetime test_budget",
     "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit race_domain "
               "race_close race_release",
     "pool": "test_pool test_pool_damage test_pool_threads test_pool_bare misuse_pool_two_owners race_pool "
@@ -72,7 +77,8 @@ ROOMS = {
     "create": "test_config test_buffer test_limits fault_os@2 fault_system test_hardened test_threads",
     "fork": "test_fork test_fork_step",
 }
-ONLY_OWN = {"tell", "count", "pool", "stats", "advice", "text", "class", "fork"}  # without the programs of ALL
+# without the programs of ALL
+ONLY_OWN = {"memcheck", "profile", "count", "pool", "stats", "advice", "text", "class", "fork"}
 RACE_AMOUNT = "--operations_750000"
 OPTIMISED = {"test_reclaim"}  # touches so much memory that compiling it with -O1 is paid back
 LIMIT = 10  # seconds of processor time, or eight times what it takes unchanged; by the clock three times that
