@@ -1,6 +1,6 @@
 /* A signal at every instruction of every call, in shared mode: its handler frees an object each time; or it allocates,
    and has an object or ZSLAB_E_BUSY each time. [SHARED-5] */
-/* timeout: 300 */
+/* timeout: 900 */
 #include "tests/lib/test.h"
 #include "tests/lib/step.h"
 
