@@ -18191,12 +18191,35 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     return z;
 }
 
+#if defined(RLIMIT_DATA) && defined(RLIMIT_AS) && !defined(__EMSCRIPTEN__) /* there it says on stderr it knows none */
+static size_t zs__limit_of(int fails, const struct rlimit *most) /* SIZE_MAX: none is known */
+{
+    return !fails && most->rlim_cur < SIZE_MAX ? (size_t)most->rlim_cur : SIZE_MAX;
+}
+static size_t zs__data_room(void) /* bytes that the process may have writable */
+{
+    struct rlimit most;
+    int fails = getrlimit(RLIMIT_DATA, &most);
+    return zs__limit_of(fails, &most);
+}
+static size_t zs__address_room(void) /* bytes that it may have mapped */
+{
+    struct rlimit most;
+    int fails = getrlimit(RLIMIT_AS, &most);
+    return zs__limit_of(fails, &most);
+}
+#else
+static size_t zs__data_room(void) { return SIZE_MAX; }
+static size_t zs__address_room(void) { return SIZE_MAX; }
+#endif
+
 /* Address space for what is made as it is needed: a thread may have a row in every epoch there is, as long as all that
    takes no more than a quarter of the range; where addresses are plenty eight threads in 64 epochs, however small it
    is. What more there come to be takes chunks. */
 static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
-    const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve;
+    const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve &&
+                       zs__address_room() == SIZE_MAX;
     const size_t least = refused ? 4 : plenty ? 512 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
     const size_t heap = s->heap_bytes + s->blocks_bytes;
@@ -18205,16 +18228,6 @@ static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
     rows = rows < fit ? rows : fit;
     rows = rows > least ? rows : least;
     return range / 32 + heap * 16 + each * rows + zs__samples_bytes(s->config);
-}
-
-static size_t zs__data_room(void) /* bytes that the process may have writable; SIZE_MAX: no limit is known */
-{
-#if defined(RLIMIT_DATA) && !defined(__EMSCRIPTEN__) /* there it says on stderr that it is not known */
-    struct rlimit most;
-    if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX)
-        return (size_t)most.rlim_cur;
-#endif
-    return SIZE_MAX;
 }
 
 /* Metadata and range reserved, the fixed part of the metadata committed; or nothing. Where the whole default range is

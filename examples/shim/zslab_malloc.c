@@ -126,7 +126,7 @@ static void shim_make(void)
     if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes / 2 > data.rlim_cur)
         c.reserve_bytes = 2 * data.rlim_cur & ~(((size_t)1 << 20) - 1);
     if (c.reserve_bytes > left / 4) {
-        c.reserve_bytes = left / 100 * 96 & ~(((size_t)1 << 20) - 1);
+        c.reserve_bytes = left / 100 * 92 & ~(((size_t)1 << 20) - 1); /* 6 go to records; the rest is for stacks */
         c.class_bytes = coarse;
         for (c.class_count = i = 0; i < CLASSES; i++)
             if (class_bytes[i] == 64 || class_bytes[i] >= 128)
