@@ -8239,13 +8239,13 @@ static void zs__places_try_end(zs__allocator *z)
 
 static void zs__label_copy(char to[32], const char *label) /* cut within a UTF-8 sequence, it ends before that */
 {
-    size_t n = 0, back = 0, i;
+    size_t n = 0, cut = 0, i;
     while (label && n < 31 && label[n])
         n++;
-    while (n && back < 3 && (label[n - back] & 0xc0) == 0x80)
-        back++;
-    if (back && (label[n - back] & 0xc0) == 0xc0)
-        n -= back;
+    while (n && cut < 3 && (label[n - cut] & 0xc0) == 0x80)
+        cut++;
+    if (cut && (label[n - cut] & 0xc0) == 0xc0)
+        n -= cut;
     zs__zero(to, 32);
     for (i = 0; i < n; i++)
         to[i] = label[i];

@@ -174,6 +174,7 @@ static void take_all_and_make(void) /* every chunk, that of the slot among them,
 }
 static void finish_all(void)
 {
+    zslab_trim(z); /* the chunk of a live object is no empty one */
     if (q)
         race_look(q);
     finish();
