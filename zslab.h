@@ -3574,7 +3574,7 @@ struct zslab {
     uint32_t discardable;  /* atomic: an epoch was opened so */
     uint32_t late;         /* atomic: 1 + place whose epoch drained after its close, to be swept; ~0: several */
     uint32_t group_count, group_number; /* there are, there were */
-    size_t metadata_fixed; /* of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
+    uintptr_t metadata_fixed; /* atomic: of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
     uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
     uint32_t sealed;       /* atomic: zslab_seal */
     uint32_t word_count;   /* atomic: entries of words_due that are taken */
@@ -8437,7 +8437,7 @@ static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
 static void zs__bin_unlend(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = bin->lent & ~ZS__LENT_ANY;
-    bin->lent = 0;
+    zs__store_u32(&bin->lent, 0); /* relaxed: zs__free_lent has a first look */
     if (chunk)
         zs__sub_u32(&z->cold[chunk - 1].lent, 1); /* release: what was stored to it. Pairs with zs__chunk_bind */
 }
@@ -11901,7 +11901,7 @@ static ZS__ALWAYS_INLINE int zs__free_lent(zs__row *row, const zs__chunk *c, uin
     uint32_t chunk = (uint32_t)(c - z->chunks), depth;
     size_t slot = (size_t)(state - (uint8_t *)zs__load_ptr(&c->states));
     int done = 0;
-    if ((bin->lent & ~ZS__LENT_ANY) != chunk + 1)
+    if ((zs__load_u32(&bin->lent) & ~ZS__LENT_ANY) != chunk + 1) /* relaxed: a taker may be at it; asked again below */
         return 0;
     depth = zs__heap_enter(heap);
     if (ZS__LIKELY(bin->top < bin->bottom + ZS__LENT_MOST && bin->top != bin->limit && zs__load_u64(&row->gate) &&
@@ -13253,7 +13253,7 @@ static void *zs__record_get(zs__allocator *z, zslab_epoch e, size_t bytes, zslab
         zs__shared_empty(z);
         p = zs__meta_get(z, e, bytes, 1, why);
     }
-    z->metadata_fixed += p ? bytes : 0;
+    zs__store_ptr(&z->metadata_fixed, z->metadata_fixed + (p ? bytes : 0)); /* relaxed: read as a figure */
     return p;
 }
 
@@ -15099,7 +15099,7 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
 /* Metadata that is no chunk's. Under no lock a snapshot. */
 static uint64_t zs__stats_own(const zs__allocator *z)
 {
-    return zs__stats_heaps(z) + z->metadata_fixed +
+    return zs__stats_heaps(z) + zs__load_ptr(&z->metadata_fixed) +
            (zs__load_u32(&z->id_count) - zs__load_u32(&z->blank_ids)) * ZS__ID_BYTES;
 }
 
