@@ -9900,7 +9900,8 @@ static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objec
            zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, q)->word);
 }
 
-/* The magazines of a row without a chunk go back; 0: it has one, or none to give. By its owner, or a taker. [TAKE-6] */
+/* The magazines of a row that is not bare go back if it has no chunk; 0: it has, or they hold no whole page. By its
+   owner, or a taker. [TAKE-6] */
 static int zs__row_bare(zs__allocator *z, zs__row *row, int taken)
 {
     const uint64_t stamp = zs__load_u64(&row->stamp);
@@ -9908,7 +9909,7 @@ static int zs__row_bare(zs__allocator *z, zs__row *row, int taken)
     char *to = (char *)(((size_t)row + z->row_bytes) / z->page_bytes * z->page_bytes);
     size_t bytes = 0;
     uint32_t cls;
-    if (z->shared || z->config.memory || from >= to || zs__load_u32(&row->bare) || (taken && zs__row_popped(row)))
+    if (z->shared || z->config.memory || from >= to || (taken && zs__row_popped(row)))
         return 0;
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
@@ -9919,14 +9920,15 @@ static int zs__row_bare(zs__allocator *z, zs__row *row, int taken)
     }
     if (!bytes || !zs__purge_pages(z, from, (size_t)(to - from)))
         return 0;
-    zs__store_u32(&row->bare, 1); /* relaxed: a figure to all but owner and taker */
+    if (taken) {
+        row->taken = 1;
+        zs__store_u32(&row->bare, 1); /* relaxed: a figure to all but owner and taker */
+    } else {
+        zs__row_dress(z, row);
+    }
     if (stamp)
         zs__aside_give(z, stamp, bytes);
     zs__budget_give(z, 0, bytes);
-    if (taken)
-        row->taken = 1;
-    else
-        zs__row_dress(z, row);
     return 1;
 }
 
@@ -9938,7 +9940,7 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int bare
     zs__chain chain = {0, 0, 0};
     uint32_t w;
     int dead;
-    if (zs__load_u32(&row->bare))
+    if (zs__load_u32(&row->bare)) /* to another taker; the owner has sifted it */
         return 0;
     if (!row->epoch) {
         zs__row_strip(z, row, 0);
@@ -11003,17 +11005,18 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
             return 0;
         first = found - 1 + skip;
         zs__span_cut(z, found - 1, skip, count);
-        bad = 0;
-        if (!zs__span_commit(z, first, first + count, bytes)) {
-            if ((bad = zs__large_unbind(z, first, first + count)) == 0)
-                return first + 1;
-        }
-        i = bad - 1;
-        if (!bad || zs__span_commit(z, i, bad, ZS__CHUNK_BYTES)) {
+        if (zs__span_commit(z, first, first + count, bytes)) {
             zs__span_give(z, first, count);
             return 0;
         }
-        /* it waits in the pool; the rest is free again */
+        bad = zs__large_unbind(z, first, first + count);
+        if (!bad)
+            return first + 1;
+        i = bad - 1; /* it waits in the pool; the rest is free again */
+        if (zs__span_commit(z, i, i + 1, ZS__CHUNK_BYTES)) {
+            zs__span_give(z, first, count);
+            return 0;
+        }
         if (i > first)
             zs__span_give(z, first, i - first);
         if (i + 1 < first + count)
@@ -17431,14 +17434,16 @@ static void zs__touch(const zs__allocator *z, void *from, size_t bytes)
    later. A buffer's registry waits for the first. */
 static void zs__registry_ready(zs__allocator *z, size_t slabs)
 {
-    size_t most, to;
-    uint32_t chunk;
+    size_t most = 0, to;
+    uint32_t chunk, chunks = 0;
     if (z->config.memory || zs__sealed(z))
         return;
-    zs__arena_take(z);
-    most = z->id_count;
-    for (chunk = 0; slabs && chunk < zs__chunks_known(z); chunk++)
+    if (slabs)
+        chunks = zs__chunks_bound(z);
+    for (chunk = 0; chunk < chunks; chunk++)
         most += z->classes[zs__load_u16(&z->chunks[chunk].cls)].slabs; /* relaxed: as a bound */
+    zs__arena_take(z);
+    most += z->id_count;
     if (most > z->id_limit)
         most = z->id_limit;
     if (z->id_ready < z->id_count)
@@ -18191,27 +18196,25 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     return z;
 }
 
-#if defined(RLIMIT_DATA) && defined(RLIMIT_AS) && !defined(__EMSCRIPTEN__) /* there it says on stderr it knows none */
-static size_t zs__limit_of(int fails, const struct rlimit *most) /* SIZE_MAX: none is known */
+static size_t zs__data_room(void) /* bytes that the process may have writable; SIZE_MAX: no limit is known */
 {
-    return !fails && most->rlim_cur < SIZE_MAX ? (size_t)most->rlim_cur : SIZE_MAX;
-}
-static size_t zs__data_room(void) /* bytes that the process may have writable */
-{
+#if defined(RLIMIT_DATA) && !defined(__EMSCRIPTEN__) /* there it says on stderr that it is not known */
     struct rlimit most;
-    int fails = getrlimit(RLIMIT_DATA, &most);
-    return zs__limit_of(fails, &most);
-}
-static size_t zs__address_room(void) /* bytes that it may have mapped */
-{
-    struct rlimit most;
-    int fails = getrlimit(RLIMIT_AS, &most);
-    return zs__limit_of(fails, &most);
-}
-#else
-static size_t zs__data_room(void) { return SIZE_MAX; }
-static size_t zs__address_room(void) { return SIZE_MAX; }
+    if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX)
+        return (size_t)most.rlim_cur;
 #endif
+    return SIZE_MAX;
+}
+
+static int zs__addresses_limited(void)
+{
+#if defined(RLIMIT_AS) && !defined(__EMSCRIPTEN__) /* as above */
+    struct rlimit most;
+    return !getrlimit(RLIMIT_AS, &most) && most.rlim_cur != RLIM_INFINITY;
+#else
+    return 0;
+#endif
+}
 
 /* Address space for what is made as it is needed: a thread may have a row in every epoch there is, as long as all that
    takes no more than a quarter of the range; where addresses are plenty eight threads in 64 epochs, however small it
@@ -18219,7 +18222,7 @@ static size_t zs__address_room(void) { return SIZE_MAX; }
 static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
     const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve &&
-                       zs__address_room() == SIZE_MAX;
+                       !zs__addresses_limited();
     const size_t least = refused ? 4 : plenty ? 512 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
     const size_t heap = s->heap_bytes + s->blocks_bytes;
@@ -18236,9 +18239,10 @@ static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 static zs__allocator *zs__create_reserved(zs__shape *s)
 {
     const zslab_config *c = s->config;
-    const size_t room = c->reserve_bytes ? SIZE_MAX : zs__data_room();
+    const int asked = c->reserve_bytes != 0;
+    const size_t room = asked ? SIZE_MAX : zs__data_room();
     int refused = 0;
-    size_t range = c->reserve_bytes ? c->reserve_bytes : ZS__RESERVE_BYTES;
+    size_t range = asked ? c->reserve_bytes : ZS__RESERVE_BYTES, less;
     size_t page = zs__os_page_bytes(), align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
     size_t meta_bytes, align_range;
     char *meta = NULL, *base = NULL;
@@ -18250,18 +18254,17 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
     zs__zero(&p, sizeof p);
-    while (range >= 2 * ZS__CHUNK_BYTES) {
+    for (; range >= 2 * ZS__CHUNK_BYTES; range = asked ? range : less / align * align) {
+        less = refused ? range / 4 * 3 : range / 2;
         meta_bytes = zs__meta_room(s, range, refused);
         p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
-        if (p.cold > room / 16 && range > 64 * align) {
-            range = (refused ? range / 4 * 3 : range / 2) / align * align;
+        if (p.cold > room / 16 && range > 64 * align)
             continue;
-        }
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 && !refused ? (size_t)1 << 21 : align;
-        base = refused && !c->reserve_bytes ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL;
-        if (base) /* there is twice that */
+        base = refused && !asked ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL; /* is there that? */
+        if (base)
             c->os.release(c->os.user, base, 2 * range);
-        meta = base || !refused || c->reserve_bytes ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
+        meta = base || !refused || asked ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
         if (base && !c->os.commit(c->os.user, meta, p.cold))
             break;
@@ -18270,10 +18273,10 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         base = NULL;
         if (meta)
             c->os.release(c->os.user, meta, p.bytes);
-        if (c->reserve_bytes && refused)
+        if (asked && refused)
             break;
         refused = s->scarce = 1;
-        range = c->reserve_bytes ? range : range / 4 * 3 / align * align;
+        less = range / 4 * 3;
     }
     if (!base)
         return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);

@@ -4030,9 +4030,10 @@ static int zs__zns_record_epoch(zslab_zns *s, zs__zns_ep *e)
 }
 
 /* How many of the epoch's frames there are, were synced, and are known to be gone. */
+#define ZS__ZNS_FRAMES_BYTES 56u /* of that record */
 static int zs__zns_record_frames(zslab_zns *s, zs__zns_ep *e)
 {
-    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_FRAMES, 56);
+    uint8_t *p = zs__zns_record(s, ZS__ZNS_R_FRAMES, ZS__ZNS_FRAMES_BYTES);
     if (!p) return 0;
     zs__zns_put64(p + 8, e->id);
     zs__lock_take(&e->ord_lock);
@@ -4239,8 +4240,8 @@ static void zs__zns_log_wrong(zslab_zns *s)
 static void zs__zns_record_quiet(zslab_zns *s)
 {
     uint32_t n;
-    for (n = 0; n < 8 && s->meta_have + 56 <= ZS__ZNS_META_KEEP &&
-                ZS__ZNS_HEAD_BYTES + s->meta_have + 56 <= s->block_bytes; n++) {
+    for (n = 0; n < 8 && s->meta_have + ZS__ZNS_FRAMES_BYTES <= ZS__ZNS_META_KEEP &&
+                ZS__ZNS_HEAD_BYTES + s->meta_have + ZS__ZNS_FRAMES_BYTES <= s->block_bytes; n++) {
         const uint8_t *p = s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have;
         zs__zns_ep *e;
         zs__lock_take(&s->lane_lock);
@@ -4249,7 +4250,7 @@ static void zs__zns_record_quiet(zslab_zns *s)
         if (!e) return;
         if (!e->listed || !zs__zns_record_frames(s, e)) continue;
         if (zs__zns_get32(p + 4) == e->told || zs__zns_get32(p + 4) != zs__zns_get32(p + 24))
-            s->meta_have -= 56;
+            s->meta_have -= ZS__ZNS_FRAMES_BYTES; /* the log says so, or not all is synced */
         else
             e->told = zs__zns_get32(p + 4);
     }

@@ -271,7 +271,7 @@ static void fill_and_turn(void)
     p = race_take_in(LARGE, g);
     race_give(p);
 }
-static void turned(void)
+static void three_epochs(void (*owner)(void))
 {
     held_count = given_count = 0;
     a = b = c = kept = NULL;
@@ -279,7 +279,11 @@ static void turned(void)
     e = zslab_epoch_open(z, NULL);
     f = zslab_epoch_open(z, NULL);
     g = zslab_epoch_open(z, NULL);
-    il_as(0, fill_and_turn);
+    il_as(0, owner);
+}
+static void turned(void)
+{
+    three_epochs(fill_and_turn);
 }
 static void finish_turned(void)
 {
@@ -288,10 +292,14 @@ static void finish_turned(void)
 }
 
 /* The row of an epoch that the owner has turned away from has no chunk left: its magazine goes back. [TAKE-6] */
+static void and_bare(void (*owner)(void)) /* a magazine is whole pages */
+{
+    three_epochs(owner);
+    z->page_bytes = sizeof(zs__entry);
+}
 static void turned_and_bare(void)
 {
-    turned();
-    z->page_bytes = sizeof(zs__entry); /* a magazine is whole pages */
+    and_bare(fill_and_turn);
 }
 static void fill_and_leave(void) /* an object lives, one slot is in the magazine */
 {
@@ -302,14 +310,7 @@ static void fill_and_leave(void) /* an object lives, one slot is in the magazine
 }
 static void left_and_bare(void)
 {
-    held_count = given_count = 0;
-    a = b = c = kept = NULL;
-    race_create(chunks, ZSLAB_RECLAIM_LATENCY, 0);
-    e = zslab_epoch_open(z, NULL);
-    f = zslab_epoch_open(z, NULL);
-    g = zslab_epoch_open(z, NULL);
-    il_as(0, fill_and_leave);
-    z->page_bytes = sizeof(zs__entry);
+    and_bare(fill_and_leave);
 }
 static void magazine_left(void) /* kept: of the epoch that will end */
 {
@@ -321,12 +322,7 @@ static void magazine_left(void) /* kept: of the epoch that will end */
 }
 static void ends_and_bare(void)
 {
-    left_and_bare();
-    race_give(a);
-    a = NULL;
-    while (held_count)
-        race_give(held[--held_count]);
-    il_as(0, magazine_left);
+    and_bare(magazine_left);
 }
 static void owner_frees_late(void)
 {

@@ -299,10 +299,9 @@ static void one_of_another_class(void)
 {
     CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, 2 * SIZE, e)), ZSLAB_OK);
 }
-static void of_others_only(void)
+static void begin_refused(size_t left) /* objects, when the other thread has freed the rest */
 {
-    size_t objects = SLOTS;
-    stays = 0;
+    stays = left;
     begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS);
     tell(one_and_detach);
     trim();
@@ -310,11 +309,16 @@ static void of_others_only(void)
     tell(hold);
     CHECK_IS(zslab_set_limits(z, 0, 1), ZSLAB_OK);
     tell(refused);
+    zslab_set_limits(z, 0, 0);
+}
+static void of_others_only(void)
+{
+    size_t objects = SLOTS;
+    begin_refused(0);
     tell(free_most);
     CHECK(lent() == 1);
     if (!z->fence_ready) /* nothing is taken from sleepers */
         objects = 0;
-    zslab_set_limits(z, 0, 0);
     trim();
     for (; count < objects; count++)
         MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
@@ -334,15 +338,7 @@ static void of_others_only(void)
    lent is not lost with its magazines [TAKE-6]. */
 static void of_others_only_and_bare(void)
 {
-    begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS);
-    stays = 1;
-    tell(one_and_detach);
-    trim();
-    MUST(another = zslab_epoch_open(z, NULL));
-    tell(hold);
-    CHECK_IS(zslab_set_limits(z, 0, 1), ZSLAB_OK);
-    tell(refused);
-    zslab_set_limits(z, 0, 0);
+    begin_refused(1);
     tell(one_of_another_class);
     tell(free_most);
     CHECK(lent() == 1);

@@ -35,14 +35,6 @@ static void *lua_memory(void *user, void *p, size_t was, size_t size)
     return NULL;
 }
 
-static size_t resident(void)
-{
-    unsigned long pages[2] = {0, 0};
-    FILE *f = fopen("/proc/self/statm", "r");
-    MUST(f && fscanf(f, "%lu %lu", &pages[0], &pages[1]) == 2 && fclose(f) == 0);
-    return pages[1] * zs__os_page_bytes();
-}
-
 static size_t committed(void)
 {
     zslab_global_stats g;
@@ -64,11 +56,11 @@ static void one_release(const char *script)
     kib = lua_number(l, -1, &is_one);
     CHECK(is_one && kib > 65536 && largest > (size_t)4 << 20);
     full = committed();
-    pages = resident();
+    pages = (size_t)zslab_rss_bytes();
     CHECK(full - before > (size_t)64 << 20 && test_live(z) > 10000);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     CHECK(test_live(z) == 0 && committed() <= before);
-    pages -= resident();
+    pages -= (size_t)zslab_rss_bytes();
     CHECK(pages >= (full - before) / 100 * 90); /* what was never touched was not there */
     printf("%.1f MiB of Lua: %.1f MiB of pages were given back\n", kib / 1024, (double)pages / (1 << 20));
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
