@@ -100,7 +100,10 @@ build/examples/%: $$(wildcard examples/$$*.c examples/tools/$$*.c) $(HEADERS) $(
 examples: $(filter build/examples/demo%,$(EXAMPLES:%=build/examples/%)) ## build every example, run all but the demos
 	$(call run,examples,$(filter-out demo%,$(EXAMPLES)),-j 1)
 
-lint: ## layout, names, room map, doc comments, line lengths
+format: ## write all C and C++ in the repository's one dialect, .clang-format
+	clang-format -i $$(git ls-files '*.h' '*.c' '*.cc')
+
+lint: ## layout, names, room map, doc comments, format
 	@tests/ci/lint.sh
 
 map: ## the rooms of the headers with their line counts
@@ -142,6 +145,6 @@ clean: ## remove build/
 	rm -rf build
 
 .DEFAULT_GOAL = help
-.PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples lint map invariants asm install uninstall first docs clean
+.PHONY: help deps deps-all demo demo-zns test test-wide test-notls examples format lint map invariants asm install uninstall first docs clean
 
 include tests/ci/wide.mk bench/bench.mk

@@ -278,11 +278,11 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
-#if defined(__cplusplus) ? __cplusplus < 201103L && !defined(_MSC_VER)                                        \
+#if defined(__cplusplus) ? __cplusplus < 201103L && !defined(_MSC_VER)                                                 \
                          : !defined(_MSC_VER) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
 #error "zslab.h needs C11 or C++11: -std=c11, -std=c++11 or later"
 #define ZS__TOO_OLD
-#else /* to the end of the file */
+#else                                 /* to the end of the file */
 
 /* ---- >>config --------------------------------------------------------------
    Every switch with its default and its allowed values. Defined empty, a switch means 1 and a number its default.
@@ -467,7 +467,7 @@
 #ifndef ZSLAB_TLS_MODEL
 #define ZSLAB_TLS_MODEL
 #endif
-#define ZS__TLS_MODEL(x) ZS__SECOND(ZS__PROBE x (), x, 0)
+#define ZS__TLS_MODEL(x) ZS__SECOND(ZS__PROBE x(), x, 0)
 #define ZS__PROBE() 0, "initial-exec"
 #define ZS__SECOND(...) ZS__SECOND_(__VA_ARGS__)
 #define ZS__SECOND_(a, b, ...) b
@@ -539,62 +539,63 @@ typedef uint64_t zslab_epoch;             /* ring place and 48-bit era; never re
 /* What a call answers. 0 is success; the numbers never change. */
 typedef enum zslab_result {
     ZSLAB_OK = 0,
-    ZSLAB_E_INVALID = 1,        /* bad argument: size 0, bad alignment, bad configuration, malformed handle */
-    ZSLAB_E_NOMEM = 2,          /* the system, or the range, has no memory left */
-    ZSLAB_E_LIMIT = 3,          /* a configured limit was reached */
-    ZSLAB_E_CLOSED = 4,         /* the epoch is closing, closed or unknown */
-    ZSLAB_E_STALE = 5,          /* the object went with its epoch, or the handle's object was freed */
-    ZSLAB_E_DOUBLE_FREE = 6,    /* the slot holds no live object */
-    ZSLAB_E_MISALIGNED = 7,     /* a pointer inside an object */
-    ZSLAB_E_FOREIGN = 8,        /* not from here */
-    ZSLAB_E_FULL = 9,           /* a queue or a pool is full */
-    ZSLAB_E_BUSY = 10,          /* in use; or no epoch place is free */
-    ZSLAB_E_SPILLED = 11,       /* the object is on a zoned device at the moment */
-    ZSLAB_E_TOO_BIG = 12,       /* larger than large_bytes_max, and no fallback serves it */
-    ZSLAB_E_CORRUPT = 13,       /* the allocator's own state was damaged */
-    ZSLAB_E_IO = 14,            /* the rest are answers of zslab_zns.h: the device failed a command */
-    ZSLAB_E_READ_ONLY = 15,     /* store or zone can be read only */
-    ZSLAB_E_OFFLINE = 16,       /* the zone is dead */
-    ZSLAB_E_PERMISSION = 17,    /* the system refused access to the device */
-    ZSLAB_E_GONE = 18,          /* the device was removed */
-    ZSLAB_E_GEOMETRY = 19,      /* zones, blocks or format other than expected */
+    ZSLAB_E_INVALID = 1,         /* bad argument: size 0, bad alignment, bad configuration, malformed handle */
+    ZSLAB_E_NOMEM = 2,           /* the system, or the range, has no memory left */
+    ZSLAB_E_LIMIT = 3,           /* a configured limit was reached */
+    ZSLAB_E_CLOSED = 4,          /* the epoch is closing, closed or unknown */
+    ZSLAB_E_STALE = 5,           /* the object went with its epoch, or the handle's object was freed */
+    ZSLAB_E_DOUBLE_FREE = 6,     /* the slot holds no live object */
+    ZSLAB_E_MISALIGNED = 7,      /* a pointer inside an object */
+    ZSLAB_E_FOREIGN = 8,         /* not from here */
+    ZSLAB_E_FULL = 9,            /* a queue or a pool is full */
+    ZSLAB_E_BUSY = 10,           /* in use; or no epoch place is free */
+    ZSLAB_E_SPILLED = 11,        /* the object is on a zoned device at the moment */
+    ZSLAB_E_TOO_BIG = 12,        /* larger than large_bytes_max, and no fallback serves it */
+    ZSLAB_E_CORRUPT = 13,        /* the allocator's own state was damaged */
+    ZSLAB_E_IO = 14,             /* the rest are answers of zslab_zns.h: the device failed a command */
+    ZSLAB_E_READ_ONLY = 15,      /* store or zone can be read only */
+    ZSLAB_E_OFFLINE = 16,        /* the zone is dead */
+    ZSLAB_E_PERMISSION = 17,     /* the system refused access to the device */
+    ZSLAB_E_GONE = 18,           /* the device was removed */
+    ZSLAB_E_GEOMETRY = 19,       /* zones, blocks or format other than expected */
     ZSLAB_E_NO_ACTIVE_ZONE = 20, /* the device's limit of active zones held until the timeout */
-    ZSLAB_E_NO_SPACE = 21       /* no empty zone left */
+    ZSLAB_E_NO_SPACE = 21        /* no empty zone left */
 } zslab_result;
 
 /* When empty pages go back to the system. */
 typedef enum zslab_reclaim {
-    ZSLAB_RECLAIM_DEFAULT = 0,  /* the compile-time choice, ZSLAB_ENABLE_RSS_RECLAMATION */
-    ZSLAB_RECLAIM_LATENCY = 1,  /* keep them hot; zslab_trim gives them back */
-    ZSLAB_RECLAIM_RSS = 2       /* inside zslab_epoch_close, _release and _reset */
+    ZSLAB_RECLAIM_DEFAULT = 0, /* the compile-time choice, ZSLAB_ENABLE_RSS_RECLAMATION */
+    ZSLAB_RECLAIM_LATENCY = 1, /* keep them hot; zslab_trim gives them back */
+    ZSLAB_RECLAIM_RSS = 2      /* inside zslab_epoch_close, _release and _reset */
 } zslab_reclaim;
 
 typedef enum zslab_epoch_state {
-    ZSLAB_EPOCH_ACTIVE = 0,     /* takes new objects */
-    ZSLAB_EPOCH_CLOSING = 1,    /* takes none; the live ones stay valid */
-    ZSLAB_EPOCH_CLOSED = 2      /* nothing of it is left */
+    ZSLAB_EPOCH_ACTIVE = 0,  /* takes new objects */
+    ZSLAB_EPOCH_CLOSING = 1, /* takes none; the live ones stay valid */
+    ZSLAB_EPOCH_CLOSED = 2   /* nothing of it is left */
 } zslab_epoch_state;
 
-#define ZSLAB_EPOCH_DISCARDABLE 1u /* may be released when memory is short, see zslab_discard_oldest; its objects are
-                                      known by handles only */
+/* A flag of an epoch: it may be released when memory is short, see zslab_discard_oldest; its objects are known by
+   handles only. */
+#define ZSLAB_EPOCH_DISCARDABLE 1u
 
 /* How an epoch is opened; zero in a field means its default. */
 typedef struct zslab_epoch_config {
-    const char *label;           /* up to 31 bytes, copied: none */
-    zslab_group *group;          /* of the same allocator, for as long as it lives: its parent's, or none */
-    zslab_epoch parent;          /* an ACTIVE epoch, 64 deep at most: it ends after its children. A close of it closes
-                                    them, a release or a reset releases them: none */
-    uint32_t flags;              /* ZSLAB_EPOCH_* */
+    const char *label;  /* up to 31 bytes, copied: none */
+    zslab_group *group; /* of the same allocator, for as long as it lives: its parent's, or none */
+    zslab_epoch parent; /* an ACTIVE epoch, 64 deep at most: it ends after its children. A close of it closes
+                           them, a release or a reset releases them: none */
+    uint32_t flags;     /* ZSLAB_EPOCH_* */
 } zslab_epoch_config;
 
 /* Why an epoch ends, or is emptied. */
 typedef enum zslab_end {
-    ZSLAB_END_RELEASE = 0,       /* its objects are about to go; of zslab_epoch_release, or a domain */
-    ZSLAB_END_RESET = 1,         /* the same; the epoch stays open */
-    ZSLAB_END_DRAINED = 2,       /* it was closed and its objects are gone, one by one */
-    ZSLAB_END_DISCARDED = 3,     /* its objects are about to go; memory was short */
-    ZSLAB_END_PARENT = 4,        /* the same; of a release, reset or discard of an epoch above it */
-    ZSLAB_END_DESTROY = 5        /* the allocator is about to go */
+    ZSLAB_END_RELEASE = 0,   /* its objects are about to go; of zslab_epoch_release, or a domain */
+    ZSLAB_END_RESET = 1,     /* the same; the epoch stays open */
+    ZSLAB_END_DRAINED = 2,   /* it was closed and its objects are gone, one by one */
+    ZSLAB_END_DISCARDED = 3, /* its objects are about to go; memory was short */
+    ZSLAB_END_PARENT = 4,    /* the same; of a release, reset or discard of an epoch above it */
+    ZSLAB_END_DESTROY = 5    /* the allocator is about to go */
 } zslab_end;
 
 /* What zslab_epoch_on_end calls. Under no lock, on the thread of the call that ended the epoch. */
@@ -609,10 +610,10 @@ typedef enum zslab_on_exit {
 } zslab_on_exit;
 
 /* zslab_config.flags */
-#define ZSLAB_FLAG_SHARED 1u      /* one heap for all threads: fibers, signal handlers; about 7 times slower. A handler
-                                     may call what >>api-alloc and >>api-handle have but zslab_reserve, and
-                                     zslab_epoch_current: frees always work, an allocation answers ZSLAB_E_BUSY when
-                                     the call that was interrupted is in the way */
+/* SHARED: one heap for all threads: fibers, signal handlers; about 7 times slower. A handler may call what >>api-alloc
+   and >>api-handle have but zslab_reserve, and zslab_epoch_current: frees always work, an allocation answers
+   ZSLAB_E_BUSY when the call that was interrupted is in the way. */
+#define ZSLAB_FLAG_SHARED 1u
 #define ZSLAB_FLAG_HARDENED 2u    /* simultaneous frees decided, objects zeroed on free, slot order shuffled */
 #define ZSLAB_FLAG_PREFAULT 4u    /* touch memory when it is committed; refused: create fails */
 #define ZSLAB_FLAG_HUGE_PAGES 8u  /* ask for 2 MiB pages; refused: see zslab_flags_in_effect */
@@ -649,9 +650,9 @@ typedef struct zslab_visit {
     const void *p;
     size_t usable_bytes, class_idx;
     zslab_epoch epoch;
-    zslab_handle handle;         /* 0: made without one */
-    uint64_t age_epochs;         /* epochs opened since its own */
-    uint16_t tag;                /* zslab_set_tag's; 0: none, or ZSLAB_TAGS is 0 */
+    zslab_handle handle; /* 0: made without one */
+    uint64_t age_epochs; /* epochs opened since its own */
+    uint16_t tag;        /* zslab_set_tag's; 0: none, or ZSLAB_TAGS is 0 */
 } zslab_visit;
 typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero stops the walk */
 
@@ -659,10 +660,7 @@ typedef int zslab_visit_fn(void *user, const zslab_visit *object); /* non-zero s
    may yet be freed) and when the allocator is destroyed; never of those that a release or a reset drops. Called
    without any lock held. At a close others may go on meanwhile: an object was live when it was looked at. Free
    objects from here if you like, but make no other call that changes the allocator. Non-zero ends this report. */
-typedef enum zslab_leak {
-    ZSLAB_LEAK_AT_CLOSE = 0,
-    ZSLAB_LEAK_AT_DESTROY = 1
-} zslab_leak;
+typedef enum zslab_leak { ZSLAB_LEAK_AT_CLOSE = 0, ZSLAB_LEAK_AT_DESTROY = 1 } zslab_leak;
 typedef int zslab_leak_fn(void *user, zslab_leak when, const zslab_visit *object);
 
 /* What happened to an epoch, for ZSLAB_ON_EPOCH. */
@@ -703,46 +701,46 @@ typedef struct zslab_config {
     size_t class_count;          /* 1 to 255; set together with class_bytes */
     uint32_t epoch_count;        /* epochs open or draining at once, a power of two, 2 to 65,536: 128 */
     zslab_reclaim reclaim;
-    size_t limit_bytes;          /* most bytes of committed_bytes and metadata_bytes (zslab_global_stats) together, at
-                                    least one chunk: no limit. See zslab_set_limits */
-    size_t cache_bytes;          /* empty memory kept resident by frees in active epochs (RSS policy) and by
-                                    trim: 1 MiB; ZSLAB_CACHE_NONE keeps none */
-    uint32_t flags;              /* ZSLAB_FLAG_* */
+    size_t limit_bytes; /* most bytes of committed_bytes and metadata_bytes (zslab_global_stats) together, at
+                           least one chunk: no limit. See zslab_set_limits */
+    size_t cache_bytes; /* empty memory kept resident by frees in active epochs (RSS policy) and by
+                           trim: 1 MiB; ZSLAB_CACHE_NONE keeps none */
+    uint32_t flags;     /* ZSLAB_FLAG_* */
     zslab_fallback fallback;
-    zslab_os os;                 /* not together with memory */
+    zslab_os os; /* not together with memory */
     zslab_misuse_fn *on_misuse;
     void *misuse_user;
-    zslab_leak_fn *on_leak;      /* with it a close looks at every object of the epoch: O(chunks in use) */
+    zslab_leak_fn *on_leak; /* with it a close looks at every object of the epoch: O(chunks in use) */
     void *leak_user;
-    uint32_t sample_every;       /* remember the size of one request in so many, picked at random, 1: of all, for
-                                    zslab_suggest_classes; allocations then all take a slow path, several times
-                                    slower: 0, none */
-    size_t large_bytes_max;      /* objects larger than the largest class, up to so many bytes, belong to their epoch
-                                    like all others: half of the range; ZSLAB_LARGE_NONE: there are none */
-    size_t soft_limit_bytes;     /* on_pressure is told when more bytes than these count for limit_bytes: none */
+    uint32_t sample_every;   /* remember the size of one request in so many, picked at random, 1: of all, for
+                                zslab_suggest_classes; allocations then all take a slow path, several times
+                                slower: 0, none */
+    size_t large_bytes_max;  /* objects larger than the largest class, up to so many bytes, belong to their epoch
+                                like all others: half of the range; ZSLAB_LARGE_NONE: there are none */
+    size_t soft_limit_bytes; /* on_pressure is told when more bytes than these count for limit_bytes: none */
     zslab_pressure_fn *on_pressure;
     void *pressure_user;
     zslab_dry_fn *on_dry;
     void *dry_user;
-    size_t sample_bytes;         /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
-                                    every object. With 512 KiB an allocation then costs 10 to 20 instructions more,
-                                    beside the samples (with FLAG_SHARED, FLAG_HARDENED or sample_every, and for
-                                    handles, explicit heaps and large objects, several times as much): none */
-    zslab_capture_fn *capture;   /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
+    size_t sample_bytes;       /* for zslab_profile: mean bytes of requests from one sampled object to the next; 1:
+                                  every object. With 512 KiB an allocation then costs 10 to 20 instructions more,
+                                  beside the samples (with FLAG_SHARED, FLAG_HARDENED or sample_every, and for
+                                  handles, explicit heaps and large objects, several times as much): none */
+    zslab_capture_fn *capture; /* with sample_bytes: the stack of who allocates. Without, the tag is the site */
     void *capture_user;
-    uint32_t thread_count;       /* with memory: room is kept for the metadata of so many threads, each in epoch_count
-                                    epochs, up to 65,533: of one thread in two */
-    uint32_t handle_count;       /* with memory: room is kept for the registry of so many handles, up to 2^28 (what
-                                    served a class stays with it): as they come, at the expense of chunks */
+    uint32_t thread_count; /* with memory: room is kept for the metadata of so many threads, each in epoch_count
+                              epochs, up to 65,533: of one thread in two */
+    uint32_t handle_count; /* with memory: room is kept for the registry of so many handles, up to 2^28 (what
+                              served a class stays with it): as they come, at the expense of chunks */
 } zslab_config;
 
 /* What a handle says, bit for bit, format 1: the same on every architecture. */
 typedef struct zslab_handle_fields {
-    uint32_t slab_id;            /* bits 63 to 42: which registry entry */
-    uint32_t generation;         /* bits 41 to 18: the slot's, only rising */
-    uint32_t slot;               /* bits 17 to 10: 0 to 63 */
-    uint32_t size_class;         /* bits 9 to 2 */
-    uint32_t version;            /* bits 1 to 0: 1 here, 2 in zslab_zns.h */
+    uint32_t slab_id;    /* bits 63 to 42: which registry entry */
+    uint32_t generation; /* bits 41 to 18: the slot's, only rising */
+    uint32_t slot;       /* bits 17 to 10: 0 to 63 */
+    uint32_t size_class; /* bits 9 to 2 */
+    uint32_t version;    /* bits 1 to 0: 1 here, 2 in zslab_zns.h */
 } zslab_handle_fields;
 #define ZSLAB_HANDLE_VERSION 1
 
@@ -818,94 +816,94 @@ typedef struct zslab_perf {
 
 /* A group's budget; zero in a field: none, no limit. */
 typedef struct zslab_group_config {
-    const char *label;           /* up to 31 bytes, copied */
-    size_t soft_bytes;           /* on_pressure is told when more are committed in its epochs */
-    size_t hard_bytes;           /* most committed bytes of its epochs; a chunk a class and thread is the least that is
-                                    of use */
-    size_t guaranteed_bytes;     /* so many are its own, for its epochs' chunks and metadata: others' allocations are
-                                    refused before they touch them */
-    uint32_t epoch_count;        /* most epochs of it at once */
+    const char *label;       /* up to 31 bytes, copied */
+    size_t soft_bytes;       /* on_pressure is told when more are committed in its epochs */
+    size_t hard_bytes;       /* most committed bytes of its epochs; a chunk a class and thread is the least that is
+                                of use */
+    size_t guaranteed_bytes; /* so many are its own, for its epochs' chunks and metadata: others' allocations are
+                                refused before they touch them */
+    uint32_t epoch_count;    /* most epochs of it at once */
 } zslab_group_config;
 
 /* A group's figures. */
 typedef struct zslab_group_stats {
-    uint32_t version;            /* ZSLAB_STATS_VERSION */
-    char label[32];              /* "" for none */
-    uint64_t epochs;             /* its epochs that take objects or drain */
-    uint64_t committed_bytes;    /* bytes of zslab_global_stats.committed_bytes that its epochs hold */
-    uint64_t live_bytes;         /* bytes of live objects in them, each as large as its class */
-    uint64_t soft_bytes;         /* bytes: its limits and its guarantee; 0: none */
+    uint32_t version;         /* ZSLAB_STATS_VERSION */
+    char label[32];           /* "" for none */
+    uint64_t epochs;          /* its epochs that take objects or drain */
+    uint64_t committed_bytes; /* bytes of zslab_global_stats.committed_bytes that its epochs hold */
+    uint64_t live_bytes;      /* bytes of live objects in them, each as large as its class */
+    uint64_t soft_bytes;      /* bytes: its limits and its guarantee; 0: none */
     uint64_t hard_bytes;
     uint64_t guaranteed_bytes;
-    uint64_t refused;            /* allocations refused with ZSLAB_E_LIMIT */
-    uint64_t discarded_epochs;   /* epochs that were discarded */
-    uint64_t discarded_bytes;    /* committed bytes that these held */
+    uint64_t refused;          /* allocations refused with ZSLAB_E_LIMIT */
+    uint64_t discarded_epochs; /* epochs that were discarded */
+    uint64_t discarded_bytes;  /* committed bytes that these held */
 } zslab_group_stats;
 
 /* A whole allocator. */
 typedef struct zslab_global_stats {
-    uint32_t version;                /* ZSLAB_STATS_VERSION */
-    uint32_t class_count;            /* size classes */
-    uint32_t heap_count;             /* heaps ever made: of threads, explicit, parked ones too */
-    uint32_t active_epoch_count;     /* epochs that take objects */
-    uint32_t closing_epoch_count;    /* epochs that drain */
-    zslab_epoch current_epoch;       /* where plain allocations go */
-    uint64_t slabs_allocated;        /* * new_slab_count, all classes */
-    uint64_t slabs_recycled;         /* * empty_slab_recycled, all classes */
-    uint64_t net_slabs;              /* slabs that hold live objects now */
-    uint64_t live_objects;           /* objects allocated and neither freed nor released */
-    uint64_t live_bytes;             /* bytes: the same, each as large as its class */
-    uint64_t committed_bytes;        /* bytes of object memory taken from the system and not purged since */
-    uint64_t estimated_rss_bytes;    /* bytes: object pages touched and not purged since, and the metadata */
-    uint64_t rss_bytes;              /* bytes: zslab_rss_bytes(), the whole process; 0 where unknown */
-    uint64_t slow_path_hits;         /* * all classes, as the next ones */
-    uint64_t slow_path_cache_miss;   /* * slow paths that took a chunk from the pool or the range */
-    uint64_t slow_path_epoch_closed; /* * allocations refused: their epoch was closing or closed */
-    uint64_t cache_overflows;        /* * empty_slab_overflowed */
-    uint64_t purge_calls;            /* times memory was given back to the system, objects' and metadata's */
-    uint64_t purge_bytes;            /* bytes given back by them */
-    uint64_t purge_failures;         /* of the calls, those refused */
-    uint64_t remote_frees;           /* * objects freed by a heap other than their owner's */
-    uint64_t remote_flushes;         /* * slabs whose owner was told of such frees */
-    uint64_t misuse_count;           /* wrong calls answered and counted, all kinds */
-    uint64_t retired_slots;          /* slots never used again: their generations are used up */
-    uint32_t flags_in_effect;        /* zslab_flags_in_effect() */
-    uint64_t slow_path_inbox;        /* * slow paths that first took home what other threads freed */
-    uint64_t slow_path_rebind;       /* * slow paths that took a chunk of an ended round of their own */
-    uint64_t slow_path_limit;        /* * allocations refused: limit_bytes */
-    uint64_t slow_path_no_memory;    /* * allocations refused: no memory, no place for a row */
-    uint64_t cas_retries;            /* * shared mode: claims that another thread's crossed */
-    uint64_t lock_waits;             /* * takes of an internal lock that found it held */
-    uint64_t cached_bytes;           /* bytes of empty chunks, and of spans for large objects, kept resident */
-    uint64_t allocs;                 /* ZSLAB_STATS 2, else 0: objects handed out */
-    uint64_t frees;                  /* ZSLAB_STATS 2, else 0: objects freed one by one */
+    uint32_t version;                     /* ZSLAB_STATS_VERSION */
+    uint32_t class_count;                 /* size classes */
+    uint32_t heap_count;                  /* heaps ever made: of threads, explicit, parked ones too */
+    uint32_t active_epoch_count;          /* epochs that take objects */
+    uint32_t closing_epoch_count;         /* epochs that drain */
+    zslab_epoch current_epoch;            /* where plain allocations go */
+    uint64_t slabs_allocated;             /* * new_slab_count, all classes */
+    uint64_t slabs_recycled;              /* * empty_slab_recycled, all classes */
+    uint64_t net_slabs;                   /* slabs that hold live objects now */
+    uint64_t live_objects;                /* objects allocated and neither freed nor released */
+    uint64_t live_bytes;                  /* bytes: the same, each as large as its class */
+    uint64_t committed_bytes;             /* bytes of object memory taken from the system and not purged since */
+    uint64_t estimated_rss_bytes;         /* bytes: object pages touched and not purged since, and the metadata */
+    uint64_t rss_bytes;                   /* bytes: zslab_rss_bytes(), the whole process; 0 where unknown */
+    uint64_t slow_path_hits;              /* * all classes, as the next ones */
+    uint64_t slow_path_cache_miss;        /* * slow paths that took a chunk from the pool or the range */
+    uint64_t slow_path_epoch_closed;      /* * allocations refused: their epoch was closing or closed */
+    uint64_t cache_overflows;             /* * empty_slab_overflowed */
+    uint64_t purge_calls;                 /* times memory was given back to the system, objects' and metadata's */
+    uint64_t purge_bytes;                 /* bytes given back by them */
+    uint64_t purge_failures;              /* of the calls, those refused */
+    uint64_t remote_frees;                /* * objects freed by a heap other than their owner's */
+    uint64_t remote_flushes;              /* * slabs whose owner was told of such frees */
+    uint64_t misuse_count;                /* wrong calls answered and counted, all kinds */
+    uint64_t retired_slots;               /* slots never used again: their generations are used up */
+    uint32_t flags_in_effect;             /* zslab_flags_in_effect() */
+    uint64_t slow_path_inbox;             /* * slow paths that first took home what other threads freed */
+    uint64_t slow_path_rebind;            /* * slow paths that took a chunk of an ended round of their own */
+    uint64_t slow_path_limit;             /* * allocations refused: limit_bytes */
+    uint64_t slow_path_no_memory;         /* * allocations refused: no memory, no place for a row */
+    uint64_t cas_retries;                 /* * shared mode: claims that another thread's crossed */
+    uint64_t lock_waits;                  /* * takes of an internal lock that found it held */
+    uint64_t cached_bytes;                /* bytes of empty chunks, and of spans for large objects, kept resident */
+    uint64_t allocs;                      /* ZSLAB_STATS 2, else 0: objects handed out */
+    uint64_t frees;                       /* ZSLAB_STATS 2, else 0: objects freed one by one */
     uint64_t misuse[ZSLAB_E_CORRUPT + 1]; /* wrong calls by kind, the index a zslab_result */
-    uint64_t created_ns;             /* nanoseconds of the system's monotonic clock, at create; 0 where there is none */
-    uint64_t taken_ns;               /* the same clock, now */
-    uint64_t limit_bytes;            /* bytes: the limit in force; 0: none, or all of the range */
-    uint64_t cache_limit_bytes;      /* bytes: cache_bytes in effect; 0: nothing is kept */
-    uint64_t range_bytes;            /* bytes of the range ever taken into use; only rises */
-    uint64_t remote_waiting;         /* objects freed by other threads that their owners have not taken home */
-    uint64_t newest_era;             /* zslab_epoch_stats.era of the epoch opened last */
-    uint64_t sampled_requests;       /* with zslab_config.sample_every, else 0: requests whose size was remembered */
-    uint64_t sampled_request_bytes;  /* bytes these asked for */
-    uint64_t sampled_slot_bytes;     /* bytes they got, each as large as its class; the difference is wasted */
-    uint64_t large_objects;          /* of live_objects, those of ZSLAB_CLASS_LARGE */
-    uint64_t large_bytes;            /* of live_bytes, theirs, each in whole pages */
-    uint64_t range_reserved_bytes;   /* bytes of address space there are for objects */
-    uint64_t metadata_bytes;         /* bytes of the allocator's own in use; with committed_bytes, what limits count */
-    uint64_t thread_held_bytes;      /* bytes of chunks without an object that stay with threads that have not passed a
-                                        slow path: one a class and thread, two where it allocates plainly and in
-                                        an epoch that it names; zslab_thread_detach returns them */
-    uint64_t soft_limit_bytes;       /* bytes: the soft limit; 0: none, or all of the range */
-    uint64_t soft_crossings;         /* times that more than these came to count */
+    uint64_t created_ns;            /* nanoseconds of the system's monotonic clock, at create; 0 where there is none */
+    uint64_t taken_ns;              /* the same clock, now */
+    uint64_t limit_bytes;           /* bytes: the limit in force; 0: none, or all of the range */
+    uint64_t cache_limit_bytes;     /* bytes: cache_bytes in effect; 0: nothing is kept */
+    uint64_t range_bytes;           /* bytes of the range ever taken into use; only rises */
+    uint64_t remote_waiting;        /* objects freed by other threads that their owners have not taken home */
+    uint64_t newest_era;            /* zslab_epoch_stats.era of the epoch opened last */
+    uint64_t sampled_requests;      /* with zslab_config.sample_every, else 0: requests whose size was remembered */
+    uint64_t sampled_request_bytes; /* bytes these asked for */
+    uint64_t sampled_slot_bytes;    /* bytes they got, each as large as its class; the difference is wasted */
+    uint64_t large_objects;         /* of live_objects, those of ZSLAB_CLASS_LARGE */
+    uint64_t large_bytes;           /* of live_bytes, theirs, each in whole pages */
+    uint64_t range_reserved_bytes;  /* bytes of address space there are for objects */
+    uint64_t metadata_bytes;        /* bytes of the allocator's own in use; with committed_bytes, what limits count */
+    uint64_t thread_held_bytes;     /* bytes of chunks without an object that stay with threads that have not passed a
+                                       slow path: one a class and thread, two where it allocates plainly and in
+                                       an epoch that it names; zslab_thread_detach returns them */
+    uint64_t soft_limit_bytes;      /* bytes: the soft limit; 0: none, or all of the range */
+    uint64_t soft_crossings;        /* times that more than these came to count */
 } zslab_global_stats;
 
 /* One size class, all epochs and threads. */
 typedef struct zslab_class_stats {
-    uint32_t version;                /* ZSLAB_STATS_VERSION */
-    uint32_t class_idx;              /* this class */
-    uint32_t object_bytes;           /* bytes of its objects */
+    uint32_t version;      /* ZSLAB_STATS_VERSION */
+    uint32_t class_idx;    /* this class */
+    uint32_t object_bytes; /* bytes of its objects */
     zslab_perf perf;
     uint64_t slow_path_cache_miss;   /* * as in zslab_global_stats, as the next ones */
     uint64_t slow_path_epoch_closed; /* * */
@@ -937,33 +935,33 @@ typedef struct zslab_class_stats {
 
 /* One size class in one epoch. */
 typedef struct zslab_epoch_stats {
-    uint32_t version;                /* ZSLAB_STATS_VERSION */
-    uint32_t class_idx;              /* this class */
-    uint32_t object_bytes;           /* bytes of its objects */
-    zslab_epoch epoch;               /* the epoch */
-    zslab_epoch_state state;         /* as zslab_epoch_state_of() */
-    char label[32];                  /* "" for none */
-    uint64_t era;                    /* epochs are numbered as they open */
-    uint64_t opened_ns;              /* nanoseconds of the system's monotonic clock; 0 where there is none */
-    uint64_t domain_count;           /* domains over it */
-    uint64_t live_objects;           /* objects of the class in the epoch */
-    uint64_t slabs;                  /* slabs that hold or held them */
-    uint64_t reclaimable_slabs;      /* of these, slabs without a live object */
-    uint64_t reclaimable_bytes;      /* bytes of resident pages without a live object: what a close may give back */
-    uint64_t estimated_rss_bytes;    /* bytes of pages touched and not purged since */
-    uint64_t rss_before_close;       /* bytes, whole process, when close, release or reset began to purge; 0: none */
-    uint64_t rss_after_close;        /* bytes, whole process, when it was done; 0: none */
-    uint64_t live_bytes;             /* bytes of live objects, each as large as its class */
-    uint64_t age_ns;                 /* nanoseconds since it was opened */
-    uint64_t last_used_ns;           /* nanoseconds of the clock of opened_ns: a thread took memory for it (its first,
-                                        a chunk, a large object) last, or entered or left a domain */
+    uint32_t version;             /* ZSLAB_STATS_VERSION */
+    uint32_t class_idx;           /* this class */
+    uint32_t object_bytes;        /* bytes of its objects */
+    zslab_epoch epoch;            /* the epoch */
+    zslab_epoch_state state;      /* as zslab_epoch_state_of() */
+    char label[32];               /* "" for none */
+    uint64_t era;                 /* epochs are numbered as they open */
+    uint64_t opened_ns;           /* nanoseconds of the system's monotonic clock; 0 where there is none */
+    uint64_t domain_count;        /* domains over it */
+    uint64_t live_objects;        /* objects of the class in the epoch */
+    uint64_t slabs;               /* slabs that hold or held them */
+    uint64_t reclaimable_slabs;   /* of these, slabs without a live object */
+    uint64_t reclaimable_bytes;   /* bytes of resident pages without a live object: what a close may give back */
+    uint64_t estimated_rss_bytes; /* bytes of pages touched and not purged since */
+    uint64_t rss_before_close;    /* bytes, whole process, when close, release or reset began to purge; 0: none */
+    uint64_t rss_after_close;     /* bytes, whole process, when it was done; 0: none */
+    uint64_t live_bytes;          /* bytes of live objects, each as large as its class */
+    uint64_t age_ns;              /* nanoseconds since it was opened */
+    uint64_t last_used_ns;        /* nanoseconds of the clock of opened_ns: a thread took memory for it (its first,
+                                     a chunk, a large object) last, or entered or left a domain */
     /* Why it is not CLOSED yet, beside live_objects (zslab_epoch_visit shows them, class and tag): */
-    uint64_t children;               /* epochs right below it that live */
-    uint64_t visits;                 /* entries into domains over it that were not left */
-    uint64_t owners_late;            /* closing: threads that used it and have passed no slow path since; it ends when
-                                        they do, or zslab_epoch_state_of or zslab_trim asks */
-    uint64_t purges;                 /* calls that give memory of it back at this moment */
-    uint64_t endings;                /* calls of zslab_epoch_on_end for it that were not answered yet */
+    uint64_t children;    /* epochs right below it that live */
+    uint64_t visits;      /* entries into domains over it that were not left */
+    uint64_t owners_late; /* closing: threads that used it and have passed no slow path since; it ends when
+                             they do, or zslab_epoch_state_of or zslab_trim asks */
+    uint64_t purges;      /* calls that give memory of it back at this moment */
+    uint64_t endings;     /* calls of zslab_epoch_on_end for it that were not answered yet */
 } zslab_epoch_stats;
 
 /* ---- >>api-allocator -------------------------------------------------------
@@ -1409,8 +1407,7 @@ ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d);
 #if defined(__GNUC__) || defined(__clang__)
 static inline ZS__MAYBE_UNUSED void zs__scope_leave(zslab_domain **d)
 {
-    if (*d)
-        zslab_domain_exit(*d);
+    if (*d) zslab_domain_exit(*d);
 }
 static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
 {
@@ -1418,8 +1415,8 @@ static inline ZS__MAYBE_UNUSED zslab_domain *zs__scope_enter(zslab_domain *d)
 }
 #define ZS__SCOPE_NAME_(line) zs__scope_##line
 #define ZS__SCOPE_NAME(line) ZS__SCOPE_NAME_(line)
-#define ZSLAB_DOMAIN_SCOPE(d)                                                                             \
-    zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((__cleanup__(zs__scope_leave), __unused__)) =    \
+#define ZSLAB_DOMAIN_SCOPE(d)                                                                                          \
+    zslab_domain *ZS__SCOPE_NAME(__LINE__) __attribute__((__cleanup__(zs__scope_leave), __unused__)) =                 \
         zs__scope_enter(d)
 #endif
 
@@ -1788,15 +1785,14 @@ ZSLAB_API void zslab_set_tag(zslab *z, void *p, uint16_t tag);
 /* relaxed: an id or a count alone; what it names is ordered by the call it is passed to */
 #define ZS__SHORT_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define ZS__SHORT_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define ZS__SHORT_CAS(p, was, v)                                                                          \
-    __atomic_compare_exchange_n((p), (was), (v), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
+#define ZS__SHORT_CAS(p, was, v) __atomic_compare_exchange_n((p), (was), (v), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 #else
 #define ZS__SHORT_API static inline
 /* one load, one store on 64-bit targets; epoch_advance from one thread at a time */
 #define ZS__SHORT_LOAD(p) (*(const volatile uint64_t *)(p))
 #define ZS__SHORT_STORE(p, v) ((void)(*(volatile uint64_t *)(p) = (v)))
-#define ZS__SHORT_CAS(p, was, v)                                                                          \
-    (*(volatile uint64_t *)(p) == *(was) ? (*(volatile uint64_t *)(p) = (v), 1)                           \
+#define ZS__SHORT_CAS(p, was, v)                                                                                       \
+    (*(volatile uint64_t *)(p) == *(was) ? (*(volatile uint64_t *)(p) = (v), 1)                                        \
                                          : (*(was) = *(volatile uint64_t *)(p), 0))
 #endif
 
@@ -1809,15 +1805,15 @@ typedef uint32_t EpochId;
 typedef enum EpochLifecycleState { EPOCH_ACTIVE = 0, EPOCH_CLOSING = 1 } EpochLifecycleState;
 
 typedef struct zs__short_number {
-    uint64_t epoch;     /* zslab_epoch: what the number means now */
-    uint64_t opened_ns; /* epoch_advance came to it; 0: never */
-    uint64_t inside;    /* its refcount */
+    uint64_t epoch;                 /* zslab_epoch: what the number means now */
+    uint64_t opened_ns;             /* epoch_advance came to it; 0: never */
+    uint64_t inside;                /* its refcount */
     uint64_t rss_before, rss_after; /* zslab_rss_bytes around its last epoch_close */
 } zs__short_number;
 
 typedef struct SlabAllocator {
-    uint64_t advances;  /* so far; the current number is this modulo EPOCH_COUNT */
-    uint64_t closes;    /* epoch_close calls, and their time */
+    uint64_t advances; /* so far; the current number is this modulo EPOCH_COUNT */
+    uint64_t closes;   /* epoch_close calls, and their time */
     uint64_t closes_ns;
     zs__short_number numbers[EPOCH_COUNT];
     zslab_epoch records; /* holds the domains, this table, and the objects of numbers for which no place was free */
@@ -1826,9 +1822,9 @@ typedef struct SlabAllocator {
 
 typedef struct epoch_domain {
     SlabAllocator *alloc;
-    EpochId epoch_id;    /* for alloc_obj_epoch and slab_malloc_epoch */
-    uint64_t epoch_era;  /* the number's at create; when it has moved on, the domain closes nothing */
-    uint32_t refcount;   /* how often its thread is inside */
+    EpochId epoch_id;   /* for alloc_obj_epoch and slab_malloc_epoch */
+    uint64_t epoch_era; /* the number's at create; when it has moved on, the domain closes nothing */
+    uint32_t refcount;  /* how often its thread is inside */
     bool auto_close;
 } epoch_domain_t;
 
@@ -1852,15 +1848,11 @@ ZS__SHORT_API uint64_t zs__short_era(const SlabAllocator *a, EpochId id)
 ZS__SHORT_API void zs__short_zero(void *p, size_t bytes)
 {
     unsigned char *byte = ZS__CAST(unsigned char *, p);
-    for (; bytes; bytes--)
-        *byte++ = 0;
+    for (; bytes; bytes--) *byte++ = 0;
 }
 
 /* now_ns -- zslab_now_ns. */
-ZS__SHORT_API uint64_t now_ns(void)
-{
-    return zslab_now_ns();
-}
+ZS__SHORT_API uint64_t now_ns(void) { return zslab_now_ns(); }
 
 /* slab_object_count -- how many objects the older style puts into a page of SLAB_PAGE_SIZE: its header takes 64 bytes,
    each 32 objects 4 more. Here a chunk takes as many as fit. */
@@ -1868,8 +1860,7 @@ ZS__SHORT_API uint32_t slab_object_count(uint32_t obj_size)
 {
     const uint32_t room = SLAB_PAGE_SIZE - 64;
     uint32_t n = obj_size ? room / obj_size : 0;
-    while (n && n * obj_size + (n + 31) / 32 * 4 > room)
-        n--;
+    while (n && n * obj_size + (n + 31) / 32 * 4 > room) n--;
     return n;
 }
 
@@ -1890,8 +1881,7 @@ ZS__SHORT_API void allocator_init(SlabAllocator *a)
     a->records = a->z ? zslab_epoch_open(a->z, "short names") : ZSLAB_EPOCH_NONE;
     for (i = 0; a->z && i < EPOCH_COUNT; i++)
         a->numbers[i].epoch = i ? zslab_epoch_open(a->z, ZS__NULL) : zslab_epoch_current(a->z);
-    if (a->z)
-        (void)zslab_epoch_set_label(a->z, a->numbers[0].epoch, "");
+    if (a->z) (void)zslab_epoch_set_label(a->z, a->numbers[0].epoch, "");
 }
 
 /* allocator_destroy -- zslab_destroy; this thread is inside none of its domains any more. */
@@ -1899,8 +1889,7 @@ ZS__SHORT_API void allocator_destroy(SlabAllocator *a)
 {
     zs__short_scope *scope = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
     zslab *z = a->z;
-    while (scope && scope->domain->alloc == a)
-        scope = scope->below;
+    while (scope && scope->domain->alloc == a) scope = scope->below;
     *zslab_thread_slot() = scope;
     a->z = ZS__NULL;
     zslab_destroy(z);
@@ -1911,8 +1900,7 @@ ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
 {
     SlabAllocator made, *a;
     allocator_init(&made);
-    if (!made.z)
-        return ZS__NULL;
+    if (!made.z) return ZS__NULL;
     a = ZS__CAST(SlabAllocator *, zslab_malloc_epoch(made.z, sizeof *a, made.records));
     if (a)
         *a = made;
@@ -1924,8 +1912,7 @@ ZS__SHORT_API SlabAllocator *slab_allocator_create(void)
 /* slab_allocator_free -- allocator_destroy; NULL is ignored. */
 ZS__SHORT_API void slab_allocator_free(SlabAllocator *a)
 {
-    if (a)
-        allocator_destroy(a);
+    if (a) allocator_destroy(a);
 }
 
 /* slab_malloc_epoch -- an object of 1 to 504 bytes in the epoch of that number; NULL for other sizes, and for a number
@@ -1937,10 +1924,7 @@ ZS__SHORT_API void *slab_malloc_epoch(SlabAllocator *a, size_t size, EpochId epo
 }
 
 /* slab_free -- zslab_free; a wrong pointer changes nothing. */
-ZS__SHORT_API void slab_free(SlabAllocator *a, void *p)
-{
-    (void)zslab_free(a->z, p);
-}
+ZS__SHORT_API void slab_free(SlabAllocator *a, void *p) { (void)zslab_free(a->z, p); }
 
 /* epoch_current -- the number that epoch_advance has reached. */
 ZS__SHORT_API EpochId epoch_current(SlabAllocator *a)
@@ -1969,8 +1953,7 @@ ZS__SHORT_API void zs__short_shut(SlabAllocator *a, EpochId id)
 ZS__SHORT_API void slab_epoch_set_label(SlabAllocator *a, EpochId epoch, const char *label)
 {
     zslab_epoch e = zs__short_epoch(a, epoch);
-    if (e && e != a->records && label)
-        (void)zslab_epoch_set_label(a->z, e, label);
+    if (e && e != a->records && label) (void)zslab_epoch_set_label(a->z, e, label);
 }
 
 /* epoch_advance -- close the current number, go to the next: that is open afterwards, without label and refcount. When
@@ -1986,8 +1969,7 @@ ZS__SHORT_API void epoch_advance(SlabAllocator *a)
         e = a->records;
     if (e != was && !ZS__SHORT_CAS(&next->epoch, &was, e) && e != a->records)
         (void)zslab_epoch_close(a->z, e); /* another thread has opened it */
-    if (!ZS__SHORT_CAS(&a->advances, &at, at + 1))
-        return;
+    if (!ZS__SHORT_CAS(&a->advances, &at, at + 1)) return;
     ZS__SHORT_STORE(&next->opened_ns, zslab_now_ns());
     ZS__SHORT_STORE(&next->inside, 0);
     slab_epoch_set_label(a, id, "");
@@ -2005,8 +1987,7 @@ ZS__SHORT_API void zs__short_add(uint64_t *count, uint64_t more)
 ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
 {
     uint64_t began = zslab_now_ns();
-    if (!zs__short_epoch(a, epoch))
-        return;
+    if (!zs__short_epoch(a, epoch)) return;
     ZS__SHORT_STORE(&a->numbers[epoch].rss_before, zslab_rss_bytes());
     zs__short_shut(a, epoch);
     ZS__SHORT_STORE(&a->numbers[epoch].rss_after, zslab_rss_bytes());
@@ -2018,8 +1999,7 @@ ZS__SHORT_API void epoch_close(SlabAllocator *a, EpochId epoch)
    whatever the program counts with it; never below 0. */
 ZS__SHORT_API void slab_epoch_inc_refcount(SlabAllocator *a, EpochId epoch)
 {
-    if (epoch < EPOCH_COUNT)
-        zs__short_add(&a->numbers[epoch].inside, 1);
+    if (epoch < EPOCH_COUNT) zs__short_add(&a->numbers[epoch].inside, 1);
 }
 ZS__SHORT_API uint64_t slab_epoch_get_refcount(SlabAllocator *a, EpochId epoch)
 {
@@ -2039,8 +2019,7 @@ ZS__SHORT_API epoch_domain_t *epoch_domain_wrap(SlabAllocator *a, EpochId epoch,
     epoch_domain_t *d = ZS__NULL;
     if (a && a->records && epoch < EPOCH_COUNT)
         d = ZS__CAST(epoch_domain_t *, zslab_malloc_epoch(a->z, sizeof *d, a->records));
-    if (!d)
-        return ZS__NULL;
+    if (!d) return ZS__NULL;
     zs__short_zero(d, sizeof *d);
     d->alloc = a;
     d->epoch_id = epoch;
@@ -2058,8 +2037,7 @@ ZS__SHORT_API epoch_domain_t *epoch_domain_create(SlabAllocator *a)
 /* epoch_domain_force_close -- epoch_close, while its thread is not inside and the number has not moved on. */
 ZS__SHORT_API void epoch_domain_force_close(epoch_domain_t *d)
 {
-    if (d && !d->refcount && zs__short_era(d->alloc, d->epoch_id) == d->epoch_era)
-        epoch_close(d->alloc, d->epoch_id);
+    if (d && !d->refcount && zs__short_era(d->alloc, d->epoch_id) == d->epoch_era) epoch_close(d->alloc, d->epoch_id);
 }
 
 /* epoch_domain_current, epoch_domain_allocator -- the innermost domain this thread is inside, of any allocator. */
@@ -2078,46 +2056,35 @@ ZS__SHORT_API SlabAllocator *epoch_domain_allocator(void)
 ZS__SHORT_API void epoch_domain_enter(epoch_domain_t *d)
 {
     zs__short_scope *scope = ZS__NULL;
-    if (d)
-        scope = ZS__CAST(zs__short_scope *, zslab_malloc_epoch(d->alloc->z, sizeof *scope, d->alloc->records));
-    if (!scope)
-        return;
+    if (d) scope = ZS__CAST(zs__short_scope *, zslab_malloc_epoch(d->alloc->z, sizeof *scope, d->alloc->records));
+    if (!scope) return;
     scope->domain = d;
     scope->below = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
     *zslab_thread_slot() = scope;
-    if (!d->refcount++)
-        slab_epoch_inc_refcount(d->alloc, d->epoch_id);
+    if (!d->refcount++) slab_epoch_inc_refcount(d->alloc, d->epoch_id);
 }
 ZS__SHORT_API void epoch_domain_exit(epoch_domain_t *d)
 {
     zs__short_scope *scope = ZS__CAST(zs__short_scope *, *zslab_thread_slot());
-    if (!d || !scope || scope->domain != d)
-        return;
+    if (!d || !scope || scope->domain != d) return;
     *zslab_thread_slot() = scope->below;
     (void)zslab_free(d->alloc->z, scope);
-    if (--d->refcount)
-        return;
+    if (--d->refcount) return;
     slab_epoch_dec_refcount(d->alloc, d->epoch_id);
-    if (d->auto_close && !slab_epoch_get_refcount(d->alloc, d->epoch_id))
-        epoch_domain_force_close(d);
+    if (d->auto_close && !slab_epoch_get_refcount(d->alloc, d->epoch_id)) epoch_domain_force_close(d);
 }
 
 /* epoch_domain_destroy -- forget it, closing first what it closes at exits; while its thread is inside nothing
    happens. */
 ZS__SHORT_API void epoch_domain_destroy(epoch_domain_t *d)
 {
-    if (!d || d->refcount)
-        return;
-    if (d->auto_close)
-        epoch_domain_force_close(d);
+    if (!d || d->refcount) return;
+    if (d->auto_close) epoch_domain_force_close(d);
     (void)zslab_free(d->alloc->z, d);
 }
 
 /* read_rss_bytes_linux -- zslab_rss_bytes. */
-ZS__SHORT_API uint64_t read_rss_bytes_linux(void)
-{
-    return zslab_rss_bytes();
-}
+ZS__SHORT_API uint64_t read_rss_bytes_linux(void) { return zslab_rss_bytes(); }
 
 typedef zslab_handle SlabHandle;
 
@@ -2127,16 +2094,12 @@ ZS__SHORT_API void *alloc_obj_epoch(SlabAllocator *a, uint32_t size, EpochId epo
     void *p = ZS__NULL;
     zslab_epoch e = zs__short_epoch(a, epoch);
     SlabHandle h = e && size <= ZS__SHORT_BYTES ? zslab_handle_alloc(a->z, size, e, &p) : 0;
-    if (out)
-        *out = h;
+    if (out) *out = h;
     return h ? p : ZS__NULL;
 }
 
 /* free_obj -- false for a handle that is stale or malformed. */
-ZS__SHORT_API bool free_obj(SlabAllocator *a, SlabHandle h)
-{
-    return zslab_handle_free(a->z, h) == ZSLAB_OK;
-}
+ZS__SHORT_API bool free_obj(SlabAllocator *a, SlabHandle h) { return zslab_handle_free(a->z, h) == ZSLAB_OK; }
 
 typedef zslab_perf PerfCounters; /* the same fields */
 
@@ -2185,8 +2148,7 @@ typedef struct SlabEpochStats {
 /* get_perf_counters -- zslab_perf_counters; zeros for a class that does not exist. */
 ZS__SHORT_API void get_perf_counters(SlabAllocator *a, uint32_t size_class, PerfCounters *out)
 {
-    if (zslab_perf_counters(a->z, size_class, out) != ZSLAB_OK)
-        zs__short_zero(out, sizeof *out);
+    if (zslab_perf_counters(a->z, size_class, out) != ZSLAB_OK) zs__short_zero(out, sizeof *out);
 }
 
 /* slab_stats_global -- zslab_stats_global under the older field names; the epochs are the sixteen numbers. */
@@ -2198,8 +2160,7 @@ ZS__SHORT_API void slab_stats_global(SlabAllocator *a, SlabGlobalStats *out)
     zs__short_zero(out, sizeof *out);
     out->version = SLAB_STATS_VERSION;
     out->current_epoch = ZS__CAST(uint32_t, ZS__SHORT_LOAD(&a->advances));
-    for (id = 0; id < EPOCH_COUNT; id++)
-        out->active_epoch_count += epoch_state(a, id) == EPOCH_ACTIVE;
+    for (id = 0; id < EPOCH_COUNT; id++) out->active_epoch_count += epoch_state(a, id) == EPOCH_ACTIVE;
     out->closing_epoch_count = EPOCH_COUNT - out->active_epoch_count;
     out->total_slabs_allocated = s.slabs_allocated;
     out->total_slabs_recycled = s.slabs_recycled;
@@ -2223,8 +2184,7 @@ ZS__SHORT_API void slab_stats_class(SlabAllocator *a, uint32_t size_class, SlabC
 {
     zslab_class_stats s;
     zs__short_zero(out, sizeof *out);
-    if (size_class >= ZS__SHORT_CLASSES || zslab_stats_class(a->z, size_class, &s) != ZSLAB_OK)
-        return;
+    if (size_class >= ZS__SHORT_CLASSES || zslab_stats_class(a->z, size_class, &s) != ZSLAB_OK) return;
     out->version = SLAB_STATS_VERSION;
     out->class_index = s.class_idx;
     out->object_size = s.object_bytes;
@@ -2264,8 +2224,7 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
     const uint64_t object_bytes = a->z ? zslab_size_class_bytes(a->z, size_class) : 0;
     size_t i;
     zs__short_zero(out, sizeof *out);
-    if (!a->z || size_class >= ZS__SHORT_CLASSES || epoch >= EPOCH_COUNT)
-        return;
+    if (!a->z || size_class >= ZS__SHORT_CLASSES || epoch >= EPOCH_COUNT) return;
     out->version = SLAB_STATS_VERSION;
     out->class_index = size_class;
     out->object_size = ZS__CAST(uint32_t, object_bytes);
@@ -2275,11 +2234,9 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
     out->open_since_ns = ZS__SHORT_LOAD(&a->numbers[epoch].opened_ns);
     out->rss_before_close = ZS__SHORT_LOAD(&a->numbers[epoch].rss_before);
     out->rss_after_close = ZS__SHORT_LOAD(&a->numbers[epoch].rss_after);
-    if (zslab_stats_epoch(a->z, size_class, zs__short_epoch(a, epoch), &s) != ZSLAB_OK)
-        return;
+    if (zslab_stats_epoch(a->z, size_class, zs__short_epoch(a, epoch), &s) != ZSLAB_OK) return;
     out->alloc_count = s.live_objects;
-    for (i = 0; i < sizeof out->label; i++)
-        out->label[i] = s.label[i];
+    for (i = 0; i < sizeof out->label; i++) out->label[i] = s.label[i];
     out->partial_slab_count = ZS__CAST(uint32_t, s.slabs);
     out->estimated_rss_bytes = s.estimated_rss_bytes;
     out->reclaimable_slab_count = ZS__CAST(uint32_t, s.reclaimable_slabs);
@@ -2299,7 +2256,9 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 #if defined(__cplusplus)
 #define ZS__ALIGNOF(T) alignof(T)
 #elif !defined(_MSC_VER) && __STDC_VERSION__ < 201112L
+/* clang-format off */
 #define ZS__ALIGNOF(T) offsetof(struct { char c; T t; }, t)
+/* clang-format on */
 #else
 #define ZS__ALIGNOF(T) _Alignof(T)
 #endif
@@ -2308,14 +2267,13 @@ ZS__SHORT_API void slab_stats_epoch(SlabAllocator *a, uint32_t size_class, Epoch
 static inline ZS__MAYBE_UNUSED void *zs__new(zslab *z, zslab_epoch epoch, size_t bytes, size_t alignment)
 {
     if (alignment > 16 || bytes < alignment)
-        return epoch ? zslab_aligned_alloc_epoch(z, alignment, bytes, epoch)
-                     : zslab_aligned_alloc(z, alignment, bytes);
+        return epoch ? zslab_aligned_alloc_epoch(z, alignment, bytes, epoch) : zslab_aligned_alloc(z, alignment, bytes);
     return epoch ? zslab_malloc_epoch(z, bytes, epoch) : zslab_malloc(z, bytes);
 }
 
 /* What the iteration of typed handles walks by: slabs, each of up to 64 slots. */
 typedef struct zslab_slab_view {
-    char *base;            /* slot i is at base + i * size */
+    char *base; /* slot i is at base + i * size */
     size_t size;
     const uint32_t *words; /* their generations, which change as objects are freed */
     uint64_t name;         /* the part of a handle that they share */
@@ -2324,8 +2282,8 @@ typedef struct zslab_slab_view {
     uint64_t bound;
     const uint64_t *serves; /* atomic, both: stamp and start, while the words are of this slab, in this round */
     const uintptr_t *slots;
-    uintptr_t start;       /* base */
-    const zslab *z;        /* where the walk is */
+    uintptr_t start; /* base */
+    const zslab *z;  /* where the walk is */
     uint64_t stamp;
     uint32_t cls, chunk, chunks, number, count; /* count: of its slots */
 } zslab_slab_view;
@@ -2399,56 +2357,50 @@ static inline ZS__MAYBE_UNUSED void zs__view_ahead(const char *p) /* the process
 #define ZSLAB_HANDLE_FROM(T, z, p) zs__handle_from_##T((z), (p))
 #define ZSLAB_HANDLE_NONE(T) zs__handle_as_##T(0)
 #define ZSLAB_HANDLE_EACH(T, z, e, fn, user) zs__handle_each_##T((z), (e), sizeof(T), (fn), (user))
-#define ZSLAB_HANDLE_DECLARE(T)                                                                           \
-    struct zs__handle_of_##T {                                                                            \
-        zslab_handle value;                                                                               \
-    };                                                                                                    \
-    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_as_##T(zslab_handle bits)                \
-    {                                                                                                     \
-        ZSLAB_HANDLE_OF(T) h;                                                                             \
-        h.value = bits;                                                                                   \
-        return h;                                                                                         \
-    }                                                                                                     \
-    static inline ZS__MAYBE_UNUSED zslab_handle zs__handle_bits_##T(ZSLAB_HANDLE_OF(T) h)                 \
-    {                                                                                                     \
-        return h.value;                                                                                   \
-    }                                                                                                     \
-    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T)                                                     \
-        zs__handle_new_##T(zslab *z, zslab_epoch e, size_t bytes, T **out_p)                              \
-    {                                                                                                     \
-        void *p = ZS__NULL;                                                                               \
-        ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, bytes, e, &p));                    \
-        if (out_p)                                                                                        \
-            *out_p = ZS__CAST(T *, p);                                                                    \
-        return h;                                                                                         \
-    }                                                                                                     \
-    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_from_##T(const zslab *z, const T *p)     \
-    {                                                                                                     \
-        return zs__handle_as_##T(zslab_handle_of(z, p));                                                  \
-    }                                                                                                     \
-    static inline ZS__MAYBE_UNUSED zslab_result                                                           \
-        zs__handle_each_##T(zslab *z, zslab_epoch e, size_t bytes,                                        \
-                            int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h), void *user)           \
-    {                                                                                                     \
-        zslab_slab_view at;                                                                               \
-        zslab_result result = zslab_slab_first(z, e, zslab_size_class_of(z, bytes), &at);                 \
-        while (result == ZSLAB_OK && zslab_slab_next(&at)) {                                              \
-            const zslab_slab_view slab = at;                                                              \
-            char *p = slab.base;                                                                          \
-            unsigned slot;                                                                                \
-            for (slot = 0; slot < slab.count; slot++, p += slab.size) {                                   \
-                uint32_t word = zs__view_word(&slab, slot);                                               \
-                const uint32_t dead = (word ^ slot) & 1;                                                  \
-                if (bytes > 32 || dead)                                                                   \
-                    zs__view_ahead(p + 32 * slab.size);                                                   \
-                if (!dead && !zs__view_over(&slab) &&                                                     \
-                    fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                          \
-                       zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                  \
-                    return ZSLAB_OK;                                                                      \
-            }                                                                                             \
-        }                                                                                                 \
-        return result;                                                                                    \
-    }                                                                                                     \
+#define ZSLAB_HANDLE_DECLARE(T)                                                                                        \
+    struct zs__handle_of_##T {                                                                                         \
+        zslab_handle value;                                                                                            \
+    };                                                                                                                 \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_as_##T(zslab_handle bits)                             \
+    {                                                                                                                  \
+        ZSLAB_HANDLE_OF(T) h;                                                                                          \
+        h.value = bits;                                                                                                \
+        return h;                                                                                                      \
+    }                                                                                                                  \
+    static inline ZS__MAYBE_UNUSED zslab_handle zs__handle_bits_##T(ZSLAB_HANDLE_OF(T) h) { return h.value; }          \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T)                                                                  \
+        zs__handle_new_##T(zslab *z, zslab_epoch e, size_t bytes, T **out_p)                                           \
+    {                                                                                                                  \
+        void *p = ZS__NULL;                                                                                            \
+        ZSLAB_HANDLE_OF(T) h = zs__handle_as_##T(zslab_handle_alloc(z, bytes, e, &p));                                 \
+        if (out_p) *out_p = ZS__CAST(T *, p);                                                                          \
+        return h;                                                                                                      \
+    }                                                                                                                  \
+    static inline ZS__MAYBE_UNUSED ZSLAB_HANDLE_OF(T) zs__handle_from_##T(const zslab *z, const T *p)                  \
+    {                                                                                                                  \
+        return zs__handle_as_##T(zslab_handle_of(z, p));                                                               \
+    }                                                                                                                  \
+    static inline ZS__MAYBE_UNUSED zslab_result zs__handle_each_##T(                                                   \
+        zslab *z, zslab_epoch e, size_t bytes, int (*fn)(void *user, T *object, ZSLAB_HANDLE_OF(T) h), void *user)     \
+    {                                                                                                                  \
+        zslab_slab_view at;                                                                                            \
+        zslab_result result = zslab_slab_first(z, e, zslab_size_class_of(z, bytes), &at);                              \
+        while (result == ZSLAB_OK && zslab_slab_next(&at)) {                                                           \
+            const zslab_slab_view slab = at;                                                                           \
+            char *p = slab.base;                                                                                       \
+            unsigned slot;                                                                                             \
+            for (slot = 0; slot < slab.count; slot++, p += slab.size) {                                                \
+                uint32_t word = zs__view_word(&slab, slot);                                                            \
+                const uint32_t dead = (word ^ slot) & 1;                                                               \
+                if (bytes > 32 || dead) zs__view_ahead(p + 32 * slab.size);                                            \
+                if (!dead && !zs__view_over(&slab) &&                                                                  \
+                    fn(user, ZS__CAST(T *, ZS__CAST(void *, p)),                                                       \
+                       zs__handle_as_##T(slab.name + (ZS__CAST(uint64_t, word) << 10))))                               \
+                    return ZSLAB_OK;                                                                                   \
+            }                                                                                                          \
+        }                                                                                                              \
+        return result;                                                                                                 \
+    }                                                                                                                  \
     struct zs__handle_of_##T /* the semicolon is the user's */
 /* NOLINTEND(bugprone-macro-parentheses) */
 
@@ -2481,8 +2433,8 @@ struct zslab {
     using pool_owner = zs__cpp::pool_owner;     /* a pool; moves, does not copy */
     using pool_remote = zs__cpp::pool_remote;   /* gives its slots back from any thread; moves, does not copy */
     using deleter = zs__cpp::deleter;           /* for std::unique_ptr<T, zslab::deleter> */
-    template <class T> using unique_handle = zs__cpp::unique_handle<T>; /* owns an object by its handle */
-    template <class T> using allocator = zs__cpp::allocator<T>;         /* for containers */
+    template <class T> using unique_handle = zs__cpp::unique_handle<T>;   /* owns an object by its handle */
+    template <class T> using allocator = zs__cpp::allocator<T>;           /* for containers */
     template <class T> using heap_allocator = zs__cpp::heap_allocator<T>; /* the same, from an explicit heap */
 
     /* A T made of args, where zslab_malloc puts it, or in an epoch; nullptr, the reason in zslab_last_error().
@@ -2509,10 +2461,7 @@ struct zslab {
 namespace zs__cpp {
 
 /* std::forward, without <utility> and its thousands of lines. */
-template <class T> inline T &&pass(typename std::remove_reference<T>::type &x) noexcept
-{
-    return static_cast<T &&>(x);
-}
+template <class T> inline T &&pass(typename std::remove_reference<T>::type &x) noexcept { return static_cast<T &&>(x); }
 
 /* What standard containers expect of a refusal. */
 [[noreturn]] inline void refused()
@@ -2547,8 +2496,7 @@ struct storage {
     void *p;
     ~storage()
     {
-        if (p)
-            zslab_free(z, p);
+        if (p) zslab_free(z, p);
     }
 };
 
@@ -2564,8 +2512,7 @@ public:
     explicit domain_scope(zslab_domain *d) noexcept : domain_(d), result_(zslab_domain_enter(d)) {}
     ~domain_scope()
     {
-        if (result_ == ZSLAB_OK)
-            zslab_domain_exit(domain_);
+        if (result_ == ZSLAB_OK) zslab_domain_exit(domain_);
     }
     domain_scope(const domain_scope &) = delete;
     domain_scope &operator=(const domain_scope &) = delete;
@@ -2590,8 +2537,7 @@ public:
     }
     ~epoch_scope()
     {
-        if (epoch_ != ZSLAB_EPOCH_NONE)
-            zslab_epoch_release(z_, epoch_);
+        if (epoch_ != ZSLAB_EPOCH_NONE) zslab_epoch_release(z_, epoch_);
     }
     epoch_scope(const epoch_scope &) = delete;
     epoch_scope &operator=(const epoch_scope &) = delete;
@@ -2645,8 +2591,7 @@ public:
         void *p = nullptr;
         const zslab_handle h = zslab_handle_alloc(z, bytes_for(z), epoch, &p);
         storage made = {z, p};
-        if (!p)
-            return unique_handle();
+        if (!p) return unique_handle();
         ::new (p) T(pass<Args>(args)...);
         made.p = nullptr;
         return unique_handle(z, h);
@@ -2691,8 +2636,7 @@ private:
     {
         std::size_t idx = zslab_size_class_of(z, sizeof(T)), least = sizeof(T), have;
         for (; (have = zslab_size_class_bytes(z, idx)) != 0; idx++) {
-            if ((have & (~have + 1)) >= alignof(T))
-                return have;
+            if ((have & (~have + 1)) >= alignof(T)) return have;
             least = have + 1;
         }
         return alignof(T) <= std::size_t(1) << ZSLAB_CHUNK_SHIFT ? least : SIZE_MAX;
@@ -2718,10 +2662,8 @@ public:
     T *allocate(std::size_t count)
     {
         void *p = nullptr;
-        if (count <= SIZE_MAX / sizeof(T))
-            p = zs__new(z_, epoch_, count ? count * sizeof(T) : 1, alignof(T));
-        if (!p)
-            refused();
+        if (count <= SIZE_MAX / sizeof(T)) p = zs__new(z_, epoch_, count ? count * sizeof(T) : 1, alignof(T));
+        if (!p) refused();
         return static_cast<T *>(p);
     }
     void deallocate(T *p, std::size_t) noexcept { zslab_free(z_, p); }
@@ -2766,8 +2708,7 @@ public:
         else
             p = alignof(T) > 16 ? zslab_heap_aligned_alloc_epoch(heap_, alignof(T), bytes, epoch_)
                                 : zslab_heap_malloc_epoch(heap_, bytes, epoch_);
-        if (!p)
-            refused();
+        if (!p) refused();
         return static_cast<T *>(p);
     }
     void deallocate(T *p, std::size_t) noexcept { zslab_heap_free(heap_, p); }
@@ -2858,8 +2799,7 @@ template <class T, class... Args> inline T *zslab::make(zslab *z, Args &&...args
 template <class T> inline zslab_result zslab::destroy(zslab *z, T *p)
 {
     void *allocated;
-    if (!p)
-        return ZSLAB_OK;
+    if (!p) return ZSLAB_OK;
     allocated = zs__cpp::whole(p, std::integral_constant<bool, std::is_polymorphic<T>::value>());
     p->~T();
     return zslab_free(z, allocated);
@@ -2881,8 +2821,7 @@ private:
     void *do_allocate(std::size_t bytes, std::size_t alignment) override
     {
         void *p = zs__new(z_, epoch_, bytes ? bytes : 1, alignment);
-        if (!p)
-            zs__cpp::refused();
+        if (!p) zs__cpp::refused();
         return p;
     }
     void do_deallocate(void *p, std::size_t, std::size_t) override { zslab_free(z_, p); }
@@ -2969,22 +2908,22 @@ typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): T is a type, which takes none */
 #define ZS__AT(N, p) ((zs__at_##N *)(void *)(p)) /* a whole word: clang for i386 would call a library for 8 bytes */
-#define ZS__ATOMIC_FUNCTIONS(T, N)                                                                                 \
-    typedef T zs__at_##N __attribute__((aligned(sizeof(T))));                                                      \
-    static inline T zs__load_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_RELAXED); }           \
-    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_ACQUIRE); }       \
-    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_SEQ_CST); }       \
-    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELAXED); }           \
-    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELEASE); }       \
-    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); } \
-    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
-    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
-    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }         \
-    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }       \
-    /* on failure *expected holds what was found */                                                                \
-    static inline int zs__cas_##N(T *p, T *expected, T v)                                                          \
-    {                                                                                                              \
-        return __atomic_compare_exchange_n(ZS__AT(N, p), expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);      \
+#define ZS__ATOMIC_FUNCTIONS(T, N)                                                                                     \
+    typedef T zs__at_##N __attribute__((aligned(sizeof(T))));                                                          \
+    static inline T zs__load_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_RELAXED); }               \
+    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_ACQUIRE); }           \
+    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_SEQ_CST); }           \
+    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELAXED); }               \
+    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELEASE); }           \
+    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }     \
+    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
+    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
+    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }             \
+    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
+    /* on failure *expected holds what was found */                                                                    \
+    static inline int zs__cas_##N(T *p, T *expected, T v)                                                              \
+    {                                                                                                                  \
+        return __atomic_compare_exchange_n(ZS__AT(N, p), expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);          \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 static inline void zs__fence_seq(void)
@@ -2996,10 +2935,7 @@ static inline void zs__fence_seq(void)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
-static inline void zs__compiler_barrier(void)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
+static inline void zs__compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
 #elif defined(_MSC_VER)
 
@@ -3011,56 +2947,53 @@ static inline void zs__compiler_barrier(void)
 #else
 #define ZS__MSVC_ORDER() __dmb(0xb)
 #endif
-#define ZS__ATOMIC_FUNCTIONS_MSVC(T, N, S, SUFFIX)                                                       \
-    static inline T zs__load_##N(const T *p) { return *(const volatile T *)p; }                          \
-    static inline T zs__load_acq_##N(const T *p)                                                         \
-    {                                                                                                    \
-        T v = *(const volatile T *)p;                                                                    \
-        ZS__MSVC_ORDER();                                                                                \
-        return v;                                                                                        \
-    }                                                                                                    \
-    static inline void zs__store_##N(T *p, T v) { *(volatile T *)p = v; }                                \
-    static inline void zs__store_rel_##N(T *p, T v)                                                      \
-    {                                                                                                    \
-        ZS__MSVC_ORDER();                                                                                \
-        *(volatile T *)p = v;                                                                            \
-    }                                                                                                    \
-    static inline T zs__exchange_##N(T *p, T v)                                                          \
-    {                                                                                                    \
-        return (T)_InterlockedExchange##SUFFIX((volatile S *)p, (S)v);                                   \
-    }                                                                                                    \
-    static inline int zs__cas_##N(T *p, T *expected, T v)                                                \
-    {                                                                                                    \
-        T was = (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, (S)v, (S)*expected);             \
-        int done = was == *expected;                                                                     \
-        *expected = was;                                                                                 \
-        return done;                                                                                     \
-    }                                                                                                    \
-    static inline T zs__load_seq_##N(const T *p)                                                         \
-    {                                                                                                    \
-        return (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, 0, 0);                            \
-    }                                                                                                    \
-    static inline T zs__add_##N(T *p, T v)                                                               \
-    {                                                                                                    \
-        T was = zs__load_##N(p);                                                                         \
-        while (!zs__cas_##N(p, &was, (T)(was + v)))                                                      \
-            ;                                                                                            \
-        return was;                                                                                      \
-    }                                                                                                    \
-    static inline T zs__sub_##N(T *p, T v) { return zs__add_##N(p, (T)((T)0 - v)); }                     \
-    static inline T zs__or_##N(T *p, T v)                                                                \
-    {                                                                                                    \
-        T was = zs__load_##N(p);                                                                         \
-        while (!zs__cas_##N(p, &was, (T)(was | v)))                                                      \
-            ;                                                                                            \
-        return was;                                                                                      \
-    }                                                                                                    \
-    static inline T zs__and_##N(T *p, T v)                                                               \
-    {                                                                                                    \
-        T was = zs__load_##N(p);                                                                         \
-        while (!zs__cas_##N(p, &was, (T)(was & v)))                                                      \
-            ;                                                                                            \
-        return was;                                                                                      \
+#define ZS__ATOMIC_FUNCTIONS_MSVC(T, N, S, SUFFIX)                                                                     \
+    static inline T zs__load_##N(const T *p) { return *(const volatile T *)p; }                                        \
+    static inline T zs__load_acq_##N(const T *p)                                                                       \
+    {                                                                                                                  \
+        T v = *(const volatile T *)p;                                                                                  \
+        ZS__MSVC_ORDER();                                                                                              \
+        return v;                                                                                                      \
+    }                                                                                                                  \
+    static inline void zs__store_##N(T *p, T v) { *(volatile T *)p = v; }                                              \
+    static inline void zs__store_rel_##N(T *p, T v)                                                                    \
+    {                                                                                                                  \
+        ZS__MSVC_ORDER();                                                                                              \
+        *(volatile T *)p = v;                                                                                          \
+    }                                                                                                                  \
+    static inline T zs__exchange_##N(T *p, T v) { return (T)_InterlockedExchange##SUFFIX((volatile S *)p, (S)v); }     \
+    static inline int zs__cas_##N(T *p, T *expected, T v)                                                              \
+    {                                                                                                                  \
+        T was = (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, (S)v, (S)*expected);                           \
+        int done = was == *expected;                                                                                   \
+        *expected = was;                                                                                               \
+        return done;                                                                                                   \
+    }                                                                                                                  \
+    static inline T zs__load_seq_##N(const T *p)                                                                       \
+    {                                                                                                                  \
+        return (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, 0, 0);                                          \
+    }                                                                                                                  \
+    static inline T zs__add_##N(T *p, T v)                                                                             \
+    {                                                                                                                  \
+        T was = zs__load_##N(p);                                                                                       \
+        while (!zs__cas_##N(p, &was, (T)(was + v)))                                                                    \
+            ;                                                                                                          \
+        return was;                                                                                                    \
+    }                                                                                                                  \
+    static inline T zs__sub_##N(T *p, T v) { return zs__add_##N(p, (T)((T)0 - v)); }                                   \
+    static inline T zs__or_##N(T *p, T v)                                                                              \
+    {                                                                                                                  \
+        T was = zs__load_##N(p);                                                                                       \
+        while (!zs__cas_##N(p, &was, (T)(was | v)))                                                                    \
+            ;                                                                                                          \
+        return was;                                                                                                    \
+    }                                                                                                                  \
+    static inline T zs__and_##N(T *p, T v)                                                                             \
+    {                                                                                                                  \
+        T was = zs__load_##N(p);                                                                                       \
+        while (!zs__cas_##N(p, &was, (T)(was & v)))                                                                    \
+            ;                                                                                                          \
+        return was;                                                                                                    \
     }
 #define ZS__ATOMIC_FUNCTIONS(T, N) ZS__ATOMIC_FUNCTIONS_##N
 #define ZS__ATOMIC_FUNCTIONS_u8 ZS__ATOMIC_FUNCTIONS_MSVC(uint8_t, u8, char, 8)
@@ -3077,10 +3010,7 @@ static inline void zs__fence_seq(void)
     static volatile long word;
     _InterlockedExchange(&word, 0);
 }
-static inline void zs__compiler_barrier(void)
-{
-    _ReadWriteBarrier();
-}
+static inline void zs__compiler_barrier(void) { _ReadWriteBarrier(); }
 
 #else
 #error "zslab needs GCC, clang or MSVC atomics: add a block here for this compiler"
@@ -3141,8 +3071,7 @@ static inline unsigned zs__top_bit(uint64_t x) /* x != 0 */
     return 63 - (unsigned)__builtin_clzll(x);
 #else
     unsigned n = 0;
-    while (x >>= 1)
-        n++;
+    while (x >>= 1) n++;
     return n;
 #endif
 }
@@ -3153,8 +3082,7 @@ static inline unsigned zs__popcount(uint64_t x)
     return (unsigned)__builtin_popcountll(x);
 #else
     unsigned n = 0;
-    for (; x; x &= x - 1)
-        n++;
+    for (; x; x &= x - 1) n++;
     return n;
 #endif
 }
@@ -3163,26 +3091,17 @@ static inline unsigned zs__popcount(uint64_t x)
 static inline unsigned zs__any_bit(uint64_t x, uint64_t random)
 {
     unsigned skip;
-    for (skip = (unsigned)((random >> 32) * zs__popcount(x) >> 32); skip; skip--)
-        x &= x - 1;
+    for (skip = (unsigned)((random >> 32) * zs__popcount(x) >> 32); skip; skip--) x &= x - 1;
     return zs__ctz(x);
 }
 
-static inline size_t zs__round_up(size_t n, size_t to) /* to: a power of two */
-{
-    return (n + to - 1) & ~(to - 1);
-}
+/* to: a power of two */
+static inline size_t zs__round_up(size_t n, size_t to) { return (n + to - 1) & ~(to - 1); }
 
-static inline int zs__is_pow2(size_t n)
-{
-    return n && !(n & (n - 1));
-}
+static inline int zs__is_pow2(size_t n) { return n && !(n & (n - 1)); }
 
 /* The product, or SIZE_MAX when it does not fit (no object is that large). */
-static inline size_t zs__mul_clamp(size_t a, size_t b)
-{
-    return b && a > SIZE_MAX / b ? SIZE_MAX : a * b;
-}
+static inline size_t zs__mul_clamp(size_t a, size_t b) { return b && a > SIZE_MAX / b ? SIZE_MAX : a * b; }
 
 /* ---- >>layout --------------------------------------------------------------
    Every struct the fast paths touch, and who may write each field. The rest of the allocator's state is
@@ -3232,30 +3151,30 @@ typedef struct zslab zs__allocator;
 #endif
 
 /* Slot states. */
-#define ZS__FREE 0     /* home, in a magazine, or in the middle of a free */
-#define ZS__LIVE 1     /* plain object of an owned heap: the only state the fast path frees */
-#define ZS__REMOTE 2   /* freed by a thread other than the owner, not yet home; shared mode: see zs__dead_settled */
-#define ZS__HANDLE 3   /* live, made with a handle */
-#define ZS__GUARDED 4  /* live; shared or hardened allocator: frees go through the cold path */
-#define ZS__FREEING 5  /* being zeroed by a hardened free: still counts as live */
-#define ZS__CLAIMED 6  /* shared mode: taken, its checks not done yet [SHARED-4] */
-#define ZS__RETIRED 7  /* never used again: its generation is used up */
-#define ZS__KEPT 8     /* freed, of a large object: its span waits for the next one as long [LARGE-6] */
+#define ZS__FREE 0    /* home, in a magazine, or in the middle of a free */
+#define ZS__LIVE 1    /* plain object of an owned heap: the only state the fast path frees */
+#define ZS__REMOTE 2  /* freed by a thread other than the owner, not yet home; shared mode: see zs__dead_settled */
+#define ZS__HANDLE 3  /* live, made with a handle */
+#define ZS__GUARDED 4 /* live; shared or hardened allocator: frees go through the cold path */
+#define ZS__FREEING 5 /* being zeroed by a hardened free: still counts as live */
+#define ZS__CLAIMED 6 /* shared mode: taken, its checks not done yet [SHARED-4] */
+#define ZS__RETIRED 7 /* never used again: its generation is used up */
+#define ZS__KEPT 8    /* freed, of a large object: its span waits for the next one as long [LARGE-6] */
 
 #define ZS__CHUNK_BYTES ((size_t)1 << ZSLAB_CHUNK_SHIFT)
 #define ZS__CHUNK_MASK (ZS__CHUNK_BYTES - 1)
 #define ZS__CLASS_BYTES_MAX (ZSLAB_CHUNK_SHIFT < 16 ? ZS__CHUNK_BYTES : (size_t)65536)
-#define ZS__CLASS_MAX 255                     /* classes 0 to 254; ZSLAB_CLASS_LARGE stands in the table behind them */
+#define ZS__CLASS_MAX 255 /* classes 0 to 254; ZSLAB_CLASS_LARGE stands in the table behind them */
 #define ZS__MASK_WORDS (ZSLAB_CHUNK_SHIFT <= 15 ? 1 : 1 << (ZSLAB_CHUNK_SHIFT - 15))
 #ifndef ZS__MAGAZINE
-#define ZS__MAGAZINE 1023u                    /* most entries of a magazine; a chunk's worth of slots at most */
+#define ZS__MAGAZINE 1023u /* most entries of a magazine; a chunk's worth of slots at most */
 #endif
-#define ZS__PLACE_MASK 0xffffu                /* ring place in an epoch id */
-#define ZS__ROUND_SHIFT 6                     /* a round's low bits: its place times 64, the offset of its line */
-#define ZS__ROUND_STEP ((uint64_t)1 << 22)    /* from one round of a place to the next: 2^42 of them */
-#define ZS__NOBODY 0xffffffffu                /* bin owner: parked, explicit or draining */
+#define ZS__PLACE_MASK 0xffffu             /* ring place in an epoch id */
+#define ZS__ROUND_SHIFT 6                  /* a round's low bits: its place times 64, the offset of its line */
+#define ZS__ROUND_STEP ((uint64_t)1 << 22) /* from one round of a place to the next: 2^42 of them */
+#define ZS__NOBODY 0xffffffffu             /* bin owner: parked, explicit or draining */
 #ifndef ZS__DRAIN_MAX
-#define ZS__DRAIN_MAX 16                       /* slabs drained, flushed or rebound by one call */
+#define ZS__DRAIN_MAX 16 /* slabs drained, flushed or rebound by one call */
 #endif
 
 /* Fractions for the one multiplication that divides by the slot size: 32 bits are exact for offsets below
@@ -3285,87 +3204,87 @@ typedef struct zs__entry {
 
 /* One class of one row: one cache line. Owner only, but for current. */
 typedef struct zs__bin {
-    zs__entry *top;        /* next free place of the magazine: bottom when empty, limit when full */
+    zs__entry *top; /* next free place of the magazine: bottom when empty, limit when full */
     zs__entry *limit, *bottom;
-    zs__u64 avail;         /* free slots of the current slab, taken out of its word */
-    char *slots;           /* slot 0 of the current slab */
-    uint8_t *states;       /* its state */
+    zs__u64 avail;   /* free slots of the current slab, taken out of its word */
+    char *slots;     /* slot 0 of the current slab */
+    uint8_t *states; /* its state */
     uint32_t cls;
     uint32_t size;
     uint32_t current;      /* 1 + index of the current slab; 0: none. Shared mode: read by all */
     uint32_t lent;         /* 1 + the chunk that another bin has lent to it, ZS__LENT_ANY; 0: it asks for none */
 #if ZSLAB_STATS > 1
-    zs__u64 allocs, frees;  /* by the owner */
+    zs__u64 allocs, frees; /* by the owner */
     zs__u64 pad[6];
 #endif
 } zs__bin;
 
 #define ZS__LENT_ANY 0x80000000u /* in lent: the bin has run dry since; it asks for a chunk, or for another one */
-#define ZS__LENT_MOST 32u      /* slots of a lent chunk in a magazine, which are the lowest there [LEND-3] */
+#define ZS__LENT_MOST 32u        /* slots of a lent chunk in a magazine, which are the lowest there [LEND-3] */
 
 /* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
    without a class), then zs__bin_cold[class_count], then the magazines. */
 typedef struct zs__row {
-    zs__u64 gate;          /* atomic: the epoch's id while the owner may allocate, else 0. [EPOCH-2] */
-    zs__u64 epoch;         /* id this row serves, 0: idle. Written by the owner under lock */
-    zs__u64 stamp;         /* atomic: round its chunks are bound with; owner */
+    zs__u64 gate;  /* atomic: the epoch's id while the owner may allocate, else 0. [EPOCH-2] */
+    zs__u64 epoch; /* id this row serves, 0: idle. Written by the owner under lock */
+    zs__u64 stamp; /* atomic: round its chunks are bound with; owner */
     zs__allocator *z;
     zslab_heap *heap;
-    uint32_t owner;        /* atomic: the owner's thread number, or ZS__NOBODY. Every free reads it: it stands on this
-                              line, which changes seldom, and on no bin's, whose top changes with each call */
+    uint32_t owner; /* atomic: the owner's thread number, or ZS__NOBODY. Every free reads it: it stands on this
+                       line, which changes seldom, and on no bin's, whose top changes with each call */
     uint32_t place;
     struct zs__row *next, *prev; /* the heap's attached or idle rows */
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t fill[4];
 #endif
-    uint32_t lock;         /* guards the chunk lists against closers; see >>epoch */
-    uint32_t swept;        /* atomic: a sweep may have purged or drained its chunks; under a claim. Or a chunk was lent,
-                              or serves handles: plain bins have to look before they start again */
-    zs__u64 used[4];       /* classes with chunks, a bit each; owner */
-    zs__u64 plain[4];      /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
+    uint32_t lock;    /* guards the chunk lists against closers; see >>epoch */
+    uint32_t swept;   /* atomic: a sweep may have purged or drained its chunks; under a claim. Or a chunk was lent,
+                         or serves handles: plain bins have to look before they start again */
+    zs__u64 used[4];  /* classes with chunks, a bit each; owner */
+    zs__u64 plain[4]; /* of those, whose bins used one slab of one chunk, none of it home; see >>row. Owner */
     uint32_t cursor_cls, cursor_chunk; /* how far the search for live slots got; under the epoch lock */
-    struct zs__row *made;  /* the row its heap made before */
-    uintptr_t beside;      /* zs__row *, atomic: the next one of its place; rows_lock, or a claim [EPOCH-5] */
+    struct zs__row *made;              /* the row its heap made before */
+    uintptr_t beside;            /* zs__row *, atomic: the next one of its place; rows_lock, or a claim [EPOCH-5] */
     struct zs__row *beside_prev; /* rows_lock */
-    uint32_t acked;        /* atomic: the owner has passed a slow path since the gate was shut */
-    uint32_t taken;        /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
-    uint32_t worth;        /* a taker found chunks without live slots in it; under the epoch lock */
-    uint32_t borrows;      /* atomic: a bin of it has a chunk lent; owner */
-    uint32_t bare;         /* atomic: its magazines went back, and count for nothing [TAKE-6] */
+    uint32_t acked;              /* atomic: the owner has passed a slow path since the gate was shut */
+    uint32_t taken;              /* chunks were taken from it: its magazines still name their slots [TAKE-4] */
+    uint32_t worth;              /* a taker found chunks without live slots in it; under the epoch lock */
+    uint32_t borrows;            /* atomic: a bin of it has a chunk lent; owner */
+    uint32_t bare;               /* atomic: its magazines went back, and count for nothing [TAKE-6] */
     uint32_t pad[UINTPTR_MAX <= 0xffffffffu ? 4 : 1];
 } zs__row;
 ZS__STATIC_ASSERT(row_lines, sizeof(zs__row) % 64 == 0 && offsetof(zs__row, lock) == 64);
 
 /* A chunk, as frees see it: read-mostly, one 32-byte record. Written at binding, row also by closers. */
 typedef struct zs__chunk {
-    zs__u64 stamp;         /* round of its place when bound; 0: being rebound */
-    uintptr_t states;      /* uint8_t *: state of slot 0 */
-    uintptr_t row;         /* zs__row * that has its bin, or the draining row */
-    zs__recip recip;       /* 2^ZS__RECIP_BITS / size, rounded up; 0: never bound */
-    uint16_t bin_at, cls;  /* bytes from the row to the bin; class */
+    zs__u64 stamp;        /* round of its place when bound; 0: being rebound */
+    uintptr_t states;     /* uint8_t *: state of slot 0 */
+    uintptr_t row;        /* zs__row * that has its bin, or the draining row */
+    zs__recip recip;      /* 2^ZS__RECIP_BITS / size, rounded up; 0: never bound */
+    uint16_t bin_at, cls; /* bytes from the row to the bin; class */
 } zs__chunk;
 
 /* One thread's 40 bytes. */
 typedef struct zs__tls_block {
-    uintptr_t z;           /* allocator whose row stands here, + 1 if it is `counted`: zs__malloc_slow serves that;
-                              cleared by its zslab_destroy */
-    zs__row *row;          /* this thread's current row in it */
-    zs__row *given;        /* and the row of the epoch it named last */
-    uint32_t thread;       /* this thread's number; 0: it has no heap [THREAD-1] */
-    uint32_t error;        /* zslab_last_error */
-    uint32_t passing;      /* no exit hook will run: a heap is for one call, or while inside domains [THREAD-2] */
-    void *slot;            /* zslab_thread_slot */
+    uintptr_t z;      /* allocator whose row stands here, + 1 if it is `counted`: zs__malloc_slow serves that;
+                         cleared by its zslab_destroy */
+    zs__row *row;     /* this thread's current row in it */
+    zs__row *given;   /* and the row of the epoch it named last */
+    uint32_t thread;  /* this thread's number; 0: it has no heap [THREAD-1] */
+    uint32_t error;   /* zslab_last_error */
+    uint32_t passing; /* no exit hook will run: a heap is for one call, or while inside domains [THREAD-2] */
+    void *slot;       /* zslab_thread_slot */
 } zs__tls_block;
 
 /* round[place], a cache line each: a release writes one and disturbs no reader of another. */
 typedef struct zs__round {
-    zs__u64 word;          /* round << 22 | place << 6: equal to the stamps of live chunks */
+    zs__u64 word;             /* round << 22 | place << 6: equal to the stamps of live chunks */
     uintptr_t reserved_bytes; /* atomic: what zslab_reserve set aside in the place's epoch */
-    zs__u64 aside;         /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
-                              no guarantee covers it [BUDGET-5] */
-    zs__u64 opened;        /* atomic: word when the place's epoch was opened; before it is ACTIVE */
-    uint32_t reserved;     /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
-    uint32_t visits;       /* shared mode: entries not yet left into domains over the place's epoch; epoch lock */
+    zs__u64 aside;     /* atomic: metadata that came into use for the place's epoch, below a mark of its round; 0:
+                          no guarantee covers it [BUDGET-5] */
+    zs__u64 opened;    /* atomic: word when the place's epoch was opened; before it is ACTIVE */
+    uint32_t reserved; /* 1 + first chunk: spans set aside for the epoch's large objects [SPAN-4]. Arena lock */
+    uint32_t visits;   /* shared mode: entries not yet left into domains over the place's epoch; epoch lock */
     zs__u64 pad[3];
 } zs__round;
 
@@ -3380,66 +3299,66 @@ typedef struct zs__class {
    first + i * lines, at head + i * lines if it is one of the head, so the place is fixed for ever and needs no
    allocation. The head of each region comes first, then what is behind the heads. */
 typedef struct zs__region {
-    uint32_t lines;        /* per chunk */
-    uint32_t head, first;  /* index of chunk 0's first slab; where it would be if all chunks were behind the head */
+    uint32_t lines;       /* per chunk */
+    uint32_t head, first; /* index of chunk 0's first slab; where it would be if all chunks were behind the head */
     uint32_t group_next, group_end; /* fresh chunks set aside, so that neighbours fill metadata pages */
-    size_t committed;      /* chunks whose lines are committed */
+    size_t committed;               /* chunks whose lines are committed */
 } zs__region;
 #define ZS__REGIONS_MAX 48
-#define ZS__HEAD_CHUNKS 32u    /* the first chunks' lines lie together, of all regions: usable by one call each kind */
-#define ZS__KEPT_MOST 16u      /* spans that a heap keeps, and their bytes; more where much is committed */
+#define ZS__HEAD_CHUNKS 32u /* the first chunks' lines lie together, of all regions: usable by one call each kind */
+#define ZS__KEPT_MOST 16u   /* spans that a heap keeps, and their bytes; more where much is committed */
 #define ZS__KEPT_BYTES ((size_t)1 << 20)
 #ifndef ZS__KEPT_OF
-#define ZS__KEPT_OF 1024u      /* of the range: at most that part of it */
+#define ZS__KEPT_OF 1024u /* of the range: at most that part of it */
 #endif
-#define ZS__SPAN_BINS 140u     /* free spans of 1 to 63 chunks have a list for each size, then four a doubling */
+#define ZS__SPAN_BINS 140u /* free spans of 1 to 63 chunks have a list for each size, then four a doubling */
 #define ZS__TAG_BYTES ((size_t)ZSLAB_TAGS * 64 * sizeof(uint16_t)) /* of a slab */
 
 typedef struct zs__hint {
-    uint32_t next;         /* 1 + next slab of the inbox; the thread that set queued writes it before the push */
-    uint8_t queued;        /* set by exchange: the slab is in an inbox, or about to be */
-    uint8_t id[3];         /* 1 + registry id of the slab, 0: it has none. [ID-2] */
+    uint32_t next;  /* 1 + next slab of the inbox; the thread that set queued writes it before the push */
+    uint8_t queued; /* set by exchange: the slab is in an inbox, or about to be */
+    uint8_t id[3];  /* 1 + registry id of the slab, 0: it has none. [ID-2] */
 } zs__hint;
 
 typedef struct zs__chunk_cold {
-    uint32_t next, prev;   /* 1 + chunk: the bin's list of chunks with free slots; owner */
+    uint32_t next, prev;         /* 1 + chunk: the bin's list of chunks with free slots; owner */
     uint32_t all_next, all_prev; /* the bin's list of all its chunks; the pool. Row lock, pool lock */
-    uint32_t carved, start; /* slabs [start, start + carved) mod slabs were ever used by this binding; owner */
-    uint32_t home;         /* carved slabs all of whose slots are home; owner */
-    uint32_t purged_bytes; /* atomic: given back to the system, not counted as committed */
-    uint32_t flags;        /* ZS__CHUNK_*; owner */
-    uint8_t mark;          /* a closer is about to look at it; under the close lock */
-    uint8_t touched;       /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
-    uint8_t swept;         /* atomic: its slabs' metadata was given back, but for pages others use, or ZS__SWEPT_WHOLE.
-                              Statistics */
-    uint8_t cached;        /* atomic: empty, and counted in z->cached_bytes */
-    uint8_t drained;       /* atomic: draining, found without live slots and counted */
-    uint16_t held;         /* its slots in a magazine, counted by who takes chunks */
-    uint8_t pooled;        /* of the pool, while that is searched; arena lock */
-    uint32_t ids;          /* atomic: slabs that have a registry id; arena lock */
-    uint32_t lent;         /* atomic: bins of other heaps that it is lent to: not bound again meanwhile [LEND-1] */
-    zs__u64 regions;       /* atomic: regions whose lines for this chunk may be resident, a bit each */
-    zs__u64 mask[ZS__MASK_WORDS];  /* slabs with a word other than 0; owner */
+    uint32_t carved, start;      /* slabs [start, start + carved) mod slabs were ever used by this binding; owner */
+    uint32_t home;               /* carved slabs all of whose slots are home; owner */
+    uint32_t purged_bytes;       /* atomic: given back to the system, not counted as committed */
+    uint32_t flags;              /* ZS__CHUNK_*; owner */
+    uint8_t mark;                /* a closer is about to look at it; under the close lock */
+    uint8_t touched; /* atomic: 64ths of it that bindings before this one touched; ZS__CHUNK_LOOSE. Statistics */
+    uint8_t swept;   /* atomic: its slabs' metadata was given back, but for pages others use, or ZS__SWEPT_WHOLE.
+                        Statistics */
+    uint8_t cached;  /* atomic: empty, and counted in z->cached_bytes */
+    uint8_t drained; /* atomic: draining, found without live slots and counted */
+    uint16_t held;   /* its slots in a magazine, counted by who takes chunks */
+    uint8_t pooled;  /* of the pool, while that is searched; arena lock */
+    uint32_t ids;    /* atomic: slabs that have a registry id; arena lock */
+    uint32_t lent;   /* atomic: bins of other heaps that it is lent to: not bound again meanwhile [LEND-1] */
+    zs__u64 regions; /* atomic: regions whose lines for this chunk may be resident, a bit each */
+    zs__u64 mask[ZS__MASK_WORDS]; /* slabs with a word other than 0; owner */
 } zs__chunk_cold;
 /* In spans (>>span, >>large; arena lock): next, prev link free spans of a size, and a place's objects. all_next of the
    first chunk: how many there are; all_prev of a free span's last: 1 + first. mask[0] of a head: atomic, bytes of its
    object; home: the next on z->large_freed; held, with ZS__CHUNK_RESERVED: touched bytes of its last chunk, in 64s. */
-#define ZS__CHUNK_LISTED 1u   /* in its bin's list of chunks with free slots */
-#define ZS__CHUNK_ZERO 4u     /* in spans: its bytes that are not counted as committed read as zeros */
-#define ZS__CHUNK_TAKEN 8u    /* of a head: in no list of objects; who freed it gives it back */
+#define ZS__CHUNK_LISTED 1u                                        /* in its bin's list of chunks with free slots */
+#define ZS__CHUNK_ZERO 4u      /* in spans: its bytes that are not counted as committed read as zeros */
+#define ZS__CHUNK_TAKEN 8u     /* of a head: in no list of objects; who freed it gives it back */
 #define ZS__CHUNK_RESERVED 16u /* counted in its place's reserved_bytes; of a head: set aside for its place [SPAN-4] */
-#define ZS__CHUNK_BARE 64u    /* in spans: no page of it has access [SPAN-5] */
-#define ZS__CHUNK_LENT 32u    /* memory of heaps, rows and the like: never again an object's */
-#define ZS__SWEPT_WHOLE 2     /* in swept: no page with words of its class stayed */
-#define ZS__CHUNK_LOOSE 0x80u /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
+#define ZS__CHUNK_BARE 64u     /* in spans: no page of it has access [SPAN-5] */
+#define ZS__CHUNK_LENT 32u     /* memory of heaps, rows and the like: never again an object's */
+#define ZS__SWEPT_WHOLE 2      /* in swept: no page with words of its class stayed */
+#define ZS__CHUNK_LOOSE 0x80u  /* in touched: the chunk left its bin for the pool, empty, while its epoch lives */
 
 typedef struct zs__bin_cold {
-    uint32_t partial;      /* 1 + chunk: list of chunks with free slots, last in first out */
-    uint32_t all, all_tail, all_count; /* every chunk bound for this row */
+    uint32_t partial;                        /* 1 + chunk: list of chunks with free slots, last in first out */
+    uint32_t all, all_tail, all_count;       /* every chunk bound for this row */
     uint32_t stale, stale_tail, stale_count; /* chunks of dead rounds, to be bound again */
-    uint32_t fresh;        /* 1 + chunk that still has slabs never carved; 0: none */
-    uint32_t listed;       /* shared mode: 1 + head of slabs given slots back, push-only, taken whole */
-    uint32_t lock;         /* shared mode: guards this struct and the chunks' cold records */
+    uint32_t fresh;                          /* 1 + chunk that still has slabs never carved; 0: none */
+    uint32_t listed; /* shared mode: 1 + head of slabs given slots back, push-only, taken whole */
+    uint32_t lock;   /* shared mode: guards this struct and the chunks' cold records */
 } zs__bin_cold;
 
 /* One registry entry: a slab that serves handles, as zslab_handle_get sees it. Written under the arena lock in the
@@ -3447,24 +3366,24 @@ typedef struct zs__bin_cold {
    each id: generation << 8 | ZS__WORD | slot, slot ^ 1 while it holds no object with a handle. They are raised when the
    id is bound again. */
 typedef struct zs__id {
-    zs__u64 stamp;         /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
-    uintptr_t slots;       /* char *: slot 0 of its slab */
+    zs__u64 stamp;   /* of the slab's chunk when it first served a handle; ZS__ID_SPARE: no slab's */
+    uintptr_t slots; /* char *: slot 0 of its slab */
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t pad;
 #endif
-    zs__u64 name;          /* handle less slot, its generation and ZS__WORD: id, first part, class, version */
-    uint32_t size;         /* of its class */
-    uint32_t round;        /* of the stamp's place: bytes behind the first round */
-} zs__id; /* 32 bytes, see zs__handle_get_fast */
+    zs__u64 name;   /* handle less slot, its generation and ZS__WORD: id, first part, class, version */
+    uint32_t size;  /* of its class */
+    uint32_t round; /* of the stamp's place: bytes behind the first round */
+} zs__id;           /* 32 bytes, see zs__handle_get_fast */
 ZS__STATIC_ASSERT(id_bytes, sizeof(zs__id) == 32); /* z->id_mask; an eighth of an id's words */
 #ifndef ZS__IDS_MAX
-#define ZS__IDS_MAX ((uint32_t)1 << 22)          /* a power of two, 64 at least */
+#define ZS__IDS_MAX ((uint32_t)1 << 22) /* a power of two, 64 at least */
 #endif
-#define ZS__ID_SPARE ((uint64_t)1 << 63)         /* or 1 + next spare id << 22: a round never reached */
-#define ZS__WORD ((uint32_t)64)                  /* above the slots: a word that was never written is no slot's */
-#define ZS__ID_BYTES (sizeof(zs__id) + 256)      /* an id and its words */
-#define ZS__ID_FIELD (((uint32_t)1 << 22) - 1)   /* ids as handles have them */
-#define ZS__GENERATION_END ((uint32_t)1 << 24)   /* first part + a word's generation from here on: used up */
+#define ZS__ID_SPARE ((uint64_t)1 << 63)       /* or 1 + next spare id << 22: a round never reached */
+#define ZS__WORD ((uint32_t)64)                /* above the slots: a word that was never written is no slot's */
+#define ZS__ID_BYTES (sizeof(zs__id) + 256)    /* an id and its words */
+#define ZS__ID_FIELD (((uint32_t)1 << 22) - 1) /* ids as handles have them */
+#define ZS__GENERATION_END ((uint32_t)1 << 24) /* first part + a word's generation from here on: used up */
 
 /* What happened to epochs and ZSLAB_ON_EPOCH has not been told. */
 #define ZS__NEWS_MAX 8
@@ -3478,8 +3397,8 @@ typedef struct zs__news {
 
 /* A soft limit crossed, or a refusal, that its thread has not told of yet. */
 typedef struct zs__word_due {
-    uint32_t here;         /* atomic: the thread that shall tell; 0: free. The rest is that thread's */
-    zslab_result what;     /* on_dry is told; ZSLAB_OK: on_pressure is */
+    uint32_t here;     /* atomic: the thread that shall tell; 0: free. The rest is that thread's */
+    zslab_result what; /* on_dry is told; ZSLAB_OK: on_pressure is */
     zslab_group *group;
     size_t bytes, limit;
     zslab_epoch epoch;
@@ -3489,10 +3408,10 @@ typedef struct zs__word_due {
 
 /* A page of registry entries, with the words of its ids. Arena lock. [ID-5] */
 typedef struct zs__id_page {
-    uint32_t word;         /* blank: the highest generation of its words */
-    uint32_t spare;        /* ids of it that no slab has */
-    uint32_t next;         /* 1 + page: of those to be given back, or of blank ones */
-    uint32_t state;        /* ZS__PAGE_* */
+    uint32_t word;  /* blank: the highest generation of its words */
+    uint32_t spare; /* ids of it that no slab has */
+    uint32_t next;  /* 1 + page: of those to be given back, or of blank ones */
+    uint32_t state; /* ZS__PAGE_* */
 } zs__id_page;
 enum { ZS__PAGE_USED, ZS__PAGE_SPARE /* to be given back */, ZS__PAGE_BLANK };
 
@@ -3501,121 +3420,121 @@ struct zs__allocator : zslab {
 #else
 struct zslab {
 #endif
-    char *base;            /* objects: chunk i at base + i * chunk */
+    char *base; /* objects: chunk i at base + i * chunk */
     size_t range_bytes;
     zs__chunk *chunks;
-    uint8_t *states;       /* one byte per slot, 64 per slab, by slab index */
-    uint64_t *words;       /* one per slab */
+    uint8_t *states;              /* one byte per slot, 64 per slab, by slab index */
+    uint64_t *words;              /* one per slab */
 #if ZSLAB_TAGS
-    uint16_t *tags;        /* atomic: one per slot, by the index of its state */
+    uint16_t *tags;               /* atomic: one per slot, by the index of its state */
 #endif
     uint32_t shared, always_slow; /* always_slow: no thread-local row is ever set, states may be ZS__GUARDED */
     uint32_t counted;             /* so it is, but for the sake of a profile alone: one is set, see zs__tls_is */
     uint32_t guarded;
-    uint32_t id_count;     /* atomic: registry ids given out so far */
-    zs__u64 id_binds;      /* atomic: how often an id was given to a slab; the arena lock guards it */
+    uint32_t id_count;      /* atomic: registry ids given out so far */
+    zs__u64 id_binds;       /* atomic: how often an id was given to a slab; the arena lock guards it */
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
-    uintptr_t generations; /* atomic: uint32_t *, 64 words of each id */
-    uintptr_t id_start;    /* id 0 as handles have it, times 32 [ID-6]; constant */
+    uintptr_t generations;  /* atomic: uint32_t *, 64 words of each id */
+    uintptr_t id_start;     /* id 0 as handles have it, times 32 [ID-6]; constant */
     uint16_t bin_of[ZS__CLASS_BYTES_MAX / 8]; /* of (size - 1) / 8: offset of its bin in a row; the empty one's */
 
     zs__chunk_cold *cold;
     zs__hint *hints;
     uint32_t chunk_count, class_count, epoch_count, region_count;
-    uint32_t mask_words;   /* of a row that has a bit per class, those in use */
+    uint32_t mask_words; /* of a row that has a bit per class, those in use */
     zs__class classes[ZS__CLASS_MAX + 1];
     zs__region regions[ZS__REGIONS_MAX];
-    uint32_t head_slabs;   /* indices below are of the first ZS__HEAD_CHUNKS chunks */
-    const void *home;      /* ZS__HOME of the file that made it */
-    size_t row_bytes, heap_bytes; /* of a row, a heap */
+    uint32_t head_slabs;                 /* indices below are of the first ZS__HEAD_CHUNKS chunks */
+    const void *home;                    /* ZS__HOME of the file that made it */
+    size_t row_bytes, heap_bytes;        /* of a row, a heap */
     size_t cold_offset, magazine_offset; /* in a row: cold bins, magazines */
-    zslab_config config;   /* defaults filled in */
+    zslab_config config;                 /* defaults filled in */
     uint32_t flags_in_effect, owns_memory, rss_policy, fence_ready;
-    uint32_t no_membarrier;    /* no asymmetric fence: gates stay shut, every allocation fences for itself */
+    uint32_t no_membarrier; /* no asymmetric fence: gates stay shut, every allocation fences for itself */
     size_t page_bytes;
-    zs__u64 key;           /* hardened: slot order */
+    zs__u64 key; /* hardened: slot order */
 
     /* the meta arena and fresh chunks; guarded by arena_lock */
     uint32_t arena_lock;
     char *meta, *meta_end, *meta_top, *meta_committed; /* bump: heaps, rows, domains */
-    char *reserved_meta;   /* the reservation that holds this struct, and its length */
+    char *reserved_meta;                               /* the reservation that holds this struct, and its length */
     size_t reserved_meta_bytes, record_committed, range_committed;
     uint32_t fresh_chunk, chunk_limit; /* first chunk never grouped; chunks usable (a buffer lends its top ones) */
-    uint32_t pool, pool_count; /* 1 + chunk: empty chunks for any class and heap */
-    uint64_t *span_free;   /* a bit for each chunk, as the next four: in a free span */
-    uint64_t *span_kind;   /* its record is a span's: [LARGE-1] */
-    uint64_t *span_short;  /* in spans: purged_bytes is not 0 */
-    uint64_t *span_bare;   /* of those: the pages that are not counted may be without access [SPAN-5] */
-    uint64_t *span_head;   /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
-    uint32_t span_list[ZS__SPAN_BINS]; /* 1 + first chunk */
+    uint32_t pool, pool_count;         /* 1 + chunk: empty chunks for any class and heap */
+    uint64_t *span_free;               /* a bit for each chunk, as the next four: in a free span */
+    uint64_t *span_kind;               /* its record is a span's: [LARGE-1] */
+    uint64_t *span_short;              /* in spans: purged_bytes is not 0 */
+    uint64_t *span_bare;               /* of those: the pages that are not counted may be without access [SPAN-5] */
+    uint64_t *span_head; /* atomic: its record is a large object's, live, freed or dead; others in spans are tails */
+    uint32_t span_list[ZS__SPAN_BINS];              /* 1 + first chunk */
     zs__u64 span_filled[(ZS__SPAN_BINS + 63) / 64]; /* lists that are not empty */
-    size_t span_idle;      /* bytes of free spans that count as committed */
-    uint32_t span_hands;   /* atomic: spans on their way back from a purge */
-    uint32_t stripped;     /* there are bits in span_bare, or were */
-    uint32_t large_dead;   /* 1 + head: objects of ended rounds, to be given back */
-    uint32_t large_freed;  /* atomic: 1 + head: objects freed and not yet given back; push-only, taken whole */
-    uint32_t pool_out;     /* atomic: a trim has the pool's chunks while it purges them */
+    size_t span_idle;                               /* bytes of free spans that count as committed */
+    uint32_t span_hands;                            /* atomic: spans on their way back from a purge */
+    uint32_t stripped;                              /* there are bits in span_bare, or were */
+    uint32_t large_dead;                            /* 1 + head: objects of ended rounds, to be given back */
+    uint32_t large_freed; /* atomic: 1 + head: objects freed and not yet given back; push-only, taken whole */
+    uint32_t pool_out;    /* atomic: a trim has the pool's chunks while it purges them */
     struct zslab_domain *domains_spare;
-    uint32_t class_ids[ZS__CLASS_MAX + 1]; /* 1 + id: a class's ids that no slab has */
+    uint32_t class_ids[ZS__CLASS_MAX + 1];    /* 1 + id: a class's ids that no slab has */
     uint32_t id_limit, retired_ids, id_ready; /* the last: entries that zslab_reserve saw to */
-    char *id_area, *generation_area; /* where a reservation has the registry */
+    char *id_area, *generation_area;          /* where a reservation has the registry */
     zs__id_page *id_pages; /* and what it knows of pages of entries; NULL: a buffer, nothing is given back */
     uint32_t spare_pages, blank_pages; /* 1 + page */
-    uint32_t blank_ids;    /* atomic: of blank pages, those serving at the moment not among them */
-    uint32_t blank_next;   /* 1 + id: the next of the blank page that serves at the moment; 0: none does */
-    uint32_t first_part;   /* of every generation [ID-6] */
-    zs__id no_id;          /* what 64 bits of anything lead to before there is a registry */
-    zs__u64 retired_slots;  /* atomic: slots whose generations are used up */
-    uintptr_t reserved_bytes; /* atomic: sum of the places': stays with its class while frees empty it */
+    uint32_t blank_ids;                /* atomic: of blank pages, those serving at the moment not among them */
+    uint32_t blank_next;               /* 1 + id: the next of the blank page that serves at the moment; 0: none does */
+    uint32_t first_part;               /* of every generation [ID-6] */
+    zs__id no_id;                      /* what 64 bits of anything lead to before there is a registry */
+    zs__u64 retired_slots;             /* atomic: slots whose generations are used up */
+    uintptr_t reserved_bytes;          /* atomic: sum of the places': stays with its class while frees empty it */
     uintptr_t committed_bytes, cached_bytes; /* atomic; object memory that may be resident, empty part of it */
-    uintptr_t metadata_bytes, used_bytes; /* atomic; metadata in use; both, what the limits count */
+    uintptr_t metadata_bytes, used_bytes;    /* atomic; metadata in use; both, what the limits count */
     uintptr_t charged_bytes; /* atomic: used_bytes, and what groups may yet have of their guarantees [BUDGET-1] */
     zslab_group *groups, *groups_spare; /* epoch lock */
-    uint32_t discardable;  /* atomic: an epoch was opened so */
-    uint32_t late;         /* atomic: 1 + place whose epoch drained after its close, to be swept; ~0: several */
+    uint32_t discardable;               /* atomic: an epoch was opened so */
+    uint32_t late; /* atomic: 1 + place whose epoch drained after its close, to be swept; ~0: several */
     uint32_t group_count, group_number; /* there are, there were */
     uintptr_t metadata_fixed; /* atomic: of metadata_bytes, what is no heap's, row's, chunk's or id's. Epoch lock */
     uintptr_t soft_limit, hard_limit; /* atomic; SIZE_MAX: none */
-    uint32_t sealed;       /* atomic: zslab_seal */
-    uint32_t word_count;   /* atomic: entries of words_due that are taken */
+    uint32_t sealed;                  /* atomic: zslab_seal */
+    uint32_t word_count;              /* atomic: entries of words_due that are taken */
     zs__word_due words_due[ZS__WORDS_DUE];
     zs__u64 soft_crossings; /* atomic */
 
     /* epochs, heaps; guarded by epoch_lock */
     uint32_t epoch_lock;
     uint32_t groups_lock;
-    uint32_t events;       /* atomic: rises when an epoch closes, is released, reset or found drained */
-    zs__u64 current;       /* atomic: id of the current epoch */
-    zs__u64 era;           /* of the last epoch opened */
+    uint32_t events;         /* atomic: rises when an epoch closes, is released, reset or found drained */
+    zs__u64 current;         /* atomic: id of the current epoch */
+    zs__u64 era;             /* of the last epoch opened */
     uint32_t oldest, newest; /* 1 + place: epochs that live, in the order in which they were opened */
     struct zs__ending *due, *due_last, *endings_spare; /* of drained epochs, next to be called first [END-3] */
-    uint32_t endings;      /* atomic: records that were not called yet; 0: no call looks further */
-    uint32_t due_by;       /* zs__here() of who calls what is due; 0: nobody */
-    uint32_t ends_left;    /* in a forked child: places that a thread that is gone was ending */
+    uint32_t endings;   /* atomic: records that were not called yet; 0: no call looks further */
+    uint32_t due_by;    /* zs__here() of who calls what is due; 0: nobody */
+    uint32_t ends_left; /* in a forked child: places that a thread that is gone was ending */
     struct zs__place *places;
-    uint32_t place_head, place_tail; /* free places, first in first out; 1 + place */
+    uint32_t place_head, place_tail;     /* free places, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
 #if ZS__HOOKS
     zs__news news;
 #endif
-    uint32_t close_next, close_turn; /* a lock, first come first served: one closer or trim purges; guards marks */
-    uint32_t close_here;   /* atomic: who has it, as in other locks [SHARED-5] */
+    uint32_t close_next, close_turn;  /* a lock, first come first served: one closer or trim purges; guards marks */
+    uint32_t close_here;              /* atomic: who has it, as in other locks [SHARED-5] */
     uint32_t close_line[ZS__CLOSERS]; /* atomic: who stands in its line or has it; 0: free */
-    uint32_t heap_count;   /* atomic */
-    zslab_heap *heaps;     /* every heap ever made, push-only; atomic head */
+    uint32_t heap_count;              /* atomic */
+    zslab_heap *heaps;                /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
     zslab_heap *looked_at; /* the last heap whose owner was looked for, see zs__heap_forsaken */
     zslab_heap **heap_of;  /* by thread number below heap_of_count; atomic entries */
     uint32_t heap_of_count;
-    zslab_heap *shared_heap; /* shared mode: the heap of everybody */
-    uintptr_t shared_domain; /* atomic: zslab_domain *, the one entered last; epoch lock */
-    struct zs__samples *samples; /* sizes asked for; NULL: not remembered */
-    struct zs__profile *profile; /* sampled objects; NULL: none are */
-    zs__row drain_row;     /* row of every chunk that drains: nobody's, without bins */
-    zs__u64 misuse[ZSLAB_E_CORRUPT + 1];  /* atomic, by kind */
-    zs__u64 purge_calls, purge_bytes, purge_failures;  /* atomic */
+    zslab_heap *shared_heap;                          /* shared mode: the heap of everybody */
+    uintptr_t shared_domain;                          /* atomic: zslab_domain *, the one entered last; epoch lock */
+    struct zs__samples *samples;                      /* sizes asked for; NULL: not remembered */
+    struct zs__profile *profile;                      /* sampled objects; NULL: none are */
+    zs__row drain_row;                                /* row of every chunk that drains: nobody's, without bins */
+    zs__u64 misuse[ZSLAB_E_CORRUPT + 1];              /* atomic, by kind */
+    zs__u64 purge_calls, purge_bytes, purge_failures; /* atomic */
     zs__u64 created_ns;
-    zs__u64 lock_waits;    /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
+    zs__u64 lock_waits;            /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
     zs__allocator *next_allocator; /* every allocator of this implementation; under the global lock */
     zs__u64 pad[8];
 };
@@ -3646,23 +3565,23 @@ typedef struct zs__place {
     uint32_t rows_lock;    /* guards rows; gates open and shut under it [EPOCH-2] */
     zs__u64 opened_ns, rss_before_close, rss_after_close;
     char label[32];
-    uintptr_t rows;        /* zs__row *, atomic: every row attached to the place, newest epoch first */
-    zs__row *look;         /* closing: the search for live objects has found none in the rows before it */
-    uint32_t wanted;       /* callers that wait for the last claim to end; no trim begins one meanwhile */
-    uint32_t large;        /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
-    zs__u64 last_used_ns;  /* atomic: a figure */
-    zslab_group *group;    /* it is charged to; NULL: none */
-    zs__u64 charge;        /* atomic: committed bytes of its chunks, 48 bits, below a mark of its round; 0: not counted
-                              [BUDGET-3] */
+    uintptr_t rows;       /* zs__row *, atomic: every row attached to the place, newest epoch first */
+    zs__row *look;        /* closing: the search for live objects has found none in the rows before it */
+    uint32_t wanted;      /* callers that wait for the last claim to end; no trim begins one meanwhile */
+    uint32_t large;       /* 1 + head: its large objects, a ring. Arena lock [LARGE-2] */
+    zs__u64 last_used_ns; /* atomic: a figure */
+    zslab_group *group;   /* it is charged to; NULL: none */
+    zs__u64 charge;       /* atomic: committed bytes of its chunks, 48 bits, below a mark of its round; 0: not counted
+                             [BUDGET-3] */
     uint32_t older, younger; /* 1 + place: neighbours among the living; younger is right at every instant [FORK-4] */
-    uint32_t parent;       /* 1 + place, as the next four; it outlives this one [END-1] */
-    uint8_t flags;         /* ZSLAB_EPOCH_* */
-    uint8_t depth;         /* epochs above it */
-    uint8_t ending;        /* 1 + zslab_end: a call ends it, thread `next`; it links what it ends by next_closing */
-    uint8_t later;         /* and has left it to the thread that ends its last child */
+    uint32_t parent;         /* 1 + place, as the next four; it outlives this one [END-1] */
+    uint8_t flags;           /* ZSLAB_EPOCH_* */
+    uint8_t depth;           /* epochs above it */
+    uint8_t ending;          /* 1 + zslab_end: a call ends it, thread `next`; it links what it ends by next_closing */
+    uint8_t later;           /* and has left it to the thread that ends its last child */
     struct zs__ending *ends, *calling; /* rings, by the oldest: to be called when it ends; being called [END-2] */
     uint32_t child, sibling; /* first child: those that are ACTIVE come first; next child of the same parent */
-    uint32_t sibling_prev; /* the first one's is the last */
+    uint32_t sibling_prev;   /* the first one's is the last */
     uint32_t prev_closing;
 #if UINTPTR_MAX <= 0xffffffffu
     uint32_t pad[4];
@@ -3675,15 +3594,15 @@ typedef struct zs__counters {
     zs__u64 slow, new_slab, partial_to_full, full_to_partial, partial_null, current_full, recycled, overflowed;
     zs__u64 cache_miss, epoch_closed, inbox, rebind, remote_frees, remote_flushes, allocs, frees;
     zs__u64 limit, no_memory;
-    zs__u64 cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees;  /* atomic: any thread adds */
+    zs__u64 cas_retries, purge_calls, purge_bytes, purge_failures, stray_frees; /* atomic: any thread adds */
 } zs__counters;
 
 /* Sizes asked for, in steps that a class may end at: 8, 16, 32, 48 ... the largest class. */
 typedef struct zs__samples {
-    zs__u64 bytes;         /* atomic: sum of the sizes */
-    uint64_t *count;       /* [steps] atomic: requests */
+    zs__u64 bytes;   /* atomic: sum of the sizes */
+    uint64_t *count; /* [steps] atomic: requests */
     uint32_t steps;
-    uint32_t lock;         /* guards the arrays below, where >>advice works: [steps + 1] each */
+    uint32_t lock; /* guards the arrays below, where >>advice works: [steps + 1] each */
     uint64_t *sum, *cost, *next;
     uint32_t *top;
     uint16_t *mid, *mid_next;
@@ -3693,15 +3612,15 @@ typedef struct zs__samples {
 typedef struct zs__site {
     struct zs__site *next;
     size_t depth;
-    uintptr_t pc[1];       /* [depth] */
+    uintptr_t pc[1]; /* [depth] */
 } zs__site;
 
 /* A sampled object, or a record for the next one. Written under the epoch lock, read by all [PROFILE-1]. */
 typedef struct zs__sampled {
     struct zs__sampled *next; /* in the bucket, for ever */
-    uintptr_t p;           /* atomic: the object; 0: none. Who frees it takes it out by compare-and-swap */
+    uintptr_t p;              /* atomic: the object; 0: none. Who frees it takes it out by compare-and-swap */
     zs__u64 stamp, epoch, bytes, size, opened_ns; /* its round; what it stands for, its own size; its epoch's opening */
-    uintptr_t site;        /* zs__site *; NULL: its tag */
+    uintptr_t site;                               /* zs__site *; NULL: its tag */
 } zs__sampled;
 #define ZS__SITE_DEPTH 32u
 typedef struct zs__profile {
@@ -3710,12 +3629,12 @@ typedef struct zs__profile {
 } zs__profile;
 
 typedef struct zs__gather {
-    uint32_t slab, chunk;  /* 1 + slab that this heap gave slots back to, not yet told its owner; its chunk */
+    uint32_t slab, chunk; /* 1 + slab that this heap gave slots back to, not yet told its owner; its chunk */
 } zs__gather;
 
 typedef struct zs__scope {
     zslab_domain *domain;
-    uint32_t entered;      /* times in a row */
+    uint32_t entered; /* times in a row */
 } zs__scope;
 #define ZS__SCOPES_MAX 64
 #define ZS__ROW_BLOCK 512u /* places whose rows a heap names side by side */
@@ -3725,50 +3644,50 @@ typedef struct zs__scope {
 /* Private state of one thread, or of one explicit heap. Owner only, but for the fields said to be atomic. */
 struct zslab_heap {
     zs__allocator *z;
-    zs__row *row;          /* of the epoch that a plain allocation uses; NULL: look it up */
-    uint32_t thread;       /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
-    uint32_t is_explicit;  /* made by zslab_heap_create */
-    uint32_t is_parked;    /* atomic: nobody owns it; epoch lock */
-    uintptr_t tls;         /* zs__tls_block * of the owner */
-    uint64_t os_thread;    /* and its name at the system, see zs__os_thread_lives */
+    zs__row *row;                   /* of the epoch that a plain allocation uses; NULL: look it up */
+    uint32_t thread;                /* atomic: the owner's number; ZS__NOBODY when parked or explicit */
+    uint32_t is_explicit;           /* made by zslab_heap_create */
+    uint32_t is_parked;             /* atomic: nobody owns it; epoch lock */
+    uintptr_t tls;                  /* zs__tls_block * of the owner */
+    uint64_t os_thread;             /* and its name at the system, see zs__os_thread_lives */
     zslab_heap *next, *next_parked; /* every heap; parked ones */
     zs__row *attached, *idle;
     zs__row *next_unseen;
     uint32_t attached_count, idle_count, seen_events, rows_unseen;
-    uint32_t todo;         /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
-    uint32_t busy;         /* atomic: how deep its owner is in slow paths [TAKE-1] */
-    uint32_t taker;        /* atomic: ZS__TAKER_*: what a taker does, or did [TAKE-1] */
-    uintptr_t pops[2];     /* zs__row *, atomic: rows that fast paths pop from: current, named last [TAKE-5] */
+    uint32_t todo;     /* atomic: 1 + slab: what is left of an inbox taken whole; zs__hints_drop takes it, too */
+    uint32_t busy;     /* atomic: how deep its owner is in slow paths [TAKE-1] */
+    uint32_t taker;    /* atomic: ZS__TAKER_*: what a taker does, or did [TAKE-1] */
+    uintptr_t pops[2]; /* zs__row *, atomic: rows that fast paths pop from: current, named last [TAKE-5] */
     uint32_t scope_count;
-    uint32_t dry;          /* results that on_dry was told of since the last success, a bit each; shared mode: atomic */
-    zs__u64 gathered[4];   /* classes with an entry in gather */
-    zs__u64 random;        /* hardened: which free slot next */
-    zs__u64 requests;      /* with samples: asked for so far; shared mode: atomic */
-    zs__u64 sample_left;   /* bytes to the next sampled object, beside `lent`; not in shared mode */
-    size_t lent;           /* of those, what zs__row_counted may hand out before it asks again */
-    zs__gather *gather;    /* [class_count] */
+    uint32_t dry;        /* results that on_dry was told of since the last success, a bit each; shared mode: atomic */
+    zs__u64 gathered[4]; /* classes with an entry in gather */
+    zs__u64 random;      /* hardened: which free slot next */
+    zs__u64 requests;    /* with samples: asked for so far; shared mode: atomic */
+    zs__u64 sample_left; /* bytes to the next sampled object, beside `lent`; not in shared mode */
+    size_t lent;         /* of those, what zs__row_counted may hand out before it asks again */
+    zs__gather *gather;  /* [class_count] */
     zs__counters *counters; /* [class_count + 1] */
-    uintptr_t *row_blocks; /* uintptr_t * by place / ZS__ROW_BLOCK, atomic: zs__row * by place, atomic: zs__row_name */
-    zs__row *made;         /* every row it ever made, push-only; atomic head */
+    uintptr_t *row_blocks;  /* uintptr_t * by place / ZS__ROW_BLOCK, atomic: zs__row * by place, atomic: zs__row_name */
+    zs__row *made;          /* every row it ever made, push-only; atomic head */
     zs__scope scopes[ZS__SCOPES_MAX];
     zs__u64 kept[ZS__KEPT_MOST]; /* spans that it kept, oldest first: chunks << 32 | head; hints [LARGE-6]. Owner */
-    size_t kept_bytes;     /* of those */
+    size_t kept_bytes;           /* of those */
     uint32_t kept_count;
-    zs__u64 pad[8];        /* what others write stands on a line of its own */
-    uint32_t inbox;        /* atomic: 1 + head of the slabs others gave slots back to */
+    zs__u64 pad[8]; /* what others write stands on a line of its own */
+    uint32_t inbox; /* atomic: 1 + head of the slabs others gave slots back to */
     uint32_t pad2[15];
 };
 
 #define ZS__GROUP_PLACES 16
 struct zslab_group {
-    zs__allocator *z;      /* NULL: it was destroyed; the record serves again, and stays a group's */
+    zs__allocator *z;           /* NULL: it was destroyed; the record serves again, and stays a group's */
     zslab_group *next, *before; /* all of z's, or spare ones. Epoch lock */
-    uintptr_t charged;     /* atomic: the sum of its epochs' charges [BUDGET-4] */
-    uintptr_t covered;     /* atomic: that and their metadata, with a guarantee; else 0 [BUDGET-5] */
-    uintptr_t soft, hard;  /* atomic; SIZE_MAX: none */
+    uintptr_t charged;          /* atomic: the sum of its epochs' charges [BUDGET-4] */
+    uintptr_t covered;          /* atomic: that and their metadata, with a guarantee; else 0 [BUDGET-5] */
+    uintptr_t soft, hard;       /* atomic; SIZE_MAX: none */
     size_t guaranteed;
-    uint32_t epochs, epoch_count; /* there are, there may be. Epoch lock */
-    uint32_t number;       /* not 0, what statistics tell it by */
+    uint32_t epochs, epoch_count;      /* there are, there may be. Epoch lock */
+    uint32_t number;                   /* not 0, what statistics tell it by */
     uint32_t places[ZS__GROUP_PLACES]; /* 1 + place of its epochs that live, as many as fit; 0. Epoch lock */
     char label[32];
     zs__u64 refused, discarded_epochs, discarded_bytes; /* atomic */
@@ -3779,10 +3698,10 @@ struct zslab_domain {
     zs__allocator *z;
     zslab_epoch epoch;
     zslab_on_exit policy;
-    uint32_t owns_epoch;   /* made by zslab_domain_create */
-    uint32_t inside;       /* entries not yet left, all threads; epoch_lock */
-    uint32_t ended;        /* an owned epoch was released: no entering again */
-    uint32_t forsaken;     /* the last inside was a thread that is gone: the policy is to be applied */
+    uint32_t owns_epoch; /* made by zslab_domain_create */
+    uint32_t inside;     /* entries not yet left, all threads; epoch_lock */
+    uint32_t ended;      /* an owned epoch was released: no entering again */
+    uint32_t forsaken;   /* the last inside was a thread that is gone: the policy is to be applied */
     struct zslab_domain *next;
 };
 
@@ -3792,10 +3711,7 @@ static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zs__allocator *z, uint64_
                          (uintptr_t)(stamp & (ZS__PLACE_MASK << ZS__ROUND_SHIFT)));
 }
 
-static inline uint32_t zs__stamp_place(uint64_t stamp)
-{
-    return (uint32_t)(stamp >> ZS__ROUND_SHIFT & ZS__PLACE_MASK);
-}
+static inline uint32_t zs__stamp_place(uint64_t stamp) { return (uint32_t)(stamp >> ZS__ROUND_SHIFT & ZS__PLACE_MASK); }
 
 static inline zs__round *zs__round_of(const zs__allocator *z, uint64_t epoch) /* of an epoch's place, or a place */
 {
@@ -3929,8 +3845,7 @@ static inline void zs__mem_free(const void *set, const void *p, size_t bytes)
 }
 static inline void zs__mem_forget(const void *set)
 {
-    if (VALGRIND_MEMPOOL_EXISTS(set))
-        VALGRIND_DESTROY_MEMPOOL(set);
+    if (VALGRIND_MEMPOOL_EXISTS(set)) VALGRIND_DESTROY_MEMPOOL(set);
 }
 static inline void zs__mem_clear(const void *set, const void *p, size_t bytes)
 {
@@ -4050,7 +3965,7 @@ static inline int zs__news_room(const zs__allocator *z) /* for the few that a ca
    with different ones do not link.                                                 */
 #define ZS__PASTE_(name, c, s, n, t, h, p, m) zslab_impl_##name##_c##c##_s##s##_n##n##_t##t##_h##h##_p##p##_m##m
 #define ZS__PASTE(name, c, s, n, t, h, p, m) ZS__PASTE_(name, c, s, n, t, h, p, m)
-#define ZS__ABI(name)                                                                                     \
+#define ZS__ABI(name)                                                                                                  \
     ZS__PASTE(name, ZSLAB_CHUNK_SHIFT, ZSLAB_STATS, ZSLAB_NO_TLS, ZSLAB_TAGS, ZS__HOOKS, ZSLAB_PROBES, ZS__MEMCHECK)
 #define zs__malloc_slow ZS__ABI(malloc_slow)
 #define zs__malloc_epoch_slow ZS__ABI(malloc_epoch_slow)
@@ -4097,10 +4012,7 @@ extern ZS__THREAD zs__tls_block zs__tls_words ZS__TLS_ATTRIBUTE;
 }
 #endif
 #endif
-static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void)
-{
-    return &zs__tls_words;
-}
+static ZS__ALWAYS_INLINE zs__tls_block *zs__tls(void) { return &zs__tls_words; }
 #endif /* ZS__TLS_INCLUDE */
 #endif
 
@@ -4126,13 +4038,12 @@ static ZS__ALWAYS_INLINE void *zs__bin_pop_as(zs__bin *bin, uint8_t as, uint8_t 
         uint64_t avail = bin->avail;
         uint8_t *states = bin->states;
         size_t bytes = bin->size, slot;
-        if (ZS__UNLIKELY(!avail))
-            return NULL;
+        if (ZS__UNLIKELY(!avail)) return NULL;
         slot = zs__ctz(avail);
         p = bin->slots + slot * bytes;
         ZS__PREFETCH_WRITE((char *)p + bytes);
         *state = states + slot;
-        zs__store_rel_u8(states + slot, as); /* release: as above */
+        zs__store_rel_u8(states + slot, as);                 /* release: as above */
         zs__store_rel_u64(&bin->avail, avail & (avail - 1)); /* release: as zs__bin_top */
     }
     ZS__ASSUME(p != NULL);
@@ -4163,8 +4074,7 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_own(zs__allocator *z, zs__bin *bi
         size_t at = (size_t)(state - z->states), slab = at >> 6;
         uint64_t was = z->words[slab], now = was | (uint64_t)1 << (at & 63);
         zs__store_u64(&z->words[slab], now); /* relaxed: who takes chunks leaves this one [TAKE-3] */
-        if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != z->classes[bin->cls].last_full))
-            return ZSLAB_OK;
+        if (ZS__LIKELY(was != 0 && now != ~(uint64_t)0 && now != z->classes[bin->cls].last_full)) return ZSLAB_OK;
         return zs__free_listed(z, bin, p, was);
     }
 }
@@ -4188,14 +4098,12 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_fast(zs__allocator *z, zslab_heap
                                       : zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread))) {
                     /* its owner may have bound the chunk to another class in the same round, if this is a double
                        free: a live state is then of the new binding, and the record behind it is the new one */
-                    if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip))
-                        return zs__free_cold(z, heap, p);
+                    if (ZS__UNLIKELY(zs__load_recip(&c->recip) != recip)) return zs__free_cold(z, heap, p);
                     zs__hook_free(z, p);
                     return zs__free_remote(z, heap, c, state, stamp);
                 }
                 zs__hook_free(z, p);
-                if (ZS__MEMCHECK)
-                    zs__mem_free_object(p, z->classes[zs__load_u16(&c->cls)].size);
+                if (ZS__MEMCHECK) zs__mem_free_object(p, z->classes[zs__load_u16(&c->cls)].size);
                 zs__store_u8(state, ZS__FREE);
                 zs__compiler_barrier(); /* [EPOCH-3] pairs with the second fence of a close */
                 if (ZS__LIKELY(zs__load_ptr(&c->row) == (uintptr_t)row)) /* ours: no other thread changes its class */
@@ -4213,11 +4121,9 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc(zs__allocator *z, zs__row *row, si
 {
     void *p = zs__bin_pop(zs__bin_for(z, row, size));
     uint64_t gate;
-    if (ZS__UNLIKELY(!p))
-        return e ? zs__malloc_epoch_slow(z, size, e) : zs__malloc_slow(z, size);
+    if (ZS__UNLIKELY(!p)) return e ? zs__malloc_epoch_slow(z, size, e) : zs__malloc_slow(z, size);
     gate = zs__load_u64(&row->gate);
-    if (ZS__LIKELY(e ? gate == e : gate != 0))
-        return p;
+    if (ZS__LIKELY(e ? gate == e : gate != 0)) return p;
     return zs__malloc_undo(z, size, e, p);
 }
 
@@ -4274,7 +4180,7 @@ static ZS__ALWAYS_INLINE void *zs__handle_get_fast(const zs__allocator *z, zslab
     char *slots = (char *)zs__load_acq_ptr(&e->slots);
     if (ZS__LIKELY(zs__handle_live(z, h, e, w))) {
         char *p = slots + ((size_t)(h >> 10) & 63) * size;
-        ZS__ASSUME(p != NULL);                                /* who asks need not be told again */
+        ZS__ASSUME(p != NULL); /* who asks need not be told again */
         return p;
     }
     return zs__handle_miss(z, h);
@@ -4397,13 +4303,11 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
     for (tries = 0; tries < 16 && bytes + alignment > bytes; tries++) {
         char *p = (char *)VirtualAlloc(NULL, bytes + alignment, MEM_RESERVE, PAGE_NOACCESS);
         char *fit;
-        if (!p)
-            return NULL;
+        if (!p) return NULL;
         fit = (char *)zs__round_up((size_t)p, alignment);
         VirtualFree(p, 0, MEM_RELEASE);
         p = (char *)VirtualAlloc(fit, bytes, MEM_RESERVE, PAGE_NOACCESS);
-        if (p)
-            return p;
+        if (p) return p;
     }
     return NULL;
 }
@@ -4418,8 +4322,7 @@ static int zs__os_commit(void *user, void *p, size_t bytes)
 static int zs__os_purge(void *user, void *p, size_t bytes)
 {
     (void)user;
-    if (!VirtualAlloc(p, bytes, MEM_RESET, PAGE_READWRITE))
-        return -1;
+    if (!VirtualAlloc(p, bytes, MEM_RESET, PAGE_READWRITE)) return -1;
     VirtualUnlock(p, bytes);
     return 0;
 }
@@ -4440,13 +4343,11 @@ static void zs__os_fence(void) { FlushProcessWriteBuffers(); }
 static DWORD zs__fls_slot = FLS_OUT_OF_INDEXES;
 static void NTAPI zs__fls_exit(void *value)
 {
-    if (value)
-        zs__thread_exited();
+    if (value) zs__thread_exited();
 }
 static int zs__os_on_thread_exit(int on)
 {
-    if (on)
-        return (zs__fls_slot = FlsAlloc(zs__fls_exit)) == FLS_OUT_OF_INDEXES ? -1 : 0;
+    if (on) return (zs__fls_slot = FlsAlloc(zs__fls_exit)) == FLS_OUT_OF_INDEXES ? -1 : 0;
     FlsSetValue(zs__fls_slot, NULL); /* FlsFree calls back for every value still set */
     FlsFree(zs__fls_slot);
     return 0;
@@ -4565,13 +4466,10 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
     (void)user;
     if (limited && !mallopt(0, 0) && limit > malloc_footprint() + left)
         malloc_set_footprint_limit(malloc_footprint() + left);
-    if (need >= bytes && (limited || need < left / 2 - alignment))
-        p = (uint64_t *)(aligned_alloc)(alignment, need);
-    if (limited)
-        malloc_set_footprint_limit(limit);
+    if (need >= bytes && (limited || need < left / 2 - alignment)) p = (uint64_t *)(aligned_alloc)(alignment, need);
+    if (limited) malloc_set_footprint_limit(limit);
     for (i = 0; p && i < bytes / sizeof *p; i++)
-        if (p[i])
-            p[i] = 0;
+        if (p[i]) p[i] = 0;
     return p;
 }
 static int zs__os_commit(void *user, void *p, size_t bytes) { return (void)user, (void)p, (void)bytes, 0; }
@@ -4597,17 +4495,13 @@ static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
     size_t slack = alignment > zs__os_page_bytes() ? alignment : 0, head;
     char *p;
     (void)user;
-    if (bytes + slack < bytes)
-        return NULL;
+    if (bytes + slack < bytes) return NULL;
     p = (char *)mmap(NULL, bytes + slack, PROT_NONE, MAP_PRIVATE | ZS__MAP_ANON | ZS__MAP_NORESERVE, -1, 0);
-    if ((void *)p == MAP_FAILED)
-        return NULL;
+    if ((void *)p == MAP_FAILED) return NULL;
     if (slack) {
         head = zs__round_up((size_t)p, alignment) - (size_t)p;
-        if (head)
-            munmap(p, head);
-        if (slack - head)
-            munmap(p + head + bytes, slack - head);
+        if (head) munmap(p, head);
+        if (slack - head) munmap(p + head + bytes, slack - head);
         p += head;
     }
     return p;
@@ -4722,8 +4616,7 @@ static uint32_t *zs__os_fork_word(int on)
 static pthread_key_t zs__exit_key;
 static void zs__exit_call(void *armed)
 {
-    if (armed)
-        zs__thread_exited();
+    if (armed) zs__thread_exited();
 }
 static int zs__os_on_thread_exit(int on)
 {
@@ -4747,10 +4640,7 @@ static ZS__UNUSED int zs__os_thread_lives(uint64_t thread) /* signal 0 only asks
 }
 #endif
 
-static uint64_t zs__os_process_id(void)
-{
-    return (uint64_t)getpid();
-}
+static uint64_t zs__os_process_id(void) { return (uint64_t)getpid(); }
 
 /* futex(2): FUTEX_WAIT_PRIVATE is 128; nobody wakes us, the timeout does. */
 #if defined(__linux__) && defined(SYS_futex) && defined(SYS_sched_getscheduler)
@@ -4812,24 +4702,18 @@ static uint64_t zs__os_rss(void)
     uint64_t pages = 0;
     int i = 0, saved = errno, fd = (open)("/proc/self/statm", O_RDONLY);
     ssize_t n = fd < 0 ? 0 : (read)(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        (close)(fd);
+    if (fd >= 0) (close)(fd);
     errno = saved;
-    if (n <= 0)
-        return 0;
+    if (n <= 0) return 0;
     text[n] = 0;
-    while (text[i] && text[i] != ' ')
-        i++;
-    while (text[i] == ' ')
-        i++;
-    for (; text[i] >= '0' && text[i] <= '9'; i++)
-        pages = pages * 10 + (uint64_t)(text[i] - '0');
+    while (text[i] && text[i] != ' ') i++;
+    while (text[i] == ' ') i++;
+    for (; text[i] >= '0' && text[i] <= '9'; i++) pages = pages * 10 + (uint64_t)(text[i] - '0');
     return pages * zs__os_page_bytes();
 #elif defined(__APPLE__)
     mach_task_basic_info_data_t info;
     mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
-    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
-        return 0;
+    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS) return 0;
     return info.resident_size;
 #else
     return 0;
@@ -4843,8 +4727,7 @@ static uint64_t zs__os_random(void)
 #if defined(__linux__) && defined(SYS_getrandom)
     uint64_t r = 0; /* MemorySanitizer does not see what the kernel writes */
     int saved = errno;
-    if (syscall(SYS_getrandom, &r, sizeof r, 1) == (long)sizeof r)
-        x ^= r;
+    if (syscall(SYS_getrandom, &r, sizeof r, 1) == (long)sizeof r) x ^= r;
     errno = saved;
 #endif
     return x;
@@ -4910,16 +4793,16 @@ typedef struct zs__lock {
 /* The order of locks: who holds one takes only later ones, of bins any number. No callback runs, and no claim is waited
    for, under any of them (a hook of config.os may run under one of `arena`, `bin`, `close`: it makes no call). */
 typedef enum zs__rank {
-    ZS__LOCK_SETUP,   /* zs__global.setup: the system's hooks */
-    ZS__LOCK_GLOBAL,  /* zs__global.lock: the lists of allocators and of pools, thread numbers */
-    ZS__LOCK_GROUPS,  /* groups_lock: live_bytes of groups, one walk that counts them at a time */
-    ZS__LOCK_CLOSE,   /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
-    ZS__LOCK_EPOCHS,  /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
-    ZS__LOCK_ROWS,    /* place->rows_lock: the place's list of rows, the opening and shutting of their gates */
-    ZS__LOCK_BIN,     /* shared mode, bin_cold->lock: that struct and its chunks' cold records */
-    ZS__LOCK_ROW,     /* row->lock: the chunk lists against closers */
-    ZS__LOCK_ARENA,   /* arena_lock: fresh chunks, the pool, spans, the meta arena, registry ids */
-    ZS__LOCK_SAMPLES  /* samples->lock: the arrays of >>advice */
+    ZS__LOCK_SETUP,  /* zs__global.setup: the system's hooks */
+    ZS__LOCK_GLOBAL, /* zs__global.lock: the lists of allocators and of pools, thread numbers */
+    ZS__LOCK_GROUPS, /* groups_lock: live_bytes of groups, one walk that counts them at a time */
+    ZS__LOCK_CLOSE,  /* close_next, close_turn: marks of chunks; one purge of an epoch or of the pool at a time */
+    ZS__LOCK_EPOCHS, /* epoch_lock: places, states, the list of heaps, parked heaps and their rows */
+    ZS__LOCK_ROWS,   /* place->rows_lock: the place's list of rows, the opening and shutting of their gates */
+    ZS__LOCK_BIN,    /* shared mode, bin_cold->lock: that struct and its chunks' cold records */
+    ZS__LOCK_ROW,    /* row->lock: the chunk lists against closers */
+    ZS__LOCK_ARENA,  /* arena_lock: fresh chunks, the pool, spans, the meta arena, registry ids */
+    ZS__LOCK_SAMPLES /* samples->lock: the arrays of >>advice */
 } zs__rank;
 
 /* Debug builds check the order: a bit for each rank that this thread holds. */
@@ -5019,8 +4902,7 @@ static ZS__NOINLINE void zs__lock_wait(zs__lock *l)
 static inline void zs__lock_take(zs__lock *l)
 {
     uint32_t was = 0; /* acquire: pairs with the store in zs__lock_drop */
-    if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, zs__here())))
-        zs__lock_wait(l);
+    if (ZS__UNLIKELY(!zs__cas_u32(&l->word, &was, zs__here()))) zs__lock_wait(l);
 }
 
 static inline void zs__lock_drop(zs__lock *l)
@@ -5031,8 +4913,7 @@ static inline void zs__lock_drop(zs__lock *l)
 /* The allocator's own locks have a rank; the store's stand alone. */
 static inline int zs__ranked_try(zs__lock *l, zs__rank rank)
 {
-    if (!zs__lock_try(l))
-        return 0;
+    if (!zs__lock_try(l)) return 0;
     zs__rank_take(rank, 0);
     return 1;
 }
@@ -5054,8 +4935,7 @@ static inline void zs__zero(void *p, size_t bytes)
 {
 #if ZSLAB_NO_OS
     unsigned char *to = (unsigned char *)p;
-    while (bytes--)
-        *to++ = 0;
+    while (bytes--) *to++ = 0;
 #else
     memset(p, 0, bytes);
 #endif
@@ -5066,8 +4946,7 @@ static inline void zs__copy(void *to, const void *from, size_t bytes)
 #if ZSLAB_NO_OS
     unsigned char *t = (unsigned char *)to;
     const unsigned char *f = (const unsigned char *)from;
-    while (bytes--)
-        *t++ = *f++;
+    while (bytes--) *t++ = *f++;
 #else
     memcpy(to, from, bytes);
 #endif
@@ -5103,30 +4982,30 @@ static void zs__fail(zslab_result r)
 }
 
 /* Why a configuration was refused: what zslab_config_error says, its number beside the result in the error word. */
-#define ZS__REFUSALS(X)                                                                                    \
-    X(NONE, "")                                                                                            \
-    X(MEMORY, "memory: goes with memory_bytes, and without reserve_bytes, os, and the flags that ask the system") \
-    X(MEMORY_BYTES, "memory_bytes: too small, or without memory; zslab_buffer_bytes_min() says how much is needed, " \
-                    "a lower ZSLAB_CHUNK_SHIFT needs less")                                                 \
-    X(NO_OS, "memory: a build with ZSLAB_NO_OS needs a buffer, or os")                                      \
-    X(RESERVE, "reserve_bytes: less than two chunks or more than 2^24 of them")                            \
-    X(RESERVE_NOMEM, "reserve_bytes: the system does not grant as much")                                   \
-    X(CLASSES, "class_bytes, class_count: set together, 1 to 255 classes")                                 \
-    X(CLASS_SIZE, "class_bytes: a size is no multiple of 8 (of 16 above 16), or more than a chunk or 65,536 bytes") \
-    X(CLASS_ORDER, "class_bytes: sizes do not ascend")                                                     \
-    X(EPOCHS, "epoch_count: not a power of two from 2 to 65,536")                                          \
-    X(RECLAIM, "reclaim: not one of zslab_reclaim")                                                        \
-    X(FLAGS, "flags: a bit that no ZSLAB_FLAG_* has")                                                      \
-    X(FLAG_LOCK, "flags: ZSLAB_FLAG_LOCK_PAGES does not go with ZSLAB_RECLAIM_RSS")                         \
-    X(FLAG_NOMEM, "flags: the system refused ZSLAB_FLAG_PREFAULT or ZSLAB_FLAG_LOCK_PAGES (ulimit -l?)")    \
-    X(OS, "os: reserve, commit, purge and release are set together or not at all")                         \
-    X(LIMIT, "limit_bytes: less than a chunk")                                                             \
-    X(COUNTS, "thread_count: more than 65,533; handle_count: more than 2^28")                              \
-    X(FALLBACK, "fallback: alloc and free are set together, usable_size and owns only with them")          \
-    X(EXIT_HOOK, "no configuration: the process has no thread-exit hook left")                             \
-    X(SLOTS, "slot_bytes, slot_count: too large together, or 2^32 - 1 slots and more")                     \
-    X(QUEUE, "queue_capacity: more than 2^24")                                                             \
-    X(BATCH, "batch: not one of zslab_batch")                                                              \
+#define ZS__REFUSALS(X)                                                                                                \
+    X(NONE, "")                                                                                                        \
+    X(MEMORY, "memory: goes with memory_bytes, and without reserve_bytes, os, and the flags that ask the system")      \
+    X(MEMORY_BYTES, "memory_bytes: too small, or without memory; zslab_buffer_bytes_min() says how much is needed, "   \
+                    "a lower ZSLAB_CHUNK_SHIFT needs less")                                                            \
+    X(NO_OS, "memory: a build with ZSLAB_NO_OS needs a buffer, or os")                                                 \
+    X(RESERVE, "reserve_bytes: less than two chunks or more than 2^24 of them")                                        \
+    X(RESERVE_NOMEM, "reserve_bytes: the system does not grant as much")                                               \
+    X(CLASSES, "class_bytes, class_count: set together, 1 to 255 classes")                                             \
+    X(CLASS_SIZE, "class_bytes: a size is no multiple of 8 (of 16 above 16), or more than a chunk or 65,536 bytes")    \
+    X(CLASS_ORDER, "class_bytes: sizes do not ascend")                                                                 \
+    X(EPOCHS, "epoch_count: not a power of two from 2 to 65,536")                                                      \
+    X(RECLAIM, "reclaim: not one of zslab_reclaim")                                                                    \
+    X(FLAGS, "flags: a bit that no ZSLAB_FLAG_* has")                                                                  \
+    X(FLAG_LOCK, "flags: ZSLAB_FLAG_LOCK_PAGES does not go with ZSLAB_RECLAIM_RSS")                                    \
+    X(FLAG_NOMEM, "flags: the system refused ZSLAB_FLAG_PREFAULT or ZSLAB_FLAG_LOCK_PAGES (ulimit -l?)")               \
+    X(OS, "os: reserve, commit, purge and release are set together or not at all")                                     \
+    X(LIMIT, "limit_bytes: less than a chunk")                                                                         \
+    X(COUNTS, "thread_count: more than 65,533; handle_count: more than 2^28")                                          \
+    X(FALLBACK, "fallback: alloc and free are set together, usable_size and owns only with them")                      \
+    X(EXIT_HOOK, "no configuration: the process has no thread-exit hook left")                                         \
+    X(SLOTS, "slot_bytes, slot_count: too large together, or 2^32 - 1 slots and more")                                 \
+    X(QUEUE, "queue_capacity: more than 2^24")                                                                         \
+    X(BATCH, "batch: not one of zslab_batch")                                                                          \
     X(POOL_MEMORY, "memory: a pool's buffer goes without os and grow_count")
 #define ZS__REFUSAL_NAME(name, text) ZS__REFUSED_##name,
 #define ZS__REFUSAL_TEXT(name, text) text,
@@ -5146,10 +5025,7 @@ static void *zs__fail_null(zslab_result r)
 }
 
 /* Asked for an object of ZSLAB_EPOCH_NONE: a size that none can have comes first, as with an epoch that ended. */
-static void *zs__fail_no_epoch(size_t size)
-{
-    return zs__fail_null(size ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID);
-}
+static void *zs__fail_no_epoch(size_t size) { return zs__fail_null(size ? ZSLAB_E_CLOSED : ZSLAB_E_INVALID); }
 
 /* Count a misuse, tell the hook, answer the code. No lock is held here. */
 static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result what, const void *p, zslab_handle h)
@@ -5166,18 +5042,18 @@ static ZS__NOINLINE zslab_result zs__misuse(const zs__allocator *z, zslab_result
 
 #define ZS__THREADS_MAX 65536u
 static struct {
-    zs__lock setup;        /* guards the next two and the system's hooks; taken before `lock`. Making or ending a
-                              hook may wait for callbacks that take `lock`, so it never happens under that one */
+    zs__lock setup; /* guards the next two and the system's hooks; taken before `lock`. Making or ending a
+                       hook may wait for callbacks that take `lock`, so it never happens under that one */
     uint32_t allocator_count;
     uint32_t *fork_word;
-    zs__u64 process_id;    /* atomic: of the process that first made an allocator, or of its child that did */
-    zs__lock lock;         /* guards what follows */
+    zs__u64 process_id; /* atomic: of the process that first made an allocator, or of its child that did */
+    zs__lock lock;      /* guards what follows */
     zs__allocator *allocators;
     zslab_pool *pools;
-    uint32_t pool_number;  /* the newest one's */
-    zs__u64 era;           /* of the next allocator's first epoch: ids of two allocators do not meet */
-    zs__u64 allocators_made; /* so far [ID-6] */
-    zs__u64 threads[ZS__THREADS_MAX / 64];  /* thread numbers in use; bit 0 of word 0 stays set */
+    uint32_t pool_number;                  /* the newest one's */
+    zs__u64 era;                           /* of the next allocator's first epoch: ids of two allocators do not meet */
+    zs__u64 allocators_made;               /* so far [ID-6] */
+    zs__u64 threads[ZS__THREADS_MAX / 64]; /* thread numbers in use; bit 0 of word 0 stays set */
 } zs__global;
 
 static void zs__forked(void);
@@ -5210,10 +5086,7 @@ static inline void zs__count(uint64_t *counter)
 #endif
 }
 
-static inline zs__lock *zs__as_lock(uint32_t *word)
-{
-    return (zs__lock *)(void *)word;
-}
+static inline zs__lock *zs__as_lock(uint32_t *word) { return (zs__lock *)(void *)word; }
 
 /* A counter that threads share in shared mode, where bins of several epochs count in one heap. */
 static inline void zs__count_any(const zs__allocator *z, uint64_t *counter, uint64_t by)
@@ -5249,10 +5122,8 @@ static inline uint32_t zs__sample_step(size_t size) /* 1 to the largest class */
     return size <= 8 ? 0 : (uint32_t)((size + 15) / 16);
 }
 
-static inline uint32_t zs__sample_top(uint32_t step) /* the class that ends a step */
-{
-    return step ? 16 * step : 8;
-}
+/* the class that ends a step */
+static inline uint32_t zs__sample_top(uint32_t step) { return step ? 16 * step : 8; }
 
 /* The one sampler: remember the size of a request, or pass it over; and how many bytes its object is to stand for in a
    profile, 0: it is not sampled. Which ones are picked follows from their number and bytes alone, and no period of the
@@ -5271,8 +5142,7 @@ static ZS__NOINLINE uint64_t zs__sample_take(zslab_heap *heap, size_t size)
         zs__add_u64(&s->count[zs__sample_step(size)], 1); /* counters: ordered with nothing */
         zs__add_u64(&s->bytes, size);
     }
-    if (!z->profile)
-        return 0;
+    if (!z->profile) return 0;
     if (size / 64 >= mean) /* as good as exact */
         return size;
     if (z->shared) /* each by itself */
@@ -5333,10 +5203,8 @@ static inline int zs__count_enter(zs__allocator *z, uint32_t *word, zs__rank ran
 {
     uint32_t turn;
     for (turn = 0; zs__sealed(z); turn++) {
-        if (zs__ranked_try(zs__as_lock(word), rank))
-            return 1;
-        if (turn == ZS__SEALED_SPINS)
-            return 0;
+        if (zs__ranked_try(zs__as_lock(word), rank)) return 1;
+        if (turn == ZS__SEALED_SPINS) return 0;
         zs__pause();
     }
     zs__count_lock(z, word, rank);
@@ -5347,10 +5215,8 @@ static inline int zs__count_enter(zs__allocator *z, uint32_t *word, zs__rank ran
    The size-class table: 8, 16, 32, 48, 64 ... 128 by 16, then four per doubling up to 8192. */
 static size_t zs__default_class(size_t i) /* bytes of default class i, 0 past the end */
 {
-    if (i < 2)
-        return i ? 16 : 8;
-    if (i < 9)
-        return 16 * i;
+    if (i < 2) return i ? 16 : 8;
+    if (i < 9) return 16 * i;
     i -= 9;
     return i < 24 ? ((size_t)(5 + i % 4) << 5) << (i / 4) : 0;
 }
@@ -5358,8 +5224,7 @@ static size_t zs__default_class(size_t i) /* bytes of default class i, 0 past th
 static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per doubling */
 {
     uint32_t step = 1;
-    while (lines > step * 8)
-        step *= 2;
+    while (lines > step * 8) step *= 2;
     return (lines + step - 1) / step * step;
 }
 
@@ -5367,8 +5232,7 @@ static uint32_t zs__region_lines(uint32_t lines) /* rounded up to four steps per
 static uint32_t zs__class_count(const zslab_config *c)
 {
     uint32_t n = (uint32_t)c->class_count;
-    while (!c->class_bytes && zs__default_class(n) && zs__default_class(n) <= ZS__CHUNK_BYTES)
-        n++;
+    while (!c->class_bytes && zs__default_class(n) && zs__default_class(n) <= ZS__CHUNK_BYTES) n++;
     return n;
 }
 
@@ -5402,13 +5266,11 @@ static void zs__class_fill(zs__class *k, uint32_t size)
 static zs__refusal zs__class_table_refusal(const uint32_t *bytes, size_t count)
 {
     size_t i;
-    if (!bytes || !count || count > ZS__CLASS_MAX)
-        return ZS__REFUSED_CLASSES;
+    if (!bytes || !count || count > ZS__CLASS_MAX) return ZS__REFUSED_CLASSES;
     for (i = 0; i < count; i++) {
         if (bytes[i] < 8 || bytes[i] % (bytes[i] > 16 ? 16 : 8) || bytes[i] > ZS__CLASS_BYTES_MAX)
             return ZS__REFUSED_CLASS_SIZE;
-        if (i && bytes[i] <= bytes[i - 1])
-            return ZS__REFUSED_CLASS_ORDER;
+        if (i && bytes[i] <= bytes[i - 1]) return ZS__REFUSED_CLASS_ORDER;
     }
     return ZS__REFUSED_NONE;
 }
@@ -5431,11 +5293,9 @@ static void zs__class_setup(zs__allocator *z)
 {
     size_t i, unit, cls = 0;
     uint32_t r;
-    for (i = 0; i < z->class_count; i++)
-        zs__class_fill(&z->classes[i], zs__class_bytes(&z->config, i));
+    for (i = 0; i < z->class_count; i++) zs__class_fill(&z->classes[i], zs__class_bytes(&z->config, i));
     for (unit = 0; unit < sizeof z->bin_of / sizeof *z->bin_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
-        while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1))
-            cls++;
+        while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1)) cls++;
         z->bin_of[unit] = (uint16_t)(sizeof(zs__row) + cls * sizeof(zs__bin));
     }
     zs__class_fill(&z->classes[ZSLAB_CLASS_LARGE], (uint32_t)ZS__CHUNK_BYTES); /* one slot */
@@ -5446,8 +5306,7 @@ static void zs__class_setup(zs__allocator *z)
         uint32_t lines = z->config.memory ? z->classes[0].lines : zs__region_lines(k->lines);
         for (r = 0; r < z->region_count && z->regions[r].lines != lines; r++)
             ;
-        if (r == z->region_count)
-            z->regions[z->region_count++].lines = lines;
+        if (r == z->region_count) z->regions[z->region_count++].lines = lines;
         k->region = r;
     }
 }
@@ -5519,8 +5378,7 @@ static ZS__NOINLINE void zs__words_told(zs__allocator *z)
 /* The end of a call: what its thread has to tell. heap: NULL, or one that may be in a slow path of an outer call. */
 static inline void zs__words_tell(zs__allocator *z, const zslab_heap *heap)
 {
-    if (ZS__UNLIKELY(zs__load_u32(&z->word_count)) && !(heap && zs__load_u32(&heap->busy)))
-        zs__words_told(z);
+    if (ZS__UNLIKELY(zs__load_u32(&z->word_count)) && !(heap && zs__load_u32(&heap->busy))) zs__words_told(z);
 }
 
 static size_t zs__group_short(const zslab_group *g, size_t covered) /* of its guarantee */
@@ -5535,8 +5393,7 @@ static int zs__count_within(uintptr_t *count, size_t bytes, const uintptr_t *lim
     *was = zs__load_ptr(count);
     do {
         most = zs__load_seq_ptr(limit);
-        if (*was > most || bytes > most - *was)
-            return 0;
+        if (*was > most || bytes > most - *was) return 0;
     } while (!zs__cas_ptr(count, was, *was + bytes)); /* seq_cst: before the look at a limit set since */
     if (zs__load_seq_ptr(limit) < most && *was + bytes > zs__load_seq_ptr(limit)) {
         zs__sub_ptr(count, bytes);
@@ -5548,12 +5405,9 @@ static int zs__count_within(uintptr_t *count, size_t bytes, const uintptr_t *lim
 static void zs__soft_look(zs__allocator *z, zslab_group *g, size_t was, size_t now) /* [BUDGET-2] */
 {
     size_t soft = zs__load_ptr(g ? &g->soft : &z->soft_limit);
-    if (ZS__LIKELY(was > soft || now <= soft))
-        return;
-    if (!g)
-        zs__add_u64(&z->soft_crossings, 1);
-    if (z->config.on_pressure)
-        zs__word_note(z, ZSLAB_OK, g, now, soft, ZSLAB_EPOCH_NONE);
+    if (ZS__LIKELY(was > soft || now <= soft)) return;
+    if (!g) zs__add_u64(&z->soft_crossings, 1);
+    if (z->config.on_pressure) zs__word_note(z, ZSLAB_OK, g, now, soft, ZSLAB_EPOCH_NONE);
 }
 
 static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /* they are in use no more */
@@ -5568,11 +5422,9 @@ static void zs__budget_give(zs__allocator *z, size_t object, size_t metadata) /*
 static void zs__group_give(zs__allocator *z, zslab_group *g, size_t bytes, size_t metadata)
 {
     size_t was, all = bytes + metadata;
-    if (!g || !all)
-        return;
+    if (!g || !all) return;
     zs__sub_ptr(&g->charged, bytes);
-    if (!g->guaranteed)
-        return;
+    if (!g->guaranteed) return;
     zs__add_ptr(&z->charged_bytes, all); /* what it may come to be short of */
     was = zs__sub_ptr(&g->covered, all);
     zs__sub_ptr(&z->charged_bytes, all - (zs__group_short(g, was - all) - zs__group_short(g, was)));
@@ -5598,12 +5450,10 @@ static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t
         if ((less < all && !zs__idle_free(z)) ||
             (rise > held && !zs__count_within(&z->charged_bytes, rise - held, &z->hard_limit, &unused)))
             break;
-        if (rise < held)
-            zs__sub_ptr(&z->charged_bytes, held - rise);
+        if (rise < held) zs__sub_ptr(&z->charged_bytes, held - rise);
         held = rise;
         if (!g->guaranteed || zs__cas_ptr(&g->covered, &was, was + all)) { /* seq_cst: as in zs__count_within */
-            if (less > more)
-                zs__sub_ptr(&z->charged_bytes, less - more);
+            if (less > more) zs__sub_ptr(&z->charged_bytes, less - more);
             zs__soft_look(z, g, before, before + bytes);
             return 0;
         }
@@ -5618,14 +5468,12 @@ static int zs__group_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t
 static int zs__budget_take(zs__allocator *z, zslab_group *g, size_t bytes, size_t object, size_t metadata)
 {
     size_t more = object + metadata, was;
-    if (object && zs__sealed(z) && !z->config.memory)
+    if (object && zs__sealed(z) && !z->config.memory) return -1;
+    if (g      ? zs__group_take(z, g, bytes, metadata, more)
+        : more ? !zs__count_within(&z->charged_bytes, more, &z->hard_limit, &was)
+               : bytes && !zs__idle_free(z))
         return -1;
-    if (g ? zs__group_take(z, g, bytes, metadata, more)
-          : more ? !zs__count_within(&z->charged_bytes, more, &z->hard_limit, &was)
-                 : bytes && !zs__idle_free(z))
-        return -1;
-    if (!more)
-        return 0;
+    if (!more) return 0;
     if (!g) {
         was = zs__add_ptr(&z->used_bytes, more); /* after charged_bytes, and so within the limit */
     } else if (!zs__count_within(&z->used_bytes, more, &z->hard_limit, &was)) {
@@ -5641,10 +5489,7 @@ static int zs__budget_take(zs__allocator *z, zslab_group *g, size_t bytes, size_
 
 /* What marks a round in a place's charge. */
 #define ZS__CHARGE_BYTES (((uint64_t)1 << 48) - 1)
-static inline uint64_t zs__charge_mark(uint64_t stamp)
-{
-    return (stamp >> 22 << 1 | 1) << 48;
-}
+static inline uint64_t zs__charge_mark(uint64_t stamp) { return (stamp >> 22 << 1 | 1) << 48; }
 
 /* Is it the charge of this round? A place that is not counted has none. */
 static inline int zs__charge_of(uint64_t charge, uint64_t stamp)
@@ -5662,8 +5507,7 @@ static int zs__charge_change(uint64_t *charge, uint64_t stamp, uint64_t by) /* 0
 {
     uint64_t was = zs__load_u64(charge);
     do {
-        if (!zs__charge_of(was, stamp))
-            return 0;
+        if (!zs__charge_of(was, stamp)) return 0;
     } while (!zs__cas_u64(charge, &was, was + by)); /* a counter: ordered with nothing */
     return 1;
 }
@@ -5702,10 +5546,8 @@ static int zs__charge_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     zslab_group *g = NULL;
     const int counts = zs__place_counts(z, stamp);
-    if (counts)
-        g = zs__place_group(place);
-    if (zs__budget_take(z, g, bytes, object, metadata))
-        return -1;
+    if (counts) g = zs__place_group(place);
+    if (zs__budget_take(z, g, bytes, object, metadata)) return -1;
     if (counts && !zs__charge_change(&place->charge, stamp, bytes))
         zs__group_give(z, g, bytes, 0); /* the round ended since */
     if (g && g->guaranteed && !zs__charge_change(&zs__round_at(z, stamp)->aside, stamp, metadata))
@@ -5719,10 +5561,8 @@ static size_t zs__charge_end(zs__allocator *z, zs__place *place, uint64_t next)
 {
     uint64_t *aside = &zs__round_of(z, (uint64_t)(place - z->places))->aside;
     uint64_t was = zs__load_u64(&place->charge), metadata = zs__load_u64(aside);
-    if (was)
-        was = zs__exchange_u64(&place->charge, next); /* counters, both: ordered with nothing */
-    if (metadata)
-        metadata = zs__exchange_u64(aside, next);
+    if (was) was = zs__exchange_u64(&place->charge, next); /* counters, both: ordered with nothing */
+    if (metadata) metadata = zs__exchange_u64(aside, next);
     zs__group_give(z, place->group, (size_t)(was & ZS__CHARGE_BYTES), (size_t)(metadata & ZS__CHARGE_BYTES));
     return (size_t)(was & ZS__CHARGE_BYTES);
 }
@@ -5771,8 +5611,7 @@ static size_t zs__chunk_lines(const zs__allocator *z, const zs__chunk_cold *x) /
 {
     uint64_t served = zs__load_u64(&x->regions);
     size_t bytes = 0;
-    for (; served; served &= served - 1)
-        bytes += zs__lines_bytes(z, zs__ctz(served));
+    for (; served; served &= served - 1) bytes += zs__lines_bytes(z, zs__ctz(served));
     return bytes;
 }
 
@@ -5802,8 +5641,7 @@ static int zs__commit(zs__allocator *z, void *p, size_t bytes)
 {
     int saved = zs__errno(), refused;
     ZSLAB_ASSERT(!z->config.memory && bytes); /* a buffer is committed as it comes */
-    if (zs__sealed(z))
-        return -1;
+    if (zs__sealed(z)) return -1;
     refused = z->config.os.commit(z->config.os.user, p, bytes);
     zs__errno_back(saved);
     return refused;
@@ -5814,17 +5652,13 @@ static int zs__commit_upto(zs__allocator *z, char *base, size_t *done, size_t up
 {
     size_t to = zs__round_up(upto, z->page_bytes), more = *done / 4;
     char *from = base + *done;
-    if (more < step)
-        more = step;
-    if (to < *done + more)
-        to = zs__round_up(*done + more, z->page_bytes);
+    if (more < step) more = step;
+    if (to < *done + more) to = zs__round_up(*done + more, z->page_bytes);
     limit = limit / z->page_bytes * z->page_bytes;
-    if (to > limit)
-        to = limit;
+    if (to > limit) to = limit;
     if (zs__commit(z, from, to - *done)) {
         to = zs__round_up(upto, z->page_bytes); /* the step may be what did not fit */
-        if (zs__commit(z, from, to - *done))
-            return -1;
+        if (zs__commit(z, from, to - *done)) return -1;
     }
     *done = to;
     return 0;
@@ -5854,10 +5688,8 @@ static uint32_t zs__pool_lend(zs__allocator *z, uint32_t chunks)
         run = z->cold[chunk].pooled ? run + 1 : 0;
         first = chunk + 2 - run;
     }
-    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-        z->cold[chunk - 1].pooled = 0;
-    if (run < chunks)
-        return 0;
+    for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next) z->cold[chunk - 1].pooled = 0;
+    if (run < chunks) return 0;
     for (at = &z->pool; (chunk = *at) != 0;) {
         zs__chunk_cold *x = &z->cold[chunk - 1];
         if (chunk < first || chunk >= first + chunks) {
@@ -5894,8 +5726,7 @@ static char *zs__chunks_lend(zs__allocator *z, uint32_t chunks)
             if (zs__span_lend(z, chunks) || (zs__spans_unreserve(z) && zs__span_lend(z, chunks)))
                 first = zs__pool_lend(z, chunks);
         }
-        if (!first)
-            return NULL;
+        if (!first) return NULL;
         from = z->base + (size_t)(first - 1) * ZS__CHUNK_BYTES;
     }
     zs__mem_show(from, (size_t)chunks * ZS__CHUNK_BYTES);
@@ -5919,8 +5750,7 @@ static char *zs__meta_room_for(zs__allocator *z, size_t bytes, size_t alignment)
 {
     char *p = (char *)zs__round_up((size_t)z->meta_top, alignment);
     size_t done = (size_t)(z->meta_committed - z->meta);
-    if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes)
-        return NULL;
+    if ((size_t)(z->meta_end - z->meta) < bytes || p > z->meta_end - bytes) return NULL;
     if (p + bytes > z->meta_committed) {
         if (zs__commit_upto(z, z->meta, &done, (size_t)(p - z->meta) + bytes, (size_t)(z->meta_end - z->meta),
                             (size_t)1 << 18))
@@ -5938,8 +5768,7 @@ static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
     if (!p) {
         uint32_t chunks = (uint32_t)((bytes + alignment + ZS__CHUNK_MASK) >> ZSLAB_CHUNK_SHIFT);
         char *from = zs__chunks_lend(z, chunks);
-        if (!from)
-            return NULL;
+        if (!from) return NULL;
         if (!z->config.memory) {
             zs__zero(from, bytes);
             return from;
@@ -5948,8 +5777,7 @@ static void *zs__meta_alloc(zs__allocator *z, size_t bytes, size_t alignment)
         p = zs__meta_room_for(z, bytes, alignment);
     }
     z->meta_top = p + bytes;
-    if (z->config.memory)
-        zs__zero(p, bytes);
+    if (z->config.memory) zs__zero(p, bytes);
     return p;
 }
 
@@ -5966,8 +5794,7 @@ static int zs__lines_commit(zs__allocator *z, size_t from, size_t to)
 #endif
     for (i = 0; i < 3 + ZSLAB_TAGS; i++) {
         size_t at = bytes[i] * from / page * page;
-        if (zs__commit(z, area[i] + at, zs__round_up(bytes[i] * to, page) - at))
-            return -1;
+        if (zs__commit(z, area[i] + at, zs__round_up(bytes[i] * to, page) - at)) return -1;
     }
     return 0;
 }
@@ -5978,11 +5805,9 @@ static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
 {
     const size_t head = ZS__HEAD_CHUNKS < z->chunk_count ? ZS__HEAD_CHUNKS : z->chunk_count, upto = (size_t)chunk + 1;
     uint32_t i;
-    if (z->config.memory)
-        return 0;
+    if (z->config.memory) return 0;
     if (!z->regions[0].committed && !zs__lines_commit(z, 0, z->head_slabs))
-        for (i = 0; i < z->region_count; i++)
-            z->regions[i].committed = head;
+        for (i = 0; i < z->region_count; i++) z->regions[i].committed = head;
     for (i = 0; i < z->region_count; i++) {
         zs__region *r = &z->regions[i];
         while (r->committed < upto) {
@@ -5994,8 +5819,7 @@ static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
                 to = to < most ? to : most;
                 refused = zs__lines_commit(z, from, from + (to - r->committed) * r->lines);
             } while (refused && (more >>= 2) != 0);
-            if (refused)
-                return -1;
+            if (refused) return -1;
             r->committed = to;
         }
     }
@@ -6006,21 +5830,17 @@ static int zs__chunk_metadata(zs__allocator *z, uint32_t chunk)
 static int zs__range_prepare(zs__allocator *z, char *p, size_t bytes)
 {
     size_t i;
-    if ((z->config.flags & ZSLAB_FLAG_LOCK_PAGES) && !z->config.memory && zs__os_lock(p, bytes))
-        return -1;
+    if ((z->config.flags & ZSLAB_FLAG_LOCK_PAGES) && !z->config.memory && zs__os_lock(p, bytes)) return -1;
     if (z->config.flags & ZSLAB_FLAG_PREFAULT)
-        for (i = 0; i < bytes; i += z->page_bytes)
-            *(volatile char *)(p + i) = 0;
+        for (i = 0; i < bytes; i += z->page_bytes) *(volatile char *)(p + i) = 0;
     return 0;
 }
 
 static int zs__range_commit(zs__allocator *z, uint32_t chunk)
 {
     size_t upto = ((size_t)chunk + 1) * ZS__CHUNK_BYTES, was = z->range_committed;
-    if (z->config.memory || upto <= was)
-        return 0;
-    if (zs__commit_upto(z, z->base, &z->range_committed, upto, z->range_bytes, ZS__COMMIT_STEP))
-        return -1;
+    if (z->config.memory || upto <= was) return 0;
+    if (zs__commit_upto(z, z->base, &z->range_committed, upto, z->range_bytes, ZS__COMMIT_STEP)) return -1;
     if (zs__range_prepare(z, z->base + was, z->range_committed - was)) {
         z->range_committed = was;
         return -1;
@@ -6033,13 +5853,10 @@ static int zs__range_commit(zs__allocator *z, uint32_t chunk)
 static int zs__records_commit(zs__allocator *z, uint32_t chunk)
 {
     size_t upto = (size_t)chunk + 1;
-    if (z->config.memory || upto <= z->record_committed)
-        return 0;
+    if (z->config.memory || upto <= z->record_committed) return 0;
     upto = zs__round_up(upto, 1024);
-    if (upto > z->chunk_count)
-        upto = z->chunk_count;
-    if (zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes)))
-        return -1;
+    if (upto > z->chunk_count) upto = z->chunk_count;
+    if (zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes))) return -1;
     z->record_committed = upto;
     return 0;
 }
@@ -6052,16 +5869,14 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
     uint32_t i, group = dense ? 64 / r->lines : 1;
     if (r->group_next == r->group_end) {
         if (z->fresh_chunk < z->chunk_limit) {
-            if (group > z->chunk_limit - z->fresh_chunk)
-                group = z->chunk_limit - z->fresh_chunk;
+            if (group > z->chunk_limit - z->fresh_chunk) group = z->chunk_limit - z->fresh_chunk;
             z->fresh_chunk += group; /* in this order: zs__fork_strays */
             zs__store_u32(&r->group_next, z->fresh_chunk - group);
             zs__store_u32(&r->group_end, z->fresh_chunk);
         } else { /* the range is used up: what other regions set aside serves too */
             for (i = 0; i < z->region_count && z->regions[i].group_next == z->regions[i].group_end; i++)
                 ;
-            if (i == z->region_count)
-                return 0;
+            if (i == z->region_count) return 0;
             r = &z->regions[i];
         }
     }
@@ -6100,10 +5915,8 @@ static void zs__purge_counted(zs__allocator *z, const char *p, size_t bytes, int
 static size_t zs__purge_pages(zs__allocator *z, char *p, size_t bytes)
 {
     int saved = zs__errno(), failed;
-    if (zs__sealed(z))
-        return 0;
-    if (z->config.memory)
-        return bytes;
+    if (zs__sealed(z)) return 0;
+    if (z->config.memory) return bytes;
     failed = z->config.os.purge(z->config.os.user, p, bytes) != 0;
     zs__errno_back(saved);
     zs__purge_counted(z, p, bytes, failed);
@@ -6172,8 +5985,7 @@ static uint32_t zs__bits_back(const uint64_t *map, uint32_t from) /* 1 + the las
 {
     uint32_t w = from >> 6;
     uint64_t word = zs__load_u64(&map[w]) << (63 - (from & 63)) >> (63 - (from & 63));
-    while (!word && w)
-        word = zs__load_u64(&map[--w]);
+    while (!word && w) word = zs__load_u64(&map[--w]);
     return word ? w * 64 + zs__top_bit(word) + 1 : 0;
 }
 
@@ -6187,11 +5999,9 @@ static uint32_t zs__span_next(const zs__allocator *z, uint32_t bin) /* the first
 {
     uint32_t w = bin >> 6;
     uint64_t left = w < sizeof z->span_filled / sizeof *z->span_filled ? z->span_filled[w] >> (bin & 63) : 0;
-    if (left)
-        return bin + zs__ctz(left);
+    if (left) return bin + zs__ctz(left);
     for (w++; w < sizeof z->span_filled / sizeof *z->span_filled; w++)
-        if (z->span_filled[w])
-            return w * 64 + zs__ctz(z->span_filled[w]);
+        if (z->span_filled[w]) return w * 64 + zs__ctz(z->span_filled[w]);
     return ZS__SPAN_BINS;
 }
 
@@ -6200,8 +6010,7 @@ static void zs__span_link(zs__allocator *z, uint32_t first, uint32_t count) /* [
     uint32_t bin = zs__span_bin(count), next = z->span_list[bin];
     z->cold[first].prev = 0;
     z->cold[first].next = next;
-    if (next)
-        z->cold[next - 1].prev = first + 1;
+    if (next) z->cold[next - 1].prev = first + 1;
     z->span_list[bin] = first + 1;
     z->span_filled[bin >> 6] |= (uint64_t)1 << (bin & 63);
     zs__store_u32(&z->cold[first].all_next, count);
@@ -6216,8 +6025,7 @@ static void zs__span_unlink(zs__allocator *z, uint32_t first)
         z->cold[x->prev - 1].next = x->next;
     else if (!(z->span_list[bin] = x->next))
         z->span_filled[bin >> 6] &= ~((uint64_t)1 << (bin & 63));
-    if (x->next)
-        z->cold[x->next - 1].prev = x->prev;
+    if (x->next) z->cold[x->next - 1].prev = x->prev;
 }
 
 static size_t zs__span_counted(const zs__allocator *z, uint32_t first, uint32_t count) /* its committed bytes */
@@ -6255,10 +6063,8 @@ static void zs__span_cut(zs__allocator *z, uint32_t first, uint32_t skip, uint32
     uint32_t rest = z->cold[first].all_next - skip - count;
     size_t counted = zs__span_counted(z, first + skip, count);
     zs__span_unlink(z, first);
-    if (skip)
-        zs__span_link(z, first, skip);
-    if (rest)
-        zs__span_link(z, first + skip + count, rest);
+    if (skip) zs__span_link(z, first, skip);
+    if (rest) zs__span_link(z, first + skip + count, rest);
     zs__bits_put(z->span_free, first + skip, count, 0);
     z->span_idle -= counted;
     zs__sub_ptr(&z->cached_bytes, counted);
@@ -6270,8 +6076,7 @@ static void zs__span_reserve(zs__allocator *z, uint32_t *reserved, uint32_t firs
     uint32_t at;
     for (at = *reserved; at; at = same->next) {
         same = &z->cold[at - 1];
-        if (same->all_next != x->all_next || same->held != x->held)
-            continue;
+        if (same->all_next != x->all_next || same->held != x->held) continue;
         x->prev = same->prev;
         same->prev = first + 1;
         return;
@@ -6335,18 +6140,14 @@ static size_t zs__span_uncounted(const zs__allocator *z, uint32_t first, uint32_
     uint32_t i;
     for (i = zs__bits_find(z->span_short, first, end, 1); i < end; i = zs__bits_find(z->span_short, i + 1, end, 1)) {
         size_t have = ZS__CHUNK_BYTES - z->cold[i].purged_bytes, used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
-        if (used > ZS__CHUNK_BYTES)
-            used = ZS__CHUNK_BYTES;
-        if (used <= have)
-            continue;
+        if (used > ZS__CHUNK_BYTES) used = ZS__CHUNK_BYTES;
+        if (used <= have) continue;
         more += used - have;
-        if (!count)
-            continue;
+        if (!count) continue;
         zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)(ZS__CHUNK_BYTES - used));
         if (used == ZS__CHUNK_BYTES) {
             zs__bits_put(z->span_short, i, 1, 0);
-            if (z->stripped)
-                zs__bits_put(z->span_bare, i, 1, 0);
+            if (z->stripped) zs__bits_put(z->span_bare, i, 1, 0);
         }
     }
     return more;
@@ -6357,27 +6158,22 @@ static int zs__span_commit(zs__allocator *z, uint32_t first, uint32_t end, size_
 {
     char *from = NULL, *to = NULL;
     uint32_t i;
-    if (!z->stripped)
-        return 0;
+    if (!z->stripped) return 0;
     for (i = zs__bits_find(z->span_bare, first, end, 1); i < end; i = zs__bits_find(z->span_bare, i + 1, end, 1)) {
         char *at = z->base + (size_t)i * ZS__CHUNK_BYTES;
         char *have = at + (ZS__CHUNK_BYTES - z->cold[i].purged_bytes) / z->page_bytes * z->page_bytes;
         size_t used = bytes - (size_t)(i - first) * ZS__CHUNK_BYTES;
         char *upto = at + (used < ZS__CHUNK_BYTES ? used : ZS__CHUNK_BYTES);
-        if (bytes <= (size_t)(i - first) * ZS__CHUNK_BYTES || upto <= have)
-            continue;
+        if (bytes <= (size_t)(i - first) * ZS__CHUNK_BYTES || upto <= have) continue;
         if (from && have != to) {
-            if (zs__commit(z, from, (size_t)(to - from)))
-                return -1;
+            if (zs__commit(z, from, (size_t)(to - from))) return -1;
             from = NULL;
         }
         from = from ? from : have;
         to = upto;
     }
-    if (from && zs__commit(z, from, (size_t)(to - from)))
-        return -1;
-    for (i = first; from && i < end; i++)
-        z->cold[i].flags &= ~ZS__CHUNK_BARE;
+    if (from && zs__commit(z, from, (size_t)(to - from))) return -1;
+    for (i = first; from && i < end; i++) z->cold[i].flags &= ~ZS__CHUNK_BARE;
     return 0;
 }
 
@@ -6395,15 +6191,12 @@ static int zs__spans_strip(zs__allocator *z)
              to == i || (whole && to < end && zs__bit(z->span_free, to) && z->cold[to].purged_bytes == ZS__CHUNK_BYTES);
              to++)
             bare &= whole ? (z->cold[to].flags & ZS__CHUNK_BARE) != 0 : zs__bit(z->span_bare, to);
-        if (++holes > ZS__BARE_MOST || bare || !bytes)
-            continue;
+        if (++holes > ZS__BARE_MOST || bare || !bytes) continue;
         bytes += (size_t)(to - 1 - i) * ZS__CHUNK_BYTES;
-        if (zs__os_uncommit(z->base + (size_t)to * ZS__CHUNK_BYTES - bytes, bytes))
-            break;
+        if (zs__os_uncommit(z->base + (size_t)to * ZS__CHUNK_BYTES - bytes, bytes)) break;
         z->stripped = 1;
         zs__bits_put(z->span_bare, i, to - i, 1);
-        for (any = 1; whole && i < to; i++)
-            z->cold[i].flags |= ZS__CHUNK_BARE;
+        for (any = 1; whole && i < to; i++) z->cold[i].flags |= ZS__CHUNK_BARE;
     }
     zs__errno_back(saved);
     return any;
@@ -6426,8 +6219,7 @@ static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t byt
     const uint32_t used = (uint32_t)((bytes - 1) >> ZSLAB_CHUNK_SHIFT) + 1;
     uint32_t bin, tries, at, best = 0;
     uint64_t least = ~(uint64_t)0;
-    if (counted)
-        most = ~(uint32_t)0;
+    if (counted) most = ~(uint32_t)0;
     for (bin = zs__span_next(z, zs__span_bin(count)); bin < ZS__SPAN_BINS && !(best && most == 1);
          bin = zs__span_next(z, bin + 1)) {
         at = z->span_list[bin];
@@ -6436,13 +6228,11 @@ static uint32_t zs__span_find(const zs__allocator *z, uint32_t count, size_t byt
         for (tries = 0; at && tries < most; at = z->cold[at - 1].next, tries++) {
             uint32_t have = z->cold[at - 1].all_next, from = zs__span_skip(z, at - 1, alignment);
             uint64_t cost = (uint64_t)(have - count) * 64 + at;
-            if (have < count || have - count < from || cost >= least)
-                continue;
+            if (have < count || have - count < from || cost >= least) continue;
             while (counted && have - count >= from &&
                    zs__span_uncounted(z, at - 1 + from, at - 1 + from + used, bytes, 0))
                 from += step;
-            if (have - count < from)
-                continue;
+            if (have - count < from) continue;
             least = cost;
             best = at;
             *skip = from;
@@ -6456,14 +6246,11 @@ static int zs__span_grow(zs__allocator *z, uint32_t count, size_t alignment)
 {
     uint32_t first = z->fresh_chunk, from = first, upto, i;
     uint64_t to;
-    if (from && zs__bit(z->span_free, from - 1))
-        from = z->cold[from - 1].all_prev - 1;
+    if (from && zs__bit(z->span_free, from - 1)) from = z->cold[from - 1].all_prev - 1;
     to = (uint64_t)from + zs__span_skip(z, from, alignment) + count;
-    if (to > z->chunk_limit || to <= first || (zs__sealed(z) && !z->config.memory))
-        return -1;
+    if (to > z->chunk_limit || to <= first || (zs__sealed(z) && !z->config.memory)) return -1;
     upto = (uint32_t)to;
-    if (zs__chunk_metadata(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1))
-        return -1;
+    if (zs__chunk_metadata(z, upto - 1) || zs__records_commit(z, upto - 1) || zs__range_commit(z, upto - 1)) return -1;
     for (i = first; i < upto; i++) {
         zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES); /* counted when taken */
         z->cold[i].flags = z->config.memory ? 0 : ZS__CHUNK_ZERO;
@@ -6529,12 +6316,10 @@ static size_t zs__span_purge(zs__allocator *z, uint32_t first, uint32_t count)
             ;
         from = zs__round_up((uintptr_t)z->base + (uintptr_t)i * ZS__CHUNK_BYTES, z->page_bytes);
         upto = ((uintptr_t)z->base + (uintptr_t)to * ZS__CHUNK_BYTES) & ~(uintptr_t)(z->page_bytes - 1);
-        if (upto <= from || !zs__purge_pages(z, (char *)from, upto - from))
-            continue;
+        if (upto <= from || !zs__purge_pages(z, (char *)from, upto - from)) continue;
         for (; i < to; i++) {
             uintptr_t at = (uintptr_t)z->base + (uintptr_t)i * ZS__CHUNK_BYTES;
-            if (at < from || at + ZS__CHUNK_BYTES > upto)
-                continue;
+            if (at < from || at + ZS__CHUNK_BYTES > upto) continue;
             given += ZS__CHUNK_BYTES - z->cold[i].purged_bytes;
             zs__store_u32(&z->cold[i].purged_bytes, (uint32_t)ZS__CHUNK_BYTES);
             z->cold[i].flags = (z->cold[i].flags & ~ZS__CHUNK_ZERO) | zero;
@@ -6561,15 +6346,9 @@ static inline void zs__place_used(zs__place *place)
     zs__store_u64(&place->last_used_ns, zs__os_now_ns()); /* relaxed: a figure */
 }
 
-static inline zs__row *zs__row_of_bin(zs__bin *bin)
-{
-    return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row));
-}
+static inline zs__row *zs__row_of_bin(zs__bin *bin) { return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row)); }
 
-static inline zslab_heap *zs__bin_heap(zs__bin *bin)
-{
-    return zs__row_of_bin(bin)->heap;
-}
+static inline zslab_heap *zs__bin_heap(zs__bin *bin) { return zs__row_of_bin(bin)->heap; }
 
 /* The bin that has the chunk, NULL while it drains. acquire: the record. Pairs with zs__chunk_bind */
 static inline zs__bin *zs__chunk_bin(const zs__allocator *z, const zs__chunk *c)
@@ -6592,8 +6371,7 @@ static inline uint32_t zs__slab_chunk(const zs__allocator *z, uint32_t slab) /* 
 {
     const uint32_t lowest = slab < z->head_slabs ? 0 : ZS__HEAD_CHUNKS;
     const zs__region *r = &z->regions[z->region_count - 1];
-    while (zs__region_slab(r, lowest) > slab)
-        r--;
+    while (zs__region_slab(r, lowest) > slab) r--;
     return lowest + (slab - (uint32_t)zs__region_slab(r, lowest)) / r->lines;
 }
 
@@ -6614,18 +6392,14 @@ static inline uint64_t zs__slab_full_at(const zs__allocator *z, uint32_t cls, si
     return offset == (size_t)(k->slabs - 1) * 64 * k->size ? k->last_full : ~(uint64_t)0;
 }
 
-static inline char *zs__chunk_base(const zs__allocator *z, size_t chunk)
-{
-    return z->base + chunk * ZS__CHUNK_BYTES;
-}
+static inline char *zs__chunk_base(const zs__allocator *z, size_t chunk) { return z->base + chunk * ZS__CHUNK_BYTES; }
 
 static void zs__list_push(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
     x->next = b->partial;
     x->prev = 0;
-    if (b->partial)
-        z->cold[b->partial - 1].prev = chunk + 1;
+    if (b->partial) z->cold[b->partial - 1].prev = chunk + 1;
     b->partial = chunk + 1;
     x->flags |= ZS__CHUNK_LISTED;
 }
@@ -6633,14 +6407,12 @@ static void zs__list_push(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 static void zs__list_remove(zs__allocator *z, zs__bin_cold *b, uint32_t chunk)
 {
     zs__chunk_cold *x = &z->cold[chunk];
-    if (!(x->flags & ZS__CHUNK_LISTED))
-        return;
+    if (!(x->flags & ZS__CHUNK_LISTED)) return;
     if (x->prev)
         z->cold[x->prev - 1].next = x->next;
     else
         b->partial = x->next;
-    if (x->next)
-        z->cold[x->next - 1].prev = x->prev;
+    if (x->next) z->cold[x->next - 1].prev = x->prev;
     x->flags &= ~ZS__CHUNK_LISTED;
 }
 
@@ -6691,11 +6463,10 @@ static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on)
     if (zs__load_u8(&x->cached) == (uint8_t)on) /* relaxed: a figure */
         return;
     if (on && !zs__exchange_u8(&x->cached, 1)) {
-        zs__add_ptr(&z->cached_bytes, ZS__CHUNK_BYTES); /* a counter: ordered with nothing */
+        zs__add_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);             /* a counter: ordered with nothing */
         on = zs__load_seq_u32(&x->purged_bytes) != ZS__CHUNK_BYTES; /* pairs with the exchange of zs__purged */
     }
-    if (!on && zs__exchange_u8(&x->cached, 0))
-        zs__sub_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);
+    if (!on && zs__exchange_u8(&x->cached, 0)) zs__sub_ptr(&z->cached_bytes, ZS__CHUNK_BYTES);
 }
 
 /* What zslab_reserve set aside in an epoch counts there and in the allocator: until the chunk leaves its epoch, or the
@@ -6703,12 +6474,10 @@ static void zs__cached(zs__allocator *z, zs__chunk_cold *x, int on)
 static void zs__reserved_chunk(zs__allocator *z, zs__chunk_cold *x, uint32_t place) /* it leaves */
 {
     uintptr_t *of = &zs__round_of(z, place)->reserved_bytes, was = zs__load_ptr(of); /* counters, without order */
-    if (!(x->flags & ZS__CHUNK_RESERVED))
-        return;
+    if (!(x->flags & ZS__CHUNK_RESERVED)) return;
     x->flags &= ~ZS__CHUNK_RESERVED;
     do {
-        if (was < ZS__CHUNK_BYTES)
-            return;
+        if (was < ZS__CHUNK_BYTES) return;
     } while (!zs__cas_ptr(of, &was, was - ZS__CHUNK_BYTES));
     zs__sub_ptr(&z->reserved_bytes, ZS__CHUNK_BYTES);
 }
@@ -6719,8 +6488,7 @@ static void zs__reserved_epoch(zs__allocator *z, zs__place *place) /* it ends, o
     uint32_t *reserved = &zs__round_of(z, (uint64_t)(place - z->places))->reserved;
     if (ZS__UNLIKELY(zs__load_ptr(of))) /* relaxed, both: what joins meanwhile is the next epoch's to give */
         zs__sub_ptr(&z->reserved_bytes, zs__exchange_ptr(of, 0));
-    if (ZS__LIKELY(!zs__load_u32(reserved)))
-        return;
+    if (ZS__LIKELY(!zs__load_u32(reserved))) return;
     zs__arena_take(z);
     zs__span_unreserve(z, reserved);
     zs__arena_drop(z);
@@ -6751,8 +6519,7 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
 {
     zs__row *row = zs__row_of_bin(bin);
     zs__bin_cold *b = zs__cold_of(z, bin);
-    if (!zs__ranked_try(zs__as_lock(&row->lock), ZS__LOCK_ROW))
-        return 0;
+    if (!zs__ranked_try(zs__as_lock(&row->lock), ZS__LOCK_ROW)) return 0;
     if (zs__load_acq_u32(&z->places[row->place].purging)) { /* [EPOCH-5]; acquire: pairs with zs__purge_end */
         zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
@@ -6762,8 +6529,7 @@ static int zs__chunk_leave(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     zs__list_remove(z, b, chunk);
     zs__reserved_chunk(z, &z->cold[chunk], row->place);
     zs__chunk_loose(z, chunk);
-    if (b->fresh == chunk + 1)
-        b->fresh = 0;
+    if (b->fresh == chunk + 1) b->fresh = 0;
     return 1;
 }
 
@@ -6772,14 +6538,11 @@ static ZS__NOINLINE void zs__chunk_emptied(zs__allocator *z, zs__bin *bin, uint3
 {
     zs__chunk_cold *x = &z->cold[chunk];
     zs__cached(z, x, 1);
-    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes))
-        return;
+    if (zs__load_ptr(&z->cached_bytes) <= z->config.cache_bytes + zs__load_ptr(&z->reserved_bytes)) return;
     zs__fork_check(); /* a free may be the child's first call */
-    if (!zs__chunk_leave(z, bin, chunk))
-        return;
+    if (!zs__chunk_leave(z, bin, chunk)) return;
     zs__count_any(z, &zs__bin_heap(bin)->counters[bin->cls].overflowed, x->carved);
-    if (z->rss_policy)
-        zs__purge_chunk(z, chunk);
+    if (z->rss_policy) zs__purge_chunk(z, chunk);
     zs__chunks_give(z, chunk + 1, chunk + 1, 1);
 }
 
@@ -6807,8 +6570,7 @@ static void zs__slab_put(zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_
             zs__count(&zs__bin_heap(bin)->counters[bin->cls].full_to_partial);
         }
     }
-    if (now == zs__slab_full(k, number) && now != was && ++x->home == x->carved)
-        zs__chunk_emptied(z, bin, chunk);
+    if (now == zs__slab_full(k, number) && now != was && ++x->home == x->carved) zs__chunk_emptied(z, bin, chunk);
 }
 
 static void zs__bin_current(const zs__allocator *z, zs__bin *bin, uint32_t chunk, uint32_t number, uint64_t avail)
@@ -6828,23 +6590,19 @@ static int zs__take_partial(zs__allocator *z, zs__bin *bin)
     uint32_t chunk = b->partial - 1, w = 0, number, slab;
     zs__chunk_cold *x;
     uint64_t word;
-    if (!b->partial)
-        return 0;
+    if (!b->partial) return 0;
     x = &z->cold[chunk];
-    while (!x->mask[w])
-        w++;
+    while (!x->mask[w]) w++;
     number = w * 64 + zs__ctz(x->mask[w]);
     zs__mask_put(x, number, 0);
     slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
     word = z->words[slab];
     z->words[slab] = 0;
     if (word == zs__slab_full(&z->classes[bin->cls], number)) {
-        if (x->home-- == x->carved)
-            zs__cached(z, x, 0);
+        if (x->home-- == x->carved) zs__cached(z, x, 0);
         zs__count(&zs__bin_heap(bin)->counters[bin->cls].recycled);
     }
-    while (w < ZS__MASK_WORDS && !x->mask[w])
-        w++;
+    while (w < ZS__MASK_WORDS && !x->mask[w]) w++;
     if (w == ZS__MASK_WORDS) {
         zs__list_remove(z, b, chunk);
         zs__count(&zs__bin_heap(bin)->counters[bin->cls].partial_to_full);
@@ -6861,18 +6619,15 @@ static int zs__take_fresh(zs__allocator *z, zs__bin *bin)
     uint32_t chunk = b->fresh - 1, number;
     uint64_t *plain = &zs__row_of_bin(bin)->plain[bin->cls >> 6], bit = (uint64_t)1 << (bin->cls & 63);
     zs__chunk_cold *x;
-    if (!b->fresh)
-        return 0;
+    if (!b->fresh) return 0;
     x = &z->cold[chunk];
     *plain = !x->carved && b->all_count == 1 && !b->stale ? *plain | bit : *plain & ~bit;
     number = x->start + x->carved;
-    if (number >= k->slabs)
-        number -= k->slabs;
+    if (number >= k->slabs) number -= k->slabs;
     if (x->home == x->carved) /* true also for a chunk just bound: it is not empty from here on */
         zs__cached(z, x, 0);
     zs__store_u32(&x->carved, x->carved + 1);
-    if (x->carved == k->slabs)
-        b->fresh = 0;
+    if (x->carved == k->slabs) b->fresh = 0;
     zs__count(&zs__bin_heap(bin)->counters[bin->cls].new_slab);
     zs__bin_current(z, bin, chunk, number, zs__slab_full(k, number));
     return 1;
@@ -6896,8 +6651,7 @@ static inline int zs__states_zero(const uint8_t *states) /* as zs__states_clear 
     const uint64_t *eight = (const uint64_t *)(const void *)states;
     uint64_t any = 0;
     uint32_t i;
-    for (i = 0; i < 8; i++)
-        any |= zs__load_u64(eight + i);
+    for (i = 0; i < 8; i++) any |= zs__load_u64(eight + i);
     return !any;
 }
 
@@ -6912,12 +6666,10 @@ static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
         first = zs__chunk_slab(z, c);
         for (i = 0; i < x->carved; i++) {
             uint8_t *states = z->states + (size_t)(first + number) * 64;
-            if (!zs__load_u8(&x->swept) || !zs__states_zero(states))
-                zs__states_clear(states);
+            if (!zs__load_u8(&x->swept) || !zs__states_zero(states)) zs__states_clear(states);
             if (zs__load_u64(&z->words[first + number])) /* most are never written: their page stays untouched */
                 zs__store_u64(&z->words[first + number], 0);
-            if (++number == z->classes[c->cls].slabs)
-                number = 0;
+            if (++number == z->classes[c->cls].slabs) number = 0;
         }
     }
     for (w = 0; w < ZS__MASK_WORDS; w++)
@@ -7032,7 +6784,7 @@ static zslab_result zs__chunk_bind(zs__allocator *z, zs__bin *bin, uint32_t chun
     zs__store_u16(&c->bin_at, (uint16_t)((char *)bin - (char *)row));
     zs__store_u16(&c->cls, (uint16_t)bin->cls);
     zs__store_rel_ptr(&c->row, (uintptr_t)row); /* release: a row just made. Pairs with zs__inbox_push */
-    if (z->shared) /* before the chunk can be found: 0 means swept there */
+    if (z->shared)                              /* before the chunk can be found: 0 means swept there */
         zs__store_u32(&x->carved, k->slabs);
     zs__store_rel_u64(&c->stamp, zs__load_u64(&row->stamp)); /* release: the record before the stamp, for acquirers */
     return ZSLAB_OK;
@@ -7046,16 +6798,14 @@ static uint32_t zs__chunk_get(zs__allocator *z, zs__bin *bin, int fresh, zslab_r
     const uint64_t stamp = zs__load_u64(&zs__row_of_bin(bin)->stamp);
     uint32_t chunk, *at = &z->pool;
     *why = ZSLAB_E_BUSY;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
-        return 0;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA)) return 0;
     while (*at && (zs__load_u32(&z->cold[*at - 1].lent) || /* to one that the limit counts already */
                    !zs__budget_fits(z, stamp, zs__load_u32(&z->cold[*at - 1].purged_bytes),
                                     zs__bind_metadata(z, bin, *at - 1))))
         at = &z->cold[*at - 1].all_next;
     chunk = fresh ? 0 : *at;
     *why = zs__load_u32(&z->pool_out) ? ZSLAB_E_BUSY : ZSLAB_E_NOMEM; /* relaxed: set under this lock */
-    if (!chunk && !fresh && (chunk = zs__span_lend(z, 1)) != 0)
-        at = &z->pool;
+    if (!chunk && !fresh && (chunk = zs__span_lend(z, 1)) != 0) at = &z->pool;
     if (chunk) {
         zs__store_u32(at, z->cold[chunk - 1].all_next);
         z->pool_count--;
@@ -7112,13 +6862,11 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
     int busy;
     if (zs__cold_of(z, bin)->all) /* more than its first chunk */
         zs__place_used(&z->places[zs__row_of_bin(bin)->place]);
-    if (zs__cold_of(z, bin)->stale && (why = zs__take_stale(z, bin)) == ZSLAB_OK)
-        return ZSLAB_OK;
+    if (zs__cold_of(z, bin)->stale && (why = zs__take_stale(z, bin)) == ZSLAB_OK) return ZSLAB_OK;
     busy = why == ZSLAB_E_BUSY;
     for (tries = 0; tries < 4; tries++) {
         chunk = zs__chunk_get(z, bin, tries == 3, &why);
-        if (!chunk)
-            break;
+        if (!chunk) break;
         why = zs__chunk_bind(z, bin, chunk - 1);
         if (why == ZSLAB_OK) {
             zs__bin_adopt(z, bin, chunk - 1);
@@ -7128,13 +6876,10 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
         busy |= why == ZSLAB_E_BUSY;
         z->cold[chunk - 1].all_next = held;
         held = chunk;
-        if (!count++)
-            tail = chunk;
-        if (why == ZSLAB_E_LIMIT)
-            break;
+        if (!count++) tail = chunk;
+        if (why == ZSLAB_E_LIMIT) break;
     }
-    if (held)
-        zs__chunks_give(z, held, tail, count);
+    if (held) zs__chunks_give(z, held, tail, count);
     return busy && why != ZSLAB_OK ? ZSLAB_E_BUSY : why;
 }
 
@@ -7148,8 +6893,7 @@ static int zs__chunks_wait(zs__allocator *z, int *turn)
         value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
     }
     zs__rank_none();
-    if (zs__sealed(z))
-        return 0;
+    if (zs__sealed(z)) return 0;
     if (!value) {
         zs__pause();
         *turn = *turn > 0 ? -1 : *turn - 1;
@@ -7206,10 +6950,7 @@ static inline uint32_t zs__word_free(uint32_t generation, uint32_t slot)
     return generation << 8 | ZS__WORD | (slot ^ 1);
 }
 
-static inline int zs__word_live(uint32_t word, uint32_t slot)
-{
-    return !((word ^ slot) & 1);
-}
+static inline int zs__word_live(uint32_t word, uint32_t slot) { return !((word ^ slot) & 1); }
 
 /* Free, and beyond the word, and beyond what a free that was begun makes of a live one [ID-7] */
 static inline uint32_t zs__word_raised(uint32_t word, uint32_t slot)
@@ -7281,8 +7022,7 @@ static void zs__id_spare(zs__allocator *z, uint32_t id, uint32_t cls)
     zs__id *e = zs__id_at(z, id);
     zs__store_rel_u64(&e->stamp, ZS__ID_SPARE | (uint64_t)head << 22);
     zs__store_rel_ptr(&e->slots, 0); /* release, as below: the stamp before. Pairs with zs__handle_get_fast */
-    if (head)
-        zs__store_rel_ptr(&zs__id_at(z, head - 1)->slots, id + 1);
+    if (head) zs__store_rel_ptr(&zs__id_at(z, head - 1)->slots, id + 1);
     z->class_ids[cls] = id + 1;
     if (z->id_pages && ++z->id_pages[page].spare == zs__id_page_ids(z) && z->id_pages[page].state == ZS__PAGE_USED)
         zs__id_page_list(z, &z->spare_pages, page, ZS__PAGE_SPARE);
@@ -7297,8 +7037,7 @@ static void zs__id_unlink(zs__allocator *z, uint32_t id)
         zs__store_rel_u64(&zs__id_at(z, before - 1)->stamp, ZS__ID_SPARE | (uint64_t)next << 22);
     else
         z->class_ids[zs__id_class(z, id)] = next;
-    if (next)
-        zs__store_rel_ptr(&zs__id_at(z, next - 1)->slots, before); /* release: as in zs__id_spare */
+    if (next) zs__store_rel_ptr(&zs__id_at(z, next - 1)->slots, before); /* release: as in zs__id_spare */
 }
 
 /* No slot of the slab is in transit. [ID-7] */
@@ -7308,8 +7047,7 @@ static int zs__slab_at_rest(const zs__allocator *z, uint32_t slab, const uint32_
     uint32_t i, j;
     for (i = 0; i < 64; i += 8) /* acquire, both: pair with zs__handle_issue, and the store that ends a free */
         for (j = i; zs__load_acq_u64((const uint64_t *)(const void *)(states + i)) && j < i + 8; j++)
-            if (zs__load_acq_u8(states + j) == ZS__HANDLE && !zs__word_live(zs__load_acq_u32(words + j), j))
-                return 0;
+            if (zs__load_acq_u8(states + j) == ZS__HANDLE && !zs__word_live(zs__load_acq_u32(words + j), j)) return 0;
     return 1;
 }
 
@@ -7319,14 +7057,11 @@ static int zs__chunk_at_rest(const zs__allocator *z, uint32_t chunk)
     const zs__chunk_cold *x = &z->cold[chunk];
     uint32_t left = zs__load_u32(&x->ids); /* relaxed: shared mode: one that comes is CLAIMED meanwhile */
     uint32_t slabs = zs__chunk_class(z, &z->chunks[chunk])->slabs, number = x->start, i, id, slab;
-    if (left)
-        zs__fence_seq(); /* the round's end before the words. Pairs with the exchange of zs__handle_drop [ID-7] */
+    if (left) zs__fence_seq(); /* the round's end before the words. Pairs with the exchange of zs__handle_drop [ID-7] */
     for (i = 0; left && i < slabs; i++, number = number + 1 == slabs ? 0 : number + 1) {
         slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
-        if ((id = zs__slab_id(z, slab)) == 0)
-            continue;
-        if (!zs__slab_at_rest(z, slab, zs__id_words(z, id - 1)))
-            return 0;
+        if ((id = zs__slab_id(z, slab)) == 0) continue;
+        if (!zs__slab_at_rest(z, slab, zs__id_words(z, id - 1))) return 0;
         left--;
     }
     return !zs__load_acq_u32(&x->lent); /* last: who frees by handle may lend it; acquire: pairs with zs__bin_unlend */
@@ -7357,15 +7092,13 @@ static int zs__registry_grow(zs__allocator *z)
 {
     size_t have = z->id_mask ? z->id_mask / sizeof(zs__id) + 1 : 32, want = z->config.memory ? z->id_limit : 2 * have;
     char *ids = z->id_area, *words = z->generation_area;
-    if (want > z->id_limit)
-        want = z->id_limit;
+    if (want > z->id_limit) want = z->id_limit;
     if (z->config.memory) {
         size_t least = z->id_limit < 64 ? z->id_limit : 64;
         ids = NULL;
         for (; !z->id_mask && !ids && want >= least; want /= 2) /* as many as there is place for, once for all */
             ids = (char *)zs__meta_alloc(z, want * (sizeof(zs__id) + 256), 64);
-        if (!ids)
-            return -1;
+        if (!ids) return -1;
         want *= 2;
         words = ids + want * sizeof(zs__id);
     } else if (zs__commit(z, ids, zs__round_up(want * sizeof(zs__id), z->page_bytes)) ||
@@ -7387,8 +7120,7 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab
     zs__id *e;
     if (!z->blank_next && z->blank_pages) {
         *why = ZSLAB_E_LIMIT;
-        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, zs__id_page_ids(z) * ZS__ID_BYTES))
-            return 0;
+        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, zs__id_page_ids(z) * ZS__ID_BYTES)) return 0;
         page = z->blank_pages - 1;
         z->blank_pages = z->id_pages[page].next; /* in this order: zs__fork_ids */
         zs__store_u32(&z->blank_ids, z->blank_ids - zs__id_page_ids(z));
@@ -7401,20 +7133,18 @@ static uint32_t zs__id_new(zs__allocator *z, uint32_t chunk, uint32_t cls, zslab
         word = z->id_pages[id / zs__id_page_ids(z)].word + 2; /* as if each were raised */
     } else {
         *why = id < z->id_limit ? ZSLAB_E_NOMEM : ZSLAB_E_LIMIT;
-        if (id == z->id_limit || ((id ? id == z->id_mask / sizeof(zs__id) + 1 : z->ids == (uintptr_t)&z->no_id) &&
-                                  zs__registry_grow(z)))
+        if (id == z->id_limit ||
+            ((id ? id == z->id_mask / sizeof(zs__id) + 1 : z->ids == (uintptr_t)&z->no_id) && zs__registry_grow(z)))
             return 0;
         *why = ZSLAB_E_LIMIT;
-        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, ZS__ID_BYTES))
-            return 0;
+        if (zs__charge_take(z, z->chunks[chunk].stamp, 0, 0, ZS__ID_BYTES)) return 0;
     }
     e = zs__id_at(z, id); /* relaxed, all: before the release stores of zs__id_bind */
     zs__store_u64(&e->stamp, 0);
     zs__store_u64(&e->name, ((((uint64_t)id + (z->id_start >> 5)) & ZS__ID_FIELD) << 42 |
                              (uint64_t)z->first_part << 18 | (uint64_t)cls << 2 | ZSLAB_HANDLE_VERSION) -
                                 (ZS__WORD << 10));
-    for (i = 0; i < 64; i++)
-        zs__store_u32(zs__id_words(z, id) + i, zs__word_free(word, i));
+    for (i = 0; i < 64; i++) zs__store_u32(zs__id_words(z, id) + i, zs__word_free(word, i));
     zs__store_u32(&e->size, z->classes[cls].size);
     if (z->blank_next)
         z->blank_next = (id + 1) % zs__id_page_ids(z) ? id + 2 : 0;
@@ -7430,8 +7160,7 @@ static int zs__id_used_up(const zs__allocator *z, uint32_t id, const zs__class *
     uint32_t i, highest = 0;
     for (i = 0; i < zs__id_slots(k); i++) {
         uint32_t generation = zs__word_raised(zs__load_u32(words + i), i) >> 8;
-        if (generation > highest)
-            highest = generation;
+        if (generation > highest) highest = generation;
     }
     return z->first_part + highest >= ZS__GENERATION_END;
 }
@@ -7465,16 +7194,12 @@ static uint32_t zs__id_take(zs__allocator *z, uint32_t owner, uint32_t cls, zsla
         uint32_t id, chunk;
         while ((id = z->class_ids[cls]) != 0) {
             zs__id_unlink(z, id - 1);
-            if (z->id_pages)
-                z->id_pages[(id - 1) / zs__id_page_ids(z)].spare--;
-            if (zs__id_raise(z, id - 1, &z->classes[cls]))
-                return id;
+            if (z->id_pages) z->id_pages[(id - 1) / zs__id_page_ids(z)].spare--;
+            if (zs__id_raise(z, id - 1, &z->classes[cls])) return id;
         }
-        if ((id = zs__id_new(z, owner, cls, why)) != 0 || swept)
-            return id;
+        if ((id = zs__id_new(z, owner, cls, why)) != 0 || swept) return id;
         for (chunk = z->pool; chunk; chunk = z->cold[chunk - 1].all_next)
-            if (z->cold[chunk - 1].ids && zs__chunk_at_rest(z, chunk - 1))
-                zs__ids_leave(z, chunk - 1, 1);
+            if (z->cold[chunk - 1].ids && zs__chunk_at_rest(z, chunk - 1)) zs__ids_leave(z, chunk - 1, 1);
     }
 }
 
@@ -7513,8 +7238,7 @@ static ZS__NOINLINE zslab_result zs__id_bind(zs__allocator *z, uint32_t chunk, u
 {
     zslab_result why = ZSLAB_OK;
     *out = NULL;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
-        return ZSLAB_E_BUSY;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA)) return ZSLAB_E_BUSY;
     *out = zs__id_bind_in(z, chunk, slab, &why);
     zs__arena_drop(z);
     return *out ? ZSLAB_OK : why;
@@ -7557,12 +7281,10 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
             /* relaxed: a plain bin's owner has to look at the chunk [ID-7]; a lent one's says so already */
             zs__store_u32(&((zs__row *)zs__load_ptr(&z->chunks[chunk].row))->swept, 1);
         }
-        if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK)
-            return r;
+        if ((r = zs__id_bind(z, chunk, (uint32_t)(at >> 6), &e)) != ZSLAB_OK) return r;
     }
     *out = zs__handle_word(z, e, zs__id_number(z, e), (uint32_t)(at & 63));
-    if (z->shared)
-        zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: the word. Pairs with zs__dead_settled */
+    if (z->shared) zs__store_rel_u8(z->states + at, ZS__HANDLE); /* release: the word. Pairs with zs__dead_settled */
     return ZSLAB_OK;
 }
 
@@ -7570,8 +7292,8 @@ static zslab_result zs__handle_issue(zs__allocator *z, void *p, zslab_handle *ou
 static void zs__slot_plain(zs__allocator *z, const void *p)
 {
     uint8_t *state = zs__slot_state(z, p);
-    const int guarded = z->guarded || z->chunks[(size_t)((const char *)p - z->base) >> ZSLAB_CHUNK_SHIFT].cls ==
-                                          ZSLAB_CLASS_LARGE;
+    const int guarded =
+        z->guarded || z->chunks[(size_t)((const char *)p - z->base) >> ZSLAB_CHUNK_SHIFT].cls == ZSLAB_CLASS_LARGE;
     if (zs__load_u8(state) == ZS__HANDLE)
         zs__store_rel_u8(state, guarded ? ZS__GUARDED : ZS__LIVE); /* release: as for ZS__FREE */
 }
@@ -7608,8 +7330,8 @@ static void zs__handles_settle(zs__allocator *z, uint32_t chunk, uint32_t slab)
     for (; handles; handles &= handles - 1) {
         unsigned slot = zs__ctz(handles);
         if (!zs__handle_at(z, chunk, slab, slot))
-            zs__slot_plain(z, zs__slab_slots(z, chunk, slab) +
-                                  (size_t)slot * zs__chunk_class(z, &z->chunks[chunk])->size);
+            zs__slot_plain(z,
+                           zs__slab_slots(z, chunk, slab) + (size_t)slot * zs__chunk_class(z, &z->chunks[chunk])->size);
     }
 }
 
@@ -7690,8 +7412,7 @@ static void zs__epochs_drop(zs__allocator *z)
 static void zs__fence_all(const zs__allocator *z)
 {
     zs__fence_seq();
-    if (z->fence_ready)
-        zs__os_fence();
+    if (z->fence_ready) zs__os_fence();
 }
 
 /* The place of an epoch that still lives (ACTIVE or CLOSING), else NULL. */
@@ -7751,30 +7472,23 @@ static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /
     if (thread < z->heap_of_count)
         return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* with zs__heap_attach */
     heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
-    while (heap && zs__load_u32(&heap->thread) != thread)
-        heap = heap->next;
+    while (heap && zs__load_u32(&heap->thread) != thread) heap = heap->next;
     return heap;
 }
 
 static zslab_heap *zs__heap_peek(const zs__allocator *z) /* this thread's heap, if it has one */
 {
     uint32_t thread = zs__load_u32(&zs__tls()->thread);
-    return z->shared ? z->shared_heap
-           : thread  ? zs__heap_of_thread(z, thread)
-                     : NULL;
+    return z->shared ? z->shared_heap : thread ? zs__heap_of_thread(z, thread) : NULL;
 }
 #else
-static zslab_heap *zs__heap_peek(const zs__allocator *z)
-{
-    return z->shared_heap;
-}
+static zslab_heap *zs__heap_peek(const zs__allocator *z) { return z->shared_heap; }
 #endif
 
 static inline zslab_heap *zs__heap_here(const zs__allocator *z) /* the same, mostly without a look at the table */
 {
 #if !ZSLAB_NO_TLS
-    if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z))
-        return zs__tls()->row->heap;
+    if (ZS__LIKELY(zs__load_ptr(&zs__tls()->z) == (uintptr_t)z)) return zs__tls()->row->heap;
 #endif
     return zs__heap_peek(z);
 }
@@ -7798,8 +7512,7 @@ static inline zs__row *zs__rows_first(const zs__place *place)
 /* The first of an epoch's rows from `row` on, in a place's list; NULL: none. */
 static inline zs__row *zs__rows_of(zs__row *row, zslab_epoch e)
 {
-    while (row && zs__load_u64(&row->epoch) > e)
-        row = zs__row_beside(row);
+    while (row && zs__load_u64(&row->epoch) > e) row = zs__row_beside(row);
     return row && zs__load_u64(&row->epoch) == e ? row : NULL;
 }
 
@@ -7820,16 +7533,14 @@ static void zs__row_list(zs__place *place, zs__row *row)
         prev = next;
     row->beside_prev = prev;
     zs__store_ptr(&row->beside, (uintptr_t)next);
-    if (next)
-        next->beside_prev = row;
+    if (next) next->beside_prev = row;
     zs__store_rel_ptr(prev ? &prev->beside : &place->rows, (uintptr_t)row); /* release: pairs with zs__rows_first */
 }
 
 static void zs__row_unlist(zs__place *place, zs__row *row) /* rows_lock held */
 {
     zs__row *next = zs__row_beside(row);
-    if (next)
-        next->beside_prev = row->beside_prev;
+    if (next) next->beside_prev = row->beside_prev;
     zs__store_ptr(row->beside_prev ? &row->beside_prev->beside : &place->rows, (uintptr_t)next); /* relaxed: as read */
 }
 
@@ -7840,14 +7551,11 @@ static void zs__gates_shut(zs__allocator *z, zs__place *place)
     zslab_epoch e = place->id;
     const int alone = zs__heap_alone(z);
     zs__row *row;
-    if (!alone)
-        zs__rows_take(place);
+    if (!alone) zs__rows_take(place);
     for (row = zs__rows_of(zs__rows_first(place), e); row; row = zs__rows_of(zs__row_beside(row), e))
         zs__store_u64(&row->gate, 0); /* relaxed: pairs with the fence of who looks at states [EPOCH-1] */
-    if (!alone)
-        zs__rows_drop(place);
-    if (z->shared)
-        zs__fence_seq(); /* the gate before the words. Pairs with the claim and its look at the gate */
+    if (!alone) zs__rows_drop(place);
+    if (z->shared) zs__fence_seq(); /* the gate before the words. Pairs with the claim and its look at the gate */
     zs__event(z);
 }
 
@@ -7858,12 +7566,10 @@ static int zs__row_each(zs__allocator *z, zs__row *row, zs__chunk_fn *fn, void *
     uint32_t cls, chunk, next;
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin_cold *b = zs__cold_of(z, zs__bin_at(row, cls));
-        if (!(zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1))
-            continue;
+        if (!(zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)) continue;
         for (chunk = zs__load_acq_u32(&b->all); chunk; chunk = next) { /* acquire: pairs with zs__all_push */
             next = zs__load_u32(&z->cold[chunk - 1].all_next);
-            if (fn(z, chunk - 1, user))
-                return 1;
+            if (fn(z, chunk - 1, user)) return 1;
         }
     }
     return 0;
@@ -7873,8 +7579,7 @@ static int zs__epoch_each(zs__allocator *z, zslab_epoch e, zs__chunk_fn *fn, voi
 {
     zs__row *row = zs__rows_of(zs__rows_first(&z->places[e & ZS__PLACE_MASK]), e);
     for (; row; row = zs__rows_of(zs__row_beside(row), e))
-        if (zs__row_each(z, row, fn, user))
-            return 1;
+        if (zs__row_each(z, row, fn, user)) return 1;
     return 0;
 }
 
@@ -7885,7 +7590,7 @@ static uint64_t zs__slab_live(const zs__allocator *z, uint32_t slab, uint64_t fu
     uint64_t live = 0;
     unsigned i, j;
     const uint8_t *states = z->states + (size_t)slab * 64;
-    if (z->shared) { /* uncarved slabs do not exist there */
+    if (z->shared) {                                      /* uncarved slabs do not exist there */
         live = ~zs__load_acq_u64(&z->words[slab]) & full; /* acquire: pairs with the OR of a free */
         return live && zs__load_u64(&z->retired_slots) ? live & ~zs__slab_in_state(z, slab, ZS__RETIRED) : live;
     }
@@ -7906,16 +7611,12 @@ static int zs__slots_live(const zs__allocator *z, uint32_t chunk, uint32_t from,
     const zs__chunk *c = &z->chunks[chunk];
     const zs__class *k = zs__chunk_class(z, c);
     uint32_t slab, first = zs__chunk_slab(z, c);
-    if (z->shared && !zs__load_u32(&z->cold[chunk].carved))
-        return 0; /* swept */
+    if (z->shared && !zs__load_u32(&z->cold[chunk].carved)) return 0; /* swept */
     for (slab = from / 64; slab * 64 < to; slab++) {
         uint64_t mask = ~(uint64_t)0;
-        if (slab == from / 64)
-            mask <<= from & 63;
-        if (to - slab * 64 < 64)
-            mask &= ((uint64_t)1 << (to & 63)) - 1;
-        if (zs__slab_live(z, first + slab, zs__slab_full(k, slab)) & mask)
-            return 1;
+        if (slab == from / 64) mask <<= from & 63;
+        if (to - slab * 64 < 64) mask &= ((uint64_t)1 << (to & 63)) - 1;
+        if (zs__slab_live(z, first + slab, zs__slab_full(k, slab)) & mask) return 1;
     }
     return 0;
 }
@@ -7935,14 +7636,11 @@ static int zs__interrupts(const zs__allocator *z, zs__row *row)
     if (*zs__held()) /* as exact as the order that is checked */
         return 1;
 #endif
-    if (zs__lock_mine(&z->epoch_lock) || zs__lock_mine(&z->arena_lock))
-        return 1;
+    if (zs__lock_mine(&z->epoch_lock) || zs__lock_mine(&z->arena_lock)) return 1;
     for (i = 0; i < ZS__CLOSERS; i++)
-        if (zs__lock_mine(&z->close_line[i]))
-            return 1;
+        if (zs__lock_mine(&z->close_line[i])) return 1;
     for (cls = 0; row && cls < z->class_count; cls++)
-        if (zs__lock_mine(&zs__cold_of(z, zs__bin_at(row, cls))->lock))
-            return 1;
+        if (zs__lock_mine(&zs__cold_of(z, zs__bin_at(row, cls))->lock)) return 1;
     return row && zs__lock_mine(&row->lock);
 }
 
@@ -7951,8 +7649,7 @@ static int zs__interrupts_any(const zs__allocator *z)
 {
     uint32_t at;
     for (at = 0; at < z->epoch_count; at++)
-        if (zs__lock_mine(&z->places[at].rows_lock) || zs__interrupts(z, zs__row_at(z->shared_heap, at)))
-            return 1;
+        if (zs__lock_mine(&z->places[at].rows_lock) || zs__interrupts(z, zs__row_at(z->shared_heap, at))) return 1;
     return 0;
 }
 
@@ -7981,12 +7678,10 @@ static int zs__row_live(zs__allocator *z, zs__row *row, uint64_t round)
 {
     uint32_t cls = row->cursor_cls, chunk = row->cursor_chunk;
     for (; cls < z->class_count; cls++, chunk = 0) {
-        if (!chunk)
-            chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
+        if (!chunk) chunk = zs__load_acq_u32(&zs__cold_of(z, zs__bin_at(row, cls))->all); /* pairs with zs__all_push */
         while (chunk && (zs__load_u64(&z->chunks[chunk - 1].stamp) != round || !zs__chunk_live(z, chunk - 1, NULL)))
             chunk = zs__load_u32(&z->cold[chunk - 1].all_next);
-        if (chunk)
-            break;
+        if (chunk) break;
     }
     row->cursor_cls = cls, row->cursor_chunk = chunk;
     return chunk != 0;
@@ -8016,8 +7711,7 @@ static uint32_t zs__place_late(zs__allocator *z, const zs__place *place, uint32_
     zs__row *row = zs__rows_of(zs__rows_first(place), place->id);
     zslab_heap *mine = NULL;
     uint32_t late = 0;
-    if (z->shared)
-        return 0; /* claims are seq_cst: what was handed out before the gate shut is visible */
+    if (z->shared) return 0; /* claims are seq_cst: what was handed out before the gate shut is visible */
 #if !ZSLAB_NO_TLS
     mine = zs__heap_of_thread(z, zs__tls()->thread);
 #endif
@@ -8041,8 +7735,7 @@ static void zs__place_free(zs__allocator *z, zs__place *place)
 static void zs__closing_remove(zs__allocator *z, zs__place *place)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1;
-    if (!place->prev_closing && z->closing_head != q)
-        return;
+    if (!place->prev_closing && z->closing_head != q) return;
     *(place->prev_closing ? &z->places[place->prev_closing - 1].next_closing : &z->closing_head) = place->next_closing;
     *(place->next_closing ? &z->places[place->next_closing - 1].prev_closing : &z->closing_tail) = place->prev_closing;
     place->prev_closing = 0;
@@ -8081,23 +7774,18 @@ static void zs__living_remove(zs__allocator *z, const zs__place *place)
 static void zs__child_link(zs__allocator *z, zs__place *place, int last)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1, *first = place->parent ? &z->places[place->parent - 1].child : NULL;
-    if (!first)
-        return;
+    if (!first) return;
     place->sibling = last ? 0 : *first;
     place->sibling_prev = *first ? z->places[*first - 1].sibling_prev : q;
-    if (last && *first)
-        z->places[place->sibling_prev - 1].sibling = q;
-    if (*first)
-        z->places[*first - 1].sibling_prev = q;
-    if (!last || !*first)
-        *first = q;
+    if (last && *first) z->places[place->sibling_prev - 1].sibling = q;
+    if (*first) z->places[*first - 1].sibling_prev = q;
+    if (!last || !*first) *first = q;
 }
 
 static void zs__child_unlink(zs__allocator *z, const zs__place *place)
 {
     uint32_t q = (uint32_t)(place - z->places) + 1, *first = place->parent ? &z->places[place->parent - 1].child : NULL;
-    if (!first)
-        return;
+    if (!first) return;
     if (place->sibling)
         z->places[place->sibling - 1].sibling_prev = place->sibling_prev;
     else if (*first != q)
@@ -8115,8 +7803,7 @@ static void zs__child_last(zs__allocator *z, zs__place *place) /* it is not ACTI
 static void zs__ends_append(zs__allocator *z, zs__place *place)
 {
     zs__ending *last = place->ends;
-    if (!last)
-        return;
+    if (!last) return;
     *(z->due ? &z->due_last->next : &z->due) = last->next;
     zs__compiler_barrier();
     last->next = NULL;
@@ -8130,10 +7817,8 @@ static void zs__group_place(zslab_group *g, uint32_t was, uint32_t now)
 {
     uint32_t i = 0;
     g->epochs += now ? 1u : ~0u;
-    while (i < ZS__GROUP_PLACES && g->places[i] != was)
-        i++;
-    if (i < ZS__GROUP_PLACES)
-        g->places[i] = now;
+    while (i < ZS__GROUP_PLACES && g->places[i] != was) i++;
+    if (i < ZS__GROUP_PLACES) g->places[i] = now;
 }
 
 static void zs__rows_end(zs__allocator *z, zs__place *place);
@@ -8141,23 +7826,20 @@ static void zs__rows_end(zs__allocator *z, zs__place *place);
 /* CLOSED, and free for a new epoch. Epoch lock held. */
 static void zs__place_end(zs__allocator *z, zs__place *place, int drained)
 {
-    if (drained)
-        zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
+    if (drained) zs__happens(z, place->id, ZSLAB_EPOCH_EVENT_DRAINED);
     place->drained = (uint8_t)(drained && z->rss_policy ? 2 : drained);
     if (place->drained == 2)
         zs__store_u32(&z->late, z->late ? ~(uint32_t)0 : (uint32_t)(place - z->places) + 1); /* relaxed: a hint */
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSED); /* release: pairs with zs__place_find */
     zs__charge_end(z, place, 0);
-    if (place->group)
-        zs__group_place(place->group, (uint32_t)(place - z->places) + 1, 0);
+    if (place->group) zs__group_place(place->group, (uint32_t)(place - z->places) + 1, 0);
     zs__living_remove(z, place);
     zs__child_unlink(z, place);
     zs__ends_append(z, place);
     place->ending = 0;
     zs__place_free(z, place);
     zs__event(z);
-    if (z->shared || z->parked)
-        zs__rows_end(z, place);
+    if (z->shared || z->parked) zs__rows_end(z, place);
 }
 
 /* All threads have passed a fence: states count in every closing epoch. [EPOCH-6] Epoch lock held. */
@@ -8165,8 +7847,7 @@ static void zs__places_seen(zs__allocator *z)
 {
     uint32_t q;
     zs__fence_all(z);
-    for (q = z->closing_head; q; q = z->places[q - 1].next_closing)
-        z->places[q - 1].seen = 1;
+    for (q = z->closing_head; q; q = z->places[q - 1].next_closing) z->places[q - 1].seen = 1;
 }
 
 /* Has a closing epoch lost its last object? ask: a fence may stand for owners that have not passed by. Epoch lock. */
@@ -8181,13 +7862,11 @@ static int zs__place_try_end_one(zs__allocator *z, zs__place *place, int ask)
         if (z->shared && zs__load_acq_u32(&place->purging)) /* a sweep hides bits. Pairs with zs__purge_end */
             return 0;
         if (!place->seen && zs__place_late(z, place, 1)) {
-            if (!ask || !z->fence_ready || zs__sealed(z))
-                return 0;
+            if (!ask || !z->fence_ready || zs__sealed(z)) return 0;
             zs__places_seen(z);
         }
         place->seen = 1;
-        if (!zs__place_empty(z, place))
-            return 0;
+        if (!zs__place_empty(z, place)) return 0;
     }
     zs__closing_remove(z, place);
     zs__place_end(z, place, 1);
@@ -8209,13 +7888,10 @@ static int zs__place_try_end(zs__allocator *z, zs__place *place, int ask) /* tho
 static zs__place *zs__below(zs__allocator *z, zs__place *root, zs__place *at)
 {
     uint32_t q;
-    if (at == root)
-        return NULL;
+    if (at == root) return NULL;
     for (q = at ? at->sibling : root->child, at = at ? &z->places[at->parent - 1] : root;;) {
-        while (q && z->places[q - 1].ending)
-            q = z->places[q - 1].sibling;
-        if (!q)
-            return at;
+        while (q && z->places[q - 1].ending) q = z->places[q - 1].sibling;
+        if (!q) return at;
         at = &z->places[q - 1];
         q = at->child;
     }
@@ -8229,8 +7905,7 @@ static void zs__places_try_end(zs__allocator *z)
         if (!zs__news_room(z)) {
             zs__epochs_drop(z);
             zs__epochs_take(z);
-            if ((q = z->closing_head) == 0)
-                break;
+            if ((q = z->closing_head) == 0) break;
         }
         next = z->places[q - 1].next_closing;
         zs__place_try_end(z, &z->places[q - 1], 1);
@@ -8240,21 +7915,14 @@ static void zs__places_try_end(zs__allocator *z)
 static void zs__label_copy(char to[32], const char *label) /* cut within a UTF-8 sequence, it ends before that */
 {
     size_t n = 0, cut = 0, i;
-    while (label && n < 31 && label[n])
-        n++;
-    while (n && cut < 3 && (label[n - cut] & 0xc0) == 0x80)
-        cut++;
-    if (cut && (label[n - cut] & 0xc0) == 0xc0)
-        n -= cut;
+    while (label && n < 31 && label[n]) n++;
+    while (n && cut < 3 && (label[n - cut] & 0xc0) == 0x80) cut++;
+    if (cut && (label[n - cut] & 0xc0) == 0xc0) n -= cut;
     zs__zero(to, 32);
-    for (i = 0; i < n; i++)
-        to[i] = label[i];
+    for (i = 0; i < n; i++) to[i] = label[i];
 }
 
-static void zs__label_set(zs__place *place, const char *label)
-{
-    zs__label_copy(place->label, label);
-}
+static void zs__label_set(zs__place *place, const char *label) { zs__label_copy(place->label, label); }
 
 /* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
 static zs__place *zs__place_pop(zs__allocator *z)
@@ -8263,8 +7931,7 @@ static zs__place *zs__place_pop(zs__allocator *z)
     for (tries = 0; z->place_head && tries < z->epoch_count; tries++) {
         zs__place *place = &z->places[z->place_head - 1];
         z->place_head = place->next;
-        if (!z->place_head)
-            z->place_tail = 0;
+        if (!z->place_head) z->place_tail = 0;
         if (!zs__load_acq_u32(&place->purging)) /* acquire: pairs with zs__purge_end */
             return place;
         zs__place_free(z, place);
@@ -8276,11 +7943,9 @@ static zs__place *zs__place_pop(zs__allocator *z)
 static zs__place *zs__place_purging(zs__allocator *z)
 {
     uint32_t q;
-    if (z->place_head)
-        return &z->places[z->place_head - 1];
+    if (z->place_head) return &z->places[z->place_head - 1];
     for (q = z->shared ? z->closing_head : 0; q; q = z->places[q - 1].next_closing)
-        if (zs__load_u32(&z->places[q - 1].purging))
-            return &z->places[q - 1];
+        if (zs__load_u32(&z->places[q - 1].purging)) return &z->places[q - 1];
     return NULL;
 }
 
@@ -8294,11 +7959,9 @@ static zs__place *zs__place_get(zs__allocator *z)
         int turn;
         for (q = z->closing_head; q && !place && zs__news_room(z); q = next) {
             next = z->places[q - 1].next_closing;
-            if (zs__place_try_end(z, &z->places[q - 1], 1))
-                place = zs__place_pop(z);
+            if (zs__place_try_end(z, &z->places[q - 1], 1)) place = zs__place_pop(z);
         }
-        if (place || zs__sealed(z) || (held = zs__place_purging(z)) == NULL)
-            return place;
+        if (place || zs__sealed(z) || (held = zs__place_purging(z)) == NULL) return place;
         held->wanted++;
         zs__epochs_drop(z);
         zs__rank_none();
@@ -8332,8 +7995,7 @@ static zslab_result zs__parent_right(const zs__allocator *z, const zslab_epoch_c
 {
     const zs__place *parent;
     const zslab_group *g;
-    if (ZS__LIKELY(!c->parent && !c->group))
-        return ZSLAB_OK;
+    if (ZS__LIKELY(!c->parent && !c->group)) return ZSLAB_OK;
     parent = zs__place_find(z, c->parent);
     g = zs__config_group(z, c);
     return g && g->z != z                                       ? ZSLAB_E_INVALID
@@ -8352,22 +8014,17 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     zslab_epoch e;
     uint32_t q;
     zs__closing_try_end(z, 2);
-    if ((*why = zs__parent_right(z, c)) != ZSLAB_OK)
-        return ZSLAB_EPOCH_NONE;
+    if ((*why = zs__parent_right(z, c)) != ZSLAB_OK) return ZSLAB_EPOCH_NONE;
     place = z->era < ((uint64_t)1 << 48) - 1 ? zs__place_get(z) : NULL;
     *why = place ? zs__parent_right(z, c) : ZSLAB_E_BUSY;
-    if (place && *why != ZSLAB_OK)
-        zs__place_free(z, place);
-    if (*why != ZSLAB_OK)
-        return ZSLAB_EPOCH_NONE;
-    if (place->left)
-        zs__rows_end(z, place);
+    if (place && *why != ZSLAB_OK) zs__place_free(z, place);
+    if (*why != ZSLAB_OK) return ZSLAB_EPOCH_NONE;
+    if (place->left) zs__rows_end(z, place);
     q = (uint32_t)(place - z->places);
     e = ++z->era << 16 | q;
     zs__label_set(place, c->label);
     zs__store_ptr((uintptr_t *)(void *)&place->group, (uintptr_t)zs__config_group(z, c)); /* zs__place_group */
-    if (place->group)
-        zs__group_place(place->group, 0, q + 1);
+    if (place->group) zs__group_place(place->group, 0, q + 1);
     place->flags = (uint8_t)c->flags;
     place->parent = c->parent ? (uint32_t)(c->parent & ZS__PLACE_MASK) + 1 : 0;
     place->depth = (uint8_t)(c->parent ? z->places[place->parent - 1].depth + 1 : 0);
@@ -8377,14 +8034,14 @@ static zslab_epoch zs__epoch_open(zs__allocator *z, const zslab_epoch_config *c,
     zs__store_u64(&place->last_used_ns, place->opened_ns);
     place->rss_before_close = place->rss_after_close = 0;
     zs__round_of(z, q)->visits = 0;
-    place->domains = 0; /* those over an epoch that was here before find it gone */
+    place->domains = 0;                 /* those over an epoch that was here before find it gone */
     zs__store_u32(&place->draining, 0); /* relaxed: published by id */
     place->latent = 0;
     place->drained = 0;
     zs__store_u64(&zs__round_of(z, q)->word, zs__load_u64(&zs__round_of(z, q)->word) + ZS__ROUND_STEP);
     zs__store_u64(&zs__round_of(z, q)->opened, zs__load_u64(&zs__round_of(z, q)->word));
     if (c->flags & ZSLAB_EPOCH_DISCARDABLE)
-        zs__store_u32(&z->discardable, 1); /* relaxed: who allocates in it sees it */
+        zs__store_u32(&z->discardable, 1);                    /* relaxed: who allocates in it sees it */
     if (place->group || (c->flags & ZSLAB_EPOCH_DISCARDABLE)) /* before the first row is made ready [BUDGET-3] */
         zs__store_u64(&place->charge, zs__charge_mark(zs__load_u64(&zs__round_of(z, q)->word)));
     if (place->group && place->group->guaranteed)
@@ -8421,8 +8078,7 @@ static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
     zs__store_u32(&bin->current, 0);
     zs__listed_drop(z, b);
     b->partial = b->fresh = 0;
-    if (!b->all)
-        return;
+    if (!b->all) return;
     if (b->stale)
         zs__store_u32(&z->cold[b->all_tail - 1].all_next, b->stale);
     else
@@ -8437,9 +8093,8 @@ static void zs__bin_forget(zs__allocator *z, zs__bin *bin)
 static void zs__bin_unlend(zs__allocator *z, zs__bin *bin)
 {
     uint32_t chunk = bin->lent & ~ZS__LENT_ANY;
-    zs__store_u32(&bin->lent, 0); /* relaxed: zs__free_lent has a first look */
-    if (chunk)
-        zs__sub_u32(&z->cold[chunk - 1].lent, 1); /* release: what was stored to it. Pairs with zs__chunk_bind */
+    zs__store_u32(&bin->lent, 0);                        /* relaxed: zs__free_lent has a first look */
+    if (chunk) zs__sub_u32(&z->cold[chunk - 1].lent, 1); /* release: what was stored to it. Pairs with zs__chunk_bind */
 }
 
 static void zs__row_unlend(zs__allocator *z, zs__row *row) /* in a dead round: the magazines are empty as well */
@@ -8447,8 +8102,7 @@ static void zs__row_unlend(zs__allocator *z, zs__row *row) /* in a dead round: t
     uint32_t cls;
     for (cls = 0; row->borrows && cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
-        if (!(bin->lent & ~ZS__LENT_ANY))
-            continue;
+        if (!(bin->lent & ~ZS__LENT_ANY)) continue;
         zs__bin_top(bin, bin->bottom);
         zs__bin_unlend(z, bin);
     }
@@ -8462,13 +8116,11 @@ static uint32_t zs__row_forget(zs__allocator *z, zs__row *row, int keep_plain) /
     zs__row_unlend(z, row);
     for (w = 0; w < z->mask_words; w++) {
         uint64_t left;
-        if (!keep_plain)
-            row->plain[w] = 0;
+        if (!keep_plain) row->plain[w] = 0;
         for (left = row->used[w] & ~row->plain[w]; left; left &= left - 1) {
             zs__bin *bin = zs__bin_at(row, w * 64 + zs__ctz(left));
             zs__bin_forget(z, bin);
-            if (zs__cold_of(z, bin)->stale_count > longest)
-                longest = zs__cold_of(z, bin)->stale_count;
+            if (zs__cold_of(z, bin)->stale_count > longest) longest = zs__cold_of(z, bin)->stale_count;
         }
     }
     row->cursor_cls = row->cursor_chunk = 0;
@@ -8524,8 +8176,7 @@ static void zs__row_wake(zs__allocator *z, zs__row *row)
 static void zs__row_strip(zs__allocator *z, zs__row *row, uint32_t keep)
 {
     uint32_t w, cls, i, last;
-    if (!keep && !row->epoch)
-        zs__row_forget(z, row, 0);
+    if (!keep && !row->epoch) zs__row_forget(z, row, 0);
     for (w = 0; w < z->mask_words; w++) {
         uint64_t used = row->used[w];
         for (; used; used &= used - 1) {
@@ -8533,8 +8184,7 @@ static void zs__row_strip(zs__allocator *z, zs__row *row, uint32_t keep)
             uint32_t head, tail, count;
             cls = w * 64 + zs__ctz(used);
             b = zs__cold_of(z, zs__bin_at(row, cls));
-            if (b->stale_count <= keep)
-                continue;
+            if (b->stale_count <= keep) continue;
             head = b->stale, tail = b->stale_tail, count = b->stale_count - keep;
             for (last = 0, i = 0; i < keep; i++) {
                 last = head;
@@ -8558,20 +8208,18 @@ static void zs__row_unlink(zs__row **list, zs__row *row)
         row->prev->next = row->next;
     else
         *list = row->next;
-    if (row->next)
-        row->next->prev = row->prev;
+    if (row->next) row->next->prev = row->prev;
 }
 
 static void zs__row_link(zs__row **list, zs__row *row)
 {
     row->prev = NULL;
     row->next = *list;
-    if (*list)
-        (*list)->prev = row;
+    if (*list) (*list)->prev = row;
     *list = row;
 }
 
-#define ZS__ROWS_KEEP 8u      /* idle rows of a heap that keep chunks */
+#define ZS__ROWS_KEEP 8u /* idle rows of a heap that keep chunks */
 #define ZS__ROW_CHUNKS_KEEP 1u
 
 /* A dead epoch's row forgets its chunks and leaves the place's list; 0: a claim is held on it. rows_lock held. `lock`:
@@ -8581,8 +8229,7 @@ static int zs__row_end(zslab_heap *heap, zs__row *row, int lock, uint32_t *longe
     zs__allocator *z = heap->z;
     zs__place *place = &z->places[row->place];
     int claimed;
-    if (lock)
-        zs__row_take(z, row);
+    if (lock) zs__row_take(z, row);
     claimed = zs__load_seq_u32(&place->purging) != 0; /* [EPOCH-5] */
     if (!claimed) {
         *longest = zs__row_forget(z, row, !z->shared);
@@ -8593,8 +8240,7 @@ static int zs__row_end(zslab_heap *heap, zs__row *row, int lock, uint32_t *longe
             zs__store_rel_ptr(zs__row_name(heap, row->place), 0); /* release: pairs with zs__row_at */
         zs__row_unlist(place, row);
     }
-    if (lock)
-        zs__row_drop(z, row);
+    if (lock) zs__row_drop(z, row);
     return !claimed;
 }
 
@@ -8603,21 +8249,17 @@ static void zs__row_idle(zslab_heap *heap, zs__row *row, uint32_t longest)
 {
     zs__allocator *z = heap->z;
     uint32_t keep = heap->idle_count < ZS__ROWS_KEEP ? ZS__ROW_CHUNKS_KEEP : 0;
-    if (longest > keep || !keep)
-        zs__row_strip(z, row, keep);
-    if (heap->next_unseen == row)
-        heap->next_unseen = row->next;
+    if (longest > keep || !keep) zs__row_strip(z, row, keep);
+    if (heap->next_unseen == row) heap->next_unseen = row->next;
     zs__row_unlink(&heap->attached, row);
     heap->attached_count--;
     zs__row_link(&heap->idle, row);
     heap->idle_count++;
-    if (heap->row == row)
-        heap->row = NULL;
+    if (heap->row == row) heap->row = NULL;
 #if !ZSLAB_NO_TLS
     if (heap->tls) { /* a row that was rewound has slots ready, but no stamp: no fast path may find it */
         zs__tls_block *tls = (zs__tls_block *)heap->tls;
-        if (zs__tls_is(tls, z) && tls->row == row)
-            zs__store_ptr(&tls->z, 0);
+        if (zs__tls_is(tls, z) && tls->row == row) zs__store_ptr(&tls->z, 0);
     }
 #endif
 }
@@ -8631,21 +8273,18 @@ static int zs__row_retire(zslab_heap *heap, zs__row *row, int epochs_held)
     const int alone = epochs_held && zs__heap_alone(z);
     uint32_t longest = 0;
     int ended;
-    if (!alone)
-        zs__rows_take(place);
+    if (!alone) zs__rows_take(place);
     ended = zs__row_end(heap, row, !epochs_held || z->shared, &longest);
-    if (!alone)
-        zs__rows_drop(place);
-    if (ended)
-        zs__row_idle(heap, row, longest);
+    if (!alone) zs__rows_drop(place);
+    if (ended) zs__row_idle(heap, row, longest);
     return ended;
 }
 
 static inline int zs__row_over(const zs__allocator *z, const zs__row *row) /* its epoch takes no place any more */
 {
     const zs__place *place = &z->places[row->place];
-    return zs__load_acq_u64(&place->id) != row->epoch ||              /* acquire, both: pair with zs__epoch_open, */
-           zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED;     /* zs__place_end */
+    return zs__load_acq_u64(&place->id) != row->epoch ||          /* acquire, both: pair with zs__epoch_open, */
+           zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_CLOSED; /* zs__place_end */
 }
 
 /* Rows of a place's dead epochs whose owner will not pass by: parked heaps' and the shared one's. What a claim keeps is
@@ -8658,8 +8297,7 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     zs__rows_take(place);
     for (row = zs__rows_first(place); row; row = next) {
         next = zs__row_beside(row);
-        if (!(z->shared || row->heap->is_parked) || !zs__row_over(z, row))
-            continue;
+        if (!(z->shared || row->heap->is_parked) || !zs__row_over(z, row)) continue;
         if (zs__row_end(row->heap, row, z->shared != 0, &longest)) {
             row->beside_prev = ended;
             ended = row;
@@ -8701,8 +8339,7 @@ static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
     zs__row *row = (zs__row *)zs__meta_take(z, stamp, z->row_bytes, z->magazine_offset, why);
     uint32_t cls;
     zs__entry *entries;
-    if (!row)
-        return NULL;
+    if (!row) return NULL;
     row->z = z;
     row->heap = heap;
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
@@ -8710,12 +8347,10 @@ static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
         zs__bin *bin = zs__bin_at(row, cls);
         bin->top = bin->bottom = bin->limit = entries;
         bin->cls = cls;
-        if (cls == z->class_count)
-            break;
+        if (cls == z->class_count) break;
         bin->size = z->classes[cls].size;
         zs__cold_of(z, bin)->partial = 0; /* no page of it is touched later for the first time, when it was reserved */
-        if (!z->shared)
-            bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
+        if (!z->shared) bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
     }
     row->made = heap->made;
     zs__store_rel_ptr((uintptr_t *)(void *)&heap->made, (uintptr_t)row); /* with zs__stats_counters, zs__heaps_take */
@@ -8736,8 +8371,7 @@ static int zs__row_serve(zs__allocator *z, zs__row *row, zslab_epoch e, int atta
         zs__store_u64(&row->gate, z->no_membarrier ? 0 : e);
         if (attach && zs__rows_of(zs__rows_first(place), e)) /* not the first thread there */
             zs__place_used(place);
-        if (attach)
-            zs__row_list(place, row);
+        if (attach) zs__row_list(place, row);
     }
     zs__rows_drop(place);
     return open;
@@ -8750,8 +8384,7 @@ static int zs__row_block(zslab_heap *heap, uint32_t place, zslab_result *why)
     uint64_t stamp = zs__load_u64(&zs__round_of(z, place)->word);
     const size_t bytes = zs__block_bytes(z->epoch_count);
     void *block;
-    if (zs__row_name(heap, place))
-        return 0;
+    if (zs__row_name(heap, place)) return 0;
     block = zs__meta_take(z, stamp, bytes, bytes, why);
     if (block) /* release: pairs with zs__row_name */
         zs__store_rel_ptr(&heap->row_blocks[place / ZS__ROW_BLOCK], (uintptr_t)block);
@@ -8774,8 +8407,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     zs__allocator *z = heap->z;
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     zs__row *row = zs__row_at(heap, q);
-    if (!row && zs__row_block(heap, q, why))
-        return NULL;
+    if (!row && zs__row_block(heap, q, why)) return NULL;
     if (row && !zs__row_retire(heap, row, 0)) /* of an epoch that had the place before; under a claim it waits aside */
         heap->seen_events--;
     row = heap->idle;
@@ -8787,7 +8419,7 @@ static zs__row *zs__row_attach(zslab_heap *heap, zslab_epoch e, zslab_result *wh
     }
     if (row->owner != heap->thread)
         zs__store_u32(&row->owner, heap->thread); /* relaxed: only equality with oneself counts */
-    zs__store_u32(&row->place, q); /* relaxed: statistics may look [STATS-1] */
+    zs__store_u32(&row->place, q);                /* relaxed: statistics may look [STATS-1] */
     zs__store_u64(&row->stamp, zs__load_u64(&zs__round_of(z, q)->word));
     zs__row_wake(z, row);
     if (!zs__row_serve(z, row, e, 1)) {
@@ -8820,8 +8452,7 @@ static zs__row *zs__row_renew(zslab_heap *heap, zs__row *row, zslab_result *why)
         zs__row_wake(z, row);
         zs__row_drop(z, row);
     }
-    if (z->no_membarrier || zs__row_serve(z, row, row->epoch, 0))
-        return row;
+    if (z->no_membarrier || zs__row_serve(z, row, row->epoch, 0)) return row;
     zs__store_rel_u32(&row->acked, 1); /* release: as in zs__heap_housekeep */
     return NULL;
 }
@@ -8833,15 +8464,13 @@ static zs__row *zs__row_try(zslab_heap *heap, zslab_epoch e, zslab_result *why)
     for (;;) {
         zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK));
         zs__place *place;
-        if (row && row->epoch == e && zs__load_u64(&row->gate) == e)
-            return row;
+        if (row && row->epoch == e && zs__load_u64(&row->gate) == e) return row;
         place = zs__place_find(heap->z, e);
         *why = ZSLAB_E_CLOSED;
         if (!place || zs__load_acq_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) /* pairs with zs__epoch_apply */
             return NULL;
         row = row && row->epoch == e ? zs__row_renew(heap, row, why) : zs__row_attach(heap, e, why);
-        if (row || *why != ZSLAB_E_CLOSED)
-            return row;
+        if (row || *why != ZSLAB_E_CLOSED) return row;
     }
 }
 
@@ -8859,8 +8488,7 @@ static zs__row *zs__row_for(zslab_heap *heap, zslab_epoch e, zslab_result *why)
     zs__row *row;
     int turn = 0;
     *why = ZSLAB_E_CLOSED;
-    if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count)
-        return NULL;
+    if (!e || (e & ZS__PLACE_MASK) >= heap->z->epoch_count) return NULL;
     while ((row = zs__row_try(heap, e, why)) == NULL && *why == ZSLAB_E_BUSY &&
            !(zs__sealed(heap->z) && turn > ZS__SEALED_SPINS))
         zs__purge_wait(heap->z, e, turn++);
@@ -8925,15 +8553,14 @@ static void zs__closing_drop(zs__allocator *z)
 
 /* Runs of empty pages, merged while they touch. */
 typedef struct zs__runs {
-    char *from, *to;       /* the run being grown */
+    char *from, *to; /* the run being grown */
 } zs__runs;
 
 static void zs__run_flush(zs__allocator *z, zs__runs *runs) /* whole pages only */
 {
     uintptr_t from = zs__round_up((uintptr_t)runs->from, z->page_bytes);
     uintptr_t to = (uintptr_t)runs->to & ~(uintptr_t)(z->page_bytes - 1);
-    if (to > from)
-        zs__purge_pages(z, (char *)from, to - from);
+    if (to > from) zs__purge_pages(z, (char *)from, to - from);
     runs->from = runs->to = NULL;
 }
 
@@ -8955,46 +8582,40 @@ static size_t zs__purged(zs__allocator *z, zs__chunk_cold *x, size_t bytes) /* h
 {
     uint32_t was = zs__load_u32(&x->purged_bytes);
     do {
-        if (bytes <= was || zs__sealed(z))
-            return 0;
+        if (bytes <= was || zs__sealed(z)) return 0;
     } while (!zs__cas_u32(&x->purged_bytes, &was, (uint32_t)bytes)); /* a counter: ordered with nothing */
-    if (!(zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE)) /* of the pool: nobody's */
+    if (!(zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE))               /* of the pool: nobody's */
         zs__uncharge(z, zs__load_u64(&z->chunks[x - z->cold].stamp), bytes - was);
     zs__budget_give(z, bytes - was, 0);
-    if (bytes == ZS__CHUNK_BYTES)
-        zs__cached(z, x, 0);
+    if (bytes == ZS__CHUNK_BYTES) zs__cached(z, x, 0);
     return bytes - was;
 }
 
 /* A draining chunk without live slots: counted once, by the first to exchange. The last one ends the epoch. */
 static int zs__chunk_drained(zs__allocator *z, zs__place *place, zs__chunk_cold *x)
 {
-    if (!z->shared && zs__exchange_u8(&x->drained, 1))
-        return 0;
+    if (!z->shared && zs__exchange_u8(&x->drained, 1)) return 0;
     zs__purged(z, x, ZS__CHUNK_BYTES);
-    if (z->shared)
-        return 1; /* chunks keep their bins there; the thread that empties one looks at the whole place */
+    if (z->shared) return 1; /* chunks keep their bins there; the thread that empties one looks at the whole place */
     return zs__sub_u32(&place->draining, 1) == 1; /* acq_rel: all scans before the last. Pairs with zs__place_try_end */
 }
 
 typedef struct zs__sweep {
     zs__runs pages;
-    uint32_t from, to;     /* neighbours, all of whose metadata no other thread uses: see zs__sweep_lines */
+    uint32_t from, to; /* neighbours, all of whose metadata no other thread uses: see zs__sweep_lines */
     zs__place *place;
-    uint64_t stamp;        /* of the chunks meant */
-    int dead;              /* their round is over: every page goes, live or not */
+    uint64_t stamp;           /* of the chunks meant */
+    int dead;                 /* their round is over: every page goes, live or not */
     uint32_t lowest, highest; /* chunks marked */
-    size_t count, bytes;   /* chunks; bytes given back */
+    size_t count, bytes;      /* chunks; bytes given back */
 } zs__sweep;
 
 static int zs__sweep_mark(zs__allocator *z, uint32_t chunk, void *user)
 {
     zs__sweep *s = (zs__sweep *)user;
     z->cold[chunk].mark = 1;
-    if (!s->count++ || chunk < s->lowest)
-        s->lowest = chunk;
-    if (chunk > s->highest)
-        s->highest = chunk;
+    if (!s->count++ || chunk < s->lowest) s->lowest = chunk;
+    if (chunk > s->highest) s->highest = chunk;
     return 0;
 }
 
@@ -9029,8 +8650,7 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
     uint32_t chunk;
     for (chunk = s->from; low < high && chunk < s->to; chunk++) {
         uint64_t *served = &z->cold[chunk].regions; /* relaxed: no other thread writes it now */
-        if (!(zs__load_u64(served) >> region & 1))
-            continue;
+        if (!(zs__load_u64(served) >> region & 1)) continue;
         from = at + (chunk - s->from) * unit;
         to = from + unit;
         if (last && from >= low && to <= high) {
@@ -9044,8 +8664,7 @@ static void zs__sweep_area(zs__allocator *z, const zs__sweep *s, uint32_t region
         to = zs__round_up(to, page);
         from = from < low ? low : from < (uintptr_t)used.to ? (uintptr_t)used.to : from; /* the last one's page */
         to = to > high ? high : to;
-        if (from < to)
-            zs__run_add(z, &used, (char *)from, (char *)to);
+        if (from < to) zs__run_add(z, &used, (char *)from, (char *)to);
     }
     zs__run_flush(z, &used);
 }
@@ -9065,17 +8684,14 @@ static ZS__NOINLINE void zs__sweep_hints(zs__allocator *z, const zs__sweep *s, u
     for (; low < high; low += page) {
         size_t slab = (size_t)((zs__hint *)low - z->hints), i, used = 0;
         for (i = 0; i < n; i++) { /* relaxed, all: a look; most pages were never written */
-            if (zs__slab_id(z, (uint32_t)(slab + i)))
-                break;
+            if (zs__slab_id(z, (uint32_t)(slab + i))) break;
             used += zs__load_u32(&z->hints[slab + i].next) || zs__load_u8(&z->hints[slab + i].queued);
         }
-        if (i < n || !used)
-            continue;
+        if (i < n || !used) continue;
         for (i = 0; i < n && !zs__exchange_u8(&z->hints[slab + i].queued, 1); i++) /* pairs with zs__inbox_push */
             ;
         if (i < n || !zs__purge_pages(z, (char *)low, page))
-            while (i--)
-                zs__exchange_u8(&z->hints[slab + i].queued, 0);
+            while (i--) zs__exchange_u8(&z->hints[slab + i].queued, 0);
     }
 }
 
@@ -9085,8 +8701,7 @@ static void zs__sweep_lines(zs__allocator *z, zs__sweep *s)
 {
     uint64_t served = 0;
     uint32_t chunk;
-    for (chunk = s->from; chunk < s->to; chunk++)
-        served |= zs__load_u64(&z->cold[chunk].regions);
+    for (chunk = s->from; chunk < s->to; chunk++) served |= zs__load_u64(&z->cold[chunk].regions);
     for (; served; served &= served - 1) {
         uint32_t region = zs__ctz(served);
         zs__sweep_area(z, s, region, (char *)z->states, 64, 0);
@@ -9105,17 +8720,15 @@ static void zs__sweep_metadata(zs__allocator *z, zs__sweep *s, uint32_t chunk)
 {
     const zs__chunk *c = &z->chunks[chunk];
     size_t lines = z->regions[zs__chunk_class(z, c)->region].lines, slab = zs__chunk_slab(z, c), i;
-    const uint32_t *ids = &z->cold[chunk].ids; /* relaxed: as in zs__chunk_at_rest */
+    const uint32_t *ids = &z->cold[chunk].ids;                        /* relaxed: as in zs__chunk_at_rest */
     if (s->dead && zs__load_u32(ids) && !zs__chunk_at_rest(z, chunk)) /* [ID-7]; a plain one lent gets late stores */
         return;
     if (z->shared && zs__load_u32(&z->cold[chunk].carved)) { /* a zero word means held there: nothing counts any more */
         if (!zs__dead_settled(z, chunk)) {
-            if (!s->dead)
-                zs__settle_undo(z, chunk);
+            if (!s->dead) zs__settle_undo(z, chunk);
             return;
         }
-        for (i = 0; i < lines; i++)
-            zs__states_clear(z->states + (slab + i) * 64);
+        for (i = 0; i < lines; i++) zs__states_clear(z->states + (slab + i) * 64);
         zs__store_u32(&z->cold[chunk].carved, 0);
     }
     if (z->id_pages && zs__load_u32(ids)) {
@@ -9139,11 +8752,9 @@ static int zs__id_page_clear(zs__allocator *z, uint32_t page)
     for (id = first, g->word = 0; id < first + zs__id_page_ids(z); id++) {
         const uint32_t *words = zs__id_words(z, id);
         for (i = 0; i < 64; i++)
-            if (zs__load_u32(words + i) >> 8 > g->word)
-                g->word = zs__load_u32(words + i) >> 8;
+            if (zs__load_u32(words + i) >> 8 > g->word) g->word = zs__load_u32(words + i) >> 8;
     }
-    if (z->first_part + g->word + 2 >= ZS__GENERATION_END)
-        return 0;
+    if (z->first_part + g->word + 2 >= ZS__GENERATION_END) return 0;
     for (id = first; id < first + zs__id_page_ids(z); id++) {
         zs__id_unlink(z, id);
         zs__aside_give(z, zs__load_u64(&zs__round_at(z, zs__id_at(z, id)->round)->word), ZS__ID_BYTES);
@@ -9196,8 +8807,7 @@ static void zs__sweep_chunk(zs__allocator *z, zs__sweep *s, uint32_t chunk)
         zs__run_add(z, &s->pages, base, base + ZS__CHUNK_BYTES);
         zs__sweep_metadata(z, s, chunk);
         s->bytes += zs__purged(z, &z->cold[chunk], ZS__CHUNK_BYTES);
-        if (!s->dead)
-            zs__chunk_drained(z, s->place, &z->cold[chunk]);
+        if (!s->dead) zs__chunk_drained(z, s->place, &z->cold[chunk]);
         return;
     }
     for (at = 0; page < ZS__CHUNK_BYTES && at < ZS__CHUNK_BYTES; at += page) {
@@ -9214,8 +8824,7 @@ static void zs__sweep_flush(zs__allocator *z, zs__sweep *s)
 {
     zs__run_flush(z, &s->pages);
     zs__sweep_lines(z, s);
-    if (z->id_pages)
-        zs__sweep_ids(z);
+    if (z->id_pages) zs__sweep_ids(z);
 }
 
 /* What waits to go home to a heap in rounds that are over waits no more: the owner may sleep, and these hints keep
@@ -9238,8 +8847,7 @@ static void zs__hints_drop(zs__allocator *z, zslab_heap *heap)
             kept = slab;
         }
     head = zs__load_u32(&heap->inbox);
-    if (kept)
-        do
+    if (kept) do
             zs__store_u32(&z->hints[tail - 1].next, head);
         while (!zs__cas_u32(&heap->inbox, &head, kept)); /* release: as in zs__inbox_push */
 }
@@ -9253,8 +8861,7 @@ static size_t zs__sweep_epoch(zs__allocator *z, zslab_epoch e, uint64_t stamp, i
     zs__row *row = zs__rows_of(zs__rows_first(&z->places[e & ZS__PLACE_MASK]), e);
     for (; row; row = zs__rows_of(zs__row_beside(row), e)) {
         zs__store_u32(&row->swept, 1); /* relaxed: its owner reads it once the claim is gone [EPOCH-5] */
-        if (!z->shared)
-            zs__hints_drop(z, row->heap);
+        if (!z->shared) zs__hints_drop(z, row->heap);
     }
     zs__zero(&s, sizeof s);
     s.place = &z->places[e & ZS__PLACE_MASK];
@@ -9286,7 +8893,7 @@ static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
     s.dead = 1;
     zs__closing_take(z); /* marks */
     zs__arena_take(z);
-    kept = z->span_idle; /* free spans are of the same cache */
+    kept = z->span_idle;                                            /* free spans are of the same cache */
     for (list = z->pool; list; list = z->cold[list - 1].all_next) { /* the hottest are kept */
         int clean = zs__chunk_clean(&z->cold[list - 1]);
         if (zs__load_u32(&z->cold[list - 1].lent)) /* relaxed: as in zs__chunk_bind */
@@ -9309,12 +8916,10 @@ static size_t zs__chunks_trim(zs__allocator *z, size_t keep)
         if (z->cold[chunk].mark) {
             zs__chunk_cold *x = &z->cold[chunk];
             x->mark = 0;
-            if (!worn || !zs__chunk_at_rest(z, chunk))
-                continue;
+            if (!worn || !zs__chunk_at_rest(z, chunk)) continue;
             if (!zs__chunk_clean(x))
                 zs__run_add(z, &s.pages, zs__chunk_base(z, chunk), zs__chunk_base(z, chunk) + ZS__CHUNK_BYTES);
-            if (!z->shared)
-                zs__chunk_clear(z, chunk); /* [META-1] where a page stays because it is shared */
+            if (!z->shared) zs__chunk_clear(z, chunk); /* [META-1] where a page stays because it is shared */
             zs__sweep_metadata(z, &s, chunk);
             if (ZS__CHUNK_BYTES >= z->page_bytes) {
                 s.bytes += zs__purged(z, x, ZS__CHUNK_BYTES);
@@ -9357,8 +8962,7 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
 {
     uint64_t stamp;
     uint32_t chunk, count;
-    if (!ZS__MEMCHECK)
-        return;
+    if (!ZS__MEMCHECK) return;
     stamp = zs__load_u64(&zs__round_of(z, e)->word);
     zs__add_u32(&place->purging, 1);
     zs__fence_all(z); /* [EPOCH-4] */
@@ -9369,8 +8973,8 @@ static void zs__epoch_tell(zs__allocator *z, zs__place *place, zslab_epoch e)
     for (chunk = 0; chunk < count; chunk++)
         if (zs__load_u64(&z->chunks[chunk].stamp) == stamp)
             zs__mem_clear(zs__chunk_base(z, chunk), zs__chunk_base(z, chunk),
-                           zs__load_u16(&z->chunks[chunk].cls) == ZSLAB_CLASS_LARGE ? (size_t)z->cold[chunk].mask[0]
-                                                                                     : ZS__CHUNK_BYTES);
+                          zs__load_u16(&z->chunks[chunk].cls) == ZSLAB_CLASS_LARGE ? (size_t)z->cold[chunk].mask[0]
+                                                                                   : ZS__CHUNK_BYTES);
     zs__purge_end(place);
 }
 
@@ -9390,7 +8994,7 @@ static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, u
     zs__sweep s;
     zs__closing_take(z);
     zs__store_u64(&place->rss_before_close, zs__os_rss()); /* a figure: ordered with nothing */
-    zs__fence_all(z); /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
+    zs__fence_all(z);                                      /* [EPOCH-1]; also makes the claim visible [EPOCH-4] */
     zs__lists_settle(place);
     if (drain) {
         zs__zero(&s, sizeof s);
@@ -9411,8 +9015,7 @@ static void zs__epoch_purge(zs__allocator *z, zs__place *place, zslab_epoch e, u
 static void zs__purge_end_rows(zs__allocator *z, zs__place *place)
 {
     zs__purge_end(place);
-    if (place->left)
-        zs__rows_end(z, place);
+    if (place->left) zs__rows_end(z, place);
 }
 
 /* A slot of a closing epoch's chunk was freed: its pages, then the chunk, may have lost their last object. Who sees
@@ -9436,8 +9039,7 @@ static int zs__drain_look(zs__allocator *z, zs__place *place, const zs__chunk *c
             }
         }
         if (any && !zs__chunk_live(z, chunk, NULL)) {
-            if (page == ZS__CHUNK_BYTES)
-                zs__purge_pages(z, zs__chunk_base(z, chunk), page);
+            if (page == ZS__CHUNK_BYTES) zs__purge_pages(z, zs__chunk_base(z, chunk), page);
             last = zs__chunk_drained(z, place, &z->cold[chunk]);
         }
     }
@@ -9456,8 +9058,7 @@ static void zs__place_last(zs__allocator *z, zs__place *place)
 static zslab_result zs__drain_free(zs__allocator *z, const zs__chunk *c, uint32_t slot, uint64_t stamp)
 {
     zs__place *place = &z->places[zs__stamp_place(stamp)];
-    if (zs__drain_look(z, place, c, slot, stamp))
-        zs__place_last(z, place);
+    if (zs__drain_look(z, place, c, slot, stamp)) zs__place_last(z, place);
     return ZSLAB_OK;
 }
 
@@ -9510,17 +9111,15 @@ static void zs__inbox_push(zs__allocator *z, uint32_t slab, uint32_t chunk)
     uint32_t head;
     /* acq_rel: the states before the flag. If it was set, the owner's exchange to 0 comes later and acquires from
        this one; pairs with zs__inbox_drain. */
-    if (zs__exchange_u8(&hint->queued, 1))
-        return;
+    if (zs__exchange_u8(&hint->queued, 1)) return;
     row = (zs__row *)zs__load_acq_ptr(&z->chunks[chunk].row); /* acquire: pairs with zs__chunk_bind */
-    if (row == &z->drain_row) { /* draining: frees look after themselves */
+    if (row == &z->drain_row) {                               /* draining: frees look after themselves */
         zs__exchange_u8(&hint->queued, 0);
         return;
     }
     heap = row->heap;
     head = zs__load_u32(&heap->inbox);
-    do
-        zs__store_u32(&hint->next, head);
+    do zs__store_u32(&hint->next, head);
     while (!zs__cas_u32(&heap->inbox, &head, slab + 1)); /* release: next before the head. Pairs with zs__inbox_drain */
 }
 
@@ -9549,8 +9148,7 @@ static uint64_t zs__take_remote(zs__allocator *z, uint32_t slab)
     unsigned i, j;
     for (i = 0; i < 64; i += 8) {
         eight = zs__load_u64((const uint64_t *)(const void *)(states + i)); /* a first look: acquired below */
-        if (!(eight & UINT64_C(0x0202020202020202)))
-            continue;
+        if (!(eight & UINT64_C(0x0202020202020202))) continue;
         for (j = i; j < i + 8; j++)
             /* acquire: the freeing thread's last use of the object. Pairs with the store in zs__free_remote */
             if (zs__load_acq_u8(states + j) == ZS__REMOTE) {
@@ -9591,8 +9189,7 @@ static void zs__row_return(zs__allocator *z, zs__row *row)
 {
     uint32_t cls;
     for (cls = 0; row->borrows && cls < z->class_count; cls++)
-        if (zs__bin_at(row, cls)->lent)
-            zs__bin_return(z, zs__bin_at(row, cls));
+        if (zs__bin_at(row, cls)->lent) zs__bin_return(z, zs__bin_at(row, cls));
     zs__store_u32(&row->borrows, 0);
 }
 
@@ -9603,8 +9200,7 @@ static void zs__inbox_drain_slab(zslab_heap *heap, uint32_t slab)
     zs__chunk *c = &z->chunks[chunk];
     zs__bin *bin = zs__chunk_bin(z, c);
     uint64_t bits, stamp = zs__load_u64(&c->stamp);
-    if (!bin)
-        return;
+    if (!bin) return;
     if (zs__bin_heap(bin) != heap) {
         zs__inbox_push(z, slab, chunk); /* it moved: its owner must hear of it, we cleared the flag */
         return;
@@ -9614,8 +9210,7 @@ static void zs__inbox_drain_slab(zslab_heap *heap, uint32_t slab)
     if (slab - zs__chunk_slab(z, c) >= zs__chunk_class(z, c)->slabs)
         return; /* it served another class when the hint was given */
     bits = zs__take_remote(z, slab);
-    if (bits)
-        zs__slab_put(z, bin, chunk, slab, z->words[slab], bits);
+    if (bits) zs__slab_put(z, bin, chunk, slab, z->words[slab], bits);
 }
 
 /* Take home what others gave back: some slabs of the inbox, the rest waits. */
@@ -9638,8 +9233,7 @@ static int zs__inbox_drain(zslab_heap *heap, uint32_t most)
         zs__exchange_u8(&z->hints[slab].queued, 0);
         zs__inbox_drain_slab(heap, slab);
     }
-    if (todo)
-        zs__store_rel_u32(&heap->todo, todo); /* release: what was read of it. Pairs with zs__hints_drop */
+    if (todo) zs__store_rel_u32(&heap->todo, todo); /* release: what was read of it. Pairs with zs__hints_drop */
     return n != 0;
 }
 
@@ -9711,8 +9305,7 @@ static void zs__row_sift(zs__allocator *z, zs__row *row) /* [TAKE-4] by the owne
         zs__bin *bin = zs__bin_at(row, cls);
         zs__entry *from, *to = bin->bottom;
         for (from = bin->bottom; from != bin->top; from++)
-            if (zs__entry_kept(z, bin, from))
-                zs__entry_copy(to++, from);
+            if (zs__entry_kept(z, bin, from)) zs__entry_copy(to++, from);
         zs__bin_top(bin, to);
         if (bin->avail && zs__chunk_bin(z, &z->chunks[zs__slab_chunk(z, bin->current - 1)]) != bin)
             zs__store_u64(&bin->avail, 0);
@@ -9725,8 +9318,7 @@ static void zs__heap_sift(zslab_heap *heap)
     if (!(zs__load_u32(&heap->taker) & ZS__TAKER_WAS_HERE)) /* relaxed: the caller has acquired */
         return;
     for (row = heap->made; row; row = row->made)
-        if (row->taken)
-            zs__row_sift(heap->z, row);
+        if (row->taken) zs__row_sift(heap->z, row);
     zs__sub_u32(&heap->taker, ZS__TAKER_WAS_HERE);
 }
 
@@ -9736,8 +9328,7 @@ static ZS__NOINLINE void zs__taker_wait(zslab_heap *heap)
     zs__fork_check(); /* in a child the taker may be gone */
     for (tries = 0;; tries += tries < INT_MAX) {
         seen = zs__load_acq_u32(&heap->taker); /* acquire: what was taken. Pairs with the end of zs__heaps_take */
-        if (!(seen & ZS__TAKER_AT_WORK))
-            break;
+        if (!(seen & ZS__TAKER_AT_WORK)) break;
         zs__wait_turn(&heap->taker, seen, (int)tries);
     }
     zs__heap_sift(heap);
@@ -9748,8 +9339,7 @@ static inline uint32_t zs__heap_enter(zslab_heap *heap) /* how deep it was, for 
 {
     uint32_t depth = heap->busy;
     zs__store_u32(&heap->busy, depth + 1); /* relaxed: the fence of zs__heaps_take orders it, or ours */
-    if (depth)
-        return depth;
+    if (depth) return depth;
     if (heap->z->no_membarrier)
         zs__fence_seq(); /* pairs with the one in zs__fence_all */
     else
@@ -9781,8 +9371,7 @@ static inline int zs__row_popped(const zs__row *row) /* may its owner be taking 
 #define ZS__NOT_HELD 0xffffffffu
 static inline uint32_t zs__heap_hold(zslab_heap *heap)
 {
-    if (heap->z->shared)
-        return ZS__NOT_HELD;
+    if (heap->z->shared) return ZS__NOT_HELD;
 #if !ZSLAB_NO_TLS
     if (ZS__UNLIKELY(zs__tls()->passing) && heap->tls) /* an inner call may let go of the heap [THREAD-2] */
         return ZS__NOT_HELD;
@@ -9793,8 +9382,7 @@ static inline uint32_t zs__heap_hold(zslab_heap *heap)
 
 static inline void zs__heap_let(zslab_heap *heap, uint32_t depth)
 {
-    if (depth == ZS__NOT_HELD)
-        return;
+    if (depth == ZS__NOT_HELD) return;
     zs__heap_exit(heap, depth);
     zs__words_tell(heap->z, heap);
 }
@@ -9806,8 +9394,7 @@ typedef struct zs__chain {
 
 static void zs__chain_end(zs__allocator *z, const zs__chain *chain)
 {
-    if (chain->count)
-        zs__chunks_give(z, chain->head, chain->tail, chain->count);
+    if (chain->count) zs__chunks_give(z, chain->head, chain->tail, chain->count);
 }
 
 /* 1 + chunk that an owner may be taking a slot of, 0: none. [TAKE-2] */
@@ -9816,11 +9403,11 @@ static uint32_t zs__bin_held(const zs__allocator *z, const zs__bin *bin)
     /* acquire: the entry before the top. Pairs with zs__bin_top */
     const zs__entry *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
     uint32_t current = zs__load_u32(&bin->current);
-    if (z->always_slow && !z->counted)
-        return 0; /* no slot is handed out but under `busy` */
+    if (z->always_slow && !z->counted) return 0; /* no slot is handed out but under `busy` */
     if (top != bin->bottom)
         return (uint32_t)((zs__load_ptr((const uintptr_t *)(const void *)&top[-1].p) - (uintptr_t)z->base) >>
-                          ZSLAB_CHUNK_SHIFT) + 1;
+                          ZSLAB_CHUNK_SHIFT) +
+               1;
     return current && zs__load_u64(&bin->avail) ? zs__slab_chunk(z, current - 1) + 1 : 0;
 }
 
@@ -9830,8 +9417,7 @@ static void zs__bin_count_held(zs__allocator *z, zs__bin *bin)
     /* acquire: the entries below. Pairs with zs__bin_top */
     const zs__entry *entry, *top = (const zs__entry *)zs__load_acq_ptr((const uintptr_t *)(const void *)&bin->top);
     uint32_t chunk;
-    for (chunk = zs__cold_of(z, bin)->all; chunk; chunk = z->cold[chunk - 1].all_next)
-        z->cold[chunk - 1].held = 0;
+    for (chunk = zs__cold_of(z, bin)->all; chunk; chunk = z->cold[chunk - 1].all_next) z->cold[chunk - 1].held = 0;
     for (entry = bin->bottom; entry != top; entry++) {
         chunk = (uint32_t)(((uintptr_t)entry->p - (uintptr_t)z->base) >> ZSLAB_CHUNK_SHIFT);
         if (zs__chunk_bin(z, &z->chunks[chunk]) == bin) /* others went before [TAKE-4] */
@@ -9849,12 +9435,9 @@ static int zs__chunk_unused(const zs__allocator *z, const zs__bin *bin, uint32_t
         return (int)zs__load_acq_u8(&x->drained); /* acquire: the looks of who counted it. With zs__chunk_drained */
     for (i = 0; i < x->carved && out <= x->held; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
         uint64_t full = zs__slab_full(k, number), word = zs__load_u64(&z->words[first + number]), away = full & ~word;
-        if ((word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
-            return 0;
-        if (bin->current == first + number + 1)
-            away &= ~zs__load_u64(&bin->avail);
-        if (away)
-            out += zs__popcount(away & ~zs__slab_in_state(z, first + number, ZS__REMOTE));
+        if ((word != 0) != (x->mask[number >> 6] >> (number & 63) & 1)) return 0;
+        if (bin->current == first + number + 1) away &= ~zs__load_u64(&bin->avail);
+        if (away) out += zs__popcount(away & ~zs__slab_in_state(z, first + number, ZS__REMOTE));
         home += word == full;
     }
     return out == x->held && home == x->home;
@@ -9865,8 +9448,7 @@ static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t 
 {
     zs__bin_cold *b = zs__cold_of(z, bin);
     uint32_t chunk, next;
-    if (!dead)
-        zs__bin_count_held(z, bin);
+    if (!dead) zs__bin_count_held(z, bin);
     for (chunk = b->all; chunk; chunk = next) {
         zs__chunk_cold *x = &z->cold[chunk - 1];
         next = x->all_next;
@@ -9875,8 +9457,7 @@ static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t 
             continue;
         zs__all_remove(z, row, b, chunk - 1);
         zs__list_remove(z, b, chunk - 1);
-        if (b->fresh == chunk)
-            b->fresh = 0;
+        if (b->fresh == chunk) b->fresh = 0;
         row->plain[bin->cls >> 6] &= ~((uint64_t)1 << (bin->cls & 63));
         zs__store_ptr(&z->chunks[chunk - 1].row, (uintptr_t)&z->drain_row);
         zs__reserved_chunk(z, x, row->place);
@@ -9886,8 +9467,7 @@ static void zs__bin_give(zs__allocator *z, zs__row *row, zs__bin *bin, uint32_t 
         }
         zs__store_u32(&x->all_next, chain->head);
         chain->head = chunk;
-        if (!chain->count++)
-            chain->tail = chunk;
+        if (!chain->count++) chain->tail = chunk;
     }
 }
 
@@ -9895,8 +9475,7 @@ static int zs__row_dead(const zs__allocator *z, const zs__row *row) /* its objec
 {
     const uint32_t q = zs__load_u32(&row->place);
     const zs__place *place = &z->places[q];
-    return zs__load_u64(&place->id) != zs__load_u64(&row->epoch) ||
-           zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||
+    return zs__load_u64(&place->id) != zs__load_u64(&row->epoch) || zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSED ||
            zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, q)->word);
 }
 
@@ -9909,25 +9488,21 @@ static int zs__row_bare(zs__allocator *z, zs__row *row, int taken)
     char *to = (char *)(((size_t)row + z->row_bytes) / z->page_bytes * z->page_bytes);
     size_t bytes = 0;
     uint32_t cls;
-    if (z->shared || z->config.memory || from >= to || (taken && zs__row_popped(row)))
-        return 0;
+    if (z->shared || z->config.memory || from >= to || (taken && zs__row_popped(row))) return 0;
     for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         const zs__bin_cold *b = zs__cold_of(z, bin);
-        if (b->all || b->stale || (bin->lent & ~ZS__LENT_ANY))
-            return 0;
+        if (b->all || b->stale || (bin->lent & ~ZS__LENT_ANY)) return 0;
         bytes += zs__bin_used(row, cls) ? zs__magazine_bytes(z, cls) : 0;
     }
-    if (!bytes || !zs__purge_pages(z, from, (size_t)(to - from)))
-        return 0;
+    if (!bytes || !zs__purge_pages(z, from, (size_t)(to - from))) return 0;
     if (taken) {
         row->taken = 1;
         zs__store_u32(&row->bare, 1); /* relaxed: a figure to all but owner and taker */
     } else {
         zs__row_dress(z, row);
     }
-    if (stamp)
-        zs__aside_give(z, stamp, bytes);
+    if (stamp) zs__aside_give(z, stamp, bytes);
     zs__budget_give(z, 0, bytes);
     return 1;
 }
@@ -9954,8 +9529,7 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int bare
         zs__ranked_drop(zs__as_lock(&row->lock), ZS__LOCK_ROW);
         return 0;
     }
-    if (dead && !taken)
-        zs__row_forget(z, row, 0);
+    if (dead && !taken) zs__row_forget(z, row, 0);
     for (w = 0; w < z->mask_words; w++) {
         uint64_t left;
         for (left = row->used[w]; left; left &= left - 1) {
@@ -9979,8 +9553,7 @@ static uint32_t zs__row_give(zs__allocator *z, zs__row *row, int taken, int bare
 static void zs__row_worth(zs__row *row)
 {
     uint64_t open = zs__load_u64(&row->gate);
-    if (!open)
-        return;
+    if (!open) return;
     row->worth = 1;
     zs__cas_u64(&row->gate, &open, 0); /* as in zs__gates_shut */
 }
@@ -10006,14 +9579,12 @@ static void zs__rows_worth(zs__allocator *z)
             continue;
         for (i = 0; i < k->slabs && !zs__slab_live(z, (uint32_t)first + i, zs__slab_full(k, i)); i++)
             ;
-        if (i == k->slabs)
-            zs__row_worth(row);
+        if (i == k->slabs) zs__row_worth(row);
     }
     for (heap = z->heaps; heap; heap = heap->next) {
         made = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
         for (; made && (zs__load_u32(&heap->taker) & ZS__TAKER_AT_WORK); made = made->made)
-            if (zs__load_u32(&made->borrows))
-                zs__row_worth(made);
+            if (zs__load_u32(&made->borrows)) zs__row_worth(made);
     }
 }
 
@@ -10028,8 +9599,7 @@ static void zs__bin_recall(zs__allocator *z, zs__row *row, zs__bin *bin)
         (!zs__row_dead(z, row) && zs__chunk_live(z, chunk, NULL)))
         return;
     for (entry = bin->bottom; entry != top; entry++)
-        if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk)
-            zs__entry_give_back(z, entry, chunk);
+        if ((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT == chunk) zs__entry_give_back(z, entry, chunk);
     zs__bin_unlend(z, bin);
     row->taken = 1;
 }
@@ -10049,8 +9619,7 @@ static int zs__heap_recall(zslab_heap *heap)
         return 0;
     for (row = heap->made; row; row = row->made) {
         for (cls = 0; row->borrows && !zs__load_u64(&row->gate) && cls < heap->z->class_count; cls++)
-            if (zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY)
-                zs__bin_recall(heap->z, row, zs__bin_at(row, cls));
+            if (zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY) zs__bin_recall(heap->z, row, zs__bin_at(row, cls));
         if (row->taken) /* the owner may begin to wait before zs__heaps_take is back at the heap */
             zs__taker_was_here(heap);
     }
@@ -10063,37 +9632,30 @@ static uint32_t zs__heaps_take(zs__allocator *z, const zslab_heap *mine, int bar
 {
     zslab_heap *heap;
     uint32_t given = 0, others = 0;
-    if ((!z->fence_ready && !z->no_membarrier) || zs__sealed(z))
-        return 0;
+    if ((!z->fence_ready && !z->no_membarrier) || zs__sealed(z)) return 0;
     for (heap = z->heaps; heap; heap = heap->next)
         if (heap != mine && !heap->is_parked) {
             zs__add_u32(&heap->taker, ZS__TAKER_AT_WORK);
             others++;
         }
-    if (!others)
-        return 0;
+    if (!others) return 0;
     zs__rows_worth(z);
     zs__fence_all(z); /* [TAKE-1] */
     for (heap = z->heaps; heap; heap = heap->next)
-        if (heap != mine && !heap->is_parked)
-            *again |= !zs__heap_recall(heap);
+        if (heap != mine && !heap->is_parked) *again |= !zs__heap_recall(heap);
     for (heap = z->heaps; heap; heap = heap->next) {
         zs__row *row;
-        if (heap == mine || heap->is_parked)
-            continue;
+        if (heap == mine || heap->is_parked) continue;
         if (zs__load_acq_u32(&heap->busy)) { /* acquire: all it did before. Pairs with zs__heap_exit */
             *again = 1;
         } else {
             for (row = heap->made; row; row = row->made) {
-                if (row->worth || !zs__load_u64(&row->gate))
-                    given += zs__row_give(z, row, 1, bare, again);
-                if (row->taken)
-                    zs__taker_was_here(heap);
+                if (row->worth || !zs__load_u64(&row->gate)) given += zs__row_give(z, row, 1, bare, again);
+                if (row->taken) zs__taker_was_here(heap);
             }
         }
         row = (zs__row *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&heap->made); /* acquire: with zs__row_new */
-        for (; row; row = row->made)
-            row->worth = 0;
+        for (; row; row = row->made) row->worth = 0;
         zs__sub_u32(&heap->taker, ZS__TAKER_AT_WORK); /* release: what was taken. Pairs with zs__taker_wait */
     }
     return given;
@@ -10118,10 +9680,8 @@ static uint32_t zs__thread_number_new(void) /* 0: none left */
     uint32_t w, bit;
     for (w = 0; w < ZS__THREADS_MAX / 64; w++) {
         uint64_t left = ~zs__global.threads[w];
-        if (w == 0)
-            left &= ~(uint64_t)1;
-        if (w == ZS__THREADS_MAX / 64 - 1)
-            left &= ~((uint64_t)3 << 62);
+        if (w == 0) left &= ~(uint64_t)1;
+        if (w == ZS__THREADS_MAX / 64 - 1) left &= ~((uint64_t)3 << 62);
         if (left) {
             bit = zs__ctz(left);
             zs__global.threads[w] |= (uint64_t)1 << bit;
@@ -10136,8 +9696,7 @@ static int zs__thread_number_end(const zs__allocator *z, uint32_t thread)
 {
     const zs__allocator *other;
     for (other = zs__global.allocators; other; other = other->next_allocator)
-        if (other != z && zs__heap_of_thread(other, thread))
-            return 0;
+        if (other != z && zs__heap_of_thread(other, thread)) return 0;
     zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
     return 1;
 }
@@ -10166,8 +9725,7 @@ static void zs__heap_housekeep(zslab_heap *heap)
     for (rows = 0; heap->rows_unseen && rows < ZS__DRAIN_MAX; rows++, heap->rows_unseen--) {
         zs__row *row = heap->next_unseen ? heap->next_unseen : heap->attached;
         zs__place *place;
-        if (!row)
-            break;
+        if (!row) break;
         heap->next_unseen = row->next;
         place = &z->places[row->place];
         if (zs__row_over(z, row))
@@ -10189,8 +9747,8 @@ static void zs__row_flush(zs__allocator *z, zs__row *row)
         while (bin->top != bin->bottom) {
             zs__entry *entry = bin->top - 1;
             size_t at = (size_t)(entry->state - z->states), slab = at >> 6;
-            zs__slab_put(z, bin, (uint32_t)((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT),
-                         (uint32_t)slab, z->words[slab], (uint64_t)1 << (at & 63));
+            zs__slab_put(z, bin, (uint32_t)((size_t)((char *)entry->p - z->base) >> ZSLAB_CHUNK_SHIFT), (uint32_t)slab,
+                         z->words[slab], (uint64_t)1 << (at & 63));
             zs__bin_top(bin, entry);
         }
         if (bin->avail) {
@@ -10217,15 +9775,13 @@ static void zs__heap_empty(zslab_heap *heap, int bare, int *again)
     zs__arena_drop(z);
     zs__gather_flush(heap, ~(uint32_t)0);
     turns = heap->attached_count / ZS__DRAIN_MAX + 1; /* each row once: one that a closer is at is no reason to wait */
-    do
-        zs__heap_housekeep(heap);
+    do zs__heap_housekeep(heap);
     while (heap->rows_unseen && --turns);
     zs__inbox_drain(heap, ~(uint32_t)0);
     for (row = heap->attached; row; row = row->next)
         if (!zs__row_dead(z, row) && !(z->rss_policy && zs__load_u32(&z->places[row->place].state)))
             zs__row_flush(z, row); /* drained frees look after themselves, in a dead round nothing does */
-    for (row = heap->made; row; row = row->made)
-        zs__row_give(z, row, 0, bare, again);
+    for (row = heap->made; row; row = row->made) zs__row_give(z, row, 0, bare, again);
 }
 
 /* What an allocation does, and zslab_trim, before it is refused for want of memory: places that have drained end, rows
@@ -10238,8 +9794,7 @@ static uint32_t zs__others_empty(zs__allocator *z, const zslab_heap *mine, int b
     zs__arena_take(z);
     zs__large_unkeep(z, NULL, 0);
     zs__arena_drop(z);
-    for (heap = z->parked; heap; heap = heap->next_parked)
-        zs__heap_empty(heap, bare, again);
+    for (heap = z->parked; heap; heap = heap->next_parked) zs__heap_empty(heap, bare, again);
     return zs__heaps_take(z, mine, bare, again);
 }
 
@@ -10255,20 +9810,15 @@ static int zs__heap_reclaim(zslab_heap *heap, zslab_result why, uint32_t tries)
     uint32_t depth = heap->busy, given = 0;
     const int last = why == ZSLAB_E_LIMIT && tries > 1; /* now for what counts, and is no chunk */
     int again = 0;
-    if (zs__sealed(z))
-        return 0;
-    if (!tries || last)
-        zs__heap_empty(heap, last, &again);
-    if (!tries)
-        return 1;
-    if (tries > ZS__RECLAIM_TRIES)
-        return 0;
+    if (zs__sealed(z)) return 0;
+    if (!tries || last) zs__heap_empty(heap, last, &again);
+    if (!tries) return 1;
+    if (tries > ZS__RECLAIM_TRIES) return 0;
     zs__store_rel_u32(&heap->busy, 0); /* release: as in zs__heap_exit; what it has is there for others */
     zs__epochs_take(z);
     given = zs__others_empty(z, heap, last, &again);
     zs__epochs_drop(z);
-    if (tries > 1)
-        again |= zs__large_unreserve(z);
+    if (tries > 1) again |= zs__large_unreserve(z);
     if (last)
         again |= zs__empty_trim(z) != 0;
     else if (tries > 1 && zs__large_strip(z))
@@ -10288,20 +9838,17 @@ static void *zs__meta_get(zs__allocator *z, zslab_epoch e, size_t bytes, int sea
     void *p = NULL;
     int again = 0, tries;
     for (tries = 0; !p && tries <= search; tries++) {
-        if (tries && !z->shared)
-            zs__others_empty(z, NULL, *why == ZSLAB_E_LIMIT, &again);
+        if (tries && !z->shared) zs__others_empty(z, NULL, *why == ZSLAB_E_LIMIT, &again);
         p = zs__meta_take(z, stamp, bytes, bytes, why);
     }
-    if (!p && zs__sealed(z))
-        *why = ZSLAB_E_LIMIT;
+    if (!p && zs__sealed(z)) *why = ZSLAB_E_LIMIT;
     return p;
 }
 
 /* The limit refused what zs__meta_get wants: memory that it counts goes back; 0: there is none. No lock held. */
 static int zs__limit_search(zs__allocator *z, zslab_result why)
 {
-    if (why != ZSLAB_E_LIMIT)
-        return why == ZSLAB_E_NOMEM && zs__large_strip(z);
+    if (why != ZSLAB_E_LIMIT) return why == ZSLAB_E_NOMEM && zs__large_strip(z);
     return !zs__sealed(z) && (zs__large_unreserve(z) | (zs__empty_trim(z) != 0));
 }
 
@@ -10312,8 +9859,7 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zsl
     uint32_t cls;
     char *p;
     heap = (zslab_heap *)zs__meta_get(z, e, z->heap_bytes, search, why);
-    if (!heap)
-        return NULL;
+    if (!heap) return NULL;
     p = (char *)(heap + 1);
     heap->z = z;
     heap->counters = (zs__counters *)(void *)p;
@@ -10325,12 +9871,11 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zsl
         p += zs__block_bytes(z->epoch_count);
     }
     heap->gather = (zs__gather *)(void *)p;
-    for (cls = 0; cls <= z->class_count; cls++)
-        heap->counters[cls].slow = 0; /* as in zs__row_new */
+    for (cls = 0; cls <= z->class_count; cls++) heap->counters[cls].slow = 0; /* as in zs__row_new */
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
-    zs__store_u32(&z->heap_count, z->heap_count + 1); /* relaxed: read by zs__kept_fits as a figure */
+    zs__store_u32(&z->heap_count, z->heap_count + 1);                   /* relaxed: read by zs__kept_fits as a figure */
     zs__store_rel_ptr((uintptr_t *)(void *)&z->heaps, (uintptr_t)heap); /* pairs with the acquire loads of heaps */
     return heap;
 }
@@ -10352,8 +9897,7 @@ static void zs__heap_over(zslab_heap *heap)
     zs__row *row, *next;
     for (row = heap->attached; row; row = next) {
         next = row->next;
-        if (zs__row_over(heap->z, row) && !zs__row_retire(heap, row, 1))
-            heap->z->places[row->place].left = 1;
+        if (zs__row_over(heap->z, row) && !zs__row_retire(heap, row, 1)) heap->z->places[row->place].left = 1;
     }
 }
 
@@ -10388,8 +9932,7 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
     for (looks = 0; looks < 4 && looks < z->heap_count; looks++) {
         zslab_heap *heap = z->looked_at && z->looked_at->next ? z->looked_at->next : z->heaps;
         z->looked_at = heap;
-        if (!heap->tls || zs__os_thread_lives(heap->os_thread))
-            continue;
+        if (!heap->tls || zs__os_thread_lives(heap->os_thread)) continue;
         if (heap->thread < z->heap_of_count)
             zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
         zs__thread_number_end(z, heap->thread);
@@ -10411,8 +9954,7 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, int sear
         return NULL;
     zs__fork_check();
     *why = ZSLAB_E_LIMIT;
-    if (zs__sealed(z))
-        return NULL;
+    if (zs__sealed(z)) return NULL;
     /* under it a destroy that frees numbers sees the heap, or we see the number gone */
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
     thread = had = zs__load_u32(&tls->thread);
@@ -10441,8 +9983,7 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, int sear
         zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
     zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
     /* under no lock: the C library may allocate for it, and that may lead here */
-    if (heap && !had && !tls->passing && zs__os_arm_thread_exit())
-        tls->passing = 1;
+    if (heap && !had && !tls->passing && zs__os_arm_thread_exit()) tls->passing = 1;
     return heap;
 }
 
@@ -10450,8 +9991,7 @@ static ZS__NOINLINE zslab_heap *zs__heap_attach(zs__allocator *z, zslab_epoch e)
 {
     zslab_result why;
     zslab_heap *heap = zs__heap_attach_try(z, e, 1, &why);
-    if (!heap && zs__limit_search(z, why))
-        heap = zs__heap_attach_try(z, e, 1, &why);
+    if (!heap && zs__limit_search(z, why)) heap = zs__heap_attach_try(z, e, 1, &why);
     return heap ? heap : (zslab_heap *)zs__fail_null(why);
 }
 
@@ -10481,8 +10021,7 @@ static void zs__heap_park(zslab_heap *heap)
     zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(z);
-    if (zs__tls_is(tls, z))
-        zs__store_ptr(&tls->z, 0);
+    if (zs__tls_is(tls, z)) zs__store_ptr(&tls->z, 0);
 }
 
 /* Park this thread's heap, which is in no domain, and let the number go with the last one. */
@@ -10491,18 +10030,15 @@ static void zs__heap_leave(zslab_heap *heap)
     zs__tls_block *tls = zs__tls();
     zs__heap_park(heap);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
-    if (zs__thread_number_end(NULL, zs__load_u32(&tls->thread)))
-        zs__store_u32(&tls->thread, 0);
+    if (zs__thread_number_end(NULL, zs__load_u32(&tls->thread))) zs__store_u32(&tls->thread, 0);
     zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
 }
 
 /* The end of a call that may have taken a heap. [THREAD-2] */
 static inline void zs__heap_done(zslab_heap *heap)
 {
-    if (ZS__UNLIKELY(zs__tls()->passing) && heap && heap->tls && !heap->scope_count)
-        zs__heap_leave(heap);
-    if (heap)
-        zs__words_tell(heap->z, heap);
+    if (ZS__UNLIKELY(zs__tls()->passing) && heap && heap->tls && !heap->scope_count) zs__heap_leave(heap);
+    if (heap) zs__words_tell(heap->z, heap);
 }
 
 /* An exiting thread leaves the domains that it is inside of: under no lock, since a last exit calls on_leak. Nobody
@@ -10516,11 +10052,9 @@ static void zs__scopes_leave(void)
         zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
         thread = zs__load_u32(&zs__tls()->thread); /* relaxed: under the lock; a destroy may have taken it */
         for (z = thread ? zs__global.allocators : NULL; z; z = z->next_allocator)
-            if ((heap = zs__heap_of_thread(z, thread)) != NULL && heap->scope_count)
-                break;
+            if ((heap = zs__heap_of_thread(z, thread)) != NULL && heap->scope_count) break;
         zs__ranked_drop(&zs__global.lock, ZS__LOCK_GLOBAL);
-        while (z && heap->scope_count)
-            zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
+        while (z && heap->scope_count) zslab_domain_exit(heap->scopes[heap->scope_count - 1].domain);
     } while (z);
 }
 
@@ -10530,8 +10064,7 @@ static void zs__thread_exited(void)
     zs__allocator *z;
     zslab_heap *heap;
     uint32_t thread = zs__load_u32(&tls->thread); /* relaxed: only 0 comes from elsewhere, and then nothing is ours */
-    if (!thread)
-        return;
+    if (!thread) return;
     zs__fork_check_process(); /* the word may be gone: a destroy may end the last allocator now */
     zs__scopes_leave();
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
@@ -10541,8 +10074,7 @@ static void zs__thread_exited(void)
         return;
     }
     for (z = zs__global.allocators; z; z = z->next_allocator)
-        if ((heap = zs__heap_of_thread(z, thread)) != NULL)
-            zs__heap_park(heap);
+        if ((heap = zs__heap_of_thread(z, thread)) != NULL) zs__heap_park(heap);
     zs__global.threads[thread / 64] &= ~((uint64_t)1 << (thread & 63));
     zs__store_u32(&tls->thread, 0);
     tls->passing = 1; /* frees from later destructors go straight to the owners */
@@ -10571,8 +10103,7 @@ static inline void zs__tls_set(zslab_heap *heap, zs__row *row)
 /* The epoch a plain allocation of this heap goes to: the innermost domain's, else the current one. */
 static zslab_epoch zs__heap_epoch(const zslab_heap *heap)
 {
-    if (heap->scope_count)
-        return heap->scopes[heap->scope_count - 1].domain->epoch;
+    if (heap->scope_count) return heap->scopes[heap->scope_count - 1].domain->epoch;
     return zs__load_acq_u64(&heap->z->current); /* acquire: pairs with zslab_epoch_advance */
 }
 
@@ -10587,13 +10118,11 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
             *out = row;
             heap->row = heap->z->always_slow && !heap->z->counted ? NULL : row;
 #if !ZSLAB_NO_TLS
-            if (!heap->is_explicit && heap->row)
-                zs__tls_set(heap, row);
+            if (!heap->is_explicit && heap->row) zs__tls_set(heap, row);
 #endif
             return ZSLAB_OK;
         }
-        if (why != ZSLAB_E_CLOSED || e == zs__heap_epoch(heap))
-            return why;
+        if (why != ZSLAB_E_CLOSED || e == zs__heap_epoch(heap)) return why;
     }
 }
 
@@ -10621,10 +10150,10 @@ static zslab_result zs__heap_row(zslab_heap *heap, zs__row **out)
        state is live. If A frees an object and makes a longer one in its span while a trim gives back what stood behind
        the first, the second loses its end; prevented by a mark before a fence of all threads: A finds the mark, or the
        trim finds the second's length. */
-#define ZS__LARGE_SOME 16u  /* dead objects that an allocation gives back */
-#define ZS__LARGE_POOL 64u  /* chunks of the pool that it moves to the spans */
-#define ZS__LARGE_TAILS 8u  /* live objects that a trim looks behind at once */
-#define ZS__LARGE_TRIES 16u /* free spans of a list that it looks at */
+#define ZS__LARGE_SOME 16u                     /* dead objects that an allocation gives back */
+#define ZS__LARGE_POOL 64u                     /* chunks of the pool that it moves to the spans */
+#define ZS__LARGE_TAILS 8u                     /* live objects that a trim looks behind at once */
+#define ZS__LARGE_TRIES 16u                    /* free spans of a list that it looks at */
 #define ZS__LARGE_WAIT (ZS__LOCK_SPINS + 1064) /* turns of waiting for a purge; it may be this thread's, in a hook */
 #define ZS__LARGE_ALIGNMENT_MAX ((size_t)1 << 30)
 
@@ -10642,10 +10171,7 @@ static inline size_t zs__large_bytes(const zs__allocator *z, uint32_t head)
     return (size_t)zs__load_u64(&z->cold[head].mask[0]); /* relaxed: the object's holder, or a snapshot */
 }
 
-static inline uint32_t zs__large_chunks(size_t size)
-{
-    return (uint32_t)((size - 1) >> ZSLAB_CHUNK_SHIFT) + 1;
-}
+static inline uint32_t zs__large_chunks(size_t size) { return (uint32_t)((size - 1) >> ZSLAB_CHUNK_SHIFT) + 1; }
 
 static inline size_t zs__large_usable(const zs__allocator *z, size_t size) /* whole pages */
 {
@@ -10658,10 +10184,7 @@ static inline uint8_t *zs__large_state(const zs__allocator *z, uint32_t head)
     return (uint8_t *)zs__load_ptr(&z->chunks[head].states);
 }
 
-static inline int zs__large_live(uint8_t state)
-{
-    return state == ZS__GUARDED || state == ZS__HANDLE;
-}
+static inline int zs__large_live(uint8_t state) { return state == ZS__GUARDED || state == ZS__HANDLE; }
 
 static inline int zs__large_held(uint8_t state) /* its span is its place's */
 {
@@ -10686,12 +10209,10 @@ static void zs__large_unlist(zs__allocator *z, uint32_t head)
     uint32_t *ring = stamp == zs__load_u64(&zs__round_at(z, stamp)->word) /* [LARGE-2] */
                          ? &z->places[zs__stamp_place(stamp)].large
                          : &z->large_dead;
-    if (x->flags & ZS__CHUNK_TAKEN)
-        return;
+    if (x->flags & ZS__CHUNK_TAKEN) return;
     z->cold[x->prev - 1].next = x->next;
     z->cold[x->next - 1].prev = x->prev;
-    if (*ring == head + 1)
-        *ring = x->next == head + 1 ? 0 : x->next;
+    if (*ring == head + 1) *ring = x->next == head + 1 ? 0 : x->next;
 }
 
 /* Give the pages of a span in hand back. Arena lock held, but not while the system is asked: who finds no space then
@@ -10706,8 +10227,7 @@ static size_t zs__large_purge(zs__allocator *z, uint32_t first, uint32_t count)
     zs__arena_take(z);
     zs__store_u32(&z->span_hands, z->span_hands - 1);
     for (i = first; i < first + count; i++)
-        if (z->cold[i].purged_bytes)
-            zs__bits_put(z->span_short, i, 1, 1);
+        if (z->cold[i].purged_bytes) zs__bits_put(z->span_short, i, 1, 1);
     return given;
 }
 
@@ -10719,8 +10239,7 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
     uint32_t count = z->cold[head].all_next;
     if (zs__place_counts(z, z->chunks[head].stamp))
         zs__uncharge(z, z->chunks[head].stamp, zs__span_counted(z, head, count));
-    if (z->cold[head].ids)
-        zs__ids_leave(z, head, 1);
+    if (z->cold[head].ids) zs__ids_leave(z, head, 1);
     zs__store_rel_u8(zs__large_state(z, head), ZS__FREE); /* release: the object's last use. Pairs with zs__locate */
     if (z->cold[head].flags & ZS__CHUNK_RESERVED) {
         zs__round *round = zs__round_at(z, z->chunks[head].stamp);
@@ -10748,8 +10267,7 @@ static void zs__large_give(zs__allocator *z, uint32_t head, int purge)
 static void zs__large_collect(zs__allocator *z, int purge)
 {
     uint32_t at = zs__load_u32(&z->large_freed);
-    if (at)
-        at = zs__exchange_u32(&z->large_freed, 0); /* acquire: the links. Pairs with zs__large_free */
+    if (at) at = zs__exchange_u32(&z->large_freed, 0); /* acquire: the links. Pairs with zs__large_free */
     while (at) {
         uint32_t head = at - 1;
         at = z->cold[head].home;
@@ -10763,8 +10281,7 @@ static void zs__large_push(zs__allocator *z, uint32_t head) /* [LARGE-4] */
     uint32_t top = zs__load_u32(&z->large_freed);
     if (ZS__HOOKS) /* FREEING no longer: zs__locate_told. release: the object's last use */
         zs__store_rel_u8(zs__large_state(z, head), ZS__REMOTE);
-    do
-        z->cold[head].home = top;
+    do z->cold[head].home = top;
     while (!zs__cas_u32(&z->large_freed, &top, head + 1)); /* release: the link. Pairs with zs__large_collect */
 }
 
@@ -10783,8 +10300,7 @@ static int zs__large_unkeep(zs__allocator *z, const zs__place *place, int purge)
 {
     int any = 0;
     uint32_t at;
-    if (place && (at = place->large) != 0)
-        do {
+    if (place && (at = place->large) != 0) do {
             any |= zs__large_unkeep_at(z, at - 1);
             at = z->cold[at - 1].next;
         } while (at != place->large);
@@ -10799,8 +10315,7 @@ static int zs__kept_drop(zslab_heap *heap) /* the same for what its owner, or th
 {
     zs__allocator *z = heap->z;
     int any = 0;
-    while (heap->kept_count)
-        any |= zs__large_unkeep_at(z, (uint32_t)heap->kept[--heap->kept_count]);
+    while (heap->kept_count) any |= zs__large_unkeep_at(z, (uint32_t)heap->kept[--heap->kept_count]);
     heap->kept_bytes = 0;
     zs__large_collect(z, 0);
     return any;
@@ -10860,11 +10375,9 @@ static void zs__large_end(zs__allocator *z, zs__place *place, uint64_t round, in
         z->cold[end - 1].next = place->large;
         z->cold[place->large - 1].prev = end;
     }
-    if (place->large)
-        z->large_dead = place->large;
+    if (place->large) z->large_dead = place->large;
     place->large = 0;
-    if (shut)
-        zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_find */
+    if (shut) zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_find */
     zs__arena_drop(z);
 }
 
@@ -10893,8 +10406,7 @@ static void zs__large_gather(zs__allocator *z, uint32_t most)
 static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
 {
     uint32_t i, any = 0, bad = 0, other = zs__bits_find(z->span_kind, first, end, 0);
-    if (ZS__LIKELY(other == end))
-        return 0;
+    if (ZS__LIKELY(other == end)) return 0;
     for (i = other; i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
         uint64_t old = z->chunks[i].stamp;
         z->cold[i].next = (uint32_t)old;
@@ -10902,13 +10414,11 @@ static uint32_t zs__large_unbind(zs__allocator *z, uint32_t first, uint32_t end)
         any |= old != 0;
         zs__store_u64(&z->chunks[i].stamp, 0);
     }
-    if (any && (z->rss_policy || !z->fence_ready))
-        zs__fence_seq(); /* as in zs__chunk_bind */
-    for (i = other; i < end && any && !bad;
-         i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
+    if (any && (z->rss_policy || !z->fence_ready)) zs__fence_seq(); /* as in zs__chunk_bind */
+    for (i = other; i < end && any && !bad; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
         uint64_t old = (uint64_t)z->cold[i].prev << 32 | z->cold[i].next;
-        if (old && (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging) ||
-                    (z->shared && !zs__dead_settled(z, i))))
+        if (old &&
+            (zs__load_seq_u32(&z->places[zs__stamp_place(old)].purging) || (z->shared && !zs__dead_settled(z, i))))
             bad = i + 1;
     }
     for (i = other; i < end && bad; i = zs__bits_find(z->span_kind, i + 1, end, 0))
@@ -10934,8 +10444,7 @@ static void zs__large_convert(zs__allocator *z, uint32_t first, uint32_t end)
     for (i = zs__bits_find(z->span_kind, first, end, 0); i < end; i = zs__bits_find(z->span_kind, i + 1, end, 0)) {
         zs__chunk *c = &z->chunks[i];
         zs__chunk_cold *x = &z->cold[i];
-        if (x->ids)
-            zs__ids_leave(z, i, 1);
+        if (x->ids) zs__ids_leave(z, i, 1);
         zs__chunk_clear(z, i);
         zs__store_u32(&x->start, 0);
         x->drained = 0;
@@ -10979,14 +10488,11 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
         uint32_t skip = 0, found = zs__span_find(z, wide, bytes, ask->alignment, tries, &skip), first, bad, i;
         if (!found && wide > count && !zs__span_grow(z, count, ask->alignment))
             continue; /* at the end of what is used: room to grow into */
-        if (!found && wide > count)
-            found = zs__span_find(z, count, bytes, ask->alignment, tries, &skip);
-        if (!found && !z->shared && zs__kept_drop(heap))
-            continue;
+        if (!found && wide > count) found = zs__span_find(z, count, bytes, ask->alignment, tries, &skip);
+        if (!found && !z->shared && zs__kept_drop(heap)) continue;
         if (!found && kept && zs__sealed(z)) { /* no trim will look for what others keep */
             kept = 0;
-            if (zs__large_unkeep(z, NULL, 0))
-                continue;
+            if (zs__large_unkeep(z, NULL, 0)) continue;
         }
         if (!found && from_pool && z->pool) {
             zs__large_gather(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_POOL);
@@ -10994,15 +10500,12 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
             continue;
         }
         if (!found && zs__span_grow(z, count, ask->alignment)) {
-            if (!kept || !zs__large_unkeep(z, NULL, 0))
-                return 0;
+            if (!kept || !zs__large_unkeep(z, NULL, 0)) return 0;
             kept = 0;
             continue;
         }
-        if (!found)
-            found = zs__span_find(z, count, bytes, ask->alignment, ~(uint32_t)0, &skip);
-        if (!found)
-            return 0;
+        if (!found) found = zs__span_find(z, count, bytes, ask->alignment, ~(uint32_t)0, &skip);
+        if (!found) return 0;
         first = found - 1 + skip;
         zs__span_cut(z, found - 1, skip, count);
         if (zs__span_commit(z, first, first + count, bytes)) {
@@ -11010,17 +10513,14 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
             return 0;
         }
         bad = zs__large_unbind(z, first, first + count);
-        if (!bad)
-            return first + 1;
+        if (!bad) return first + 1;
         i = bad - 1; /* it waits in the pool; the rest is free again */
         if (zs__span_commit(z, i, i + 1, ZS__CHUNK_BYTES)) {
             zs__span_give(z, first, count);
             return 0;
         }
-        if (i > first)
-            zs__span_give(z, first, i - first);
-        if (i + 1 < first + count)
-            zs__span_give(z, i + 1, first + count - i - 1);
+        if (i > first) zs__span_give(z, first, i - first);
+        if (i + 1 < first + count) zs__span_give(z, i + 1, first + count - i - 1);
         zs__bits_put(z->span_short, i, 1, 0);
         zs__bits_put(z->span_bare, i, 1, 0);
         z->cold[i].all_next = z->pool;
@@ -11033,8 +10533,7 @@ static uint32_t zs__large_span(zslab_heap *heap, uint32_t count, const zs__large
 static void zs__large_tell(const zs__allocator *z, uint32_t head, size_t was, size_t bytes) /* an object is resized */
 {
     char *p;
-    if (!ZS__MEMCHECK)
-        return;
+    if (!ZS__MEMCHECK) return;
     p = zs__chunk_base(z, head);
     zs__mem_free_object(p, was);
     zs__mem_alloc_object(p, bytes);
@@ -11052,8 +10551,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     zs__chunk_cold *x;
     char *p;
     *why = ZSLAB_E_BUSY;
-    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA))
-        return NULL;
+    if (!zs__count_enter(z, &z->arena_lock, ZS__LOCK_ARENA)) return NULL;
     zs__large_sweep(z, ask->all ? ~(uint32_t)0 : ZS__LARGE_SOME, 1);
     if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
         zs__arena_drop(z); /* [LARGE-2] */
@@ -11062,17 +10560,14 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     }
     *why = ZSLAB_E_NOMEM;
     for (;;) {
-        first = had = ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve
-                          ? zs__span_take_reserved(z, reserved, count, bytes)
-                          : 0;
+        first = had =
+            ask->alignment <= ZS__CHUNK_BYTES && !ask->reserve ? zs__span_take_reserved(z, reserved, count, bytes) : 0;
         if (!first && z->fresh_chunk == z->chunk_limit) { /* space is short: nothing kept or pooled divides it */
             zs__kept_drop(heap);
             zs__large_gather(z, ZS__LARGE_POOL);
         }
-        if (!first)
-            first = zs__large_span(heap, count, ask);
-        if (first || !z->large_dead || !zs__sealed(z))
-            break;
+        if (!first) first = zs__large_span(heap, count, ask);
+        if (first || !z->large_dead || !zs__sealed(z)) break;
         zs__large_sweep(z, ~(uint32_t)0, 0); /* no trim will look for what ended */
     }
     if (first--) {
@@ -11097,10 +10592,8 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
         return hands && turn < ZS__LARGE_WAIT && !zs__sealed(z) ? zs__large_take(heap, e, ask, why) : NULL;
     }
     from = first, to = first + count;
-    if (ask->zero)
-        zs__large_dirt(z, &from, &to);
-    if (more)
-        zs__span_uncounted(z, first, first + count, bytes, 1);
+    if (ask->zero) zs__large_dirt(z, &from, &to);
+    if (more) zs__span_uncounted(z, first, first + count, bytes, 1);
     if (!had) {
         zs__large_convert(z, first, first + count);
         zs__place_used(place);
@@ -11138,8 +10631,7 @@ static void *zs__large_take(zslab_heap *heap, zslab_epoch e, const zs__large_ask
     if (ask->zero) {
         size_t at = (size_t)(from - first) * ZS__CHUNK_BYTES, end = (size_t)(to - first) * ZS__CHUNK_BYTES;
         zs__mem_show(p, bytes);
-        if (from < to)
-            zs__zero(p + at, (end < bytes ? end : bytes) - at);
+        if (from < to) zs__zero(p + at, (end < bytes ? end : bytes) - at);
     }
     return p;
 }
@@ -11158,8 +10650,7 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
     last = !place->large && zs__load_u32(&place->state) == ZSLAB_EPOCH_CLOSING;
     zs__large_give(z, head, 1);
     zs__arena_drop(z);
-    if (last && z->rss_policy && !zs__sealed(z))
-        zs__place_last(z, place);
+    if (last && z->rss_policy && !zs__sealed(z)) zs__place_last(z, place);
     return ZSLAB_OK;
 }
 
@@ -11169,10 +10660,8 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
 static inline int zs__kept_fits(const zs__allocator *z, size_t bytes)
 {
     size_t most, cached;
-    if (bytes > z->range_bytes / ZS__KEPT_OF)
-        return 0;
-    if (bytes <= ZS__KEPT_BYTES && !z->rss_policy)
-        return 1;
+    if (bytes > z->range_bytes / ZS__KEPT_OF) return 0;
+    if (bytes <= ZS__KEPT_BYTES && !z->rss_policy) return 1;
     if (!z->rss_policy) {
         most = zs__load_ptr(&z->committed_bytes) / 32; /* relaxed, all: figures */
     } else {
@@ -11201,15 +10690,12 @@ static int zs__large_keep(zs__allocator *z, zslab_heap *heap, const void *p)
         zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE || (zs__load_u32(&z->cold[head].flags) & ZS__CHUNK_RESERVED))
         return 0;
     count = zs__load_u32(&z->cold[head].all_next);
-    while (heap->kept_count == ZS__KEPT_MOST ||
-           !zs__kept_fits(z, heap->kept_bytes + (size_t)count * ZS__CHUNK_BYTES)) {
+    while (heap->kept_count == ZS__KEPT_MOST || !zs__kept_fits(z, heap->kept_bytes + (size_t)count * ZS__CHUNK_BYTES)) {
         uint64_t oldest = heap->kept[0];
         uint8_t kept = ZS__KEPT;
         uint32_t i;
-        if (!heap->kept_count)
-            return 0;
-        for (i = 1, heap->kept_count--; i <= heap->kept_count; i++)
-            heap->kept[i - 1] = heap->kept[i];
+        if (!heap->kept_count) return 0;
+        for (i = 1, heap->kept_count--; i <= heap->kept_count; i++) heap->kept[i - 1] = heap->kept[i];
         heap->kept_bytes -= (size_t)(oldest >> 32) * ZS__CHUNK_BYTES;
         if (zs__cas_u8(zs__large_state(z, (uint32_t)oldest), &kept, ZS__FREEING)) /* seq_cst, as the next ones */
             zs__large_free(z, (uint32_t)oldest);
@@ -11236,8 +10722,7 @@ static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_e
     const size_t bytes = zs__large_usable(z, ask->size);
     const uint64_t round = zs__load_acq_u64(&zs__round_of(z, e)->word); /* acquire: a new round comes before a new id */
     uint32_t i;
-    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE)
-        return NULL;
+    if (zs__load_u64(&place->id) != e || zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) return NULL;
     for (i = heap->kept_count; i-- > 0;) {
         uint32_t head = (uint32_t)heap->kept[i];
         char *p = zs__chunk_base(z, head);
@@ -11255,19 +10740,16 @@ static void *zs__large_reuse(zslab_heap *heap, const zs__large_ask *ask, zslab_e
         if (ours) {
             zs__store_u64(&z->cold[head].mask[0], bytes); /* before the look behind it. Pairs with zs__large_tails */
             zs__compiler_barrier();
-            if (!z->fence_ready)
-                zs__fence_seq();
+            if (!z->fence_ready) zs__fence_seq();
         }
         /* relaxed: as above. A part of it may never have been used, or is being given back */
         if (!ours || zs__load_u32(&z->cold[head + count - 1].purged_bytes) > (size_t)count * ZS__CHUNK_BYTES - bytes ||
             zs__load_u32(&place->state) != ZSLAB_EPOCH_ACTIVE) {
             was = ZS__GUARDED;
-            if (zs__cas_u8(state, &was, ZS__FREEING))
-                zs__large_free(z, head);
+            if (zs__cas_u8(state, &was, ZS__FREEING)) zs__large_free(z, head);
             continue;
         }
-        if (ask->zero)
-            zs__zero(p, bytes);
+        if (ask->zero) zs__zero(p, bytes);
 #if ZSLAB_STATS > 1
         zs__count_any(z, &heap->counters[z->class_count].allocs, 1);
 #endif
@@ -11294,11 +10776,9 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
         if (next == z->fresh_chunk ||
             (zs__bit(z->span_free, next) && next + z->cold[next].all_next == z->fresh_chunk)) {
             uint32_t room = z->fresh_chunk - next, need = count - have;
-            if (room < need)
-                zs__span_grow(z, need, ZS__CHUNK_BYTES);
+            if (room < need) zs__span_grow(z, need, ZS__CHUNK_BYTES);
         }
-        if (next >= z->chunk_count || !zs__bit(z->span_free, next) || z->cold[next].all_next < count - have)
-            goto out;
+        if (next >= z->chunk_count || !zs__bit(z->span_free, next) || z->cold[next].all_next < count - have) goto out;
         zs__span_cut(z, next, 0, count - have);
         if (zs__large_unbind(z, next, end)) {
             zs__span_give(z, next, count - have);
@@ -11307,19 +10787,15 @@ static int zs__large_resize(zs__allocator *z, uint32_t head, size_t size)
     }
     more = zs__span_uncounted(z, head, end, bytes, 0);
     if (zs__span_commit(z, head, end, bytes) ||
-        zs__charge_take(z, z->chunks[head].stamp,
-                        more + (count > have ? zs__span_counted(z, next, count - have) : 0), more,
-                        count > have ? zs__large_metadata(z, next, end) : 0)) {
-        if (count > have)
-            zs__span_give(z, next, count - have);
+        zs__charge_take(z, z->chunks[head].stamp, more + (count > have ? zs__span_counted(z, next, count - have) : 0),
+                        more, count > have ? zs__large_metadata(z, next, end) : 0)) {
+        if (count > have) zs__span_give(z, next, count - have);
         goto out;
     }
     zs__span_uncounted(z, head, end, bytes, 1);
-    if (count > have)
-        zs__large_convert(z, next, end);
+    if (count > have) zs__large_convert(z, next, end);
     zs__large_tell(z, head, was, bytes);
-    if (count != have)
-        z->cold[head].flags &= ~ZS__CHUNK_RESERVED;
+    if (count != have) z->cold[head].flags &= ~ZS__CHUNK_RESERVED;
     zs__store_u64(&z->cold[head].mask[0], bytes);
     zs__store_u32(&z->cold[head].all_next, count);
     if (count < have) {
@@ -11342,8 +10818,7 @@ static size_t zs__large_tails(zs__allocator *z)
     } some[ZS__LARGE_TAILS];
     uint32_t head, next = 0, n, i, end = z->fresh_chunk;
     size_t given = 0;
-    if (zs__sealed(z))
-        return 0;
+    if (zs__sealed(z)) return 0;
     do {
         for (n = 0; n < ZS__LARGE_TAILS && (head = zs__bits_find(z->span_head, next, end, 1)) < end; next = head + 1) {
             zs__chunk_cold *last = &z->cold[head + z->cold[head].all_next - 1];
@@ -11353,8 +10828,7 @@ static size_t zs__large_tails(zs__allocator *z)
             if (zs__large_live(zs__load_u8(zs__large_state(z, head))) && some[n].rest > some[n].was)
                 zs__store_u32(&last->purged_bytes, some[n++].rest);
         }
-        if (n)
-            zs__fence_all(z); /* pairs with zs__large_reuse */
+        if (n) zs__fence_all(z); /* pairs with zs__large_reuse */
         for (i = 0; i < n; i++) {
             uint32_t count = z->cold[some[i].head].all_next, last = some[i].head + count - 1;
             size_t bytes = (size_t)count * ZS__CHUNK_BYTES - some[i].rest, more = some[i].rest - some[i].was;
@@ -11389,8 +10863,7 @@ static size_t zs__large_trim(zs__allocator *z, size_t keep)
             continue;
         }
         count = z->cold[at].all_next;
-        if (!zs__span_counted(z, at, count))
-            continue;
+        if (!zs__span_counted(z, at, count)) continue;
         zs__span_cut(z, at, 0, count);
         given += zs__large_purge(z, at, count);
         zs__span_give(z, at, count);
@@ -11423,8 +10896,7 @@ static ZS__NOINLINE void zs__large_search(zs__allocator *z, zslab_result why)
     zs__large_unreserve(z);
     zslab_trim(z);
     zs__empty_trim(z);
-    if (why == ZSLAB_E_NOMEM)
-        zs__large_strip(z);
+    if (why == ZSLAB_E_NOMEM) zs__large_strip(z);
 }
 
 static size_t zs__discard(zs__allocator *z, const zslab_group *g, int any, zslab_epoch but, size_t bytes);
@@ -11455,14 +10927,12 @@ static void *zs__large_alloc(zslab_heap *heap, zs__large_ask ask, zslab_epoch e,
 {
     zs__allocator *z = heap->z;
     zs__fork_check();
-    if (!z->shared)
-        zs__heap_housekeep(heap);
+    if (!z->shared) zs__heap_housekeep(heap);
     for (;;) {
         zslab_epoch in = e ? e : zs__heap_epoch(heap);
         void *p;
         *why = ZSLAB_E_BUSY;
-        if (z->shared && zs__interrupts(z, NULL))
-            return NULL;
+        if (z->shared && zs__interrupts(z, NULL)) return NULL;
         *why = ZSLAB_E_CLOSED;
         p = NULL;
         if (in && (in & ZS__PLACE_MASK) < z->epoch_count) {
@@ -11501,11 +10971,9 @@ static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t si
     for (; count && why == ZSLAB_OK; count--) {
         char *p = (char *)zs__large_alloc(heap, ask, e, &why);
         size_t at, bytes = zs__large_usable(z, size);
-        if (!p)
-            break;
+        if (!p) break;
         why = ZSLAB_OK;
-        for (at = 0; at < bytes; at += z->page_bytes)
-            *(volatile char *)(p + at) = 0;
+        for (at = 0; at < bytes; at += z->page_bytes) *(volatile char *)(p + at) = 0;
         next = (uint32_t)((size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT);
         z->cold[next].start = made;
         made = next + 1;
@@ -11528,10 +10996,8 @@ static zslab_result zs__large_reserve(zslab_heap *heap, zslab_epoch e, size_t si
 /* The bin has run dry: it is one that allocates, and may have a chunk lent, or another one. */
 static inline void zs__bin_lendable(const zslab_heap *heap, zs__bin *bin)
 {
-    if (bin->lent & ZS__LENT_ANY)
-        zs__bin_unlend(heap->z, bin);
-    if (!bin->lent && !heap->z->always_slow)
-        bin->lent = ZS__LENT_ANY;
+    if (bin->lent & ZS__LENT_ANY) zs__bin_unlend(heap->z, bin);
+    if (!bin->lent && !heap->z->always_slow) bin->lent = ZS__LENT_ANY;
 }
 
 /* Something to allocate from, in the order of its heat. */
@@ -11542,17 +11008,12 @@ static zslab_result zs__bin_refill(zslab_heap *heap, zs__bin *bin)
     int turn = 0;
     zs__bin_lendable(heap, bin);
     /* at every turn, or what others gave back would pile up behind partial slabs */
-    if (zs__inbox_drain(heap, ZS__DRAIN_MAX))
-        zs__count(&heap->counters[bin->cls].inbox);
-    if (zs__take_partial(z, bin))
-        return ZSLAB_OK;
-    if (zs__take_fresh(z, bin))
-        return ZSLAB_OK;
+    if (zs__inbox_drain(heap, ZS__DRAIN_MAX)) zs__count(&heap->counters[bin->cls].inbox);
+    if (zs__take_partial(z, bin)) return ZSLAB_OK;
+    if (zs__take_fresh(z, bin)) return ZSLAB_OK;
     why = zs__take_chunk(z, bin);
-    while (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
-        why = zs__take_chunk(z, bin);
-    if (why == ZSLAB_OK)
-        zs__take_fresh(z, bin);
+    while (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn)) why = zs__take_chunk(z, bin);
+    if (why == ZSLAB_OK) zs__take_fresh(z, bin);
     return why == ZSLAB_E_BUSY && !zs__sealed(z) ? ZSLAB_E_NOMEM : why;
 }
 
@@ -11568,8 +11029,7 @@ static void *zs__bin_take(zslab_heap *heap, zs__bin *bin, uint8_t state)
         zs__bin_top(bin, top);
         return top->p;
     }
-    if (!bin->avail)
-        return NULL;
+    if (!bin->avail) return NULL;
     zs__total_alloc(bin);
     slot = zs__ctz(bin->avail);
     if (heap->z->config.flags & ZSLAB_FLAG_HARDENED) { /* xorshift64, Marsaglia 2003 */
@@ -11608,8 +11068,7 @@ static void zs__undo(zs__row *row, void *p)
     uint32_t depth;
     zs__fork_check();
     depth = zs__heap_enter(row->heap);
-    if (zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp))
-        zs__undo_slot(z, p);
+    if (zs__load_u64(&c->stamp) == zs__load_u64(&row->stamp)) zs__undo_slot(z, p);
     zs__heap_exit(row->heap, depth);
 }
 
@@ -11622,10 +11081,8 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
     zs__place *place = &z->places[row->place];
     void *p;
     for (; (p = zs__bin_take(heap, bin, state)) == NULL; again = 1) {
-        if (!again)
-            zs__count_dry(heap, bin->cls, bin->current);
-        if ((*why = zs__bin_refill(heap, bin)) != ZSLAB_OK)
-            return NULL;
+        if (!again) zs__count_dry(heap, bin->cls, bin->current);
+        if ((*why = zs__bin_refill(heap, bin)) != ZSLAB_OK) return NULL;
     }
     if (z->no_membarrier) {
         zs__fence_seq(); /* [EPOCH-1] with the owner's own fence; pairs with the one in zs__gates_shut */
@@ -11634,8 +11091,7 @@ static void *zs__row_alloc(zslab_heap *heap, zs__row *row, size_t cls, uint8_t s
             return p;
     } else {
         zs__compiler_barrier(); /* [GATE-1] */
-        if (zs__load_u64(&row->gate))
-            return p;
+        if (zs__load_u64(&row->gate)) return p;
     }
     zs__undo(row, p);
     *why = ZSLAB_E_CLOSED;
@@ -11650,12 +11106,10 @@ static ZS__NOINLINE void zs__dry(zslab_heap *heap, size_t size, zslab_epoch e, z
     const zs__place *place = why == ZSLAB_E_LIMIT ? zs__place_find(z, e ? e : zs__heap_epoch(heap)) : NULL;
     if (place && zs__place_group(place))
         zs__add_u64(&zs__place_group(place)->refused, 1); /* a counter: ordered with nothing */
-    if ((why != ZSLAB_E_LIMIT && why != ZSLAB_E_NOMEM) || !z->config.on_dry)
-        return;
+    if ((why != ZSLAB_E_LIMIT && why != ZSLAB_E_NOMEM) || !z->config.on_dry) return;
     for (row = z->shared ? NULL : heap->attached; row; row = row->next)
         zs__store_u64(&row->gate, 0); /* relaxed: the owner opens it again, by zs__row_renew */
-    if (!(zs__load_u32(&heap->dry) >> why & 1) &&
-        zs__word_note(z, why, NULL, size, 0, e ? e : zs__heap_epoch(heap)))
+    if (!(zs__load_u32(&heap->dry) >> why & 1) && zs__word_note(z, why, NULL, size, 0, e ? e : zs__heap_epoch(heap)))
         zs__or_u32(&heap->dry, (uint32_t)1 << why); /* ordered with nothing */
 }
 
@@ -11666,8 +11120,7 @@ static inline zslab_result zs__why(const zs__allocator *z, zslab_result why) /* 
 
 static inline void *zs__served(zslab_heap *heap, void *p)
 {
-    if (ZS__UNLIKELY(zs__load_u32(&heap->dry)))
-        zs__store_u32(&heap->dry, 0);
+    if (ZS__UNLIKELY(zs__load_u32(&heap->dry))) zs__store_u32(&heap->dry, 0);
     return p;
 }
 
@@ -11675,8 +11128,7 @@ static void *zs__fallback_alloc(zs__allocator *z, size_t size, size_t alignment)
 {
     int saved = zs__errno();
     void *p;
-    if (!z->config.fallback.alloc)
-        return zs__fail_null(ZSLAB_E_TOO_BIG);
+    if (!z->config.fallback.alloc) return zs__fail_null(ZSLAB_E_TOO_BIG);
     p = (z->config.fallback.alloc)(z->config.fallback.user, size, alignment);
     zs__errno_back(saved);
     return p ? p : zs__fail_null(ZSLAB_E_NOMEM);
@@ -11687,8 +11139,7 @@ static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64
 /* An object is about to be given out; bytes: what it stands for, 0: it is not sampled. Its frees go the cold path. */
 static inline void zs__profile_add(zs__allocator *z, const void *p, size_t size, uint64_t bytes)
 {
-    if (ZS__UNLIKELY(bytes))
-        zs__profile_put(z, p, size, bytes);
+    if (ZS__UNLIKELY(bytes)) zs__profile_put(z, p, size, bytes);
 }
 
 /* Larger than every class: an object of its epoch up to large_bytes_max, else the fallback's, which is no allocation
@@ -11709,8 +11160,7 @@ static void *zs__heap_large(zslab_heap *heap, zs__large_ask ask, zslab_epoch e)
             place = zs__place_find(z, in);
         } while (!place && !e && in != zs__heap_epoch(heap));
         if (place && zs__load_acq_u32(&place->state) == ZSLAB_EPOCH_ACTIVE) { /* acquire: pairs with zs__epoch_apply */
-            if (!e && !heap->scope_count)
-                return zs__fallback_alloc(z, ask.size, ask.alignment);
+            if (!e && !heap->scope_count) return zs__fallback_alloc(z, ask.size, ask.alignment);
             why = ZSLAB_E_TOO_BIG;
         }
     }
@@ -11757,8 +11207,7 @@ static uint64_t zs__slab_seems_live(const zs__allocator *z, uint32_t slab, uint6
     const uint8_t *states = z->states + (size_t)slab * 64;
     uint64_t live = 0;
     uint32_t i;
-    if (z->shared)
-        return zs__slab_live(z, slab, full);
+    if (z->shared) return zs__slab_live(z, slab, full);
     for (i = 0; i < 64; i += 8) {
         uint64_t eight = zs__load_u64((const uint64_t *)(const void *)(states + i));
         eight = (eight | eight >> 2) & ~(eight >> 1 & eight >> 2) & ZS__STATES_ONE; /* not FREE, REMOTE and 6 to 8 */
@@ -11775,8 +11224,7 @@ static int zs__chunk_slack(zs__allocator *z, uint32_t chunk, void *user)
     size_t first = zs__slab_at(z, chunk, k);
     for (i = 0; i < k->slabs && !(lives && other); i++) {
         uint64_t full = zs__slab_full(k, i), live = zs__slab_seems_live(z, (uint32_t)first + i, full);
-        if (live != full && !other)
-            return 1;
+        if (live != full && !other) return 1;
         lives |= live != 0;
     }
     return !lives;
@@ -11837,11 +11285,10 @@ static void *zs__heap_slot(zslab_heap *heap, zslab_epoch e, size_t cls, uint8_t 
         else
             *why = zs__heap_row(heap, &row);
         p = row ? zs__row_alloc(heap, row, cls, state, tries != 0, why) : NULL;
-        if (p || (*why == ZSLAB_E_CLOSED && !row))
-            return p;
+        if (p || (*why == ZSLAB_E_CLOSED && !row)) return p;
         full = *why != ZSLAB_E_CLOSED && zs__group_full(heap, e);
-        if (*why == ZSLAB_E_CLOSED || ((!full || zs__group_slack(heap, e, cls)) &&
-                                       zs__heap_reclaim(heap, full ? ZSLAB_E_NOMEM : *why, tries++)))
+        if (*why == ZSLAB_E_CLOSED ||
+            ((!full || zs__group_slack(heap, e, cls)) && zs__heap_reclaim(heap, full ? ZSLAB_E_NOMEM : *why, tries++)))
             continue;
         if (!zs__heap_discard(heap, e, *why)) {
             if (e && !zs__place_find(heap->z, e))
@@ -11885,8 +11332,7 @@ static void *zs__heap_alloc(zslab_heap *heap, size_t size, zslab_epoch e)
     zs__large_ask ask = {size, sizeof(void *) * 2, 0, 0, 0, 0, NULL};
     size_t cls;
     void *p;
-    if (!size)
-        return zs__fail_null(ZSLAB_E_INVALID);
+    if (!size) return zs__fail_null(ZSLAB_E_INVALID);
     cls = zs__class_of(z, size);
     p = cls == z->class_count ? zs__heap_large(heap, ask, e) : zs__heap_small(heap, cls, size, e);
     if (heap->is_explicit || z->shared) /* others' calls end in zs__heap_done */
@@ -11964,8 +11410,8 @@ static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__ch
     uint32_t slot = (uint32_t)(state - (uint8_t *)zs__load_ptr(&c->states)), cls = zs__load_u16(&c->cls);
     zs__gather *g;
     zs__row *row = heap ? zs__row_at(heap, zs__stamp_place(stamp)) : NULL;
-    if (row && zs__load_u64(&row->stamp) == stamp && (zs__free_lent(row, c, state) ||
-        (zs__lend(row, c) && zs__free_lent(row, c, state))))
+    if (row && zs__load_u64(&row->stamp) == stamp &&
+        (zs__free_lent(row, c, state) || (zs__lend(row, c) && zs__free_lent(row, c, state))))
         return ZSLAB_OK;
     zs__count_away(z, heap, cls);
     zs__store_rel_u8(state, ZS__REMOTE); /* release: the object's last use. Pairs with zs__take_remote */
@@ -11973,8 +11419,7 @@ static zslab_result zs__free_to_owner(zs__allocator *z, zslab_heap *heap, zs__ch
         zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
     else
         zs__compiler_barrier();
-    if (ZS__UNLIKELY(zs__load_ptr(&c->row) == (uintptr_t)&z->drain_row))
-        return zs__drain_free(z, c, slot, stamp);
+    if (ZS__UNLIKELY(zs__load_ptr(&c->row) == (uintptr_t)&z->drain_row)) return zs__drain_free(z, c, slot, stamp);
     if (ZS__UNLIKELY(!heap)) {
         zs__inbox_push(z, slab, chunk);
         return ZSLAB_OK;
@@ -12004,14 +11449,12 @@ static void *zs__refill_quick(zs__row *row, size_t size)
     zs__bin *bin = zs__bin_for(z, row, size);
     uint32_t depth;
     void *p;
-    if (!zs__load_u64(&row->gate) || bin->cls == z->class_count ||
-        heap->seen_events != zs__load_u32(&z->events) || heap->rows_unseen ||
-        (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
+    if (!zs__load_u64(&row->gate) || bin->cls == z->class_count || heap->seen_events != zs__load_u32(&z->events) ||
+        heap->rows_unseen || (heap->gathered[0] | heap->gathered[1] | heap->gathered[2] | heap->gathered[3]))
         return NULL;
     depth = zs__heap_enter(heap);
     p = zs__bin_take(heap, bin, ZS__LIVE);
-    if (!p && zs__load_u64(&row->gate) && !zs__load_u32(&heap->todo) &&
-        !zs__load_u32(&heap->inbox)) {
+    if (!p && zs__load_u64(&row->gate) && !zs__load_u32(&heap->todo) && !zs__load_u32(&heap->inbox)) {
         uint32_t current = bin->current;
         if (zs__take_partial(z, bin) || zs__take_fresh(z, bin)) {
             zs__count_dry(heap, bin->cls, current);
@@ -12059,8 +11502,7 @@ static ZS__NOINLINE void *zs__row_counted(zs__allocator *z, zs__row *row, size_t
     void *p;
     heap->lent = left > ZS__CLASS_BYTES_MAX ? ZS__CLASS_BYTES_MAX : (size_t)(left - (left != 0)); /* one stays */
     heap->sample_left = left - heap->lent;
-    if (size - 1 >= heap->lent)
-        return NULL;
+    if (size - 1 >= heap->lent) return NULL;
     p = zs__bin_pop(zs__bin_for(z, row, size));
     gate = zs__load_u64(&row->gate);
     if (ZS__UNLIKELY(p && (e ? gate != e : !gate))) {
@@ -12087,16 +11529,14 @@ static ZS__NOINLINE void *zs__malloc_slower(zs__allocator *z, size_t size)
             row = NULL;
         } else if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z && (row = zs__row_elsewhere(z)) != NULL) {
             if (ZS__LIKELY((p = zs__bin_pop(zs__bin_for(z, row, size))) != NULL)) {
-                if (ZS__LIKELY(zs__load_u64(&row->gate) != 0))
-                    return p;
+                if (ZS__LIKELY(zs__load_u64(&row->gate) != 0)) return p;
                 zs__undo(row, p);
             }
             depth = zs__heap_enter(row->heap);
             zs__tls_set(row->heap, row);
             zs__heap_exit(row->heap, depth);
         }
-        if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL)
-            return p;
+        if (row && row->z == z && (p = zs__refill_quick(row, size)) != NULL) return p;
     }
     if (size > z->classes[z->class_count - 1].size && (p = zs__large_quick(z, size, ZSLAB_EPOCH_NONE)) != NULL)
         return p;
@@ -12112,8 +11552,7 @@ static void zs__tls_give(zslab_heap *heap, zslab_epoch e)
     zs__allocator *z = heap->z;
     zs__tls_block *tls = zs__tls();
     zs__row *row = zs__row_at(heap, (uint32_t)(e & ZS__PLACE_MASK)), *current;
-    if ((z->always_slow && !z->counted) || !row)
-        return;
+    if ((z->always_slow && !z->counted) || !row) return;
     if (!zs__tls_is(tls, z)) {
         uint32_t depth = zs__heap_enter(heap);
         zs__heap_row(heap, &current); /* refused: the next call comes this way again */
@@ -12131,35 +11570,29 @@ static ZS__NOINLINE void *zs__malloc_epoch_slower(zs__allocator *z, size_t size,
     zslab_heap *heap;
     zs__row *row;
     void *p;
-    if (!e)
-        return zs__fail_no_epoch(size);
+    if (!e) return zs__fail_no_epoch(size);
     if (zs__load_ptr(&tls->z) == (uintptr_t)z + 1) {
         row = tls->given;
         if (zs__load_u64(&row->gate) != e && (row = zs__row_open(row->heap, e)) != NULL) {
             zs__row_named(row);
             tls->given = row;
         }
-        if (row && (p = zs__row_counted(z, row, size, e)) != NULL)
-            return p;
+        if (row && (p = zs__row_counted(z, row, size, e)) != NULL) return p;
     }
     if (size - 1 < ZS__CLASS_BYTES_MAX && zs__load_ptr(&tls->z) == (uintptr_t)z) {
         if (zs__load_u64(&tls->given->gate) == e) {
-            if ((p = zs__refill_quick(tls->given, size)) != NULL)
-                return p;
+            if ((p = zs__refill_quick(tls->given, size)) != NULL) return p;
         } else if ((row = zs__row_open(tls->row->heap, e)) != NULL) { /* another epoch's turn */
             zs__row_named(row);
             tls->given = row;
             return zs__row_malloc(z, row, size, e);
         }
     }
-    if (size > z->classes[z->class_count - 1].size && (p = zs__large_quick(z, size, e)) != NULL)
-        return p;
+    if (size > z->classes[z->class_count - 1].size && (p = zs__large_quick(z, size, e)) != NULL) return p;
     heap = zs__heap_mine(z, e);
-    if (!heap)
-        return NULL;
+    if (!heap) return NULL;
     p = zs__heap_alloc(heap, size, e);
-    if (p)
-        zs__tls_give(heap, e);
+    if (p) zs__tls_give(heap, e);
     zs__heap_done(heap);
     return p;
 }
@@ -12173,8 +11606,7 @@ static ZS__ALWAYS_INLINE void *zs__row_malloc_counted(zs__allocator *z, zs__row 
     if (ZS__UNLIKELY(size - 1 >= heap->lent) || (p = zs__bin_pop(zs__bin_for(z, row, size))) == NULL)
         return e ? zs__malloc_epoch_slower(z, size, e) : zs__malloc_slower(z, size);
     gate = zs__load_u64(&row->gate);
-    if (ZS__UNLIKELY(e ? gate != e : !gate))
-        return zs__malloc_undo(z, size, e, p);
+    if (ZS__UNLIKELY(e ? gate != e : !gate)) return zs__malloc_undo(z, size, e, p);
     heap->lent -= size;
     return p;
 }
@@ -12266,8 +11698,7 @@ static void zs__shared_list(zs__allocator *z, zs__bin *bin, uint32_t slab)
     if (zs__exchange_u8(&z->hints[slab].queued, 1)) /* acq_rel: the bit before. Pairs with zs__shared_collect */
         return;
     head = zs__load_u32(&b->listed);
-    do
-        zs__store_u32(&z->hints[slab].next, head);
+    do zs__store_u32(&z->hints[slab].next, head);
     while (!zs__cas_u32(&b->listed, &head, slab + 1)); /* release: next before the head. Pairs as above */
 }
 
@@ -12275,10 +11706,8 @@ static void zs__shared_list(zs__allocator *z, zs__bin *bin, uint32_t slab)
 static int zs__shared_put(zs__allocator *z, zs__bin *bin, uint32_t slab, uint64_t bit)
 {
     uint64_t was = zs__or_u64(&z->words[slab], bit); /* release: the object's last use. Pairs with the claim */
-    if (was & bit)
-        return 0;
-    if (!was)
-        zs__shared_list(z, bin, slab);
+    if (was & bit) return 0;
+    if (!was) zs__shared_list(z, bin, slab);
     return 1;
 }
 
@@ -12296,12 +11725,10 @@ static void zs__shared_collect(zs__allocator *z, zs__bin *bin)
         zs__exchange_u8(&z->hints[slab].queued, 0); /* acquire: the bits of who found it set. Pairs with _list */
         number = slab - zs__chunk_slab(z, c);
         if (zs__chunk_bin(z, c) != bin) { /* bound elsewhere since: there it is listed */
-            if (zs__load_u64(&z->words[slab]))
-                zs__shared_list(z, zs__chunk_bin(z, c), slab);
+            if (zs__load_u64(&z->words[slab])) zs__shared_list(z, zs__chunk_bin(z, c), slab);
             continue;
         }
-        if (number >= z->classes[bin->cls].slabs)
-            continue; /* of a class it served before */
+        if (number >= z->classes[bin->cls].slabs) continue; /* of a class it served before */
         if (stamp != zs__load_u64(&zs__row_of_bin(bin)->stamp) || (zs__load_u8(&x->touched) & ZS__CHUNK_LOOSE))
             continue; /* it left the bin between the put and its listing: who binds it begins anew */
         zs__mask_put(x, number, 1);
@@ -12325,7 +11752,7 @@ static int zs__shared_next(zs__allocator *z, zs__bin *bin) /* a slab with free s
                 uint32_t number = w * 64 + zs__ctz(x->mask[w]);
                 uint32_t slab = zs__chunk_slab(z, &z->chunks[chunk]) + number;
                 zs__mask_put(x, number, 0);
-                if (zs__load_u64(&z->words[slab])) { /* relaxed: a claim acquires */
+                if (zs__load_u64(&z->words[slab])) {            /* relaxed: a claim acquires */
                     zs__store_rel_u32(&bin->current, slab + 1); /* release: pairs with zs__shared_claim */
                     return 1;
                 }
@@ -12362,14 +11789,11 @@ static int zs__shared_unbind(zs__allocator *z, zs__bin *bin, uint32_t chunk)
         (slabs && !(x->flags & ZS__CHUNK_LISTED)))
         return 0;
     for (i = 0; i < slabs; i++)
-        if (zs__load_u64(&z->words[first + i]) != zs__slab_full(k, i))
-            return 0;
-    if (current > first && current <= first + k->slabs)
-        zs__store_u32(&bin->current, 0);
+        if (zs__load_u64(&z->words[first + i]) != zs__slab_full(k, i)) return 0;
+    if (current > first && current <= first + k->slabs) zs__store_u32(&bin->current, 0);
     for (i = 0; i < slabs; i++) {
         uint64_t full = zs__slab_full(k, i);
-        if (!zs__cas_u64(&z->words[first + i], &full, 0))
-            break;
+        if (!zs__cas_u64(&z->words[first + i], &full, 0)) break;
     }
     if (i == slabs) {
         zs__all_remove(z, row, zs__cold_of(z, bin), chunk);
@@ -12413,8 +11837,7 @@ static uint32_t zs__shared_give(zs__allocator *z, zs__row *row, uint32_t most)
 static int zs__shared_serves(const zs__allocator *z, const zs__row *row, const zs__bin *bin, uint32_t current)
 {
     const zs__chunk *c;
-    if (!current || !zs__load_u64(&z->words[current - 1]))
-        return 0;
+    if (!current || !zs__load_u64(&z->words[current - 1])) return 0;
     c = &z->chunks[zs__slab_chunk(z, current - 1)];
     return zs__chunk_bin(z, c) == bin &&
            zs__load_acq_u64(&c->stamp) == zs__load_u64(&row->stamp); /* acquire: pairs with zs__chunk_bind */
@@ -12426,14 +11849,12 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
     zslab_result why = ZSLAB_OK;
     uint32_t current, tries;
     int turn = 0;
-    if (zs__interrupts(z, NULL) || zs__lock_mine(&b->lock) || zs__lock_mine(&row->lock))
-        return ZSLAB_E_BUSY;
+    if (zs__interrupts(z, NULL) || zs__lock_mine(&b->lock) || zs__lock_mine(&row->lock)) return ZSLAB_E_BUSY;
     zs__fork_check();
     for (tries = 0; tries < 2; tries += why != ZSLAB_E_BUSY) {
         zs__count_lock(z, &b->lock, ZS__LOCK_BIN);
         current = zs__load_u32(&bin->current);
-        if (!tries && !turn)
-            zs__count_dry(z->shared_heap, bin->cls, current);
+        if (!tries && !turn) zs__count_dry(z->shared_heap, bin->cls, current);
         if (zs__load_u64(&row->gate) != e || zs__load_u64(&row->stamp) != zs__load_u64(&zs__round_of(z, e)->word))
             why = ZSLAB_E_CLOSED;
         else if (!zs__shared_serves(z, row, bin, current)) {
@@ -12448,12 +11869,9 @@ static zslab_result zs__shared_refill(zs__allocator *z, zs__row *row, zs__bin *b
         zs__ranked_drop(zs__as_lock(&b->lock), ZS__LOCK_BIN);
         if (why == ZSLAB_E_BUSY && turn > 1100 && !zs__load_u32(&z->close_here))
             break; /* as in zs__shared_row: the claim may be that of the call that was interrupted */
-        if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
-            continue;
-        if (why == ZSLAB_E_BUSY)
-            why = ZSLAB_E_NOMEM;
-        if ((why != ZSLAB_E_NOMEM && why != ZSLAB_E_LIMIT) || !zs__shared_give(z, row, 4))
-            break;
+        if (why == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn)) continue;
+        if (why == ZSLAB_E_BUSY) why = ZSLAB_E_NOMEM;
+        if ((why != ZSLAB_E_NOMEM && why != ZSLAB_E_LIMIT) || !zs__shared_give(z, row, 4)) break;
     }
     return why;
 }
@@ -12468,8 +11886,7 @@ static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab
         if (!again && row && zs__load_u64(&row->gate) == e) /* relaxed: checked again after the claim */
             return row;
         *why = ZSLAB_E_CLOSED;
-        if (!zs__place_find(z, e))
-            return NULL;
+        if (!zs__place_find(z, e)) return NULL;
         *why = ZSLAB_E_BUSY;
         idle = zs__load_u32(&z->close_here) ? 0 : idle + 1;
         if (zs__interrupts(z, row) || zs__lock_mine(&z->places[e & ZS__PLACE_MASK].rows_lock) ||
@@ -12478,8 +11895,7 @@ static zs__row *zs__shared_row(zs__allocator *z, zslab_epoch e, int again, zslab
         zs__epochs_take(z);
         row = zs__row_try(z->shared_heap, e, why);
         zs__epochs_drop(z);
-        if (row || *why != ZSLAB_E_BUSY)
-            return row;
+        if (row || *why != ZSLAB_E_BUSY) return row;
         zs__purge_wait(z, e, turn);
     }
 }
@@ -12498,8 +11914,7 @@ static uint32_t zs__shared_seek(const zs__allocator *z, zs__bin *bin, uint32_t s
     }
     next = zs__load_acq_u32(&zs__cold_of(z, bin)->listed); /* acquire: pairs with zs__shared_list */
     for (i = 0; next && i < ZS__DRAIN_MAX; i++, next = zs__load_u32(&z->hints[next - 1].next))
-        if (zs__load_u64(&z->words[next - 1]))
-            return next;
+        if (zs__load_u64(&z->words[next - 1])) return next;
     return 0;
 }
 
@@ -12530,17 +11945,14 @@ static void *zs__shared_claim(zs__allocator *z, zs__row *row, zs__bin *bin, zsla
         uint64_t word, bit;
         uint8_t *state;
         unsigned slot;
-        if (!current)
-            return NULL;
+        if (!current) return NULL;
         slab = current - 1;
         word = zs__load_u64(&z->words[slab]);
         if (!word) {
-            if ((current = zs__shared_seek(z, bin, slab)) == 0)
-                return NULL;
+            if ((current = zs__shared_seek(z, bin, slab)) == 0) return NULL;
             zs__store_rel_u32(&bin->current, current); /* release: pairs with the load above */
             slab = current - 1;
-            if ((word = zs__load_u64(&z->words[slab])) == 0)
-                continue;
+            if ((word = zs__load_u64(&z->words[slab])) == 0) continue;
         }
         slot = zs__ctz(word);
         if (z->config.flags & ZSLAB_FLAG_HARDENED) {
@@ -12589,29 +12001,23 @@ static void zs__shared_empty(zs__allocator *z)
     for (row = heap->attached; row; row = row->next) {
         zs__row_take(z, row);
         if (!zs__load_seq_u32(&z->places[row->place].purging)) { /* [EPOCH-5] */
-            if (zs__row_dead(z, row))
-                zs__row_forget(z, row, 0);
+            if (zs__row_dead(z, row)) zs__row_forget(z, row, 0);
             zs__row_strip(z, row, 0); /* what earlier rounds left with their classes */
         }
         zs__row_drop(z, row);
         zs__shared_give(z, row, ~(uint32_t)0);
     }
-    for (row = heap->idle; row; row = row->next)
-        zs__row_strip(z, row, 0);
+    for (row = heap->idle; row; row = row->next) zs__row_strip(z, row, 0);
 }
 
 /* An allocation found no memory: make some; 0: there is none. */
 static int zs__memory_make(zslab_heap *heap, zslab_result *why, uint32_t tries)
 {
     zs__allocator *z = heap->z;
-    if (zs__sealed(z))
-        return 0;
-    if (!z->shared)
-        return zs__heap_reclaim(heap, *why, tries);
-    if (zs__interrupts_any(z))
-        *why = ZSLAB_E_BUSY;
-    if (tries > 1 || *why == ZSLAB_E_BUSY)
-        return 0;
+    if (zs__sealed(z)) return 0;
+    if (!z->shared) return zs__heap_reclaim(heap, *why, tries);
+    if (zs__interrupts_any(z)) *why = ZSLAB_E_BUSY;
+    if (tries > 1 || *why == ZSLAB_E_BUSY) return 0;
     zs__epochs_take(z);
     zs__shared_empty(z);
     zs__epochs_drop(z);
@@ -12632,11 +12038,9 @@ static void *zs__shared_alloc(zslab_heap *heap, zslab_epoch e, size_t cls, uint8
         zslab_epoch in = e ? e : zs__load_acq_u64(&z->current); /* acquire: pairs with zslab_epoch_advance */
         zs__row *row = zs__shared_row(z, in, again, why);
         void *p;
-        if (row)
-            *why = ZSLAB_OK;
+        if (row) *why = ZSLAB_OK;
         while (*why == ZSLAB_OK) {
-            if ((p = zs__shared_claim(z, row, zs__bin_at(row, cls), in, as)) != NULL)
-                return p;
+            if ((p = zs__shared_claim(z, row, zs__bin_at(row, cls), in, as)) != NULL) return p;
             *why = zs__shared_refill(z, row, zs__bin_at(row, cls), in);
         }
         /* acquire: the epoch's place. Pairs with the store of current */
@@ -12695,21 +12099,17 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, uint64_t stamp
         for (some = (some ^ some >> 2) & ZS__STATES_ONE; some; some &= some - 1) { /* LIVE, HANDLE, GUARDED, CLAIMED */
             uint32_t slot = at + ((zs__ctz(some) >> 3) ^ ZS__STATES_SWAPPED), word;
             uint8_t s = zs__state_settled(states + slot);
-            if (s != ZS__HANDLE && s != ZS__LIVE && s != ZS__GUARDED)
-                continue;
+            if (s != ZS__HANDLE && s != ZS__LIVE && s != ZS__GUARDED) continue;
             v->p = base + (size_t)slot * size;
             ZS__PREFETCH_WRITE((const char *)v->p + 8 * size); /* the system's guess ends at each metadata line */
             word = words ? zs__load_u32(words + slot) : zs__word_free(0, slot);
             v->handle = zs__word_live(word, slot) ? zs__load_u64(&id->name) + ((uint64_t)word << 10) : 0;
-            if (s == ZS__HANDLE && !v->handle)
-                continue; /* being made, or freed */
-            if (ZSLAB_TAGS)
-                v->tag = zs__tag_at(z, states + slot);
+            if (s == ZS__HANDLE && !v->handle) continue; /* being made, or freed */
+            if (ZSLAB_TAGS) v->tag = zs__tag_at(z, states + slot);
             if (zs__load_u64(round) != stamp || zs__load_u64(&c->stamp) != stamp ||
                 zs__load_u16(&c->cls) != v->class_idx || (id && zs__load_ptr(&id->slots) != (uintptr_t)base))
                 return 0; /* relaxed: the visitor, whose stores show, or another thread has ended or freed them all */
-            if (visit(user, v))
-                return 1;
+            if (visit(user, v)) return 1;
         }
     }
     return 0;
@@ -12718,10 +12118,10 @@ static int zs__visit_slab(const zs__allocator *z, uint32_t chunk, uint64_t stamp
 /* A walk over an epoch, or over all, while others go on. */
 typedef struct zs__walk {
     const zs__allocator *z;
-    zslab_epoch epoch;     /* 0: every one that lives */
-    uint64_t stamp, era;   /* its round; the last epoch opened */
+    zslab_epoch epoch;   /* 0: every one that lives */
+    uint64_t stamp, era; /* its round; the last epoch opened */
     uint32_t cls;
-    zslab_leak when;       /* for on_leak */
+    zslab_leak when; /* for on_leak */
     zslab_visit_fn *visit;
     void *user;
 } zs__walk;
@@ -12740,8 +12140,7 @@ static int zs__walk_chunk(const zs__walk *w, uint32_t chunk)
     uint32_t cls = zs__load_u16(&c->cls), number;
     const zs__class *k = &z->classes[cls];
     zslab_visit v;
-    if (!stamp || (w->stamp && stamp != w->stamp) || (w->cls != ZSLAB_CLASS_ANY && cls != w->cls))
-        return 0;
+    if (!stamp || (w->stamp && stamp != w->stamp) || (w->cls != ZSLAB_CLASS_ANY && cls != w->cls)) return 0;
     zs__zero(&v, sizeof v);
     v.usable_bytes = cls == ZSLAB_CLASS_LARGE ? zs__large_bytes(z, chunk) : k->size;
     v.class_idx = cls;
@@ -12751,8 +12150,7 @@ static int zs__walk_chunk(const zs__walk *w, uint32_t chunk)
         if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word) || zs__load_acq_u64(&c->stamp) != stamp ||
             zs__load_u16(&c->cls) != cls)
             return 0; /* acquire: pairs with zs__chunk_bind. Another epoch's by now, or none's */
-        if (zs__visit_slab(z, chunk, stamp, number, &v, w->visit, w->user))
-            return 1;
+        if (zs__visit_slab(z, chunk, stamp, number, &v, w->visit, w->user)) return 1;
     }
     return 0;
 }
@@ -12806,8 +12204,7 @@ ZSLAB_API zslab_result zslab_epoch_visit(zslab *self, zslab_epoch e, size_t clas
     w.cls = (uint32_t)class_idx;
     w.visit = visit;
     w.user = user;
-    if (result == ZSLAB_OK)
-        zs__walk_all(&w);
+    if (result == ZSLAB_OK) zs__walk_all(&w);
     return result;
 }
 
@@ -12840,8 +12237,7 @@ static inline int zs__view_slab(const zs__allocator *z, uint32_t chunk, const zs
     if (!id || id > ids || zs__load_acq_u64(&e->stamp) != at->stamp || /* acquire: pairs with zs__id_bind_in */
         zs__load_ptr(&e->slots) != (uintptr_t)base)
         return 0;
-    for (i = 0; i < 8; i++)
-        some |= zs__load_u64(states + i);
+    for (i = 0; i < 8; i++) some |= zs__load_u64(states + i);
     at->words = zs__id_words(z, id - 1);
     at->name = zs__load_u64(&e->name);
     at->size = k->size;
@@ -12866,8 +12262,7 @@ ZSLAB_API int zslab_slab_next(zslab_slab_view *at)
             if (stamp != at->stamp || stamp != zs__load_u64(at->round) || at->number == k->slabs ||
                 (at->cls != ZSLAB_CLASS_ANY && cls != at->cls))
                 break; /* a round that has ended has no slab of its own: see zs__walk_chunk */
-            if (zs__view_slab(z, at->chunk, k, at->number++, at))
-                return 1;
+            if (zs__view_slab(z, at->chunk, k, at->number++, at)) return 1;
         }
     }
     return 0;
@@ -12876,8 +12271,7 @@ ZSLAB_API int zslab_slab_next(zslab_slab_view *at)
 /* After a close has shut the gates; no lock held. The fence: what other threads were given before then shows. */
 static void zs__leaks_at_close(const zs__allocator *z, zslab_epoch e, uint64_t stamp, uint64_t era)
 {
-    if (!zs__sealed(z))
-        zs__fence_all(z); /* [EPOCH-1] */
+    if (!zs__sealed(z)) zs__fence_all(z); /* [EPOCH-1] */
     zs__leaks_walk(z, ZSLAB_LEAK_AT_CLOSE, e, stamp, era);
 }
 
@@ -12902,8 +12296,7 @@ static void zs__apply_mine(zs__allocator *z, zslab_heap *mine, zslab_epoch e, zs
 {
     zs__row *row = mine ? zs__row_at(mine, (uint32_t)(e & ZS__PLACE_MASK)) : NULL;
     zslab_result why;
-    if (!row || zs__load_u64(&row->epoch) != e)
-        return;
+    if (!row || zs__load_u64(&row->epoch) != e) return;
     if (action == ZS__CLOSE)
         zs__store_u32(&row->acked, 1); /* relaxed: under the lock */
     else if (action == ZS__RELEASE)
@@ -12918,8 +12311,7 @@ static int zs__close_claim(zs__allocator *z, zs__place *place, zslab_epoch e, zs
     int there;
     zs__epochs_take(z);
     there = place->id == e && place->state != ZSLAB_EPOCH_CLOSED;
-    if (there)
-        zs__add_u32(&place->purging, 1);
+    if (there) zs__add_u32(&place->purging, 1);
     zs__epochs_leave(z, news);
     return there;
 }
@@ -12944,22 +12336,16 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
                     action == ZS__CLOSE   ? ZSLAB_EPOCH_EVENT_CLOSE
                     : action == ZS__RESET ? ZSLAB_EPOCH_EVENT_RESET
                                           : ZSLAB_EPOCH_EVENT_RELEASE);
-    if (action != ZS__CLOSE)
-        zs__epoch_tell(z, place, e);
-    if (purge && !tell)
-        zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
+    if (action != ZS__CLOSE) zs__epoch_tell(z, place, e);
+    if (purge && !tell) zs__add_u32(&place->purging, 1); /* the claim; its fence follows [EPOCH-4] */
     if (action != ZS__CLOSE)
         zs__large_end(z, place, stamp + ZS__ROUND_STEP, action == ZS__RELEASE); /* every object is stale. [STAMP-1] */
-    if (action == ZS__RESET)
-        zs__charge_end(z, place, zs__charge_mark(stamp + ZS__ROUND_STEP));
-    if (first && action == ZS__CLOSE)
-        zs__child_last(z, place);
+    if (action == ZS__RESET) zs__charge_end(z, place, zs__charge_mark(stamp + ZS__ROUND_STEP));
+    if (first && action == ZS__CLOSE) zs__child_last(z, place);
     if (first && action != ZS__RESET)
         zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
-    if (first)
-        zs__gates_shut(z, place);
-    if (first && action != ZS__RESET)
-        zs__reserved_epoch(z, place);
+    if (first) zs__gates_shut(z, place);
+    if (first && action != ZS__RESET) zs__reserved_epoch(z, place);
     if (first && action == ZS__CLOSE) {
         zs__store_u32(&place->draining, 1); /* the closer's own count keeps it from ending */
         place->look = zs__rows_first(place);
@@ -12967,32 +12353,27 @@ static zslab_result zs__epoch_apply(zs__allocator *z, zslab_epoch e, zs__action 
         place->latent = (uint8_t)!purge;
         zs__closing_append(z, place);
     } else if (action == ZS__RELEASE) {
-        if (!first)
-            zs__closing_remove(z, place);
+        if (!first) zs__closing_remove(z, place);
         zs__place_end(z, place, 0);
     }
     if (!purge) {
         zs__apply_mine(z, zs__heap_peek(z), e, action);
-        if (action == ZS__CLOSE)
-            zs__place_try_end(z, place, 0);
+        if (action == ZS__CLOSE) zs__place_try_end(z, place, 0);
         zs__epochs_drop(z);
-        if (tell)
-            zs__leaks_at_close(z, e, stamp, era);
+        if (tell) zs__leaks_at_close(z, e, stamp, era);
         return ZSLAB_OK;
     }
     zs__epochs_leave(z, &news);
     if (tell) {
         zs__news_tell(z, &news);
         zs__leaks_at_close(z, e, stamp, era);
-        if (!zs__close_claim(z, place, e, &news))
-            return ZSLAB_OK;
+        if (!zs__close_claim(z, place, e, &news)) return ZSLAB_OK;
     }
     zs__epoch_purge(z, place, e, stamp, first && action == ZS__CLOSE && !z->shared, action != ZS__CLOSE);
     zs__epochs_take(z);
-    if (first && action == ZS__CLOSE)
-        zs__sub_u32(&place->draining, 1); /* the closer's own */
-    zs__purge_end_rows(z, place); /* nobody has had the place meanwhile */
-    if (zs__place_try_end(z, place, 0)) { /* it was swept just now */
+    if (first && action == ZS__CLOSE) zs__sub_u32(&place->draining, 1); /* the closer's own */
+    zs__purge_end_rows(z, place);                                       /* nobody has had the place meanwhile */
+    if (zs__place_try_end(z, place, 0)) {                               /* it was swept just now */
         place->drained = 1;
         zs__store_u32(&z->late, z->late == (uint32_t)(place - z->places) + 1 ? 0 : z->late);
     }
@@ -13051,12 +12432,10 @@ static void zs__ends_up(zs__allocator *z, zs__place *place)
         }
         zs__ends_call(z, place);
         reset = place->state == ZSLAB_EPOCH_ACTIVE;
-        if (reset)
-            place->ending = 0;
+        if (reset) place->ending = 0;
         zs__epoch_apply(z, place->id, reset ? ZS__RESET : ZS__RELEASE);
         zs__epochs_take(z);
-        if (reset || !parent || !parent->later || parent->child)
-            return;
+        if (reset || !parent || !parent->later || parent->child) return;
         parent->later = 0;
         parent->next = zs__here();
         place = parent;
@@ -13069,15 +12448,13 @@ static void zs__late_purge(zs__allocator *z)
 {
     uint32_t q, last;
     int any = 0;
-    if (!z->rss_policy || zs__sealed(z))
-        return;
+    if (!z->rss_policy || zs__sealed(z)) return;
     if (zs__load_u32(&z->large_freed)) { /* relaxed, both: what comes later is the next call's */
         zs__arena_take(z);
         zs__large_collect(z, 1);
         zs__arena_drop(z);
     }
-    if (ZS__LIKELY(!zs__load_u32(&z->late)))
-        return;
+    if (ZS__LIKELY(!zs__load_u32(&z->late))) return;
     zs__epochs_take(z);
     q = z->late == ~(uint32_t)0 ? z->epoch_count : z->late;
     last = z->late == ~(uint32_t)0 ? 0 : q - (q != 0);
@@ -13097,8 +12474,7 @@ static void zs__late_purge(zs__allocator *z)
         any = 1;
     }
     zs__epochs_drop(z);
-    if (any)
-        zs__empty_trim(z);
+    if (any) zs__empty_trim(z);
 }
 
 /* What is due is called, by one thread at a time; no lock held. [END-3] */
@@ -13134,8 +12510,7 @@ static void zs__ends_due(zs__allocator *z)
 static void zs__place_shut(zs__allocator *z, zs__place *place)
 {
     zs__closing_remove(z, place);
-    if (place->state != ZSLAB_EPOCH_ACTIVE)
-        return;
+    if (place->state != ZSLAB_EPOCH_ACTIVE) return;
     zs__store_rel_u32(&place->state, ZSLAB_EPOCH_CLOSING); /* release: pairs with zs__place_open */
     zs__gates_shut(z, place);
     zs__reserved_epoch(z, place);
@@ -13152,10 +12527,8 @@ static void zs__ends_all(zs__allocator *z, zs__place *root, zslab_end why)
                 zs__place_shut(z, &z->places[q - 1]);
                 z->places[q - 1].ending = 1 + ZSLAB_END_PARENT;
             }
-        if (at != root || why != ZSLAB_END_RESET)
-            zs__place_shut(z, at);
-        if (at == root && why != ZSLAB_END_RESET)
-            zs__child_last(z, at);
+        if (at != root || why != ZSLAB_END_RESET) zs__place_shut(z, at);
+        if (at == root && why != ZSLAB_END_RESET) zs__child_last(z, at);
         at->ending = (uint8_t)(1 + (at == root ? why : ZSLAB_END_PARENT));
         at->next = zs__here();
         *link = (uint32_t)(at - z->places) + 1;
@@ -13175,8 +12548,7 @@ static int zs__below_ending(zs__allocator *z, zs__place *root)
     uint32_t q;
     for (at = zs__below(z, root, NULL); at; at = zs__below(z, root, at))
         for (q = at->child; q; q = z->places[q - 1].sibling)
-            if (z->places[q - 1].ending)
-                return 1;
+            if (z->places[q - 1].ending) return 1;
     return 0;
 }
 
@@ -13209,8 +12581,7 @@ static zslab_result zs__epoch_end(zs__allocator *z, zslab_epoch e, zs__action ac
     int active = place && place->state == ZSLAB_EPOCH_ACTIVE, below = place && place->child;
     if (!place || action == ZS__CLOSE || !(below || place->ends || place->ending)) {
         r = zs__epoch_apply(z, e, action);
-        if (below)
-            zs__close_below(z, e);
+        if (below) zs__close_below(z, e);
         zs__ends_due(z);
         return r;
     }
@@ -13235,8 +12606,7 @@ static void zs__ends_at_destroy(zs__allocator *z)
 {
     uint32_t q;
     zs__ends_due(z);
-    if (!z->endings)
-        return;
+    if (!z->endings) return;
     zs__epochs_take(z);
     for (q = z->newest; q; q = z->places[q - 1].older) {
         zs__place *place = &z->places[q - 1];
@@ -13276,8 +12646,7 @@ ZSLAB_API zslab_result zslab_epoch_on_end(zslab *self, zslab_epoch e, zslab_end_
     zslab_result why = ZSLAB_OK;
     zs__ending *r;
     zs__place *place;
-    if (!fn)
-        return ZSLAB_E_INVALID;
+    if (!fn) return ZSLAB_E_INVALID;
     do {
         zs__epochs_take(z);
         r = zs__ending_new(z, e, &why);
@@ -13289,7 +12658,7 @@ ZSLAB_API zslab_result zslab_epoch_on_end(zslab *self, zslab_epoch e, zslab_end_
             r->epoch = e;
             r->next = last ? last->next : r;
             zs__store_u32(&z->endings, z->endings + 1); /* relaxed: see zs__ends_due */
-            zs__compiler_barrier(); /* a forked child finds it whole */
+            zs__compiler_barrier();                     /* a forked child finds it whole */
             *(last ? &last->next : &place->ends) = r;
             why = ZSLAB_OK;
         } else if (r) {
@@ -13330,10 +12699,8 @@ static void zs__profile_gone(zs__allocator *z, const void *p)
 {
     zs__sampled *r = ZS__UNLIKELY(z->profile != NULL) ? zs__sampled_at(zs__profile_bucket(z, p)) : NULL;
     uintptr_t was = (uintptr_t)p;
-    while (r && zs__load_ptr(&r->p) != (uintptr_t)p)
-        r = r->next;
-    if (r)
-        zs__cas_ptr(&r->p, &was, 0); /* seq_cst; who frees is one [STATE-1] */
+    while (r && zs__load_ptr(&r->p) != (uintptr_t)p) r = r->next;
+    if (r) zs__cas_ptr(&r->p, &was, 0); /* seq_cst; who frees is one [STATE-1] */
 }
 
 /* The site of a stack, NULL: none, or no memory. Epoch lock held. */
@@ -13343,22 +12710,17 @@ static zs__site *zs__site_of(zs__allocator *z, void *const *pcs, size_t depth)
     zs__site *site;
     zslab_result why;
     size_t i;
-    if (!depth)
-        return NULL;
-    for (i = 0; i < depth; i++)
-        hash = (hash ^ (uintptr_t)pcs[i]) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
+    if (!depth) return NULL;
+    for (i = 0; i < depth; i++) hash = (hash ^ (uintptr_t)pcs[i]) * UINT64_C(0x9e3779b97f4a7c15), hash ^= hash >> 29;
     for (site = z->profile->sites[hash & 255]; site; site = site->next) {
         for (i = 0; site->depth == depth && i < depth && site->pc[i] == (uintptr_t)pcs[i]; i++)
             ;
-        if (site->depth == depth && i == depth)
-            return site;
+        if (site->depth == depth && i == depth) return site;
     }
     site = (zs__site *)zs__record_get(z, ZSLAB_EPOCH_NONE, sizeof *site + depth * sizeof site->pc[0], &why);
-    if (!site)
-        return NULL;
+    if (!site) return NULL;
     site->depth = depth;
-    for (i = 0; i < depth; i++)
-        site->pc[i] = (uintptr_t)pcs[i];
+    for (i = 0; i < depth; i++) site->pc[i] = (uintptr_t)pcs[i];
     site->next = z->profile->sites[hash & 255];
     z->profile->sites[hash & 255] = site;
     return site;
@@ -13375,10 +12737,9 @@ static void zs__profile_put(zs__allocator *z, const void *p, size_t size, uint64
     zs__sampled *r, *spare = NULL;
     zslab_result why;
     if (z->shared && zs__interrupts_any(z)) /* who has the epoch lock may wait for what is held here */
-        return; /* a sample less */
+        return;                             /* a sample less */
     zs__rank_none();
-    if (z->config.capture)
-        depth = z->config.capture(z->config.capture_user, pcs, ZS__SITE_DEPTH);
+    if (z->config.capture) depth = z->config.capture(z->config.capture_user, pcs, ZS__SITE_DEPTH);
     zs__errno_back(saved);
     zs__epochs_take(z);
     for (r = zs__sampled_at(head); r && zs__load_ptr(&r->p) != (uintptr_t)p; r = r->next)
@@ -13411,11 +12772,9 @@ ZSLAB_API zslab_group *zslab_group_create(zslab *self, const zslab_group_config 
     zslab_result why = ZSLAB_OK;
     size_t was, tries;
     c = c ? c : &none;
-    if (c->hard_bytes && c->guaranteed_bytes > c->hard_bytes)
-        return (zslab_group *)zs__fail_null(ZSLAB_E_INVALID);
+    if (c->hard_bytes && c->guaranteed_bytes > c->hard_bytes) return (zslab_group *)zs__fail_null(ZSLAB_E_INVALID);
     for (tries = 0; !zs__count_within(&z->charged_bytes, c->guaranteed_bytes, &z->hard_limit, &was); tries++) {
-        if (tries || zs__sealed(z))
-            return (zslab_group *)zs__fail_null(ZSLAB_E_LIMIT);
+        if (tries || zs__sealed(z)) return (zslab_group *)zs__fail_null(ZSLAB_E_LIMIT);
         zslab_trim(z); /* what nobody has is in the way of no guarantee */
         zs__empty_trim(z);
     }
@@ -13438,16 +12797,14 @@ ZSLAB_API zslab_group *zslab_group_create(zslab *self, const zslab_group_config 
             g->number = ++z->group_number;
             zs__label_copy(g->label, c->label);
             g->next = z->groups;
-            if (g->next)
-                g->next->before = g;
+            if (g->next) g->next->before = g;
             z->groups = g;
             z->group_count++;
             g->z = z;
         }
         zs__epochs_drop(z);
     } while (!g && zs__limit_search(z, why));
-    if (!g)
-        zs__sub_ptr(&z->charged_bytes, c->guaranteed_bytes);
+    if (!g) zs__sub_ptr(&z->charged_bytes, c->guaranteed_bytes);
     zs__words_tell(z, zs__heap_peek(z));
     return g ? g : (zslab_group *)zs__fail_null(why);
 }
@@ -13456,11 +12813,9 @@ ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g)
 {
     zs__allocator *z = g ? g->z : NULL;
     zslab_result r = ZSLAB_OK;
-    if (!z)
-        return ZSLAB_E_INVALID;
+    if (!z) return ZSLAB_E_INVALID;
     zs__ends_due(z);
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     zs__places_try_end(z);
     if (g->epochs) {
         r = ZSLAB_E_BUSY;
@@ -13470,8 +12825,7 @@ ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g)
             g->before->next = g->next;
         else
             z->groups = g->next;
-        if (g->next)
-            g->next->before = g->before;
+        if (g->next) g->next->before = g->before;
         z->group_count--;
         g->z = NULL;
         g->guaranteed = 0;
@@ -13484,8 +12838,7 @@ ZSLAB_API zslab_result zslab_group_destroy(zslab_group *g)
 
 ZSLAB_API zslab_result zslab_group_set_limits(zslab_group *g, size_t soft_bytes, size_t hard_bytes)
 {
-    if (!g || !g->z || (hard_bytes && hard_bytes < g->guaranteed))
-        return ZSLAB_E_INVALID;
+    if (!g || !g->z || (hard_bytes && hard_bytes < g->guaranteed)) return ZSLAB_E_INVALID;
     zs__exchange_ptr(&g->soft, soft_bytes ? soft_bytes : SIZE_MAX); /* as in zslab_set_limits */
     zs__exchange_ptr(&g->hard, hard_bytes ? hard_bytes : SIZE_MAX);
     return ZSLAB_OK;
@@ -13495,12 +12848,10 @@ static int zs__place_entered(const zs__allocator *z, const zs__place *place) /* 
 {
     const zslab_heap *heap;
     uint32_t i;
-    if (z->shared)
-        return zs__round_of(z, place->id)->visits != 0;
+    if (z->shared) return zs__round_of(z, place->id)->visits != 0;
     for (heap = z->heaps; heap && place->domains; heap = heap->next)
         for (i = 0; i < heap->scope_count; i++)
-            if (heap->scopes[i].domain->epoch == place->id)
-                return 1;
+            if (heap->scopes[i].domain->epoch == place->id) return 1;
     return 0;
 }
 
@@ -13510,11 +12861,9 @@ static size_t zs__place_discards(zs__allocator *z, zs__place *root, zslab_epoch 
 {
     zs__place *at;
     size_t bytes = 0;
-    if (!(root->flags & ZSLAB_EPOCH_DISCARDABLE) || root->ending)
-        return 0;
+    if (!(root->flags & ZSLAB_EPOCH_DISCARDABLE) || root->ending) return 0;
     for (at = zs__below(z, root, NULL); at; at = zs__below(z, root, at)) {
-        if (at->id == but || zs__place_entered(z, at))
-            return 0;
+        if (at->id == but || zs__place_entered(z, at)) return 0;
         bytes += (size_t)(zs__load_u64(&at->charge) & ZS__CHARGE_BYTES);
     }
     return bytes;
@@ -13528,13 +12877,11 @@ static size_t zs__discard(zs__allocator *z, const zslab_group *g, int any, zslab
         zs__place *place;
         zslab_group *of = NULL;
         uint32_t q;
-        if (!zs__epochs_enter(z))
-            break;
+        if (!zs__epochs_enter(z)) break;
         for (q = z->oldest; q; q = place->younger) {
             place = &z->places[q - 1];
             of = place->group;
-            if ((any || g == of) && (charge = zs__place_discards(z, place, but)) != 0)
-                break;
+            if ((any || g == of) && (charge = zs__place_discards(z, place, but)) != 0) break;
         }
         if (!q) {
             zs__epochs_drop(z);
@@ -13576,8 +12923,7 @@ static void zs__heap_switch(zslab_heap *heap)
     zs__tls_block *tls = zs__tls();
     uint32_t depth;
     heap->row = row && (!z->always_slow || z->counted) && zs__load_u64(&row->gate) == e ? row : NULL;
-    if (heap->is_explicit)
-        return;
+    if (heap->is_explicit) return;
     if (heap->row) {
         depth = zs__heap_enter(heap);
         zs__tls_set(heap, heap->row);
@@ -13599,8 +12945,7 @@ static zslab_domain *zs__domain_new(zs__allocator *z, zslab_epoch e, zslab_resul
     } else {
         d = (zslab_domain *)zs__record_get(z, e, sizeof *d, why);
     }
-    if (d)
-        zs__zero(d, sizeof *d);
+    if (d) zs__zero(d, sizeof *d);
     return d;
 }
 
@@ -13613,15 +12958,9 @@ static void zs__domain_spare(zs__allocator *z, zslab_domain *d)
 
 static const zslab_epoch_config zs__epoch_plain = {NULL, NULL, ZSLAB_EPOCH_NONE, 0}; /* all defaults */
 
-static int zs__epoch_config_right(const zslab_epoch_config *c)
-{
-    return !(c->flags & ~ZSLAB_EPOCH_DISCARDABLE);
-}
+static int zs__epoch_config_right(const zslab_epoch_config *c) { return !(c->flags & ~ZSLAB_EPOCH_DISCARDABLE); }
 
-ZSLAB_API zslab_domain *zslab_domain_create(zslab *z)
-{
-    return zslab_domain_create_with(z, NULL);
-}
+ZSLAB_API zslab_domain *zslab_domain_create(zslab *z) { return zslab_domain_create_with(z, NULL); }
 
 ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_config *c)
 {
@@ -13630,15 +12969,12 @@ ZSLAB_API zslab_domain *zslab_domain_create_with(zslab *self, const zslab_epoch_
     zslab_epoch e;
     zslab_result why = ZSLAB_E_NOMEM;
     c = c ? c : &zs__epoch_plain;
-    if (!zs__epoch_config_right(c))
-        return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
-    if (!zs__epochs_enter(z))
-        return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
+    if (!zs__epoch_config_right(c)) return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
+    if (!zs__epochs_enter(z)) return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
     while ((e = zs__epoch_open(z, c, &why)) != 0 && (d = zs__domain_new(z, e, &why)) == NULL) {
         zs__epochs_drop(z);
         zslab_epoch_release(z, e);
-        if (!zs__limit_search(z, why))
-            return (zslab_domain *)zs__fail_null(why);
+        if (!zs__limit_search(z, why)) return (zslab_domain *)zs__fail_null(why);
         zs__epochs_take(z);
     }
     if (e) {
@@ -13660,11 +12996,9 @@ ZSLAB_API zslab_domain *zslab_domain_wrap(zslab *self, zslab_epoch e, zslab_on_e
     zslab_domain *d = NULL;
     zslab_result why;
     zs__place *place;
-    if ((unsigned)policy > ZSLAB_ON_EXIT_RELEASE)
-        return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
+    if ((unsigned)policy > ZSLAB_ON_EXIT_RELEASE) return (zslab_domain *)zs__fail_null(ZSLAB_E_INVALID);
     do {
-        if (!zs__epochs_enter(z))
-            return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
+        if (!zs__epochs_enter(z)) return (zslab_domain *)zs__fail_null(ZSLAB_E_BUSY);
         place = zs__place_find(z, e);
         why = ZSLAB_E_CLOSED;
         if (place && place->state == ZSLAB_EPOCH_ACTIVE && (d = zs__domain_new(z, e, &why)) != NULL) {
@@ -13701,14 +13035,12 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
     zs__place *place = zs__place_find(z, d->epoch);
     zslab_result r;
     d->forsaken = 0;
-    if (d->owns_epoch)
-        d->ended = 1;
+    if (d->owns_epoch) d->ended = 1;
     if (policy == ZSLAB_ON_EXIT_KEEP || !place) {
         zs__epochs_drop(z);
         return ZSLAB_OK;
     }
-    if (policy == ZSLAB_ON_EXIT_RELEASE)
-        place->domains = 0;
+    if (policy == ZSLAB_ON_EXIT_RELEASE) place->domains = 0;
     r = policy == ZSLAB_ON_EXIT_RESET   ? zs__epoch_end(z, d->epoch, ZS__RESET, ZSLAB_END_RESET)
         : policy == ZSLAB_ON_EXIT_CLOSE ? zs__epoch_end(z, d->epoch, ZS__CLOSE, ZSLAB_END_DRAINED)
                                         : zs__epoch_end(z, d->epoch, ZS__RELEASE, ZSLAB_END_RELEASE);
@@ -13718,8 +13050,7 @@ static zslab_result zs__domain_end(zslab_domain *d, zslab_on_exit policy)
 /* Threads that are gone were the last inside: the policy is applied. Lock held; in between it may be dropped. */
 static void zs__domain_forsaken(zslab_domain *d)
 {
-    if (ZS__LIKELY(!d->forsaken || d->inside))
-        return;
+    if (ZS__LIKELY(!d->forsaken || d->inside)) return;
     zs__domain_end(d, d->policy);
     zs__epochs_take(d->z);
 }
@@ -13731,8 +13062,7 @@ static int zs__domain_entered(zslab_domain *d)
 #if !ZSLAB_NO_TLS
     zslab_heap *heap;
     for (heap = zs__sealed(d->z) ? NULL : d->z->heaps; heap && d->inside; heap = heap->next)
-        if (heap->tls && heap->scope_count && !zs__os_thread_lives(heap->os_thread))
-            zs__scopes_end(heap);
+        if (heap->tls && heap->scope_count && !zs__os_thread_lives(heap->os_thread)) zs__scopes_end(heap);
 #endif
     zs__domain_forsaken(d);
     return d->inside != 0;
@@ -13743,8 +13073,7 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
     zs__allocator *z = heap->z;
     zs__scope *top;
     zslab_result r = ZSLAB_OK;
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     zs__domain_forsaken(d);
     top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     if (d->ended || !zs__place_open(z, d->epoch))
@@ -13764,8 +13093,7 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
         d->inside++;
     }
     zs__epochs_drop(z);
-    if (r == ZSLAB_OK && !z->shared && heap->scopes[heap->scope_count - 1].entered == 1)
-        zs__heap_switch(heap);
+    if (r == ZSLAB_OK && !z->shared && heap->scopes[heap->scope_count - 1].entered == 1) zs__heap_switch(heap);
     zs__heap_done(heap);
     return r;
 }
@@ -13774,11 +13102,9 @@ ZSLAB_API zslab_result zslab_domain_enter(zslab_domain *d)
 {
     zslab_heap *heap;
     zslab_result r;
-    if (!d || !d->z)
-        return ZSLAB_E_INVALID;
+    if (!d || !d->z) return ZSLAB_E_INVALID;
     heap = zs__heap_mine(d->z, d->epoch);
-    if (!heap)
-        return zslab_last_error();
+    if (!heap) return zslab_last_error();
     r = zs__domain_enter(d, heap);
 #if !ZSLAB_NO_TLS
     if (r == ZSLAB_OK && zs__tls()->passing && !d->z->shared)
@@ -13803,11 +13129,9 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
     zs__scope *top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     const int nested = !z->shared;
     uint32_t others;
-    if (nested && (!top || top->domain != d))
-        return ZSLAB_E_INVALID;
+    if (nested && (!top || top->domain != d)) return ZSLAB_E_INVALID;
     zs__ends_due(z);
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     if (!d->inside) {
         zs__epochs_drop(z);
         return ZSLAB_E_INVALID;
@@ -13817,19 +13141,16 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
         zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
         zs__round_of(z, d->epoch)->visits -= !nested;
     }
-    if (nested && --top->entered == 0)
-        heap->scope_count--;
+    if (nested && --top->entered == 0) heap->scope_count--;
     if (others) {
         zs__epochs_drop(z);
     } else {
         zslab_result r;
         if (zs__load_ptr(&z->shared_domain) == (uintptr_t)d)
             zs__store_ptr(&z->shared_domain, 0); /* relaxed: nothing is read behind it */
-        if ((r = zs__domain_end(d, d->policy)) != ZSLAB_OK)
-            return r;
+        if ((r = zs__domain_end(d, d->policy)) != ZSLAB_OK) return r;
     }
-    if (nested && (!heap->scope_count || top->domain != d || !top->entered))
-        zs__heap_switch(heap);
+    if (nested && (!heap->scope_count || top->domain != d || !top->entered)) zs__heap_switch(heap);
     zs__heap_done(heap);
     return ZSLAB_OK;
 }
@@ -13848,10 +13169,8 @@ ZSLAB_API zslab_result zslab_domain_exit_heap(zslab_domain *d, zslab_heap *heap)
 ZSLAB_API zslab_result zslab_domain_force_close(zslab_domain *d)
 {
     zs__allocator *z = d ? d->z : NULL;
-    if (!z)
-        return ZSLAB_E_INVALID;
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!z) return ZSLAB_E_INVALID;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     if (zs__domain_entered(d)) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
@@ -13865,17 +13184,14 @@ ZSLAB_API zslab_result zslab_domain_destroy(zslab_domain *d)
     zs__allocator *z = d ? d->z : NULL;
     zs__place *place;
     zslab_epoch e;
-    if (!z)
-        return ZSLAB_E_INVALID;
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!z) return ZSLAB_E_INVALID;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     if (zs__domain_entered(d)) {
         zs__epochs_drop(z);
         return ZSLAB_E_BUSY;
     }
     place = zs__place_find(z, d->epoch);
-    if (place && place->domains)
-        place->domains--;
+    if (place && place->domains) place->domains--;
     e = d->owns_epoch && !d->ended ? d->epoch : ZSLAB_EPOCH_NONE;
     zs__domain_spare(z, d);
     if (e)
@@ -13895,10 +13211,7 @@ ZSLAB_API zslab_domain *zslab_domain_current(const zslab *self)
     return heap && heap->scope_count ? heap->scopes[heap->scope_count - 1].domain : NULL;
 }
 
-ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d)
-{
-    return d && d->z ? d->epoch : ZSLAB_EPOCH_NONE;
-}
+ZSLAB_API zslab_epoch zslab_domain_epoch(const zslab_domain *d) { return d && d->z ? d->epoch : ZSLAB_EPOCH_NONE; }
 
 /* ---- >>pool ----------------------------------------------------------------
    Slots of one size with one owner, in one block: the pool, a state byte per slot, the queue's
@@ -13938,27 +13251,27 @@ typedef uint64_t zs__pool_link;
 
 /* Written by zslab_pool_create, then only read. */
 typedef struct zs__pool_fixed {
-    char *base;          /* first slot */
-    uint8_t *states;     /* slot_count bytes */
-    uint32_t *cells;     /* the queue: a power of two of them, at least its capacity */
-    uintptr_t inverse;   /* of the odd part of stride, modulo the word: see zs__pool_index_of */
+    char *base;        /* first slot */
+    uint8_t *states;   /* slot_count bytes */
+    uint32_t *cells;   /* the queue: a power of two of them, at least its capacity */
+    uintptr_t inverse; /* of the odd part of stride, modulo the word: see zs__pool_index_of */
     size_t stride;
     size_t capacity_bytes;
     uint32_t slot_count;
-    uint32_t shift;      /* stride = odd part << shift */
+    uint32_t shift; /* stride = odd part << shift */
     zs__u64 cell_mask;
-    zs__u64 queue_capacity;  /* 0: refuses everything */
+    zs__u64 queue_capacity; /* 0: refuses everything */
     uint32_t grow_count;
     zslab_fallback fallback;
     zslab_os os;
-    void *block;         /* what the system gave, to be released; NULL: the caller's buffer */
+    void *block; /* what the system gave, to be released; NULL: the caller's buffer */
     size_t block_bytes;
     int adaptive;
 } zs__pool_fixed;
 
 /* Written by remotes. */
 typedef struct zs__pool_inbox {
-    zs__u64 tail;         /* pushes so far, and CLOSED */
+    zs__u64 tail; /* pushes so far, and CLOSED */
     zs__u64 remote_full;
     uint32_t refs;
 } zs__pool_inbox;
@@ -13968,7 +13281,7 @@ struct zslab_remote {
     char pad_fixed[ZS__POOL_LINE - sizeof(zs__pool_fixed) % ZS__POOL_LINE];
     zs__pool_inbox inbox;
     char pad_inbox[ZS__POOL_LINE - sizeof(zs__pool_inbox) % ZS__POOL_LINE];
-    zs__u64 head;  /* taken home so far; the owner writes it once a drain, pushers read it */
+    zs__u64 head; /* taken home so far; the owner writes it once a drain, pushers read it */
     char pad_head[ZS__POOL_LINE - sizeof(uint64_t)];
 };
 
@@ -13977,24 +13290,24 @@ struct zslab_pool {
     /* The owner's; statistics read the counters. The first line serves the fast paths. */
     uintptr_t top_state; /* address of the newest free slot's state; 0: top is empty, see head */
     char *top;
-    zs__u64 drain_at;   /* drain when tail reaches this */
-    zs__u64 returns;    /* slots that came home; what is not home any more was reused */
-    zs__u64 key;        /* of the links */
-    uint32_t head;      /* index of the first slot on the list, or ZS__POOL_NONE */
-    uint32_t listed;    /* slots on the list */
-    uint32_t fresh;     /* slots from here up were never used */
-    uint32_t busy;     /* debug: the owner is inside */
+    zs__u64 drain_at; /* drain when tail reaches this */
+    zs__u64 returns;  /* slots that came home; what is not home any more was reused */
+    zs__u64 key;      /* of the links */
+    uint32_t head;    /* index of the first slot on the list, or ZS__POOL_NONE */
+    uint32_t listed;  /* slots on the list */
+    uint32_t fresh;   /* slots from here up were never used */
+    uint32_t busy;    /* debug: the owner is inside */
     uint32_t lost;
     uint32_t high_water;
     uint32_t threshold;
     uint32_t cooldown; /* checks until the adaptive policy may step again */
-    uint32_t grown;      /* slots from here up have no memory yet */
+    uint32_t grown;    /* slots from here up have no memory yet */
     zs__u64 fallbacks;
     zs__u64 drains;
     zs__u64 corruption_events;
     zs__u64 growths;
     zslab_pool *next, *before; /* all pools, newest first. zs__global.lock, as number */
-    uint32_t number;     /* not 0, what statistics tell it by */
+    uint32_t number;           /* not 0, what statistics tell it by */
     char label[32];
 };
 
@@ -14024,10 +13337,7 @@ static inline int zs__pool_leave(zslab_pool *p)
 }
 
 /* The owner is the one writer of its counters; relaxed, since statistics want a recent value and no more. */
-static inline void zs__pool_count(uint64_t *counter)
-{
-    zs__store_u64(counter, *counter + 1);
-}
+static inline void zs__pool_count(uint64_t *counter) { zs__store_u64(counter, *counter + 1); }
 
 /* Index of the slot that begins at `slot`; anything not below slot_count means that none does. Multiplying
    by the inverse of an odd number is a bijection of the machine's words and divides its multiples exactly;
@@ -14039,7 +13349,6 @@ static inline uintptr_t zs__pool_index_of(const zs__pool_fixed *f, const void *s
     return t >> f->shift | t << ((0 - f->shift) & (sizeof t * 8 - 1));
 }
 
-
 static inline char *zs__pool_slot_at(const zs__pool_fixed *f, uint32_t idx)
 {
     ZSLAB_ASSERT(idx < f->slot_count && "slot index");
@@ -14049,10 +13358,7 @@ static inline char *zs__pool_slot_at(const zs__pool_fixed *f, uint32_t idx)
 }
 
 /* A link is the next index, and a tag made of it and of the place it stands in, under the pool's key. */
-static inline uint32_t zs__pool_tag(uint32_t idx, uint32_t next)
-{
-    return (next << 11 | next >> 21) + idx;
-}
+static inline uint32_t zs__pool_tag(uint32_t idx, uint32_t next) { return (next << 11 | next >> 21) + idx; }
 
 static inline void zs__pool_list_push(zslab_pool *p, char *slot, uint32_t idx)
 {
@@ -14092,7 +13398,7 @@ static inline char *zs__pool_list_pop(zslab_pool *p)
     ZSLAB_ASSERT(intact && "next link");
     if (ZS__UNLIKELY(!intact)) return NULL;
     p->head = next;
-    zs__store_u32(&p->listed, p->listed - 1); /* relaxed: a count */
+    zs__store_u32(&p->listed, p->listed - 1);                       /* relaxed: a count */
     ZS__PREFETCH_WRITE(p->r.fixed.base + next * p->r.fixed.stride); /* behind the end it does nothing */
     zs__mem_alloc(p, slot, p->r.fixed.stride);
     zs__store_u8(&p->r.fixed.states[idx], ZS__POOL_LIVE); /* relaxed: see zslab_pool_alloc */
@@ -14162,7 +13468,7 @@ static ZS__NOINLINE void zs__pool_mend(zslab_pool *p)
             zs__pool_list_push(p, slot, idx);
             head = idx;
         } else {
-            zs__store_u8(state, ZS__POOL_LOST); /* relaxed: a remote refuses LOST as it refuses FREE */
+            zs__store_u8(state, ZS__POOL_LOST);   /* relaxed: a remote refuses LOST as it refuses FREE */
             zs__store_u32(&p->lost, p->lost + 1); /* relaxed: a count */
             zs__pool_count(&p->corruption_events);
         }
@@ -14410,15 +13716,9 @@ static zslab_result zs__pool_remote_free(zslab_remote *r, void *slot, int wait)
     return result;
 }
 
-zslab_result zslab_remote_try_free(zslab_remote *r, void *slot)
-{
-    return zs__pool_remote_free(r, slot, 0);
-}
+zslab_result zslab_remote_try_free(zslab_remote *r, void *slot) { return zs__pool_remote_free(r, slot, 0); }
 
-zslab_result zslab_remote_free(zslab_remote *r, void *slot)
-{
-    return zs__pool_remote_free(r, slot, 1);
-}
+zslab_result zslab_remote_free(zslab_remote *r, void *slot) { return zs__pool_remote_free(r, slot, 1); }
 
 zslab_remote *zslab_remote_clone(zslab_remote *r)
 {
@@ -14433,10 +13733,7 @@ zslab_remote *zslab_remote_clone(zslab_remote *r)
     return NULL;
 }
 
-zslab_remote *zslab_pool_remote(zslab_pool *p)
-{
-    return zslab_remote_clone(p ? &p->r : NULL);
-}
+zslab_remote *zslab_pool_remote(zslab_pool *p) { return zslab_remote_clone(p ? &p->r : NULL); }
 
 void zslab_remote_drop(zslab_remote *r)
 {
@@ -14507,20 +13804,13 @@ static zs__refusal zs__pool_config_refusal(const zslab_pool_config *c)
 {
     const zslab_fallback *b = &c->fallback;
     const int hooks = zs__os_hooks(&c->os);
-    if (c->slot_bytes > SIZE_MAX / 4 || c->slot_count >= ZS__POOL_NONE)
-        return ZS__REFUSED_SLOTS;
-    if (c->queue_capacity > (size_t)1 << 24)
-        return ZS__REFUSED_QUEUE;
-    if (c->batch != ZSLAB_BATCH_FIXED && c->batch != ZSLAB_BATCH_ADAPTIVE)
-        return ZS__REFUSED_BATCH;
-    if (!c->memory != !c->memory_bytes)
-        return ZS__REFUSED_MEMORY_BYTES;
-    if (!b->alloc != !b->free || (!b->alloc && (b->owns || b->usable_size)))
-        return ZS__REFUSED_FALLBACK;
-    if (hooks && hooks != 4)
-        return ZS__REFUSED_OS;
-    if (c->memory && (hooks || c->grow_count != c->slot_count))
-        return ZS__REFUSED_POOL_MEMORY;
+    if (c->slot_bytes > SIZE_MAX / 4 || c->slot_count >= ZS__POOL_NONE) return ZS__REFUSED_SLOTS;
+    if (c->queue_capacity > (size_t)1 << 24) return ZS__REFUSED_QUEUE;
+    if (c->batch != ZSLAB_BATCH_FIXED && c->batch != ZSLAB_BATCH_ADAPTIVE) return ZS__REFUSED_BATCH;
+    if (!c->memory != !c->memory_bytes) return ZS__REFUSED_MEMORY_BYTES;
+    if (!b->alloc != !b->free || (!b->alloc && (b->owns || b->usable_size))) return ZS__REFUSED_FALLBACK;
+    if (hooks && hooks != 4) return ZS__REFUSED_OS;
+    if (c->memory && (hooks || c->grow_count != c->slot_count)) return ZS__REFUSED_POOL_MEMORY;
     return ZS__REFUSED_NONE;
 }
 
@@ -14542,8 +13832,7 @@ static int zs__pool_lay_out(zs__pool_plan *plan, const zslab_pool_config *given,
         zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_SLOTS);
         return 0;
     }
-    for (plan->cell_count = 1; plan->cell_count < c->queue_capacity;)
-        plan->cell_count *= 2;
+    for (plan->cell_count = 1; plan->cell_count < c->queue_capacity;) plan->cell_count *= 2;
     plan->states_at = zs__round_up(sizeof(zslab_pool), ZS__POOL_LINE);
     plan->cells_at = zs__round_up(plan->states_at + c->slot_count, ZS__POOL_LINE);
     plan->slots_at = zs__round_up(plan->cells_at + plan->cell_count * sizeof(uint32_t), align) + page;
@@ -14603,8 +13892,7 @@ static void zs__pool_init(zslab_pool *p, const zs__pool_plan *plan)
     f->slot_count = (uint32_t)c->slot_count;
     f->shift = zs__ctz(f->stride);
     odd = x = (uintptr_t)f->stride >> f->shift; /* correct to 3 bits; each step of Newton's doubles them */
-    while (odd * x != 1)
-        x *= 2 - odd * x;
+    while (odd * x != 1) x *= 2 - odd * x;
     f->inverse = x;
     f->cell_mask = plan->cell_count - 1;
     f->queue_capacity = c->queue_capacity;
@@ -14629,8 +13917,7 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
     const size_t page = ours ? zs__os_page_bytes() : 0;
     zs__pool_plan plan;
     zslab_pool *p;
-    if (!zs__pool_lay_out(&plan, c, page))
-        return NULL;
+    if (!zs__pool_lay_out(&plan, c, page)) return NULL;
     p = (zslab_pool *)(void *)(ours ? zs__pool_map(&plan, page) : zs__pool_place(&plan));
     if (!p) {
         zs__refuse(ours ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID, ours ? ZS__REFUSED_NONE : ZS__REFUSED_MEMORY_BYTES);
@@ -14653,10 +13940,7 @@ zslab_pool *zslab_pool_create(const zslab_pool_config *c)
     return p;
 }
 
-size_t zslab_pool_usable_size(const zslab_pool *p)
-{
-    return p ? p->r.fixed.stride : 0;
-}
+size_t zslab_pool_usable_size(const zslab_pool *p) { return p ? p->r.fixed.stride : 0; }
 
 int zslab_pool_owns(const zslab_pool *p, const void *slot)
 {
@@ -14708,7 +13992,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
 typedef struct zs__tally {
     uint64_t live, live_bytes, slots, slabs, full, empty, remote, committed, resident, live_pages, reclaimable;
     uint64_t large, large_bytes; /* of live, live_bytes */
-    uint64_t kept;         /* of resident */
+    uint64_t kept;               /* of resident */
 } zs__tally;
 
 static uint64_t zs__stats_range(zs__allocator *z) /* bytes of chunks ever bound, not of what regions set aside */
@@ -14716,8 +14000,7 @@ static uint64_t zs__stats_range(zs__allocator *z) /* bytes of chunks ever bound,
     uint32_t chunks, i;
     zs__arena_take(z);
     chunks = z->fresh_chunk;
-    for (i = 0; i < z->region_count; i++)
-        chunks -= z->regions[i].group_end - z->regions[i].group_next;
+    for (i = 0; i < z->region_count; i++) chunks -= z->regions[i].group_end - z->regions[i].group_next;
     zs__arena_drop(z);
     return (uint64_t)chunks * ZS__CHUNK_BYTES;
 }
@@ -14759,10 +14042,8 @@ static uint64_t zs__states_live(const zs__allocator *z, size_t slab, uint64_t *r
 static uint32_t zs__states_used(const zs__allocator *z, size_t slab)
 {
     uint32_t i = 64;
-    while (i && !zs__load_u64((const uint64_t *)(const void *)(z->states + slab * 64 + i - 8)))
-        i -= 8;
-    while (i && !zs__load_u8(z->states + slab * 64 + i - 1))
-        i--;
+    while (i && !zs__load_u64((const uint64_t *)(const void *)(z->states + slab * 64 + i - 8))) i -= 8;
+    while (i && !zs__load_u8(z->states + slab * 64 + i - 1)) i--;
     return i;
 }
 
@@ -14782,13 +14063,10 @@ static size_t zs__chunk_carved(const zs__allocator *z, uint32_t chunk, const zs_
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     uint32_t last, used = 64;
     size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size;
-    if (!carved || carved > k->slabs || start >= k->slabs)
-        return 0;
+    if (!carved || carved > k->slabs || start >= k->slabs) return 0;
     last = (start + carved - 1) % k->slabs;
-    if (!z->shared && bin && zs__load_u32(&bin->current) == first + last + 1)
-        used = zs__states_used(z, first + last);
-    if (last >= start)
-        return zs__pages_over(z, start * unit, last * unit + (size_t)used * k->size);
+    if (!z->shared && bin && zs__load_u32(&bin->current) == first + last + 1) used = zs__states_used(z, first + last);
+    if (last >= start) return zs__pages_over(z, start * unit, last * unit + (size_t)used * k->size);
     return zs__pages_over(z, start * unit, ZS__CHUNK_BYTES) +
            zs__pages_over(z, 0, last * unit + (size_t)used * k->size);
 }
@@ -14800,12 +14078,10 @@ static size_t zs__chunk_resident(const zs__allocator *z, uint32_t chunk, const z
     const uint32_t whole = ZSLAB_FLAG_PREFAULT | ZSLAB_FLAG_LOCK_PAGES | ZSLAB_FLAG_HUGE_PAGES;
     size_t left = ZS__CHUNK_BYTES - zs__load_u32(&x->purged_bytes), worn;
     size_t carved;
-    if (!left || (z->flags_in_effect & whole))
-        return left;
+    if (!left || (z->flags_in_effect & whole)) return left;
     worn = (size_t)(zs__load_u8(&x->touched) & 127) * (ZS__CHUNK_BYTES / 64);
     carved = zs__chunk_carved(z, chunk, k);
-    if (carved < worn)
-        carved = worn;
+    if (carved < worn) carved = worn;
     return carved < left ? carved : left;
 }
 
@@ -14825,12 +14101,10 @@ static void zs__tally_slabs(const zs__allocator *z, uint32_t chunk, const zs__cl
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved), number;
     size_t first = zs__slab_at(z, chunk, k), unit = (size_t)64 * k->size, upto = 0;
     uint64_t remote = 0;
-    if (carved > k->slabs || start >= k->slabs)
-        return;
+    if (carved > k->slabs || start >= k->slabs) return;
     for (number = 0; number < k->slabs; number++) {
         uint64_t full = zs__slab_full(k, number), live, left;
-        if ((number >= start ? number - start : number + k->slabs - start) >= carved)
-            continue; /* never used */
+        if ((number >= start ? number - start : number + k->slabs - start) >= carved) continue; /* never used */
         live = zs__states_live(z, first + number, &remote) & full;
         t->slabs++;
         t->slots += zs__popcount(full);
@@ -14878,10 +14152,8 @@ static void zs__tally_large(const zs__allocator *z, uint32_t head, zs__tally *t)
 {
     uint32_t count = zs__load_u32(&z->cold[head].all_next), i; /* relaxed: a snapshot */
     uint8_t state = zs__load_u8(zs__large_state(z, head));
-    if (!zs__large_held(state) || count > z->chunk_count - head)
-        return;
-    for (i = head; i < head + count; i++)
-        t->committed += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[i].purged_bytes);
+    if (!zs__large_held(state) || count > z->chunk_count - head) return;
+    for (i = head; i < head + count; i++) t->committed += ZS__CHUNK_BYTES - zs__load_u32(&z->cold[i].purged_bytes);
     t->resident = t->committed;
     if (state == ZS__KEPT) {
         t->kept = t->committed;
@@ -14898,8 +14170,7 @@ typedef enum zs__tally_by { ZS__BY_ALLOCATOR, ZS__BY_CLASS, ZS__BY_PLACE, ZS__BY
 static uint32_t zs__tally_key(const zs__allocator *z, zs__tally_by by, uint64_t stamp, uint32_t cls)
 {
     const zslab_group *g = by == ZS__BY_GROUP ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
-    if (g)
-        return g->number;
+    if (g) return g->number;
     return by == ZS__BY_CLASS ? cls : by == ZS__BY_PLACE ? zs__stamp_place(stamp) : 0;
 }
 
@@ -14907,8 +14178,7 @@ static uint32_t zs__tally_key(const zs__allocator *z, zs__tally_by by, uint64_t 
 static int zs__tally_chunk(const zs__allocator *z, uint32_t chunk, uint64_t stamp, uint32_t of, int pages, zs__tally *t)
 {
     const zs__chunk *c = &z->chunks[chunk];
-    if (!zs__stamp_counts(z, chunk, stamp))
-        return 0;
+    if (!zs__stamp_counts(z, chunk, stamp)) return 0;
     zs__zero(t, sizeof *t);
     if (of == ZSLAB_CLASS_LARGE) {
         zs__tally_large(z, chunk, t);
@@ -14937,10 +14207,8 @@ static void zs__tally_walk(const zs__allocator *z, zs__tally_by by, const uint32
         uint64_t stamp = zs__load_acq_u64(&c->stamp); /* acquire: pairs with zs__chunk_bind */
         uint32_t of = zs__load_u16(&c->cls), key = 0;
         zs__tally t;
-        while (key < count && keys[key] != zs__tally_key(z, by, stamp, of))
-            key++;
-        if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of))
-            continue;
+        while (key < count && keys[key] != zs__tally_key(z, by, stamp, of)) key++;
+        if (!stamp || key == count || (cls != ZSLAB_CLASS_ANY && cls != of)) continue;
         if (zs__tally_chunk(z, chunk, stamp, of, by == ZS__BY_PLACE, &t))
             zs__tally_add(&out[key], &t, zs__tally_size(z, of, &t));
     }
@@ -14953,8 +14221,7 @@ static size_t zs__pages_more(const zs__allocator *z, const void *array, size_t f
     uint32_t begin = (uint32_t)(((uintptr_t)array + from) / z->page_bytes - first);
     uint32_t end = (uint32_t)(zs__round_up((uintptr_t)array + to, z->page_bytes) / z->page_bytes - first);
     size_t pages;
-    if (begin < *upto)
-        begin = *upto;
+    if (begin < *upto) begin = *upto;
     pages = end > begin ? end - begin : 0;
     *upto = end > *upto ? end : *upto;
     return pages * z->page_bytes;
@@ -14972,8 +14239,7 @@ typedef struct zs__lines {
 static size_t zs__lines_more(const zs__allocator *z, size_t from, size_t to, zs__lines *at)
 {
     size_t bytes = 0;
-    if (from >= to)
-        return 0;
+    if (from >= to) return 0;
 #if ZSLAB_TAGS
     bytes = zs__pages_more(z, z->tags, from * ZS__TAG_BYTES, to * ZS__TAG_BYTES, &at->tags);
 #endif
@@ -14991,20 +14257,17 @@ static size_t zs__lines_of_chunk(const zs__allocator *z, uint32_t chunk, const z
     uint32_t start = zs__load_u32(&z->cold[chunk].start), carved = zs__load_u32(&z->cold[chunk].carved);
     const int swept = zs__load_u8(&z->cold[chunk].swept);
     uint64_t before = zs__load_u64(&z->cold[chunk].regions);
-    if (swept ? swept == ZS__SWEPT_WHOLE : carved != 0)
-        before &= ~((uint64_t)1 << k->region);
+    if (swept ? swept == ZS__SWEPT_WHOLE : carved != 0) before &= ~((uint64_t)1 << k->region);
     for (; before; before &= before - 1) {
         uint32_t region = zs__ctz(before);
         size_t lines = z->regions[region].lines, slab = zs__region_slab(&z->regions[region], chunk);
-        if (lines * 64 < z->page_bytes)
-            bytes += zs__lines_more(z, slab, slab + lines, &at[region]);
+        if (lines * 64 < z->page_bytes) bytes += zs__lines_more(z, slab, slab + lines, &at[region]);
     }
-    if (swept || carved > k->slabs || start >= k->slabs)
-        return bytes;
+    if (swept || carved > k->slabs || start >= k->slabs) return bytes;
     if (start + carved > k->slabs) /* around the end */
         bytes += zs__lines_more(z, first, first + start + carved - k->slabs, &at[k->region]);
-    return bytes + zs__lines_more(z, first + start,
-                                  first + (start + carved < k->slabs ? start + carved : k->slabs), &at[k->region]);
+    return bytes + zs__lines_more(z, first + start, first + (start + carved < k->slabs ? start + carved : k->slabs),
+                                  &at[k->region]);
 }
 
 /* Resident object memory, whichever heap holds it, and the slab metadata of chunks in use. */
@@ -15092,8 +14355,7 @@ static uint64_t zs__stats_heaps(const zs__allocator *z)
             uint32_t cls;
             bytes += z->magazine_offset;
             for (cls = 0; !z->shared && !zs__load_u32(&row->bare) && cls < z->class_count; cls++)
-                if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1)
-                    bytes += zs__magazine_bytes(z, cls);
+                if (zs__load_u64(&row->used[cls >> 6]) >> (cls & 63) & 1) bytes += zs__magazine_bytes(z, cls);
         }
     }
     return bytes;
@@ -15116,10 +14378,10 @@ static uint64_t zs__stats_limit(const zs__allocator *z, const uintptr_t *limit)
 static size_t zs__chunk_charge(const zs__allocator *z, uint32_t chunk)
 {
     uint64_t stamp = z->chunks[chunk].stamp;
-    if (!stamp || !zs__place_counts(z, stamp) || (z->cold[chunk].touched & ZS__CHUNK_LOOSE))
-        return 0;
-    return z->chunks[chunk].cls != ZSLAB_CLASS_LARGE ? ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes
-           : zs__large_held(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next) : 0;
+    if (!stamp || !zs__place_counts(z, stamp) || (z->cold[chunk].touched & ZS__CHUNK_LOOSE)) return 0;
+    return z->chunks[chunk].cls != ZSLAB_CLASS_LARGE    ? ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes
+           : zs__large_held(*zs__large_state(z, chunk)) ? zs__span_counted(z, chunk, z->cold[chunk].all_next)
+                                                        : 0;
 }
 
 static uint64_t zs__place_covered(const zs__allocator *z, uint32_t q) /* by its group's guarantee [BUDGET-5] */
@@ -15136,8 +14398,7 @@ static void zs__budget_count(const zs__allocator *z, size_t *object, size_t *met
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
         *charged += zs__chunk_charge(z, chunk);
         *metadata += zs__chunk_lines(z, &z->cold[chunk]);
-        if (!z->chunks[chunk].recip)
-            continue;
+        if (!z->chunks[chunk].recip) continue;
         *metadata += ZS__RECORD_BYTES;
         *object += ZS__CHUNK_BYTES - z->cold[chunk].purged_bytes;
     }
@@ -15297,8 +14558,7 @@ ZSLAB_API zslab_result zslab_stats_class(const zslab *self, size_t class_idx, zs
     const zs__allocator *z = zs__own_const(self);
     zs__tally t;
     uint32_t cls = (uint32_t)class_idx;
-    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
-        return ZSLAB_E_INVALID;
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out) return ZSLAB_E_INVALID;
     zs__tally_walk(z, ZS__BY_CLASS, &cls, 1, ZSLAB_CLASS_ANY, &t);
     zs__stats_class_fill(z, cls, &t, out);
     return ZSLAB_OK;
@@ -15309,8 +14569,7 @@ static void zs__group_fill(const zslab_group *g, int walk, zslab_group_stats *ou
     zs__tally t;
     zs__zero(out, sizeof *out);
     out->version = ZSLAB_STATS_VERSION;
-    if (!g->z)
-        return;
+    if (!g->z) return;
     zs__copy(out->label, g->label, sizeof out->label);
     out->epochs = g->epochs; /* figures, all: ordered with nothing */
     out->committed_bytes = zs__load_ptr(&g->charged);
@@ -15327,10 +14586,7 @@ static void zs__group_fill(const zslab_group *g, int walk, zslab_group_stats *ou
     out->discarded_bytes = zs__load_u64(&g->discarded_bytes);
 }
 
-ZSLAB_API void zslab_stats_group(const zslab_group *g, zslab_group_stats *out)
-{
-    zs__group_fill(g, 1, out);
-}
+ZSLAB_API void zslab_stats_group(const zslab_group *g, zslab_group_stats *out) { zs__group_fill(g, 1, out); }
 
 /* live_bytes of every group, in one walk. */
 static void zs__groups_walk(zs__allocator *z)
@@ -15340,20 +14596,17 @@ static void zs__groups_walk(zs__allocator *z)
     zs__tally t;
     zs__ranked_take(zs__as_lock(&z->groups_lock), ZS__LOCK_GROUPS);
     zs__epochs_take(z);
-    for (g = z->groups; g; g = g->next)
-        g->counting = 0;
+    for (g = z->groups; g; g = g->next) g->counting = 0;
     zs__epochs_drop(z);
     chunks = zs__chunks_bound(z);
     for (chunk = 0; chunk < chunks; chunk++) {
         uint64_t stamp = zs__load_acq_u64(&z->chunks[chunk].stamp); /* acquire: as zs__tally_walk */
         uint32_t of = zs__load_u16(&z->chunks[chunk].cls);
         g = stamp ? zs__place_group(&z->places[zs__stamp_place(stamp)]) : NULL;
-        if (g && zs__tally_chunk(z, chunk, stamp, of, 0, &t))
-            g->counting += t.live * zs__tally_size(z, of, &t);
+        if (g && zs__tally_chunk(z, chunk, stamp, of, 0, &t)) g->counting += t.live * zs__tally_size(z, of, &t);
     }
     zs__epochs_take(z);
-    for (g = z->groups; g; g = g->next)
-        zs__store_u64(&g->live_bytes, g->counting); /* relaxed: a figure */
+    for (g = z->groups; g; g = g->next) zs__store_u64(&g->live_bytes, g->counting); /* relaxed: a figure */
     zs__epochs_drop(z);
     zs__ranked_drop(zs__as_lock(&z->groups_lock), ZS__LOCK_GROUPS);
 }
@@ -15374,8 +14627,7 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *self, size_t class_idx, 
 {
     const zs__allocator *z = zs__own_const(self);
     zs__counters n;
-    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
-        return ZSLAB_E_INVALID;
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out) return ZSLAB_E_INVALID;
     zs__stats_counters(z, (uint32_t)class_idx, &n);
     zs__stats_perf(&n, out);
     return ZSLAB_OK;
@@ -15395,8 +14647,7 @@ static void zs__stats_waits(zs__allocator *z, const zs__place *place, zslab_epoc
 {
     const zslab_heap *heap;
     uint32_t q, i;
-    for (q = place->child; q; q = z->places[q - 1].sibling)
-        out->children++;
+    for (q = place->child; q; q = z->places[q - 1].sibling) out->children++;
     for (heap = z->heaps; heap; heap = heap->next)
         for (i = 0; i < heap->scope_count; i++)
             out->visits += heap->scopes[i].domain->epoch == place->id ? heap->scopes[i].entered : 0;
@@ -15412,15 +14663,12 @@ static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stat
 {
     size_t i;
     zs__zero(out, sizeof *out);
-    if (place->state != ZSLAB_EPOCH_CLOSED)
-        zs__stats_waits(z, place, out); /* as things were; the look may end it */
-    if (zs__place_try_end(z, place, 1))
-        out->owners_late = 0;
+    if (place->state != ZSLAB_EPOCH_CLOSED) zs__stats_waits(z, place, out); /* as things were; the look may end it */
+    if (zs__place_try_end(z, place, 1)) out->owners_late = 0;
     out->version = ZSLAB_STATS_VERSION;
     out->epoch = place->id;
     out->state = (zslab_epoch_state)place->state;
-    for (i = 0; i + 1 < sizeof out->label && place->label[i]; i++)
-        out->label[i] = place->label[i];
+    for (i = 0; i + 1 < sizeof out->label && place->label[i]; i++) out->label[i] = place->label[i];
     out->era = place->id >> 16;
     out->opened_ns = place->opened_ns;
     out->age_ns = zs__os_now_ns() - place->opened_ns;
@@ -15432,8 +14680,7 @@ static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stat
 
 static void zs__stats_epoch_fill(const zs__tally *t, zslab_epoch_stats *out)
 {
-    if (out->state == ZSLAB_EPOCH_CLOSED)
-        return;
+    if (out->state == ZSLAB_EPOCH_CLOSED) return;
     out->live_objects = t->live;
     out->live_bytes = t->live_bytes;
     out->slabs = t->slabs;
@@ -15449,17 +14696,13 @@ ZSLAB_API zslab_result zslab_stats_epoch(const zslab *self, size_t class_idx, zs
     uint32_t q = (uint32_t)(e & ZS__PLACE_MASK);
     int known;
     zs__tally t;
-    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out)
-        return ZSLAB_E_INVALID;
-    if (!e || q >= z->epoch_count)
-        return ZSLAB_E_CLOSED;
+    if ((class_idx >= z->class_count && class_idx != ZSLAB_CLASS_LARGE) || !out) return ZSLAB_E_INVALID;
+    if (!e || q >= z->epoch_count) return ZSLAB_E_CLOSED;
     zs__epochs_take(w);
     known = z->places[q].id == e;
-    if (known)
-        zs__stats_place(w, &w->places[q], out);
+    if (known) zs__stats_place(w, &w->places[q], out);
     zs__epochs_drop(w);
-    if (!known)
-        return ZSLAB_E_CLOSED;
+    if (!known) return ZSLAB_E_CLOSED;
     out->class_idx = (uint32_t)class_idx;
     out->object_bytes = class_idx < z->class_count ? z->classes[class_idx].size : 0;
     zs__tally_walk(z, ZS__BY_PLACE, &q, 1, (uint32_t)class_idx, &t);
@@ -15489,17 +14732,13 @@ static int zs__samples_new(zs__allocator *z) /* 0 = done */
 {
     size_t bytes = zs__samples_bytes(&z->config), n;
     zs__samples *s;
-    if (!bytes)
-        return 0;
+    if (!bytes) return 0;
     zs__arena_take(z);
     s = (zs__samples *)zs__meta_alloc(z, bytes, 64);
     zs__arena_drop(z);
-    if (!s)
-        return -1;
-    if (z->config.sample_bytes)
-        z->profile = (zs__profile *)(void *)((char *)s + bytes - sizeof(zs__profile));
-    if (!z->config.sample_every)
-        return 0;
+    if (!s) return -1;
+    if (z->config.sample_bytes) z->profile = (zs__profile *)(void *)((char *)s + bytes - sizeof(zs__profile));
+    if (!z->config.sample_every) return 0;
     s->steps = zs__sample_step(z->classes[z->class_count - 1].size) + 1;
     n = s->steps + (size_t)1;
     s->count = (uint64_t *)(void *)(s + 1);
@@ -15524,12 +14763,10 @@ static void zs__advice_row(zs__samples *s, uint32_t low, uint32_t high, uint32_t
     while (low <= high) {
         uint32_t j = low + (high - low) / 2, i, best = from;
         for (i = from + 1; i <= to && i < j; i++)
-            if (s->cost[i] + zs__advice_cost(s, i, j) < s->cost[best] + zs__advice_cost(s, best, j))
-                best = i;
+            if (s->cost[i] + zs__advice_cost(s, i, j) < s->cost[best] + zs__advice_cost(s, best, j)) best = i;
         s->next[j] = s->cost[best] + zs__advice_cost(s, best, j);
         s->mid_next[j] = half ? (uint16_t)j : s->mid[best];
-        if (j > low)
-            zs__advice_row(s, low, j - 1, from, best, half);
+        if (j > low) zs__advice_row(s, low, j - 1, from, best, half);
         low = j + 1;
         from = best;
     }
@@ -15569,8 +14806,7 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
     zs__samples *s = z->samples;
     uint32_t step, sizes = 0, classes = most < ZS__CLASS_MAX ? (uint32_t)most : ZS__CLASS_MAX;
     *slot_bytes = 0;
-    if (!s || !out)
-        return 0;
+    if (!s || !out) return 0;
     zs__fork_check();
     zs__ranked_take(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     s->sum[0] = 0;
@@ -15582,10 +14818,8 @@ static size_t zs__advise(const zs__allocator *z, uint32_t *out, size_t most, uin
             sizes++;
         }
     }
-    if (classes > sizes)
-        classes = sizes;
-    if (classes)
-        *slot_bytes = zs__advice_table(s, 0, sizes, classes, out);
+    if (classes > sizes) classes = sizes;
+    if (classes) *slot_bytes = zs__advice_table(s, 0, sizes, classes, out);
     zs__ranked_drop(zs__as_lock(&s->lock), ZS__LOCK_SAMPLES);
     return classes;
 }
@@ -15603,31 +14837,27 @@ ZSLAB_API size_t zslab_suggest_classes(const zslab *self, uint32_t *out_class_by
 
 typedef struct zs__text {
     char *buf;
-    size_t cap, length;    /* length counts what did not fit as well */
+    size_t cap, length; /* length counts what did not fit as well */
 } zs__text;
 
 static void zs__put_byte(zs__text *t, char byte)
 {
-    if (t->length + 1 < t->cap)
-        t->buf[t->length] = byte;
+    if (t->length + 1 < t->cap) t->buf[t->length] = byte;
     t->length++;
 }
 
 static void zs__put(zs__text *t, const char *s)
 {
-    while (*s)
-        zs__put_byte(t, *s++);
+    while (*s) zs__put_byte(t, *s++);
 }
 
 static void zs__put_u64(zs__text *t, uint64_t n)
 {
     char digits[20];
     int i = 0;
-    do
-        digits[i++] = (char)('0' + n % 10);
+    do digits[i++] = (char)('0' + n % 10);
     while ((n /= 10) != 0);
-    while (i)
-        zs__put_byte(t, digits[--i]);
+    while (i) zs__put_byte(t, digits[--i]);
 }
 
 static void zs__put_pct(zs__text *t, double x) /* 0 to 100, two digits after the point */
@@ -15644,8 +14874,7 @@ static size_t zs__utf8(const unsigned char *s)
 {
     size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0, i;
     for (i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
+        if ((s[i] & 0xc0) != 0x80) return 0;
     if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
         (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
@@ -15674,8 +14903,7 @@ static void zs__put_label(zs__text *t, const char *label, int json)
             zs__put(t, "\xef\xbf\xbd");
             s++;
         } else {
-            while (n--)
-                zs__put_byte(t, (char)*s++);
+            while (n--) zs__put_byte(t, (char)*s++);
         }
     }
     zs__put_byte(t, '"');
@@ -15688,13 +14916,15 @@ typedef struct zs__field {
     uint16_t offset;
     uint8_t kind, counter;
 } zs__field;
+/* clang-format off */
 #define ZS__FIELD(type, member, kind, counter, help) {#member, help, (uint16_t)offsetof(type, member), kind, counter}
+/* clang-format on */
 #define ZS__GLOBAL(member, counter, help) ZS__FIELD(zslab_global_stats, member, ZS__U64, counter, help)
 #define ZS__CLASS(member, counter, help) ZS__FIELD(zslab_class_stats, member, ZS__U64, counter, help)
 #define ZS__PERF(member, help) ZS__FIELD(zslab_perf, member, ZS__U64, 1, help)
 #define ZS__EPOCH(member, help) ZS__FIELD(zslab_epoch_stats, member, ZS__U64, 0, help)
 #define ZS__GROUP(member, counter, help) ZS__FIELD(zslab_group_stats, member, ZS__U64, counter, help)
-#define ZS__POOL(member, counter, help)                                                                   \
+#define ZS__POOL(member, counter, help)                                                                                \
     ZS__FIELD(zslab_pool_stats, member, sizeof(((zslab_pool_stats *)0)->member) == 8 ? ZS__U64 : ZS__U32, counter, help)
 
 static const zs__field zs__group_fields[] = {
@@ -15708,21 +14938,20 @@ static const zs__field zs__group_fields[] = {
     ZS__GROUP(discarded_epochs, 1, "Epochs of the group that were discarded."),
     ZS__GROUP(discarded_bytes, 1, "Committed memory that these held.")};
 
-static const zs__field zs__pool_fields[] = {
-    ZS__POOL(slot_bytes, 0, "A slot of the pool."),
-    ZS__POOL(capacity_bytes, 0, "All slots of the pool together."),
-    ZS__POOL(usable_bytes, 0, "Slots of the pool that have memory."),
-    ZS__POOL(live, 0, "Slots handed out, without the queued ones."),
-    ZS__POOL(high_water, 0, "Most slots out at once."),
-    ZS__POOL(queued, 0, "Slots given back that wait for the owner."),
-    ZS__POOL(drain_threshold, 0, NULL),
-    ZS__POOL(allocs, 1, "Objects of the pool handed out."),
-    ZS__POOL(fallbacks, 1, "Of these, from its fallback."),
-    ZS__POOL(reuses, 1, "Of these, slots used before."),
-    ZS__POOL(drains, 1, "Times the owner took waiting slots home."),
-    ZS__POOL(remote_full, 1, "Remote frees refused or made to wait for room."),
-    ZS__POOL(corruption_events, 1, "Damaged free slots and queue entries."),
-    ZS__POOL(growths, 1, "Times the pool got memory for more slots.")};
+static const zs__field zs__pool_fields[] = {ZS__POOL(slot_bytes, 0, "A slot of the pool."),
+                                            ZS__POOL(capacity_bytes, 0, "All slots of the pool together."),
+                                            ZS__POOL(usable_bytes, 0, "Slots of the pool that have memory."),
+                                            ZS__POOL(live, 0, "Slots handed out, without the queued ones."),
+                                            ZS__POOL(high_water, 0, "Most slots out at once."),
+                                            ZS__POOL(queued, 0, "Slots given back that wait for the owner."),
+                                            ZS__POOL(drain_threshold, 0, NULL),
+                                            ZS__POOL(allocs, 1, "Objects of the pool handed out."),
+                                            ZS__POOL(fallbacks, 1, "Of these, from its fallback."),
+                                            ZS__POOL(reuses, 1, "Of these, slots used before."),
+                                            ZS__POOL(drains, 1, "Times the owner took waiting slots home."),
+                                            ZS__POOL(remote_full, 1, "Remote frees refused or made to wait for room."),
+                                            ZS__POOL(corruption_events, 1, "Damaged free slots and queue entries."),
+                                            ZS__POOL(growths, 1, "Times the pool got memory for more slots.")};
 
 static const zs__field zs__global_fields[] = {
     ZS__FIELD(zslab_global_stats, class_count, ZS__U32, 0, NULL),
@@ -15863,7 +15092,7 @@ static void zs__put_value(zs__text *t, const zs__field *f, const void *base)
 typedef struct zs__page {
     const zs__allocator *z;
     zs__tally_by by;
-    uint32_t first, last;  /* keys it answers for; first > last: none yet */
+    uint32_t first, last;             /* keys it answers for; first > last: none yet */
     uint32_t count, key[ZS__TALLIES]; /* ascending: those of them with chunks */
     zs__tally tally[ZS__TALLIES];
 } zs__page;
@@ -15879,13 +15108,10 @@ static void zs__page_init(zs__page *page, const zs__allocator *z, zs__tally_by b
 static void zs__page_add(zs__page *page, uint32_t key) /* the lowest stay */
 {
     uint32_t at = page->count, i;
-    while (at && page->key[at - 1] > key)
-        at--;
-    if (at == ZS__TALLIES || (at && page->key[at - 1] == key))
-        return;
+    while (at && page->key[at - 1] > key) at--;
+    if (at == ZS__TALLIES || (at && page->key[at - 1] == key)) return;
     page->count += page->count < ZS__TALLIES;
-    for (i = page->count - 1; i > at; i--)
-        page->key[i] = page->key[i - 1];
+    for (i = page->count - 1; i > at; i--) page->key[i] = page->key[i - 1];
     page->key[at] = key;
 }
 
@@ -15898,8 +15124,7 @@ static void zs__page_turn(zs__page *page, uint32_t first)
     for (chunk = 0; chunk < chunks; chunk++) {
         uint64_t stamp = zs__load_u64(&z->chunks[chunk].stamp); /* relaxed: the walk looks again */
         uint32_t key = zs__tally_key(z, page->by, stamp, zs__load_u16(&z->chunks[chunk].cls));
-        if (stamp && key >= first)
-            zs__page_add(page, key);
+        if (stamp && key >= first) zs__page_add(page, key);
     }
     page->last = page->count < ZS__TALLIES ? ~(uint32_t)0 : page->key[ZS__TALLIES - 1];
     zs__tally_walk(z, page->by, page->key, page->count, ZSLAB_CLASS_ANY, page->tally);
@@ -15909,11 +15134,9 @@ static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
 {
     static const zs__tally none = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     uint32_t i;
-    if (key < page->first || key > page->last)
-        zs__page_turn(page, key);
+    if (key < page->first || key > page->last) zs__page_turn(page, key);
     for (i = 0; i < page->count; i++)
-        if (page->key[i] == key)
-            return &page->tally[i];
+        if (page->key[i] == key) return &page->tally[i];
     return &none;
 }
 
@@ -15934,10 +15157,8 @@ static int zs__epoch_seen(zs__page *page, uint32_t q, zslab_epoch_stats *out)
     else
         out->epoch = ZSLAB_EPOCH_NONE;
     zs__epochs_drop(w);
-    if (!out->epoch || (out->state == ZSLAB_EPOCH_CLOSED && !out->rss_before_close))
-        return 0;
-    if (out->state != ZSLAB_EPOCH_CLOSED)
-        zs__stats_epoch_fill(zs__page_at(page, q), out);
+    if (!out->epoch || (out->state == ZSLAB_EPOCH_CLOSED && !out->rss_before_close)) return 0;
+    if (out->state != ZSLAB_EPOCH_CLOSED) zs__stats_epoch_fill(zs__page_at(page, q), out);
     return 1;
 }
 
@@ -16012,8 +15233,7 @@ static ZS__NOINLINE int zs__json_samples(zs__text *t, const zs__allocator *z) /*
     zslab_global_stats g;
     zs__zero(&g, sizeof g);
     zs__stats_samples(z, &g);
-    if (!g.sampled_requests)
-        return 0;
+    if (!g.sampled_requests) return 0;
     zs__put(t, "\"samples\": {\"requests\": ");
     zs__put_u64(t, g.sampled_requests);
     zs__json_number(t, "request_bytes", g.sampled_request_bytes);
@@ -16028,8 +15248,7 @@ static ZS__NOINLINE void zs__json_classes(zs__text *t, zs__page *page)
     const char *comma = "";
     zs__put(t, "\"classes\": [");
     for (cls = 0; cls <= page->z->class_count; cls++) {
-        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c))
-            continue;
+        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c)) continue;
         zs__put(t, comma);
         zs__put(t, "\n  {");
         zs__json_fields(t, zs__class_fields, ZS__COUNT_OF(zs__class_fields), &c, 1);
@@ -16048,8 +15267,7 @@ static ZS__NOINLINE void zs__json_epochs(zs__text *t, zs__page *page)
     const char *comma = "";
     zs__put(t, "\"epochs\": [");
     for (q = 0; q < page->z->epoch_count; q++) {
-        if (!zs__epoch_seen(page, q, &e))
-            continue;
+        if (!zs__epoch_seen(page, q, &e)) continue;
         zs__put(t, comma);
         zs__put(t, "\n  {");
         zs__json_epoch_id(t, "epoch", e.epoch);
@@ -16107,8 +15325,7 @@ static ZS__NOINLINE void zs__json_pools(zs__text *t)
 
 static size_t zs__text_end(zs__text *t)
 {
-    if (t->cap)
-        t->buf[t->length < t->cap ? t->length : t->cap - 1] = 0;
+    if (t->cap) t->buf[t->length < t->cap ? t->length : t->cap - 1] = 0;
     return t->length;
 }
 
@@ -16134,11 +15351,9 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
     zs__put(&t, ",\n ");
     zs__json_global(&t, z);
     zs__put(&t, ",\n ");
-    if (zs__json_samples(&t, z))
-        zs__json_advice(&t, z);
+    if (zs__json_samples(&t, z)) zs__json_advice(&t, z);
     zs__json_lists(&t, z);
-    if (z->group_count)
-        zs__json_groups(&t, (zs__allocator *)(uintptr_t)z); /* takes its lock */
+    if (z->group_count) zs__json_groups(&t, (zs__allocator *)(uintptr_t)z); /* takes its lock */
     zs__json_pools(&t);
     zs__put(&t, "}\n");
     return zs__text_end(&t);
@@ -16150,14 +15365,11 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
 static void zs__prom_name(zs__text *t, const char *prefix, const char *name, int counter)
 {
     size_t length = 0, i;
-    while (name[length])
-        length++;
+    while (name[length]) length++;
     i = length;
-    if (length > 6 && name[length - 6] == '_' && name[length - 5] == 'c' && name[length - 1] == 't')
-        i -= 6;
+    if (length > 6 && name[length - 6] == '_' && name[length - 5] == 'c' && name[length - 1] == 't') i -= 6;
     zs__put(t, prefix);
-    for (; i; i--)
-        zs__put_byte(t, *name++);
+    for (; i; i--) zs__put_byte(t, *name++);
     zs__put(t, *name ? "s" : "");
     zs__put(t, counter ? "_total" : "");
 }
@@ -16181,8 +15393,7 @@ static ZS__NOINLINE void zs__prom_global(zs__text *t, const zs__allocator *z)
     zslab_stats_global(z, &g);
     for (i = 0; i < ZS__COUNT_OF(zs__global_fields); i++) {
         const zs__field *f = &zs__global_fields[i];
-        if (!f->help)
-            continue;
+        if (!f->help) continue;
         zs__prom_head(t, "zslab_", f->name, f->counter, f->help);
         zs__prom_name(t, "zslab_", f->name, f->counter);
         zs__put_byte(t, ' ');
@@ -16206,8 +15417,7 @@ static void zs__prom_classes(zs__text *t, zs__page *page, const zs__field *f, si
     uint32_t cls;
     zs__prom_head(t, "zslab_class_", f->name, f->counter, f->help);
     for (cls = 0; cls <= page->z->class_count; cls++) {
-        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c))
-            continue;
+        if (!zs__class_seen(page, cls < page->z->class_count ? cls : ZSLAB_CLASS_LARGE, &c)) continue;
         zs__prom_name(t, "zslab_class_", f->name, f->counter);
         zs__put(t, "{class=\"");
         zs__put_u64(t, c.class_idx);
@@ -16226,8 +15436,7 @@ static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* 
     const char *name = f ? f->name : "info";
     zs__prom_head(t, "zslab_epoch_", name, 0, f ? f->help : "State of an epoch; always 1.");
     for (q = 0; q < page->z->epoch_count; q++) {
-        if (!zs__epoch_seen(page, q, &e) || e.state == ZSLAB_EPOCH_CLOSED)
-            continue;
+        if (!zs__epoch_seen(page, q, &e) || e.state == ZSLAB_EPOCH_CLOSED) continue;
         zs__prom_name(t, "zslab_epoch_", name, 0);
         zs__put(t, "{epoch=\"");
         zs__put_u64(t, e.epoch);
@@ -16274,8 +15483,7 @@ static ZS__NOINLINE void zs__prom_pools(zs__text *t)
     const zs__field *f;
     zs__pools_take();
     for (f = zs__pool_fields; zs__global.pools && f < zs__pool_fields + ZS__COUNT_OF(zs__pool_fields); f++) {
-        if (!f->help)
-            continue;
+        if (!f->help) continue;
         zs__prom_head(t, "zslab_pool_", f->name, f->counter, f->help);
         for (p = zs__global.pools; p; p = p->next) {
             zslab_stats_pool(p, &s);
@@ -16300,15 +15508,12 @@ static ZS__NOINLINE void zs__prom_lists(zs__text *t, const zs__allocator *z)
     for (i = 0; i < ZS__COUNT_OF(zs__perf_fields); i++)
         zs__prom_classes(t, &page, &zs__perf_fields[i], offsetof(zslab_class_stats, perf));
     for (i = 0; i < ZS__COUNT_OF(zs__class_fields); i++)
-        if (zs__class_fields[i].help)
-            zs__prom_classes(t, &page, &zs__class_fields[i], 0);
+        if (zs__class_fields[i].help) zs__prom_classes(t, &page, &zs__class_fields[i], 0);
     zs__page_init(&page, z, ZS__BY_PLACE);
     zs__prom_epochs(t, &page, NULL);
     for (i = 0; i < ZS__COUNT_OF(zs__epoch_fields); i++)
-        if (zs__epoch_fields[i].help)
-            zs__prom_epochs(t, &page, &zs__epoch_fields[i]);
-    if (z->group_count)
-        zs__groups_walk((zs__allocator *)(uintptr_t)z); /* takes its lock */
+        if (zs__epoch_fields[i].help) zs__prom_epochs(t, &page, &zs__epoch_fields[i]);
+    if (z->group_count) zs__groups_walk((zs__allocator *)(uintptr_t)z); /* takes its lock */
     for (i = 0; z->group_count && i < ZS__COUNT_OF(zs__group_fields); i++)
         zs__prom_groups(t, (zs__allocator *)(uintptr_t)z, &zs__group_fields[i]);
 }
@@ -16343,10 +15548,8 @@ static void zs__put_hex(zs__text *t, uint64_t n)
 {
     int shift = 60;
     zs__put(t, " 0x");
-    while (shift && !(n >> shift))
-        shift -= 4;
-    for (; shift >= 0; shift -= 4)
-        zs__put_byte(t, "0123456789abcdef"[n >> shift & 15]);
+    while (shift && !(n >> shift)) shift -= 4;
+    for (; shift >= 0; shift -= 4) zs__put_byte(t, "0123456789abcdef"[n >> shift & 15]);
 }
 
 /* One sampled object, in the text and in the sums; 0: it does not live. Two looks at its address: the record did not
@@ -16360,8 +15563,7 @@ static int zs__put_sampled(zs__text *t, const zs__allocator *z, const zs__sample
     uint64_t epoch = zs__load_u64(&r->epoch), opened = zs__load_u64(&r->opened_ns);
     uint16_t tag = p ? zs__tag_at(z, zs__slot_state(z, (const void *)p)) : 0;
     size_t i;
-    if (!p || zs__load_ptr(&r->p) != p)
-        return 0;
+    if (!p || zs__load_ptr(&r->p) != p) return 0;
     n = (stands + size / 2) / size;
     n = n ? n : 1;
     *objects += n;
@@ -16376,10 +15578,8 @@ static int zs__put_sampled(zs__text *t, const zs__allocator *z, const zs__sample
     zs__put_u64(t, tag);
     zs__put(t, "\n");
     zs__put_counts(t, n, stands);
-    for (i = 0; site && i < site->depth; i++)
-        zs__put_hex(t, site->pc[i]);
-    if (!site)
-        zs__put_hex(t, tag);
+    for (i = 0; site && i < site->depth; i++) zs__put_hex(t, site->pc[i]);
+    if (!site) zs__put_hex(t, tag);
     zs__put(t, "\n");
     return 1;
 }
@@ -16392,10 +15592,8 @@ static int zs__put_libraries(zslab_write_fn *write, void *user, char *buf, size_
 #if defined(__linux__) && !ZSLAB_NO_OS && !defined(ZS__PLATFORM_INCLUDE)
     int fd = (open)("/proc/self/maps", O_RDONLY);
     ssize_t n;
-    while (!stop && fd >= 0 && (n = (read)(fd, buf, cap)) > 0)
-        stop = (write)(user, buf, (size_t)n);
-    if (fd >= 0)
-        (close)(fd);
+    while (!stop && fd >= 0 && (n = (read)(fd, buf, cap)) > 0) stop = (write)(user, buf, (size_t)n);
+    if (fd >= 0) (close)(fd);
 #endif
     (void)buf, (void)cap;
     return stop;
@@ -16409,19 +15607,16 @@ ZSLAB_API zslab_result zslab_profile(zslab *self, zslab_write_fn *write, void *u
     uint64_t objects = 0, bytes = 0;
     int saved = zs__errno(), stop = 0, turn;
     size_t i;
-    if (!write || !z->profile)
-        return ZSLAB_E_INVALID;
+    if (!write || !z->profile) return ZSLAB_E_INVALID;
     for (turn = 0; turn < 2; turn++) { /* the sums stand first */
         for (i = 0; i < sizeof z->profile->sampled / sizeof z->profile->sampled[0]; i++) {
             const zs__sampled *r = zs__sampled_at(&z->profile->sampled[i]);
             for (; r && !stop; r = r->next) {
                 t.length = 0;
-                if (zs__put_sampled(&t, z, r, &objects, &bytes) && turn)
-                    stop = (write)(user, buf, t.length);
+                if (zs__put_sampled(&t, z, r, &objects, &bytes) && turn) stop = (write)(user, buf, t.length);
             }
         }
-        if (turn)
-            break;
+        if (turn) break;
         t.length = 0;
         zs__put(&t, "heap profile: ");
         zs__put_counts(&t, objects, bytes);
@@ -16442,9 +15637,9 @@ typedef struct zs__spot {
     const zs__class *k;
     uint8_t *state;
     uint32_t chunk, slot;
-    uint64_t stamp;        /* of the chunk, when it was looked at */
-    size_t bytes;          /* of the object */
-    uint8_t was;           /* the state seen */
+    uint64_t stamp; /* of the chunk, when it was looked at */
+    size_t bytes;   /* of the object */
+    uint8_t was;    /* the state seen */
 } zs__spot;
 
 static inline int zs__spot_large(const zs__allocator *z, const zs__spot *at)
@@ -16459,16 +15654,14 @@ static zslab_result zs__large_locate(const zs__allocator *z, size_t offset, zs__
     const zs__chunk *c = z->chunks + head - 1;
     uint64_t stamp;
     if (!head || head - 1 + zs__load_u32(&z->cold[head - 1].all_next) <= out->chunk)
-        return ZSLAB_E_STALE; /* what was here is gone, and nothing is */
+        return ZSLAB_E_STALE;            /* what was here is gone, and nothing is */
     stamp = zs__load_acq_u64(&c->stamp); /* acquire, both: pair with zs__large_take and _sweep; the round comes last */
     out->state = (uint8_t *)zs__load_ptr(&c->states);
     out->was = zs__load_acq_u8(out->state);
-    if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word))
-        return ZSLAB_E_STALE;
+    if (stamp != zs__load_u64(&zs__round_at(z, stamp)->word)) return ZSLAB_E_STALE;
     out->bytes = zs__large_bytes(z, head - 1);
     offset -= (size_t)(head - 1) * ZS__CHUNK_BYTES;
-    if (offset)
-        return offset < out->bytes ? ZSLAB_E_MISALIGNED : ZSLAB_E_FOREIGN;
+    if (offset) return offset < out->bytes ? ZSLAB_E_MISALIGNED : ZSLAB_E_FOREIGN;
     out->slot = 0;
     out->stamp = stamp;
     return zs__large_live(out->was) ? ZSLAB_OK : ZSLAB_E_DOUBLE_FREE;
@@ -16478,32 +15671,25 @@ static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *
 {
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)z->base), in = offset & ZS__CHUNK_MASK;
     uint64_t recip, t;
-    if (offset >= z->range_bytes)
-        return ZSLAB_E_FOREIGN;
+    if (offset >= z->range_bytes) return ZSLAB_E_FOREIGN;
     out->chunk = (uint32_t)(offset >> ZSLAB_CHUNK_SHIFT);
     out->c = z->chunks + out->chunk;
     out->stamp = zs__load_acq_u64(&out->c->stamp); /* acquire: pairs with zs__chunk_bind; the round comes last */
     recip = zs__load_recip(&out->c->recip);
-    if (!recip)
-        return ZSLAB_E_FOREIGN; /* the chunk was never used */
+    if (!recip) return ZSLAB_E_FOREIGN; /* the chunk was never used */
     out->k = zs__chunk_class(z, out->c);
     out->bytes = out->k->size;
-    if (zs__spot_large(z, out))
-        return zs__large_locate(z, offset, out);
-    if (in >= (size_t)out->k->slots * out->k->size)
-        return ZSLAB_E_FOREIGN; /* the tail behind the last slot */
+    if (zs__spot_large(z, out)) return zs__large_locate(z, offset, out);
+    if (in >= (size_t)out->k->slots * out->k->size) return ZSLAB_E_FOREIGN; /* the tail behind the last slot */
     t = in * recip;
-    if ((t & ZS__RECIP_MASK) >= recip)
-        return ZSLAB_E_MISALIGNED;
+    if ((t & ZS__RECIP_MASK) >= recip) return ZSLAB_E_MISALIGNED;
     out->slot = (uint32_t)(t >> ZS__RECIP_BITS);
     out->state = (uint8_t *)zs__load_ptr(&out->c->states) + out->slot;
-    out->was = zs__load_acq_u8(out->state); /* acquire: a free's last use. Pairs with its store */
+    out->was = zs__load_acq_u8(out->state);      /* acquire: a free's last use. Pairs with its store */
     if (zs__load_recip(&out->c->recip) != recip) /* bound anew meanwhile: see zs__free_fast */
         return zs__locate(z, p, out);
-    if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word))
-        return ZSLAB_E_STALE;
-    if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE)
-        return ZSLAB_OK;
+    if (out->stamp != zs__load_u64(&zs__round_at(z, out->stamp)->word)) return ZSLAB_E_STALE;
+    if (out->was == ZS__LIVE || out->was == ZS__GUARDED || out->was == ZS__HANDLE) return ZSLAB_OK;
     return ZSLAB_E_DOUBLE_FREE;
 }
 
@@ -16511,8 +15697,7 @@ static zslab_result zs__locate(const zs__allocator *z, const void *p, zs__spot *
 static int zs__is_fallback(const zs__allocator *z, const void *p)
 {
     const zslab_fallback *f = &z->config.fallback;
-    if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes || !f->free)
-        return 0;
+    if ((size_t)((uintptr_t)p - (uintptr_t)z->base) < z->range_bytes || !f->free) return 0;
     return !f->owns || f->owns(f->user, p);
 }
 
@@ -16535,8 +15720,7 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
         if (!zs__shared_put(z, bin, (uint32_t)((size_t)(at->state - z->states) >> 6), (uint64_t)1 << (at->slot & 63)))
             return zs__misuse(z, ZSLAB_E_DOUBLE_FREE, p, 0);
         zs__total_shared(z, &z->shared_heap->counters[at->k - z->classes].frees);
-        if (z->rss_policy)
-            zs__shared_drain(z, at->c, at->slot, at->stamp);
+        if (z->rss_policy) zs__shared_drain(z, at->c, at->slot, at->stamp);
         return ZSLAB_OK;
     }
 #if !ZSLAB_NO_TLS
@@ -16544,10 +15728,9 @@ static zslab_result zs__free_slot(zs__allocator *z, zslab_heap *explicit_heap, z
                               : zs__load_u32(&zs__row_of_bin(bin)->owner) == zs__load_u32(&zs__tls()->thread))) {
         zs__store_rel_u8(at->state, ZS__FREE);
         if (z->no_membarrier)
-            zs__fence_seq(); /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
+            zs__fence_seq();    /* [EPOCH-3] where no other thread can fence for us; pairs with zs__fence_all */
         zs__compiler_barrier(); /* as in zs__free_fast */
-        if (zs__chunk_bin(z, at->c) == bin)
-            return zs__free_own(z, bin, p, at->state);
+        if (zs__chunk_bin(z, at->c) == bin) return zs__free_own(z, bin, p, at->state);
         zs__count_away(z, explicit_heap ? explicit_heap : zs__heap_freeing(z), (uint32_t)(at->k - z->classes));
         return zs__drain_free(z, at->c, at->slot, at->stamp);
     }
@@ -16579,10 +15762,8 @@ static inline int zs__word_drop(zs__allocator *z, uint32_t *word, uint32_t was, 
                                 uint64_t stamp)
 {
     /* seq_cst, both: of two frees one exchanges [ID-3]; and the round after it. Pair with zs__chunk_at_rest */
-    if (!zs__word_live(was, slot) || !zs__cas_u32(word, &was, now))
-        return 0;
-    if (ZS__LIKELY(zs__load_seq_u64(&zs__round_at(z, stamp)->word) == stamp))
-        return 1;
+    if (!zs__word_live(was, slot) || !zs__cas_u32(word, &was, now)) return 0;
+    if (ZS__LIKELY(zs__load_seq_u64(&zs__round_at(z, stamp)->word) == stamp)) return 1;
     zs__cas_u32(word, &now, was); /* it is raised by now, or else as it was */
     return 0;
 }
@@ -16598,8 +15779,7 @@ static inline int zs__handle_drop_own(zs__allocator *z, zslab_handle h, uint64_t
     uint8_t *state;
     uint32_t depth;
     if (zs__load_ptr(&zs__tls()->z) != (uintptr_t)z || zs__load_u32(&row->owner) != zs__load_u32(&zs__tls()->thread) ||
-        z->no_membarrier || (h >> 2 & 255) == ZSLAB_CLASS_LARGE ||
-        (was >> 8) + z->first_part + 1 >= ZS__GENERATION_END)
+        z->no_membarrier || (h >> 2 & 255) == ZSLAB_CLASS_LARGE || (was >> 8) + z->first_part + 1 >= ZS__GENERATION_END)
         return -1;
     state = zs__slot_state(z, p);
     depth = zs__heap_enter(row->heap); /* no taker has the chunk before the slot is pushed [ID-7] */
@@ -16629,18 +15809,15 @@ static int zs__handle_drop(zs__allocator *z, zslab_heap *explicit_heap, zs__spot
     int last = (was >> 8) + z->first_part + 1 >= ZS__GENERATION_END, done;
     zslab_heap *heap = explicit_heap ? explicit_heap : zs__heap_here(z);
     uint8_t handle = ZS__HANDLE;
-    if (heap)
-        depth = zs__heap_hold(heap); /* as in zs__handle_drop_own */
+    if (heap) depth = zs__heap_hold(heap); /* as in zs__handle_drop_own */
     done = zs__word_drop(z, word, was, (last ? was : was + 256) ^ 1, slot, at->stamp) &&
            (!z->shared || zs__cas_u8(at->state, &handle, ZS__FREEING)); /* seq_cst: in transit, see [SHARED-4] */
     if (done) {
         zs__hook_free(z, p);
-        if (z->config.flags & ZSLAB_FLAG_HARDENED)
-            zs__zero(p, at->bytes);
+        if (z->config.flags & ZSLAB_FLAG_HARDENED) zs__zero(p, at->bytes);
         *out = last && !zs__spot_large(z, at) ? zs__slot_retire(z, at, p) : zs__free_slot(z, explicit_heap, at, p);
     }
-    if (depth != ZS__NOT_HELD)
-        zs__heap_exit(heap, depth);
+    if (depth != ZS__NOT_HELD) zs__heap_exit(heap, depth);
     return done;
 }
 
@@ -16658,13 +15835,10 @@ static zslab_result zs__handle_drop_pointer(zs__allocator *z, zslab_heap *explic
 static int zs__spot_claim(zs__allocator *z, zs__spot *at, void *p)
 {
     uint8_t was = at->was;
-    if (was == ZS__LIVE)
-        return 1;
+    if (was == ZS__LIVE) return 1;
     /* simultaneous frees: the exchange lets one through. seq_cst */
-    if (!zs__cas_u8(at->state, &was, ZS__FREEING))
-        return 0;
-    if (z->config.flags & ZSLAB_FLAG_HARDENED)
-        zs__zero(p, at->bytes);
+    if (!zs__cas_u8(at->state, &was, ZS__FREEING)) return 0;
+    if (z->config.flags & ZSLAB_FLAG_HARDENED) zs__zero(p, at->bytes);
     return 1;
 }
 
@@ -16673,8 +15847,7 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
 {
     zs__spot at;
     zslab_result r;
-    if (!p)
-        return ZSLAB_OK;
+    if (!p) return ZSLAB_OK;
     if ((z->guarded || z->profile) && !z->shared && !explicit_heap)
         zs__heap_freeing(z); /* before the claim: in a child a first call repairs, and takes FREEING for nobody's */
     if (zs__is_fallback(z, p)) {
@@ -16687,16 +15860,13 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
     r = zs__locate(z, p, &at);
     if (r == ZSLAB_OK && !z->shared && zs__spot_large(z, &at)) { /* as above: before the claim */
         zs__fork_check();
-        if (zs__load_u8(at.state) != at.was)
-            r = zs__locate(z, p, &at);
+        if (zs__load_u8(at.state) != at.was) r = zs__locate(z, p, &at);
     }
-    if (r != ZSLAB_OK)
-        return zs__misuse(z, r, p, 0);
-    if (at.was == ZS__HANDLE)
-        return zs__handle_drop_pointer(z, explicit_heap, &at, p);
+    if (r != ZSLAB_OK) return zs__misuse(z, r, p, 0);
+    if (at.was == ZS__HANDLE) return zs__handle_drop_pointer(z, explicit_heap, &at, p);
     if (!zs__spot_claim(z, &at, p)) /* it was freed, or its epoch ended */
-        return zs__misuse(z, at.stamp == zs__load_u64(&zs__round_at(z, at.stamp)->word) ? ZSLAB_E_DOUBLE_FREE
-                                                                                       : ZSLAB_E_STALE, p, 0);
+        return zs__misuse(
+            z, at.stamp == zs__load_u64(&zs__round_at(z, at.stamp)->word) ? ZSLAB_E_DOUBLE_FREE : ZSLAB_E_STALE, p, 0);
     zs__hook_free(z, p);
     return zs__free_slot(z, explicit_heap, &at, p);
 }
@@ -16705,8 +15875,7 @@ static zslab_result zs__free_checked(zs__allocator *z, zslab_heap *explicit_heap
 static void zs__free_unseen(zs__allocator *z, void *p)
 {
     zs__spot at;
-    if (zs__locate(z, p, &at) == ZSLAB_OK && zs__spot_claim(z, &at, p))
-        zs__free_slot(z, NULL, &at, p);
+    if (zs__locate(z, p, &at) == ZSLAB_OK && zs__spot_claim(z, &at, p)) zs__free_slot(z, NULL, &at, p);
 }
 
 #if ZSLAB_NO_TLS
@@ -16727,15 +15896,9 @@ ZSLAB_API void *zslab_malloc_epoch(zslab *self, size_t size, zslab_epoch epoch)
     return epoch ? zs__hook_alloc(z, zs__heap_alloc(z->shared_heap, size, epoch), size) : zs__fail_no_epoch(size);
 }
 
-static zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p)
-{
-    return zs__free_checked(z, heap, p);
-}
+static zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p) { return zs__free_checked(z, heap, p); }
 
-ZSLAB_API zslab_result zslab_free(zslab *z, void *p)
-{
-    return zs__free_by(zs__own(z), NULL, p);
-}
+ZSLAB_API zslab_result zslab_free(zslab *z, void *p) { return zs__free_by(zs__own(z), NULL, p); }
 #else
 static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *heap, void *p)
 {
@@ -16744,30 +15907,20 @@ static ZS__ALWAYS_INLINE zslab_result zs__free_by(zs__allocator *z, zslab_heap *
 
 ZSLAB_API zslab_result zs__free_cold(zs__allocator *z, zslab_heap *heap, void *p)
 {
-    if (ZS__MEMCHECK + ZS__HOOKS + ZSLAB_PROBES == 0 && zs__large_keep(z, heap, p))
-        return ZSLAB_OK;
+    if (ZS__MEMCHECK + ZS__HOOKS + ZSLAB_PROBES == 0 && zs__large_keep(z, heap, p)) return ZSLAB_OK;
     return zs__free_checked(z, heap, p);
 }
 
-static ZS__ALWAYS_INLINE void *zs__malloc_unseen(zs__allocator *z, size_t size)
-{
-    return zs__malloc_fast(z, size);
-}
+static ZS__ALWAYS_INLINE void *zs__malloc_unseen(zs__allocator *z, size_t size) { return zs__malloc_fast(z, size); }
 
-ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size)
-{
-    return zs__malloc_public(zs__own(z), size);
-}
+ZSLAB_API void *(zslab_malloc)(zslab *z, size_t size) { return zs__malloc_public(zs__own(z), size); }
 
 ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
 {
     return zs__malloc_epoch_public(zs__own(z), size, epoch);
 }
 
-ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p)
-{
-    return zs__free_fast(zs__own(z), NULL, p);
-}
+ZSLAB_API zslab_result(zslab_free)(zslab *z, void *p) { return zs__free_fast(zs__own(z), NULL, p); }
 #endif
 
 /* Allocation by a given heap, in a given epoch (0: the heap's own): as zs__malloc_fast, from the row of that epoch. */
@@ -16777,12 +15930,10 @@ static inline void *zs__malloc_in(zslab_heap *heap, size_t size, zslab_epoch e)
     zs__row *row = heap->z->always_slow ? NULL : zs__row_open(heap, in);
     if (ZS__LIKELY(row != NULL && size - 1 < ZS__CLASS_BYTES_MAX)) {
         void *p;
-        if (ZS__UNLIKELY(zs__load_ptr(&heap->pops[1]) != (uintptr_t)row) && !heap->busy)
-            zs__row_named(row);
+        if (ZS__UNLIKELY(zs__load_ptr(&heap->pops[1]) != (uintptr_t)row) && !heap->busy) zs__row_named(row);
         p = zs__bin_pop(zs__bin_for(heap->z, row, size));
         if (ZS__LIKELY(p != NULL)) {
-            if (ZS__LIKELY(zs__load_u64(&row->gate) == in))
-                return p;
+            if (ZS__LIKELY(zs__load_u64(&row->gate) == in)) return p;
             zs__undo(row, p);
         }
     }
@@ -16827,10 +15978,8 @@ static inline void zs__zero_small(void *p, size_t bytes)
         zs__zero(p, bytes);
         return;
     }
-    for (; end - to >= 64; to += 64)
-        zs__zero(to, 64);
-    for (; end - to >= 16; to += 16)
-        zs__zero(to, 16);
+    for (; end - to >= 64; to += 64) zs__zero(to, 64);
+    for (; end - to >= 16; to += 16) zs__zero(to, 16);
     zs__zero(end - 16, 16);
 }
 
@@ -16857,18 +16006,13 @@ static ZS__ALWAYS_INLINE void *zs__calloc(zs__allocator *z, zslab_heap *own, siz
         zs__heap_done(heap);
     } else {
         p = bytes == SIZE_MAX ? zs__fail_null(ZSLAB_E_TOO_BIG) : zs__hook_alloc(z, zs__malloc_by(z, own, bytes), bytes);
-        if (ZS__LIKELY(p != NULL))
-            zs__zero_small(p, bytes);
+        if (ZS__LIKELY(p != NULL)) zs__zero_small(p, bytes);
     }
-    if (heap)
-        zs__heap_let(heap, depth);
+    if (heap) zs__heap_let(heap, depth);
     return p;
 }
 
-ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size)
-{
-    return zs__calloc(zs__own(z), NULL, count, size);
-}
+ZSLAB_API void *zslab_calloc(zslab *z, size_t count, size_t size) { return zs__calloc(zs__own(z), NULL, count, size); }
 
 static zslab_epoch zs__epoch_of_chunk(const zs__allocator *z, const zs__chunk *c)
 {
@@ -16881,8 +16025,7 @@ static void *zs__realloc_fallback(zs__allocator *z, zslab_heap *own, void *p, si
     size_t have = f->usable_size ? f->usable_size(f->user, p) : 0;
     int saved = zs__errno();
     void *q;
-    if (!have)
-        return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
+    if (!have) return zs__fail_null(ZSLAB_E_INVALID); /* how much to copy is not known */
     q = zs__hook_alloc(z, zs__malloc_by(z, own, size), size);
     if (q) {
         zs__copy(q, p, have < size ? have : size);
@@ -16901,28 +16044,21 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
     uint32_t depth;
     void *q;
     size_t have = zs__usable_fast(z, p);
-    if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
-        return p;
-    if (!p)
-        return zs__hook_alloc(z, zs__malloc_by(z, own, size), size);
-    if (!size)
-        return zs__fail_null(ZSLAB_E_INVALID);
-    if (zs__is_fallback(z, p))
-        return zs__realloc_fallback(z, own, p, size);
+    if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size) return p;
+    if (!p) return zs__hook_alloc(z, zs__malloc_by(z, own, size), size);
+    if (!size) return zs__fail_null(ZSLAB_E_INVALID);
+    if (zs__is_fallback(z, p)) return zs__realloc_fallback(z, own, p, size);
     r = zs__locate(z, p, &at);
-    if (r != ZSLAB_OK)
-        return zs__fail_null(zs__misuse(z, r, p, 0));
-    if (zs__size_large(z, size) ? zs__spot_large(z, &at) && (zs__large_usable(z, size) == at.bytes ||
-                                                             zs__large_resize(z, at.chunk, size))
-                                : zs__class_of(z, size) == (size_t)(at.k - z->classes)) {
+    if (r != ZSLAB_OK) return zs__fail_null(zs__misuse(z, r, p, 0));
+    if (zs__size_large(z, size)
+            ? zs__spot_large(z, &at) && (zs__large_usable(z, size) == at.bytes || zs__large_resize(z, at.chunk, size))
+            : zs__class_of(z, size) == (size_t)(at.k - z->classes)) {
         zs__words_tell(z, zs__heap_peek(z));
         return p;
     }
-    if (at.was == ZS__HANDLE)
-        return zs__fail_null(ZSLAB_E_INVALID);
+    if (at.was == ZS__HANDLE) return zs__fail_null(ZSLAB_E_INVALID);
     heap = own ? own : zs__heap_mine(z, zs__epoch_of_chunk(z, at.c));
-    if (!heap)
-        return NULL;
+    if (!heap) return NULL;
     depth = zs__heap_hold(heap); /* as in zs__calloc */
     if (zs__size_large(z, size)) {
         zs__large_ask ask = {size, 1, 0, 1, 0, 0, NULL};
@@ -16940,10 +16076,7 @@ static ZS__ALWAYS_INLINE void *zs__realloc(zs__allocator *z, zslab_heap *own, vo
     return q;
 }
 
-ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size)
-{
-    return zs__realloc(zs__own(z), NULL, p, size);
-}
+ZSLAB_API void *zslab_realloc(zslab *z, void *p, size_t size) { return zs__realloc(zs__own(z), NULL, p, size); }
 
 static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignment, size_t size, zslab_epoch e)
 {
@@ -16951,16 +16084,12 @@ static void *zs__aligned_alloc(zs__allocator *z, zslab_heap *own, size_t alignme
     zs__large_ask ask = {size, alignment, 0, 0, 0, 0, NULL};
     zslab_heap *heap;
     void *p = NULL;
-    if (!zs__is_pow2(alignment) || !size)
-        return zs__fail_null(ZSLAB_E_INVALID);
+    if (!zs__is_pow2(alignment) || !size) return zs__fail_null(ZSLAB_E_INVALID);
     for (cls = zs__class_of(z, size); cls < z->class_count; cls++)
-        if (zs__class_alignment(z->classes[cls].size) >= alignment)
-            break;
-    if (cls < z->class_count && !e)
-        return zs__hook_alloc(z, zs__malloc_by(z, own, z->classes[cls].size), size);
+        if (zs__class_alignment(z->classes[cls].size) >= alignment) break;
+    if (cls < z->class_count && !e) return zs__hook_alloc(z, zs__malloc_by(z, own, z->classes[cls].size), size);
     heap = own ? own : zs__heap_mine(z, e);
-    if (heap)
-        p = cls < z->class_count ? zs__malloc_in(heap, z->classes[cls].size, e) : zs__heap_large(heap, ask, e);
+    if (heap) p = cls < z->class_count ? zs__malloc_in(heap, z->classes[cls].size, e) : zs__heap_large(heap, ask, e);
     p = zs__hook_alloc(z, p, size);
     zs__heap_done(heap);
     return p;
@@ -16984,8 +16113,7 @@ ZSLAB_API zslab_result zslab_free_sized(zslab *self, void *p, size_t size)
     zslab_result r;
     if (ZS__LIKELY(have != 0 && size - 1 < have) && have == z->classes[zs__class_of(z, size)].size)
         return zs__free_by(z, NULL, p);
-    if (!p || zs__is_fallback(z, p))
-        return zslab_free(z, p);
+    if (!p || zs__is_fallback(z, p)) return zslab_free(z, p);
     r = zs__locate(z, p, &at);
     if (r == ZSLAB_OK && (!size || (zs__spot_large(z, &at) ? size > at.bytes || zs__large_usable(z, size) != at.bytes
                                                            : zs__class_of(z, size) != (size_t)(at.k - z->classes))))
@@ -17001,8 +16129,7 @@ static size_t zs__row_malloc_batch(zs__allocator *z, zs__row *row, size_t size, 
     size_t i;
     for (i = 0; i < count; i++) {
         void *p = zs__bin_pop(bin);
-        if (!p)
-            break;
+        if (!p) break;
         if (ZS__UNLIKELY(!zs__load_u64(&row->gate))) {
             zs__undo(row, p);
             break;
@@ -17021,11 +16148,9 @@ static ZS__ALWAYS_INLINE size_t zs__malloc_batch(zs__allocator *z, zslab_heap *o
 #if !ZSLAB_NO_TLS
         if (!own && zs__load_ptr(&zs__tls()->z) == (uintptr_t)z && size - 1 < ZS__CLASS_BYTES_MAX)
             i += zs__row_malloc_batch(z, zs__tls()->row, size, count - i, out + i);
-        if (i == count)
-            break;
+        if (i == count) break;
 #endif
-        if ((out[i] = zs__hook_alloc(z, zs__malloc_by(z, own, size), size)) == NULL)
-            break;
+        if ((out[i] = zs__hook_alloc(z, zs__malloc_by(z, own, size), size)) == NULL) break;
         i++;
     }
     return i;
@@ -17039,8 +16164,7 @@ ZSLAB_API size_t zslab_malloc_batch(zslab *z, size_t size, size_t count, void **
 static ZS__ALWAYS_INLINE size_t zs__free_batch(zs__allocator *z, zslab_heap *heap, void *const *p, size_t count)
 {
     size_t i, freed = 0;
-    for (i = 0; i < count; i++)
-        freed += p[i] && zs__free_by(z, heap, p[i]) == ZSLAB_OK;
+    for (i = 0; i < count; i++) freed += p[i] && zs__free_by(z, heap, p[i]) == ZSLAB_OK;
     return freed;
 }
 
@@ -17064,12 +16188,9 @@ ZSLAB_API size_t zslab_usable_size(const zslab *self, const void *p)
     const zslab_fallback *f = &z->config.fallback;
     zs__spot at;
     size_t bytes = zs__usable_fast(z, p);
-    if (ZS__LIKELY(bytes != 0))
-        return bytes;
-    if (!p)
-        return 0;
-    if (zs__is_fallback(z, p))
-        return f->usable_size ? f->usable_size(f->user, p) : 0;
+    if (ZS__LIKELY(bytes != 0)) return bytes;
+    if (!p) return 0;
+    if (zs__is_fallback(z, p)) return f->usable_size ? f->usable_size(f->user, p) : 0;
     return zs__locate_told(z, p, &at) == ZSLAB_OK ? at.bytes : 0;
 }
 
@@ -17078,11 +16199,9 @@ ZSLAB_API int zslab_owns(const zslab *self, const void *p)
     const zs__allocator *z = zs__own_const(self);
     zs__spot at;
     zslab_result r;
-    if (!p)
-        return 0;
+    if (!p) return 0;
     r = zs__locate(z, p, &at);
-    if (r == ZSLAB_E_FOREIGN)
-        return z->config.fallback.owns && zs__is_fallback(z, p);
+    if (r == ZSLAB_E_FOREIGN) return z->config.fallback.owns && zs__is_fallback(z, p);
     return 1;
 }
 
@@ -17111,12 +16230,9 @@ static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_
         zs__undo(row, p);
         p = NULL;
     }
-    if (p)
-        return p;
-    if (!z->shared)
-        return zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
-    if (!zs__interrupts(z, NULL))
-        zs__fork_check(); /* a repair takes a slot in transit for nobody's */
+    if (p) return p;
+    if (!z->shared) return zs__heap_slot(heap, e, cls, ZS__HANDLE, why);
+    if (!zs__interrupts(z, NULL)) zs__fork_check(); /* a repair takes a slot in transit for nobody's */
     return zs__shared_alloc(heap, e, cls, ZS__CLAIMED, why);
 }
 
@@ -17143,13 +16259,10 @@ static void *zs__handle_object(zslab_heap *heap, size_t size, size_t cls, zslab_
         zs__large_ask ask = {size, 1, 0, 0, 0, 0, h};
         const int large = cls == z->class_count;
         void *p = large ? zs__large_alloc(heap, ask, e, why) : zs__handle_slot(heap, cls, e, why);
-        if (!p)
-            zs__count_refused(heap, cls, *why);
-        if (!p || large || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK)
-            return p;
+        if (!p) zs__count_refused(heap, cls, *why);
+        if (!p || large || (*why = zs__handle_issue(z, p, h)) == ZSLAB_OK) return p;
         zs__handle_undo(z, p, cls);
-        if (!zs__memory_make(heap, why, tries) && !zs__heap_discard(heap, e, *why))
-            return NULL;
+        if (!zs__memory_make(heap, why, tries) && !zs__heap_discard(heap, e, *why)) return NULL;
     }
 }
 
@@ -17162,8 +16275,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     size_t cls = size ? zs__class_of(z, size) : 0;
     uint32_t depth = zs__heap_hold(heap); /* from the slot to its handle: an object of a dead round keeps no chunk */
     uint64_t sampled = size ? zs__sample(heap, size) : 0;
-    if (out_p)
-        *out_p = NULL;
+    if (out_p) *out_p = NULL;
     if (!size)
         why = ZSLAB_E_INVALID;
     else if (cls == z->class_count && !zs__size_large(z, size))
@@ -17178,8 +16290,7 @@ static zslab_handle zs__handle_make(zslab_heap *heap, size_t size, zslab_epoch e
     } else {
         zs__profile_add(z, p, size, sampled);
         zs__served(heap, p);
-        if (out_p)
-            *out_p = p;
+        if (out_p) *out_p = p;
     }
     zs__hook_alloc(z, p, size);
     return h;
@@ -17198,10 +16309,8 @@ static inline zslab_handle zs__handle_quick(zs__allocator *z, size_t size, zslab
     uint32_t depth;
     zslab_handle h = 0;
     char *p;
-    if (zs__load_ptr(&tls->z) != (uintptr_t)z || size - 1 >= ZS__CLASS_BYTES_MAX || !e)
-        return 0;
-    if (zs__load_u64(&row->gate) != e && zs__load_u64(&(row = tls->row)->gate) != e)
-        return 0;
+    if (zs__load_ptr(&tls->z) != (uintptr_t)z || size - 1 >= ZS__CLASS_BYTES_MAX || !e) return 0;
+    if (zs__load_u64(&row->gate) != e && zs__load_u64(&(row = tls->row)->gate) != e) return 0;
     heap = row->heap;
     bin = zs__bin_for(z, row, size);
     depth = zs__heap_enter(heap); /* as in zs__handle_make */
@@ -17220,11 +16329,9 @@ static inline zslab_handle zs__handle_quick(zs__allocator *z, size_t size, zslab
             zs__undo(row, p);
     }
     zs__heap_exit(heap, depth);
-    if (ZS__UNLIKELY(!h))
-        return 0;
+    if (ZS__UNLIKELY(!h)) return 0;
     zs__served(heap, p);
-    if (out_p)
-        *out_p = p;
+    if (out_p) *out_p = p;
     zs__hook_alloc(z, p, size);
     return h;
 }
@@ -17234,11 +16341,9 @@ static ZS__NOINLINE zslab_handle zs__handle_alloc_slow(zs__allocator *z, size_t 
 {
     zslab_heap *heap = zs__heap_mine(z, e);
     zslab_handle h = heap ? zs__handle_make(heap, size, e, out_p) : 0;
-    if (!heap && out_p)
-        *out_p = NULL;
+    if (!heap && out_p) *out_p = NULL;
 #if !ZSLAB_NO_TLS
-    if (h && !z->shared)
-        zs__tls_give(heap, e);
+    if (h && !z->shared) zs__tls_give(heap, e);
 #endif
     zs__heap_done(heap);
     return h;
@@ -17249,8 +16354,7 @@ ZSLAB_API zslab_handle zslab_handle_alloc(zslab *self, size_t size, zslab_epoch 
     zs__allocator *z = zs__own(self);
 #if !ZSLAB_NO_TLS
     zslab_handle h = zs__handle_quick(z, size, e, out_p);
-    if (ZS__LIKELY(h != 0))
-        return h;
+    if (ZS__LIKELY(h != 0)) return h;
 #endif
     return zs__handle_alloc_slow(z, size, e, out_p);
 }
@@ -17271,10 +16375,7 @@ ZSLAB_API void *zs__handle_miss(const zs__allocator *z, zslab_handle h)
     return zs__fail_null(zs__handle_reason(z, h));
 }
 
-ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h)
-{
-    return zs__handle_get_fast(zs__own_const(z), h);
-}
+ZSLAB_API void *(zslab_handle_get)(const zslab *z, zslab_handle h) { return zs__handle_get_fast(zs__own_const(z), h); }
 
 /* Free the live object of a handle: that of entry e, whose word was `was` then. */
 static ZS__NOINLINE zslab_result zs__handle_free_slow(zs__allocator *z, zslab_handle h, uint64_t stamp, zs__id *e,
@@ -17310,14 +16411,12 @@ ZSLAB_API zslab_result zslab_handle_free(zslab *self, zslab_handle h)
     e = zs__id_at(z, id);
     size = zs__load_acq_u32(&e->size); /* acquire, both: as in zs__handle_get_fast */
     p = (char *)(zs__load_acq_ptr(&e->slots) + (size_t)(h >> 10 & 63) * size); /* of 0 where no slab has the id */
-    if (!zs__handle_live(z, h, e, zs__id_words(z, id)))
-        return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
+    if (!zs__handle_live(z, h, e, zs__id_words(z, id))) return zs__misuse(z, zs__handle_reason(z, h), NULL, h);
     was = (uint32_t)(h >> 10) - (z->first_part << 8) + ZS__WORD;
     stamp = zs__load_acq_u64(&e->stamp); /* acquire: with another come its raised words. Pairs with zs__id_bind */
 #if !ZSLAB_NO_TLS
     dropped = zs__handle_drop_own(z, h, stamp, e, zs__id_words(z, id) + (h >> 10 & 63), was, p);
-    if (ZS__LIKELY(dropped >= 0))
-        return dropped ? ZSLAB_OK : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
+    if (ZS__LIKELY(dropped >= 0)) return dropped ? ZSLAB_OK : zs__misuse(z, ZSLAB_E_STALE, NULL, h);
 #endif
     return zs__handle_free_slow(z, h, stamp, e, was, p);
 }
@@ -17328,15 +16427,13 @@ ZSLAB_API zslab_handle zslab_handle_of(const zslab *self, const void *p)
     zs__spot at;
     zslab_result r = zs__locate(z, p, &at);
     zslab_handle h = 0;
-    if (r == ZSLAB_OK && at.was != ZS__HANDLE)
-        r = ZSLAB_E_INVALID;
+    if (r == ZSLAB_OK && at.was != ZS__HANDLE) r = ZSLAB_E_INVALID;
     if (r == ZSLAB_OK) {
         size_t state = (size_t)(at.state - z->states);
         h = zs__handle_at(z, at.chunk, (uint32_t)(state >> 6), (uint32_t)(state & 63));
         r = h ? ZSLAB_OK : ZSLAB_E_DOUBLE_FREE; /* freed since the look */
     }
-    if (!h)
-        zs__fail(r);
+    if (!h) zs__fail(r);
     return h;
 }
 
@@ -17382,13 +16479,11 @@ static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
     uint32_t fresh = b->fresh, chunk, i, first;
     zslab_result r = zs__take_chunk(z, bin);
     size_t at;
-    if (r != ZSLAB_OK)
-        return r;
+    if (r != ZSLAB_OK) return r;
     chunk = b->fresh - 1;
     zs__store_u8(&z->cold[chunk].touched, 64); /* all of it. Statistics */
     zs__mem_show(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
-    for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes)
-        *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
+    for (at = 0; at < ZS__CHUNK_BYTES; at += z->page_bytes) *(volatile char *)(zs__chunk_base(z, chunk) + at) = 0;
     zs__mem_hide(zs__chunk_base(z, chunk), ZS__CHUNK_BYTES);
     first = zs__chunk_slab(z, &z->chunks[chunk]);
     for (i = 0; i < k->slabs; i++) { /* touch what frees, also remote ones, will write */
@@ -17436,18 +16531,14 @@ static void zs__registry_ready(zs__allocator *z, size_t slabs)
 {
     size_t most = 0, to;
     uint32_t chunk, chunks = 0;
-    if (z->config.memory || zs__sealed(z))
-        return;
-    if (slabs)
-        chunks = zs__chunks_bound(z);
+    if (z->config.memory || zs__sealed(z)) return;
+    if (slabs) chunks = zs__chunks_bound(z);
     for (chunk = 0; chunk < chunks; chunk++)
         most += z->classes[zs__load_u16(&z->chunks[chunk].cls)].slabs; /* relaxed: as a bound */
     zs__arena_take(z);
     most += z->id_count;
-    if (most > z->id_limit)
-        most = z->id_limit;
-    if (z->id_ready < z->id_count)
-        z->id_ready = z->id_count;
+    if (most > z->id_limit) most = z->id_limit;
+    if (z->id_ready < z->id_count) z->id_ready = z->id_count;
     to = z->id_ready + slabs < most ? z->id_ready + slabs : most;
     while ((z->ids == (uintptr_t)&z->no_id || to > z->id_mask / sizeof(zs__id) + 1) && !zs__registry_grow(z))
         ;
@@ -17521,26 +16612,21 @@ static zslab_result zs__reserve(zslab_heap *heap, zslab_epoch e, size_t cls, siz
             r = zs__heap_row(heap, &row);
         if (row) {
             bin = zs__bin_at(row, cls);
-            if (z->shared)
-                zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+            if (z->shared) zs__ranked_take(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
             zs__bin_touch(z, bin);
             for (r = ZSLAB_OK; left && (r = zs__bin_stock(z, bin)) == ZSLAB_OK; left--)
                 ;
-            if (z->shared)
-                zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
+            if (z->shared) zs__ranked_drop(zs__as_lock(&zs__cold_of(z, bin)->lock), ZS__LOCK_BIN);
             if (!left && !z->shared) {
                 for (entry = bin->bottom; entry != bin->limit; entry++)
                     zs__store_ptr((uintptr_t *)(void *)&entry->p, (uintptr_t)entry->p);
                 r = zs__rows_at_hand(heap);
             }
         }
-        if (r == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn))
-            continue;
+        if (r == ZSLAB_E_BUSY && zs__chunks_wait(z, &turn)) continue;
         r = r == ZSLAB_E_BUSY ? ZSLAB_E_NOMEM : r;
-        if (r == ZSLAB_OK || r == ZSLAB_E_CLOSED || !zs__memory_make(heap, &r, tries))
-            return r;
-        if (!tries++)
-            left = chunks; /* what was set aside went with all that is empty */
+        if (r == ZSLAB_OK || r == ZSLAB_E_CLOSED || !zs__memory_make(heap, &r, tries)) return r;
+        if (!tries++) left = chunks; /* what was set aside went with all that is empty */
     }
 }
 
@@ -17551,10 +16637,8 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
     zslab_result r;
     uint32_t depth;
     size_t slots, chunks;
-    if (!size)
-        return ZSLAB_E_INVALID;
-    if (cls == z->class_count && !zs__size_large(z, size))
-        return ZSLAB_E_TOO_BIG;
+    if (!size) return ZSLAB_E_INVALID;
+    if (cls == z->class_count && !zs__size_large(z, size)) return ZSLAB_E_TOO_BIG;
     slots = z->classes[cls < z->class_count ? cls : ZSLAB_CLASS_LARGE].slots;
     chunks = count / slots + (count % slots != 0);
     /* before the whole range is touched: a large object has chunks of its own. relaxed: the limit there is */
@@ -17562,8 +16646,7 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
         return zs__load_ptr(&z->hard_limit) == SIZE_MAX ? zs__why(z, ZSLAB_E_NOMEM) : ZSLAB_E_LIMIT;
     zs__fork_check(); /* the way to a shared row that is open may take no lock */
     heap = own ? own : zs__heap_mine(z, e);
-    if (!heap)
-        return zslab_last_error();
+    if (!heap) return zslab_last_error();
     depth = zs__heap_hold(heap);
     if (cls == z->class_count)
         r = zs__large_reserve(heap, e, size, count);
@@ -17593,8 +16676,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     uint32_t depth, tries;
     size_t bytes;
     int again = !z->shared;
-    if (zs__sealed(z))
-        return 0;
+    if (zs__sealed(z)) return 0;
     if (z->shared) {
         zs__epochs_take(z);
         zs__shared_empty(z);
@@ -17605,8 +16687,7 @@ ZSLAB_API size_t zslab_trim(zslab *self)
         zs__heap_let(heap, depth);
     }
     for (tries = 0; again && tries < 4; tries++) {
-        if (tries)
-            zs__os_yield(); /* who was in a slow path leaves it */
+        if (tries) zs__os_yield(); /* who was in a slow path leaves it */
         again = 0;
         zs__epochs_take(z);
         zs__others_empty(z, heap, 1, &again);
@@ -17646,8 +16727,7 @@ ZSLAB_API zslab_epoch zslab_epoch_open_with(zslab *self, const zslab_epoch_confi
             zs__ends_due(z);
         }
     }
-    if (!e)
-        zs__fail(why);
+    if (!e) zs__fail(why);
     return e;
 }
 
@@ -17660,11 +16740,9 @@ ZSLAB_API zslab_epoch zslab_epoch_next(const zslab *self, zslab_epoch after)
     if (zs__place_find(w, after)) {
         at = w->places[after & ZS__PLACE_MASK].younger;
     } else { /* ids rise in the order of opening */
-        for (at = w->oldest; at && w->places[at - 1].id >> 16 <= after >> 16;)
-            at = w->places[at - 1].younger;
+        for (at = w->oldest; at && w->places[at - 1].id >> 16 <= after >> 16;) at = w->places[at - 1].younger;
     }
-    if (at)
-        e = w->places[at - 1].id;
+    if (at) e = w->places[at - 1].id;
     zs__epochs_drop(w);
     return e;
 }
@@ -17694,8 +16772,7 @@ ZSLAB_API zslab_epoch zslab_epoch_advance(zslab *self)
 ZSLAB_API zslab_result zslab_epoch_close(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__CLOSE, ZSLAB_END_DRAINED);
 }
 
@@ -17703,8 +16780,7 @@ ZSLAB_API zslab_result zslab_epoch_release(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
     zs__ends_due(z); /* of children that have drained */
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__RELEASE, ZSLAB_END_RELEASE);
 }
 
@@ -17712,8 +16788,7 @@ ZSLAB_API zslab_result zslab_epoch_reset(zslab *self, zslab_epoch e)
 {
     zs__allocator *z = zs__own(self);
     zs__ends_due(z); /* of children that have drained */
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     return zs__epoch_end(z, e, ZS__RESET, ZSLAB_END_RESET);
 }
 
@@ -17723,16 +16798,14 @@ ZSLAB_API zslab_epoch_state zslab_epoch_state_of(const zslab *self, zslab_epoch 
     zs__allocator *w = (zs__allocator *)(uintptr_t)z; /* the state may move forward */
     zslab_epoch_state state = ZSLAB_EPOCH_CLOSED;
     zs__place *place, *at;
-    if ((place = zs__place_find(z, e)) == NULL)
-        return ZSLAB_EPOCH_CLOSED;
+    if ((place = zs__place_find(z, e)) == NULL) return ZSLAB_EPOCH_CLOSED;
     if (!zs__epochs_enter(w))
         return zs__load_u32(&place->state) == ZSLAB_EPOCH_ACTIVE ? ZSLAB_EPOCH_ACTIVE : ZSLAB_EPOCH_CLOSING;
     place = zs__place_find(w, e);
     if (place && place->state == ZSLAB_EPOCH_CLOSING)
         for (at = zs__below(w, place, NULL); at && zs__news_room(w); at = zs__below(w, place, at))
             zs__place_try_end(w, at, 1);
-    if (place)
-        state = (zslab_epoch_state)place->state;
+    if (place) state = (zslab_epoch_state)place->state;
     zs__epochs_drop(w);
     return state;
 }
@@ -17741,11 +16814,9 @@ ZSLAB_API zslab_result zslab_epoch_set_label(zslab *self, zslab_epoch e, const c
 {
     zs__allocator *z = zs__own(self);
     zs__place *place;
-    if (!zs__epochs_enter(z))
-        return ZSLAB_E_BUSY;
+    if (!zs__epochs_enter(z)) return ZSLAB_E_BUSY;
     place = zs__place_find(z, e);
-    if (place)
-        zs__label_set(place, label);
+    if (place) zs__label_set(place, label);
     zs__epochs_drop(z);
     return place ? ZSLAB_OK : ZSLAB_E_CLOSED;
 }
@@ -17757,11 +16828,9 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
     zs__allocator *z = zs__own(self);
     zslab_heap *heap;
     zslab_result why = ZSLAB_OK;
-    if (z->shared)
-        return z->shared_heap;
+    if (z->shared) return z->shared_heap;
     do {
-        if (!zs__epochs_enter(z))
-            return (zslab_heap *)zs__fail_null(ZSLAB_E_BUSY);
+        if (!zs__epochs_enter(z)) return (zslab_heap *)zs__fail_null(ZSLAB_E_BUSY);
         heap = z->parked;
         if (heap)
             z->parked = heap->next_parked;
@@ -17779,10 +16848,8 @@ ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
 
 ZSLAB_API void zslab_heap_destroy(zslab_heap *heap)
 {
-    if (!heap || heap->z->shared)
-        return;
-    while (heap->scope_count)
-        zs__domain_exit(heap->scopes[heap->scope_count - 1].domain, heap);
+    if (!heap || heap->z->shared) return;
+    while (heap->scope_count) zs__domain_exit(heap->scopes[heap->scope_count - 1].domain, heap);
     zs__heap_settle(heap);
     zs__epochs_take(heap->z);
     heap->is_explicit = 0;
@@ -17866,8 +16933,7 @@ ZSLAB_API void zslab_thread_detach(zslab *self)
     zs__allocator *z = zs__own(self);
 #if !ZSLAB_NO_TLS
     zslab_heap *heap = z->shared ? NULL : zs__heap_peek(z);
-    if (heap && !heap->scope_count)
-        zs__heap_leave(heap);
+    if (heap && !heap->scope_count) zs__heap_leave(heap);
 #else
     (void)z;
 #endif
@@ -17880,12 +16946,9 @@ static zslab_config zs__config_defaults(const zslab_config *given)
 {
     zslab_config c;
     zs__zero(&c, sizeof c);
-    if (given)
-        c = *given;
-    if (!c.epoch_count)
-        c.epoch_count = ZSLAB_EPOCH_COUNT;
-    if (!c.reclaim)
-        c.reclaim = ZSLAB_ENABLE_RSS_RECLAMATION ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY;
+    if (given) c = *given;
+    if (!c.epoch_count) c.epoch_count = ZSLAB_EPOCH_COUNT;
+    if (!c.reclaim) c.reclaim = ZSLAB_ENABLE_RSS_RECLAMATION ? ZSLAB_RECLAIM_RSS : ZSLAB_RECLAIM_LATENCY;
     c.cache_bytes = c.cache_bytes == ZSLAB_CACHE_NONE ? 0 : c.cache_bytes ? c.cache_bytes : (size_t)1 << 20;
 #if ZSLAB_HARDENED
     c.flags |= ZSLAB_FLAG_HARDENED;
@@ -17911,31 +16974,20 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
     int hooks = zs__os_hooks(&c->os);
     size_t count = c->epoch_count;
     zs__refusal table = ZS__REFUSED_NONE;
-    if (!c->memory != !c->memory_bytes)
-        return ZS__REFUSED_MEMORY_BYTES;
-    if (c->memory && (c->reserve_bytes || hooks || (c->flags & os_only)))
-        return ZS__REFUSED_MEMORY;
-    if (ZSLAB_NO_OS && !c->memory && !hooks)
-        return ZS__REFUSED_NO_OS;
+    if (!c->memory != !c->memory_bytes) return ZS__REFUSED_MEMORY_BYTES;
+    if (c->memory && (c->reserve_bytes || hooks || (c->flags & os_only))) return ZS__REFUSED_MEMORY;
+    if (ZSLAB_NO_OS && !c->memory && !hooks) return ZS__REFUSED_NO_OS;
     if (c->reserve_bytes &&
         (c->reserve_bytes < 2 * ZS__CHUNK_BYTES || c->reserve_bytes >> ZSLAB_CHUNK_SHIFT > 1u << 24))
         return ZS__REFUSED_RESERVE;
-    if (c->class_bytes || c->class_count)
-        table = zs__class_table_refusal(c->class_bytes, c->class_count);
-    if (table)
-        return table;
-    if (count && (!zs__is_pow2(count) || count < 2 || count > 65536))
-        return ZS__REFUSED_EPOCHS;
-    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS)
-        return ZS__REFUSED_RECLAIM;
-    if (c->flags & ~all)
-        return ZS__REFUSED_FLAGS;
-    if (hooks && hooks != 4)
-        return ZS__REFUSED_OS;
-    if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES)
-        return ZS__REFUSED_LIMIT;
-    if (c->thread_count > ZS__THREADS_MAX - 3 || c->handle_count > 1u << 28)
-        return ZS__REFUSED_COUNTS;
+    if (c->class_bytes || c->class_count) table = zs__class_table_refusal(c->class_bytes, c->class_count);
+    if (table) return table;
+    if (count && (!zs__is_pow2(count) || count < 2 || count > 65536)) return ZS__REFUSED_EPOCHS;
+    if ((unsigned)c->reclaim > ZSLAB_RECLAIM_RSS) return ZS__REFUSED_RECLAIM;
+    if (c->flags & ~all) return ZS__REFUSED_FLAGS;
+    if (hooks && hooks != 4) return ZS__REFUSED_OS;
+    if (c->limit_bytes && c->limit_bytes < ZS__CHUNK_BYTES) return ZS__REFUSED_LIMIT;
+    if (c->thread_count > ZS__THREADS_MAX - 3 || c->handle_count > 1u << 28) return ZS__REFUSED_COUNTS;
     if ((c->fallback.alloc == NULL) != (c->fallback.free == NULL) ||
         (!c->fallback.alloc && (c->fallback.usable_size || c->fallback.owns)))
         return ZS__REFUSED_FALLBACK;
@@ -17947,12 +16999,12 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
 /* What the plan of the metadata needs to know of a valid configuration: its class table added up. */
 typedef struct zs__shape {
     const zslab_config *config; /* defaults filled in */
-    size_t lines, slabs;   /* of a chunk: metadata lines in all regions, slabs in all classes */
+    size_t lines, slabs;        /* of a chunk: metadata lines in all regions, slabs in all classes */
     size_t regions;
     size_t row_bytes, heap_bytes;
-    size_t blocks_bytes;   /* of all names of rows that a heap makes later; 0: they are in it */
+    size_t blocks_bytes; /* of all names of rows that a heap makes later; 0: they are in it */
     size_t cold_offset, magazine_offset;
-    int scarce;            /* address space is: of metadata the least that serves */
+    int scarce; /* address space is: of metadata the least that serves */
 } zs__shape;
 
 static zs__shape zs__shape_of(const zslab_config *config)
@@ -18001,11 +17053,9 @@ static uint32_t zs__ids_wanted(const zslab_config *c)
 {
     uint32_t count = zs__class_count(c), ids = 1;
     zs__class k;
-    if (!c->memory || !c->handle_count)
-        return 0;
+    if (!c->memory || !c->handle_count) return 0;
     zs__class_fill(&k, zs__class_bytes(c, count - 1));
-    while (ids < ZS__IDS_MAX && ids < c->handle_count / zs__id_slots(&k) + count + 1)
-        ids *= 2;
+    while (ids < ZS__IDS_MAX && ids < c->handle_count / zs__id_slots(&k) + count + 1) ids *= 2;
     return ids;
 }
 
@@ -18016,10 +17066,8 @@ static uint32_t zs__id_limit(const zs__shape *s, uint32_t chunk_count)
     uint64_t ids = (uint64_t)s->slabs * chunk_count, most = ZS__IDS_MAX;
     uint32_t wanted = zs__ids_wanted(s->config);
     uint64_t room = (uint64_t)chunk_count * ZS__CHUNK_BYTES / 8 / (sizeof(zs__id) + 256);
-    if (s->scarce && most > room)
-        most = room;
-    if (wanted)
-        return wanted;
+    if (s->scarce && most > room) most = room;
+    if (wanted) return wanted;
     for (room = 1; room * 2 <= most && room < ids; room *= 2) /* a power of two: z->id_mask */
         ;
     return (uint32_t)room;
@@ -18067,8 +17115,8 @@ static size_t zs__meta_minimum(const zs__shape *s)
     uint64_t blocks = s->blocks_bytes && !c->thread_count && !(c->flags & ZSLAB_FLAG_SHARED)
                           ? 2 * zs__block_bytes(c->epoch_count)
                           : s->blocks_bytes;
-    uint64_t bytes = heaps * (s->heap_bytes + 64 + blocks) + rows * (s->row_bytes + 64) +
-                     (uint64_t)zs__ids_wanted(c) * ZS__ID_BYTES;
+    uint64_t bytes =
+        heaps * (s->heap_bytes + 64 + blocks) + rows * (s->row_bytes + 64) + (uint64_t)zs__ids_wanted(c) * ZS__ID_BYTES;
     return (size_t)(bytes < SIZE_MAX / 4 ? bytes : SIZE_MAX / 4) + 4 * zs__round_up(sizeof(zslab_domain), 64) + 128 +
            zs__round_up(zs__samples_bytes(s->config), 64);
 }
@@ -18102,11 +17150,10 @@ static void zs__place_all(zs__allocator *z, const zs__plan *p, char *meta)
     z->meta_end = meta + p->bytes;
     z->chunk_count = z->chunk_limit = p->chunk_count;
     z->range_bytes = (size_t)p->chunk_count * ZS__CHUNK_BYTES;
-    if (!z->config.large_bytes_max || (z->config.large_bytes_max > z->range_bytes &&
-                                       z->config.large_bytes_max != ZSLAB_LARGE_NONE))
+    if (!z->config.large_bytes_max ||
+        (z->config.large_bytes_max > z->range_bytes && z->config.large_bytes_max != ZSLAB_LARGE_NONE))
         z->config.large_bytes_max = z->config.large_bytes_max ? z->range_bytes : z->range_bytes / 2;
-    if (z->config.large_bytes_max == ZSLAB_LARGE_NONE)
-        z->config.large_bytes_max = 0;
+    if (z->config.large_bytes_max == ZSLAB_LARGE_NONE) z->config.large_bytes_max = 0;
     head = ZS__HEAD_CHUNKS < p->chunk_count ? ZS__HEAD_CHUNKS : p->chunk_count;
     page = head < p->chunk_count && !z->config.memory ? z->page_bytes / sizeof *z->words : 1; /* see zs__sweep_high */
     for (i = 0, slab = 0; i < z->region_count; i++, slab += z->regions[i - 1].lines * head) {
@@ -18151,12 +17198,10 @@ static uint32_t zs__buffer_chunks(const zs__shape *s, uintptr_t from, size_t byt
 {
     uintptr_t start = zs__round_up(from, 64), end = (from + bytes) & ~(uintptr_t)ZS__CHUNK_MASK;
     size_t n = end > start ? (end - start) >> ZSLAB_CHUNK_SHIFT : 0;
-    if (n > (size_t)1 << 24)
-        n = (size_t)1 << 24;
+    if (n > (size_t)1 << 24) n = (size_t)1 << 24;
     for (; n; n--) {
         *p = zs__plan_for(s, (uint32_t)n, 64, zs__meta_minimum(s));
-        if (p->bytes <= end - start && n * ZS__CHUNK_BYTES <= end - start - p->bytes)
-            return (uint32_t)n;
+        if (p->bytes <= end - start && n * ZS__CHUNK_BYTES <= end - start - p->bytes) return (uint32_t)n;
     }
     return 0;
 }
@@ -18190,8 +17235,7 @@ static zs__allocator *zs__create_buffer(const zs__shape *s)
     zs__place_all(z, &p, (char *)start);
     z->meta_committed = z->meta_end;
     z->base = (char *)((((uintptr_t)c->memory + c->memory_bytes) & ~(uintptr_t)ZS__CHUNK_MASK) - z->range_bytes);
-    if (c->flags & ZSLAB_FLAG_PREFAULT)
-        zs__range_prepare(z, z->base, z->range_bytes);
+    if (c->flags & ZSLAB_FLAG_PREFAULT) zs__range_prepare(z, z->base, z->range_bytes);
     zs__mem_hide(z->base, z->range_bytes);
     return z;
 }
@@ -18200,8 +17244,7 @@ static size_t zs__data_room(void) /* bytes that the process may have writable; S
 {
 #if defined(RLIMIT_DATA) && !defined(__EMSCRIPTEN__) /* there it says on stderr that it is not known */
     struct rlimit most;
-    if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX)
-        return (size_t)most.rlim_cur;
+    if (!getrlimit(RLIMIT_DATA, &most) && most.rlim_cur < SIZE_MAX) return (size_t)most.rlim_cur;
 #endif
     return SIZE_MAX;
 }
@@ -18221,8 +17264,7 @@ static int zs__addresses_limited(void)
    is. What more there come to be takes chunks. */
 static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
 {
-    const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve &&
-                       !zs__addresses_limited();
+    const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve && !zs__addresses_limited();
     const size_t least = refused ? 4 : plenty ? 512 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
     const size_t heap = s->heap_bytes + s->blocks_bytes;
@@ -18248,8 +17290,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     char *meta = NULL, *base = NULL;
     zs__plan p;
     zs__allocator *z;
-    if (range > SIZE_MAX - align)
-        return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_RESERVE);
+    if (range > SIZE_MAX - align) return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, ZS__REFUSED_RESERVE);
     range = zs__round_up(range, align);
     if (range >> ZSLAB_CHUNK_SHIFT > (size_t)1 << 24)
         range = (size_t)((uint64_t)1 << (24 + ZSLAB_CHUNK_SHIFT)); /* never so on 32 bits */
@@ -18258,28 +17299,21 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         less = refused ? range / 4 * 3 : range / 2;
         meta_bytes = zs__meta_room(s, range, refused);
         p = zs__plan_for(s, (uint32_t)(range >> ZSLAB_CHUNK_SHIFT), page, meta_bytes);
-        if (p.cold > room / 16 && range > 64 * align)
-            continue;
+        if (p.cold > room / 16 && range > 64 * align) continue;
         align_range = range >= (size_t)1 << 21 && align < (size_t)1 << 21 && !refused ? (size_t)1 << 21 : align;
         base = refused && !asked ? (char *)c->os.reserve(c->os.user, 2 * range, page) : NULL; /* is there that? */
-        if (base)
-            c->os.release(c->os.user, base, 2 * range);
+        if (base) c->os.release(c->os.user, base, 2 * range);
         meta = base || !refused || asked ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
-        if (base && !c->os.commit(c->os.user, meta, p.cold))
-            break;
-        if (base)
-            c->os.release(c->os.user, base, range);
+        if (base && !c->os.commit(c->os.user, meta, p.cold)) break;
+        if (base) c->os.release(c->os.user, base, range);
         base = NULL;
-        if (meta)
-            c->os.release(c->os.user, meta, p.bytes);
-        if (asked && refused)
-            break;
+        if (meta) c->os.release(c->os.user, meta, p.bytes);
+        if (asked && refused) break;
         refused = s->scarce = 1;
         less = range / 4 * 3;
     }
-    if (!base)
-        return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
+    if (!base) return (zs__allocator *)zs__refuse(ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     z = (zs__allocator *)(void *)meta;
     zs__derive(z, s);
     zs__place_all(z, &p, meta);
@@ -18287,8 +17321,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     zs__os_small(meta, p.bytes);
     z->reserved_meta = meta;
     z->reserved_meta_bytes = p.bytes;
-    if (c->flags & ZSLAB_FLAG_HUGE_PAGES)
-        z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
+    if (c->flags & ZSLAB_FLAG_HUGE_PAGES) z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
     if (c->flags & ZSLAB_FLAG_NUMA_LOCAL)
         z->flags_in_effect |= zs__os_numa_local(base, range) ? 0 : ZSLAB_FLAG_NUMA_LOCAL;
     zs__mem_roots(base, range, 1);
@@ -18304,8 +17337,7 @@ static int zs__global_join(zs__allocator *z)
         failed = zs__os_on_thread_exit(1);
         if (!failed) {
             uint32_t *word = zs__os_fork_word(1);
-            if (word)
-                zs__store_u32(word, 1);
+            if (word) zs__store_u32(word, 1);
             zs__global.fork_word = word;
         }
     }
@@ -18327,11 +17359,9 @@ static void zs__unreserve(zs__allocator *z)
     size_t range = z->range_bytes, meta_bytes = z->reserved_meta_bytes;
     uint32_t chunk;
     /* NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read where a memory checker is told */
-    for (chunk = 0; ZS__MEMCHECK && chunk < z->fresh_chunk; chunk++)
-        zs__mem_forget(zs__chunk_base(z, chunk));
+    for (chunk = 0; ZS__MEMCHECK && chunk < z->fresh_chunk; chunk++) zs__mem_forget(zs__chunk_base(z, chunk));
     zs__mem_show(base, z->config.memory ? range : z->range_committed);
-    if (z->config.memory)
-        return;
+    if (z->config.memory) return;
     zs__mem_roots(base, range, 0);
     os.release(os.user, base, range);
     os.release(os.user, meta, meta_bytes);
@@ -18353,13 +17383,11 @@ static zs__allocator *zs__create(const zslab_config *given)
     uint64_t number;
     uint32_t q;
     zs__refusal why = given ? zs__config_refusal(given) : ZSLAB_NO_OS ? ZS__REFUSED_NO_OS : ZS__REFUSED_NONE;
-    if (why)
-        return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, why);
+    if (why) return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, why);
     zs__fork_check_process();
     shape = zs__shape_of(&config);
     z = config.memory ? zs__create_buffer(&shape) : zs__create_reserved(&shape);
-    if (!z)
-        return NULL;
+    if (!z) return NULL;
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
     zslab_set_limits(z, 0, 0); /* until its own metadata is counted */
     z->drain_row.owner = ZS__NOBODY;
@@ -18368,11 +17396,11 @@ static zs__allocator *zs__create(const zslab_config *given)
         z->places[q].state = ZSLAB_EPOCH_CLOSED;
         zs__place_free(z, &z->places[q]);
     }
-    z->metadata_fixed = sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) +
-                        zs__samples_bytes(&z->config);
+    z->metadata_fixed =
+        sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) + zs__samples_bytes(&z->config);
     zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
-    if ((z->shared && (!(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, 1, &r)) ||
-                       zs__row_blocks(z->shared_heap))) ||
+    if ((z->shared &&
+         (!(z->shared_heap = zs__heap_new(z, ZSLAB_EPOCH_NONE, 1, &r)) || zs__row_blocks(z->shared_heap))) ||
         zs__samples_new(z))
         return zs__create_failed(z, ZSLAB_E_NOMEM, ZS__REFUSED_RESERVE_NOMEM);
     if (zs__ids_wanted(&config) && zs__registry_grow(z))
@@ -18413,8 +17441,7 @@ static void zs__thread_leave(zs__allocator *z, zslab_heap *heap)
     if (!tls || (tls != zs__tls() && !zs__os_thread_lives(heap->os_thread))) /* [THREAD-3] */
         return;
     zs__cas_ptr(&tls->z, &here, 0);
-    if (last)
-        zs__store_u32(&tls->thread, 0);
+    if (last) zs__store_u32(&tls->thread, 0);
 }
 #endif
 
@@ -18423,19 +17450,16 @@ ZSLAB_API void zslab_destroy(zslab *self)
     zs__allocator *z = self ? zs__own(self) : NULL;
     zs__allocator **at;
     int saved = zs__errno();
-    if (!z)
-        return;
+    if (!z) return;
     zs__fork_check();
     zs__ends_at_destroy(z);
-    if (z->config.on_leak)
-        zs__leaks_walk(z, ZSLAB_LEAK_AT_DESTROY, ZSLAB_EPOCH_NONE, 0, z->era);
+    if (z->config.on_leak) zs__leaks_walk(z, ZSLAB_LEAK_AT_DESTROY, ZSLAB_EPOCH_NONE, 0, z->era);
     zs__ranked_take(&zs__global.setup, ZS__LOCK_SETUP);
     zs__ranked_take(&zs__global.lock, ZS__LOCK_GLOBAL);
 #if !ZSLAB_NO_TLS
     {
         zslab_heap *heap;
-        for (heap = z->heaps; heap; heap = heap->next)
-            zs__thread_leave(z, heap);
+        for (heap = z->heaps; heap; heap = heap->next) zs__thread_leave(z, heap);
     }
 #endif
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a live allocator is on the list */
@@ -18474,8 +17498,7 @@ static int zs__fork_id_serves(const zs__allocator *z, uint32_t id)
     const zs__id *e = zs__id_at(z, id);
     size_t at = (size_t)(e->slots - (uintptr_t)z->base), number = (at & ZS__CHUNK_MASK) / ((size_t)e->size * 64);
     const zs__chunk *c;
-    if (!e->slots || (e->stamp & ZS__ID_SPARE))
-        return 0;
+    if (!e->slots || (e->stamp & ZS__ID_SPARE)) return 0;
     c = &z->chunks[at >> ZSLAB_CHUNK_SHIFT];
     return number < zs__chunk_class(z, c)->slabs && zs__slab_id(z, zs__chunk_slab(z, c) + (uint32_t)number) == id + 1;
 }
@@ -18527,8 +17550,7 @@ static void zs__fork_chunk(zs__allocator *z, zs__bin *bin, uint32_t chunk)
     zs__chunk_cold *x = &z->cold[chunk];
     const zs__class *k = &z->classes[bin->cls];
     uint32_t i, w, number = x->start, first = zs__chunk_slab(z, &z->chunks[chunk]), listed = 0;
-    for (w = 0; w < ZS__MASK_WORDS; w++)
-        x->mask[w] = 0;
+    for (w = 0; w < ZS__MASK_WORDS; w++) x->mask[w] = 0;
     x->home = 0;
     x->flags &= ~ZS__CHUNK_LISTED;
     for (i = 0; i < x->carved; i++, number = number + 1 == k->slabs ? 0 : number + 1) {
@@ -18540,17 +17562,13 @@ static void zs__fork_chunk(zs__allocator *z, zs__bin *bin, uint32_t chunk)
                zs__slab_in_state(z, slab, ZS__GUARDED) | zs__slab_in_state(z, slab, ZS__RETIRED);
         word = full & ~held;
         z->words[slab] = word;
-        for (left = word; left; left &= left - 1)
-            zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(left), ZS__FREE);
-        if (word)
-            zs__mask_put(x, number, 1);
+        for (left = word; left; left &= left - 1) zs__store_u8(z->states + (size_t)slab * 64 + zs__ctz(left), ZS__FREE);
+        if (word) zs__mask_put(x, number, 1);
         listed |= word != 0;
         x->home += word == full;
     }
-    if (listed)
-        zs__list_push(z, zs__cold_of(z, bin), chunk);
-    if (!z->shared && x->carved < k->slabs)
-        zs__cold_of(z, bin)->fresh = chunk + 1;
+    if (listed) zs__list_push(z, zs__cold_of(z, bin), chunk);
+    if (!z->shared && x->carved < k->slabs) zs__cold_of(z, bin)->fresh = chunk + 1;
 }
 
 /* A chunk of the row's round is the bin's, any other waits to be bound again. [FORK-2] */
@@ -18581,11 +17599,10 @@ static void zs__fork_bin(zs__allocator *z, zs__row *row, zs__bin *bin)
     bin->top = bin->bottom;
     bin->avail = 0;
     bin->current = bin->lent = 0; /* what was lent is free, and found by its states */
-    zs__zero(b, sizeof *b); /* the lock too */
+    zs__zero(b, sizeof *b);       /* the lock too */
     zs__fork_bin_chunks(z, row, bin, all);
     zs__fork_bin_chunks(z, row, bin, stale);
-    if (b->all || b->stale)
-        row->used[bin->cls >> 6] |= (uint64_t)1 << (bin->cls & 63);
+    if (b->all || b->stale) row->used[bin->cls >> 6] |= (uint64_t)1 << (bin->cls & 63);
 }
 
 /* [FORK-3] */
@@ -18599,13 +17616,11 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
         row->gate = open && !z->no_membarrier ? row->epoch : 0;
         row->acked = !row->gate; /* one thread sees all states [EPOCH-6] */
         zs__row_list(&z->places[row->place], row);
-        if (zs__row_over(z, row))
-            z->places[row->place].left = 1;
+        if (zs__row_over(z, row)) z->places[row->place].left = 1;
         zs__row_link(&heap->attached, row);
         heap->attached_count++;
     } else {
-        if (zs__row_at(heap, row->place) == row)
-            *zs__row_name(heap, row->place) = 0;
+        if (zs__row_at(heap, row->place) == row) *zs__row_name(heap, row->place) = 0;
         row->gate = row->epoch = row->stamp = 0;
         zs__row_link(&heap->idle, row);
         heap->idle_count++;
@@ -18614,8 +17629,7 @@ static void zs__fork_row(zs__allocator *z, zslab_heap *heap, zs__row *row)
     row->lock = row->swept = row->cursor_cls = row->cursor_chunk = 0;
     zs__zero(row->plain, sizeof row->plain);
     zs__zero(row->used, sizeof row->used);
-    for (cls = 0; cls < z->class_count; cls++)
-        zs__fork_bin(z, row, zs__bin_at(row, cls));
+    for (cls = 0; cls < z->class_count; cls++) zs__fork_bin(z, row, zs__bin_at(row, cls));
 }
 
 static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
@@ -18628,8 +17642,7 @@ static void zs__fork_heap(zs__allocator *z, zslab_heap *heap)
     zs__zero(heap->gathered, sizeof heap->gathered);
     heap->row = heap->attached = heap->idle = heap->next_unseen = NULL;
     heap->attached_count = heap->idle_count = 0;
-    for (row = heap->made; row; row = row->made)
-        zs__fork_row(z, heap, row);
+    for (row = heap->made; row; row = row->made) zs__fork_row(z, heap, row);
     heap->seen_events = z->events - 1; /* look at all of them */
 }
 
@@ -18655,12 +17668,10 @@ static void zs__fork_ends(zs__allocator *z)
     uint32_t q, turn;
     zs__ending *r;
     z->due_by = z->due_by == zs__here() ? z->due_by : 0;
-    for (q = 0; q < z->epoch_count; q++)
-        z->places[q].child = 0;
+    for (q = 0; q < z->epoch_count; q++) z->places[q].child = 0;
     for (q = 0, z->endings = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
-        if (place->calling == place->ends)
-            place->ends = NULL;
+        if (place->calling == place->ends) place->ends = NULL;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
             place->ending = place->later = 0;
             for (r = z->due; r && place->ends && r != place->ends; r = r->next)
@@ -18674,16 +17685,13 @@ static void zs__fork_ends(zs__allocator *z)
             continue;
         }
         zs__child_link(z, place, place->state != ZSLAB_EPOCH_ACTIVE);
-        if (place->ending && place->next != zs__here())
-            z->ends_left = place->later = 1;
+        if (place->ending && place->next != zs__here()) z->ends_left = place->later = 1;
         for (turn = 0; turn < 2; turn++)
-            if ((r = turn ? place->calling : place->ends) != NULL)
-                do
+            if ((r = turn ? place->calling : place->ends) != NULL) do
                     z->endings++;
                 while ((r = r->next) != (turn ? place->calling : place->ends));
     }
-    for (r = z->due; r; r = r->next)
-        z->endings++;
+    for (r = z->due; r; r = r->next) z->endings++;
     z->endings += z->ends_left; /* so that the next call looks */
 }
 
@@ -18693,8 +17701,7 @@ static void zs__fork_places(zs__allocator *z)
     z->place_head = z->place_tail = z->closing_head = z->closing_tail = 0;
     for (q = z->oldest, z->oldest = z->newest = 0; q; q = next) { /* [FORK-4] */
         next = z->places[q - 1].younger;
-        if (z->places[q - 1].state != ZSLAB_EPOCH_CLOSED)
-            zs__living_append(z, &z->places[q - 1]);
+        if (z->places[q - 1].state != ZSLAB_EPOCH_CLOSED) zs__living_append(z, &z->places[q - 1]);
     }
     for (q = 0; q < z->epoch_count; q++) {
         zs__place *place = &z->places[q];
@@ -18715,8 +17722,7 @@ static void zs__fork_places(zs__allocator *z)
 static int zs__fork_drains(zs__allocator *z, uint32_t chunk, void *user)
 {
     zs__place *place = (zs__place *)user;
-    if (z->chunks[chunk].stamp != zs__round_of(z, place->id)->word)
-        return 0;
+    if (z->chunks[chunk].stamp != zs__round_of(z, place->id)->word) return 0;
     z->cold[chunk].drained = !zs__chunk_live(z, chunk, NULL);
     place->draining += !z->cold[chunk].drained;
     z->chunks[chunk].row = (uintptr_t)&z->drain_row;
@@ -18761,8 +17767,7 @@ static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3], [BUDGET-4] and [BU
             g->covered += g->guaranteed ? (size_t)zs__place_covered(z, q - 1) : 0;
             zs__group_place(g, 0, q);
         }
-    for (g = z->groups; g; g = g->next)
-        z->charged_bytes += zs__group_short(g, g->covered);
+    for (g = z->groups; g; g = g->next) z->charged_bytes += zs__group_short(g, g->covered);
 }
 
 /* Chunks that nobody has go to the pool, unbound; counts of bytes. [FORK-2] */
@@ -18780,8 +17785,7 @@ static void zs__fork_strays(zs__allocator *z)
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++) {
         zs__chunk_cold *x = &z->cold[chunk];
         const int used = z->chunks[chunk].recip != 0;
-        if (used)
-            zs__fork_hints(z, chunk);
+        if (used) zs__fork_hints(z, chunk);
         if (!x->mark && !(x->flags & ZS__CHUNK_LENT) &&
             (z->config.memory || ((size_t)chunk + 1) * ZS__CHUNK_BYTES <= z->range_committed)) {
             z->chunks[chunk].stamp = 0;
@@ -18818,14 +17822,12 @@ static void zs__fork_large(zs__allocator *z)
     zs__zero(z->span_list, sizeof z->span_list);
     zs__zero(z->span_filled, sizeof z->span_filled);
     z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
-    for (q = 0; q < z->epoch_count; q++)
-        z->places[q].large = zs__round_of(z, q)->reserved = 0;
+    for (q = 0; q < z->epoch_count; q++) z->places[q].large = zs__round_of(z, q)->reserved = 0;
     for (chunk = 0; chunk < known; chunk++) {
         uint64_t stamp = z->chunks[chunk].stamp;
         zs__place *place = &z->places[zs__stamp_place(stamp)];
         uint32_t count = z->cold[chunk].all_next;
-        if (!zs__bit(z->span_kind, chunk))
-            continue;
+        if (!zs__bit(z->span_kind, chunk)) continue;
         if (zs__bit(z->span_head, chunk) && *zs__large_state(z, chunk) == ZS__KEPT)
             *zs__large_state(z, chunk) = ZS__FREE;
         live = zs__bit(z->span_head, chunk) && zs__large_live(*zs__large_state(z, chunk));
@@ -18841,8 +17843,7 @@ static void zs__fork_large(zs__allocator *z)
             zs__large_list(z, &place->large, chunk);
         else /* [SPAN-4] */
             *zs__large_state(z, chunk) = ZS__FREE, zs__span_reserve(z, &zs__round_at(z, stamp)->reserved, chunk);
-        for (q = 0; q < count; q++)
-            z->cold[chunk + q].mark = 1;
+        for (q = 0; q < count; q++) z->cold[chunk + q].mark = 1;
         chunk += count - 1;
     }
 }
@@ -18856,18 +17857,15 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
 #if ZS__HOOKS
     z->news.count = 0;
 #endif
-    if (z->samples)
-        z->samples->lock = 0;
-    if (z->fence_ready)
-        z->fence_ready = zs__os_fence_ready() == 0;
+    if (z->samples) z->samples->lock = 0;
+    if (z->fence_ready) z->fence_ready = zs__os_fence_ready() == 0;
     zs__fork_places(z);
     zs__fork_ids(z);
     for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
         z->cold[chunk].lent = z->cold[chunk].mark = 0; /* of a sweep that nobody ends */
     for (chunk = z->pool, z->pool_count = 0; chunk; chunk = z->cold[chunk - 1].all_next, z->pool_count++) {
         z->cold[chunk - 1].mark = 1;
-        if (z->shared)
-            z->chunks[chunk - 1].stamp = 0; /* as in zs__fork_bin_chunks */
+        if (z->shared) z->chunks[chunk - 1].stamp = 0; /* as in zs__fork_bin_chunks */
     }
     zs__fork_scopes(z, mine);
     z->parked = NULL;
@@ -18877,15 +17875,13 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
             heap->os_thread = zs__os_thread();
             continue;
         }
-        if (heap->thread < z->heap_of_count)
-            z->heap_of[heap->thread] = NULL;
+        if (heap->thread < z->heap_of_count) z->heap_of[heap->thread] = NULL;
         zs__heap_shelve(heap);
     }
     for (q = z->closing_head; q; q = z->places[q - 1].next_closing) {
         zs__place *place = &z->places[q - 1];
         place->look = zs__rows_first(place);
-        if (z->rss_policy && !z->shared)
-            zs__epoch_each(z, place->id, zs__fork_drains, place);
+        if (z->rss_policy && !z->shared) zs__epoch_each(z, place->id, zs__fork_drains, place);
     }
     zs__fork_large(z);
     zs__fork_strays(z);
@@ -18896,8 +17892,7 @@ static void zs__forked(void)
 {
     zs__allocator *z;
     uint32_t mine = 0;
-    if (zs__global.fork_word)
-        zs__store_u32(zs__global.fork_word, 1);
+    if (zs__global.fork_word) zs__store_u32(zs__global.fork_word, 1);
     zs__store_u64(&zs__global.process_id, zs__os_process_id());
     zs__global.setup.word = zs__global.lock.word = 0;
     zs__rank_forget();
@@ -18905,11 +17900,9 @@ static void zs__forked(void)
 #if !ZSLAB_NO_TLS
     zs__store_ptr(&zs__tls()->z, 0); /* its rows may have been put aside */
     mine = zs__tls()->thread;
-    if (mine)
-        zs__global.threads[mine / 64] |= (uint64_t)1 << (mine & 63);
+    if (mine) zs__global.threads[mine / 64] |= (uint64_t)1 << (mine & 63);
 #endif
-    for (z = zs__global.allocators; z; z = z->next_allocator)
-        zs__fork_allocator(z, mine);
+    for (z = zs__global.allocators; z; z = z->next_allocator) zs__fork_allocator(z, mine);
 }
 
 /* ---- >>check ---------------------------------------------------------------
@@ -18930,25 +17923,36 @@ ZSLAB_API size_t zslab_config_error(char *buf, size_t cap)
     return zs__text_end(&t);
 }
 
-ZSLAB_API uint32_t zslab_version(void)
-{
-    return ZSLAB_VERSION;
-}
+ZSLAB_API uint32_t zslab_version(void) { return ZSLAB_VERSION; }
 
 ZSLAB_API const char *zslab_result_name(zslab_result r)
 {
-    static const char *const names[] = {
-        "ok", "invalid argument", "no memory", "limit reached", "closed", "stale", "double free",
-        "misaligned pointer", "foreign pointer", "full", "busy", "spilled", "too big", "corrupt", "I/O error",
-        "read only", "offline", "permission denied", "device gone", "geometry mismatch", "no active zone",
-        "no space"};
+    static const char *const names[] = {"ok",
+                                        "invalid argument",
+                                        "no memory",
+                                        "limit reached",
+                                        "closed",
+                                        "stale",
+                                        "double free",
+                                        "misaligned pointer",
+                                        "foreign pointer",
+                                        "full",
+                                        "busy",
+                                        "spilled",
+                                        "too big",
+                                        "corrupt",
+                                        "I/O error",
+                                        "read only",
+                                        "offline",
+                                        "permission denied",
+                                        "device gone",
+                                        "geometry mismatch",
+                                        "no active zone",
+                                        "no space"};
     return (unsigned)r < sizeof names / sizeof *names ? names[r] : "unknown result";
 }
 
-ZSLAB_API uint64_t zslab_rss_bytes(void)
-{
-    return zs__os_rss();
-}
+ZSLAB_API uint64_t zslab_rss_bytes(void) { return zs__os_rss(); }
 
 ZSLAB_API uint64_t zslab_now_ns(void)
 {
@@ -18959,10 +17963,7 @@ ZSLAB_API uint64_t zslab_now_ns(void)
 #endif
 }
 
-ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z)
-{
-    return zs__own_const(z)->flags_in_effect;
-}
+ZSLAB_API uint32_t zslab_flags_in_effect(const zslab *z) { return zs__own_const(z)->flags_in_effect; }
 
 /* One bound chunk's live objects to the visitor; invariants checked as they pass. */
 static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zslab_visit_fn *visit, void *user,
@@ -18977,8 +17978,7 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
                        zs__load_u32(&z->places[zs__stamp_place(c->stamp)].state) != ZSLAB_EPOCH_CLOSED;
     zslab_visit v;
     zs__zero(&v, sizeof v);
-    if (c->cls >= z->class_count || c->recip != k->recip || x->carved > k->slabs)
-        return ZSLAB_E_CORRUPT;
+    if (c->cls >= z->class_count || c->recip != k->recip || x->carved > k->slabs) return ZSLAB_E_CORRUPT;
     v.usable_bytes = k->size;
     v.class_idx = c->cls;
     v.epoch = zs__epoch_of_chunk(z, c);
@@ -18989,22 +17989,16 @@ static zslab_result zs__check_chunk(const zs__allocator *z, uint32_t chunk, zsla
         uint32_t slot;
         for (slot = 0; slot < 64; slot++) {
             uint8_t s = zs__load_u8(z->states + (size_t)(first + number) * 64 + slot);
-            if (s > ZS__RETIRED || (s && !(full >> slot & 1)))
-                return ZSLAB_E_CORRUPT;
+            if (s > ZS__RETIRED || (s && !(full >> slot & 1))) return ZSLAB_E_CORRUPT;
             live |= (uint64_t)(s == ZS__LIVE || s == ZS__HANDLE || s == ZS__GUARDED) << slot;
         }
-        if (((live | retired) & word) || (word & ~full))
-            return ZSLAB_E_CORRUPT; /* [WORD-1] */
-        if (!zs__handles_right(z, chunk, first + number))
-            return ZSLAB_E_CORRUPT; /* [ID-1] */
-        if (listed && (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1))
-            return ZSLAB_E_CORRUPT; /* [SLAB-1] */
+        if (((live | retired) & word) || (word & ~full)) return ZSLAB_E_CORRUPT;                          /* [WORD-1] */
+        if (!zs__handles_right(z, chunk, first + number)) return ZSLAB_E_CORRUPT;                         /* [ID-1] */
+        if (listed && (word != 0) != (x->mask[number >> 6] >> (number & 63) & 1)) return ZSLAB_E_CORRUPT; /* [SLAB-1] */
         home += word == full;
-        if (live && visit)
-            *stop = zs__visit_slab(z, chunk, zs__load_u64(&c->stamp), number, &v, visit, user);
+        if (live && visit) *stop = zs__visit_slab(z, chunk, zs__load_u64(&c->stamp), number, &v, visit, user);
     }
-    if (!*stop && listed && home != x->home)
-        return ZSLAB_E_CORRUPT; /* [SLAB-2] */
+    if (!*stop && listed && home != x->home) return ZSLAB_E_CORRUPT; /* [SLAB-2] */
     return ZSLAB_OK;
 }
 
@@ -19020,16 +18014,14 @@ static zslab_result zs__check_large(const zs__allocator *z, uint32_t head, zslab
     if (!count || count > z->chunk_count - head || zs__large_bytes(z, head) > (size_t)count * ZS__CHUNK_BYTES ||
         zs__bits_find(z->span_kind, head, end, 0) != end || zs__bits_find(z->span_free, head, end, 1) != end ||
         zs__bits_find(z->span_head, head + 1, end, 1) != end || !zs__handles_right(z, head, slab))
-        return ZSLAB_E_CORRUPT; /* [SPAN-1] [LARGE-1] */
-    if (s == ZS__KEPT)
-        return z->cold[head].ids ? ZSLAB_E_CORRUPT : ZSLAB_OK; /* [LARGE-6] */
+        return ZSLAB_E_CORRUPT;                                               /* [SPAN-1] [LARGE-1] */
+    if (s == ZS__KEPT) return z->cold[head].ids ? ZSLAB_E_CORRUPT : ZSLAB_OK; /* [LARGE-6] */
     zs__zero(&v, sizeof v);
     v.usable_bytes = zs__large_bytes(z, head);
     v.class_idx = ZSLAB_CLASS_LARGE;
     v.epoch = zs__epoch_of_chunk(z, c);
     v.age_epochs = z->era - (v.epoch >> 16);
-    if (visit)
-        *stop = zs__visit_slab(z, head, zs__load_u64(&c->stamp), 0, &v, visit, user);
+    if (visit) *stop = zs__visit_slab(z, head, zs__load_u64(&c->stamp), 0, &v, visit, user);
     return ZSLAB_OK;
 }
 
@@ -19050,8 +18042,7 @@ static zslab_result zs__check_spans(zs__allocator *z)
                 (end < z->chunk_count && zs__bit(z->span_free, end)))
                 chunks = ~(uint32_t)0 / 2;
         }
-    for (at = 0; at < z->chunk_count / 64 + 1; at++)
-        bits += zs__popcount(z->span_free[at]);
+    for (at = 0; at < z->chunk_count / 64 + 1; at++) bits += zs__popcount(z->span_free[at]);
     for (at = 0; at < z->chunk_count / 64 + 1; at++)
         chunks += (z->span_bare[at] & ~z->span_short[at]) != 0; /* [SPAN-5] */
     left = chunks != bits || idle != z->span_idle;
@@ -19070,15 +18061,13 @@ static zslab_result zs__check_lent(const zs__allocator *z)
 {
     const zslab_heap *heap;
     uint32_t chunk, cls, count = 0;
-    for (chunk = 0; chunk < zs__chunks_known(z); chunk++)
-        count += z->cold[chunk].lent;
+    for (chunk = 0; chunk < zs__chunks_known(z); chunk++) count += z->cold[chunk].lent;
     for (heap = z->heaps; heap; heap = heap->next) {
         zs__row *row;
         for (row = heap->made; row; row = row->made)
             for (cls = 0; cls < z->class_count; cls++) {
                 chunk = zs__bin_at(row, cls)->lent & ~ZS__LENT_ANY;
-                if (chunk && (!z->cold[chunk - 1].lent || !row->borrows))
-                    return ZSLAB_E_CORRUPT;
+                if (chunk && (!z->cold[chunk - 1].lent || !row->borrows)) return ZSLAB_E_CORRUPT;
                 count -= chunk != 0;
             }
     }
@@ -19112,8 +18101,7 @@ ZSLAB_API void zslab_set_tag(zslab *self, void *p, uint16_t tag)
     zs__allocator *z = zs__own(self);
     zs__spot at;
     zslab_result r;
-    if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p))
-        return;
+    if (!ZSLAB_TAGS || !p || zs__is_fallback(z, p)) return;
     r = zs__locate_told(z, p, &at);
     if (r == ZSLAB_OK)
         zs__tag_set(z, p, tag);
@@ -19130,12 +18118,10 @@ ZSLAB_API zslab_result zslab_check(const zslab *self, zslab_visit_fn *visit, voi
     for (chunk = 0; chunk < zs__chunks_known(z) && !stop; chunk++) {
         const zs__chunk *c = &z->chunks[chunk];
         zslab_result r;
-        if (!c->recip || !c->stamp || c->stamp != zs__load_u64(&zs__round_at(z, c->stamp)->word))
-            continue;
+        if (!c->recip || !c->stamp || c->stamp != zs__load_u64(&zs__round_at(z, c->stamp)->word)) continue;
         r = c->cls == ZSLAB_CLASS_LARGE ? zs__check_large(z, chunk, visit, user, &stop)
                                         : zs__check_chunk(z, chunk, visit, user, &stop);
-        if (r != ZSLAB_OK)
-            return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
+        if (r != ZSLAB_OK) return zs__misuse(z, r, zs__chunk_base(z, chunk), 0);
     }
     if (zs__check_spans((zs__allocator *)(uintptr_t)z) != ZSLAB_OK || zs__check_lent(z) != ZSLAB_OK ||
         !zs__check_budget(z))

@@ -162,7 +162,7 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>base stands all that a user reads.               */
-#ifndef ZS__TOO_OLD /* zslab.h has said that the language is; to the end of the file */
+#ifndef ZS__TOO_OLD             /* zslab.h has said that the language is; to the end of the file */
 #ifdef ZSLAB_ZNS_IMPLEMENTATION /* looked at whenever the file is included */
 #if ZS__EMPTY(ZSLAB_ZNS_IMPLEMENTATION)
 #undef ZSLAB_ZNS_IMPLEMENTATION
@@ -211,7 +211,7 @@
 #if ZSLAB_ZNS_LANES < 2 || ZSLAB_ZNS_LANES > 64
 #error "ZSLAB_ZNS_LANES must be 2 to 64: packing buffers an epoch may have under way"
 #endif
-#define ZSLAB_ZNS_STATS_VERSION  1
+#define ZSLAB_ZNS_STATS_VERSION 1
 #define ZSLAB_ZNS_FORMAT_VERSION 2
 
 /* The file device needs POSIX; elsewhere zslab_zns_open_file answers ZSLAB_E_INVALID. */
@@ -228,24 +228,22 @@ typedef uint64_t zslab_zns_epoch;   /* persistent, never reused; 0 is none */
 #define ZSLAB_ZNS_EPOCH_NONE UINT64_C(0)
 
 /* zslab_zns_config.flags */
-#define ZSLAB_ZNS_FLAG_FORCE     1u  /* format over foreign or damaged data: everything on the device goes */
-#define ZSLAB_ZNS_FLAG_READ_ONLY 2u  /* write nothing, not even to finish interrupted releases */
-#define ZSLAB_ZNS_FLAG_NO_FORMAT 4u  /* an empty device is ZSLAB_E_FOREIGN instead of being formatted */
-#define ZSLAB_ZNS_FLAG_REPAIR    128u /* of a damaged store keep what can be proven; without, it is read-only */
-#define ZSLAB_ZNS_FLAG_VERIFY    8u  /* recovery reads every frame, also where an index spares it */
-#define ZSLAB_ZNS_FLAG_NO_APPEND 16u /* zoned device: pwrite at the write pointer instead of zone append */
-#define ZSLAB_ZNS_FLAG_VOLATILE_CACHE                                                                        \
-    32u /* file device: unflushed blocks live in memory, as in a drive's cache */
-#define ZSLAB_ZNS_FLAG_GENERIC_STATUS                                                                        \
-    64u /* file device: every failed write answers ZSLAB_E_IO, as some drives do */
+#define ZSLAB_ZNS_FLAG_FORCE 1u           /* format over foreign or damaged data: everything on the device goes */
+#define ZSLAB_ZNS_FLAG_READ_ONLY 2u       /* write nothing, not even to finish interrupted releases */
+#define ZSLAB_ZNS_FLAG_NO_FORMAT 4u       /* an empty device is ZSLAB_E_FOREIGN instead of being formatted */
+#define ZSLAB_ZNS_FLAG_REPAIR 128u        /* of a damaged store keep what can be proven; without, it is read-only */
+#define ZSLAB_ZNS_FLAG_VERIFY 8u          /* recovery reads every frame, also where an index spares it */
+#define ZSLAB_ZNS_FLAG_NO_APPEND 16u      /* zoned device: pwrite at the write pointer instead of zone append */
+#define ZSLAB_ZNS_FLAG_VOLATILE_CACHE 32u /* file device: unflushed blocks live in memory, as in a drive's cache */
+#define ZSLAB_ZNS_FLAG_GENERIC_STATUS 64u /* file device: every failed write answers ZSLAB_E_IO, as some drives do */
 
 /* Conditions of a zone, as the device reports them. */
-#define ZSLAB_ZNS_EMPTY      0u
-#define ZSLAB_ZNS_OPEN       1u /* holds an active slot and an open slot */
-#define ZSLAB_ZNS_CLOSED     2u /* holds an active slot */
-#define ZSLAB_ZNS_FULL       3u
-#define ZSLAB_ZNS_READ_ONLY  4u
-#define ZSLAB_ZNS_OFFLINE    5u
+#define ZSLAB_ZNS_EMPTY 0u
+#define ZSLAB_ZNS_OPEN 1u   /* holds an active slot and an open slot */
+#define ZSLAB_ZNS_CLOSED 2u /* holds an active slot */
+#define ZSLAB_ZNS_FULL 3u
+#define ZSLAB_ZNS_READ_ONLY 4u
+#define ZSLAB_ZNS_OFFLINE 5u
 #define ZSLAB_ZNS_NO_POINTER 6u /* conventional zone: never used */
 
 /* What the zones are like. Zero in a field means its default. */
@@ -261,20 +259,20 @@ typedef struct zslab_zns_geometry {
 } zslab_zns_geometry;
 
 /* One thing that goes wrong in the file device (for tests). */
-#define ZSLAB_ZNS_FAULT_ERROR     1u /* write fails, write pointer unchanged; other operations just fail */
-#define ZSLAB_ZNS_FAULT_HOLE      2u /* write fails and the write pointer has moved over it */
+#define ZSLAB_ZNS_FAULT_ERROR 1u     /* write fails, write pointer unchanged; other operations just fail */
+#define ZSLAB_ZNS_FAULT_HOLE 2u      /* write fails and the write pointer has moved over it */
 #define ZSLAB_ZNS_FAULT_READ_ONLY 3u /* the zone becomes read-only */
-#define ZSLAB_ZNS_FAULT_OFFLINE   4u /* the zone goes offline */
-#define ZSLAB_ZNS_FAULT_LIMIT     5u /* the device says it has no active slot left */
-#define ZSLAB_ZNS_FAULT_REORDER   6u /* the operation completes late, by seed */
-#define ZSLAB_ZNS_FAULT_GONE      7u /* the device is removed: all later operations fail */
-#define ZSLAB_ZNS_FAULT_CRASH     8u /* power cut: unflushed blocks dropped by seed, then GONE */
-#define ZSLAB_ZNS_OP_APPEND       1u
-#define ZSLAB_ZNS_OP_READ         2u
-#define ZSLAB_ZNS_OP_RESET        4u
-#define ZSLAB_ZNS_OP_FINISH       8u
-#define ZSLAB_ZNS_OP_FLUSH        16u
-#define ZSLAB_ZNS_OP_REPORT       32u
+#define ZSLAB_ZNS_FAULT_OFFLINE 4u   /* the zone goes offline */
+#define ZSLAB_ZNS_FAULT_LIMIT 5u     /* the device says it has no active slot left */
+#define ZSLAB_ZNS_FAULT_REORDER 6u   /* the operation completes late, by seed */
+#define ZSLAB_ZNS_FAULT_GONE 7u      /* the device is removed: all later operations fail */
+#define ZSLAB_ZNS_FAULT_CRASH 8u     /* power cut: unflushed blocks dropped by seed, then GONE */
+#define ZSLAB_ZNS_OP_APPEND 1u
+#define ZSLAB_ZNS_OP_READ 2u
+#define ZSLAB_ZNS_OP_RESET 4u
+#define ZSLAB_ZNS_OP_FINISH 8u
+#define ZSLAB_ZNS_OP_FLUSH 16u
+#define ZSLAB_ZNS_OP_REPORT 32u
 typedef struct zslab_zns_fault {
     uint32_t kind;  /* ZSLAB_ZNS_FAULT_* */
     uint32_t ops;   /* mask of ZSLAB_ZNS_OP_* that count: 0 = all */
@@ -293,8 +291,7 @@ typedef struct zslab_zns_config {
     size_t buffer_bytes;           /* packing buffer of an epoch: one append, as large as the device takes */
     const zslab_zns_fault *faults; /* file device only */
     size_t fault_count;
-    uint32_t
-        queue_depth; /* with ZSLAB_ZNS_USE_URING: appends under way at once, up to 1024: 32; 1: no queue */
+    uint32_t queue_depth;     /* with ZSLAB_ZNS_USE_URING: appends under way at once, up to 1024: 32; 1: no queue */
     uint64_t directory_bytes; /* memory for frame directories, 16 bytes an object: no limit. Above it those of some
                                  frames are dropped and read again when asked for: one more device read */
 } zslab_zns_config;
@@ -322,10 +319,8 @@ typedef struct zslab_zns_iov {
    zslab_result. All may be called by several threads at once. */
 typedef struct zslab_zns_ops {
     int (*report)(void *user, uint32_t first_zone, uint32_t count, zslab_zns_zone *out);
-    int (*append)(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count,
-                  uint64_t *out_offset);
-    int (*read)(void *user, uint64_t offset, void *buffer,
-                size_t bytes); /* whole blocks, buffer 4096-aligned */
+    int (*append)(void *user, uint32_t zone, const zslab_zns_iov *iov, size_t iov_count, uint64_t *out_offset);
+    int (*read)(void *user, uint64_t offset, void *buffer, size_t bytes); /* whole blocks, buffer 4096-aligned */
     int (*reset)(void *user, uint32_t zone);
     int (*finish)(void *user, uint32_t zone);
     int (*flush)(void *user);
@@ -356,10 +351,9 @@ typedef struct zslab_zns_store_stats {
     double write_amplification; /* device_bytes / user_bytes */
     double space_amplification; /* capacity of all zones in use / live bytes */
     uint32_t queue_depth;       /* appends under way at once; 0: no queue */
-    uint32_t
-        queue_refused; /* the errno by which the kernel refused io_uring; 0: it did not, or was not asked */
-    uint64_t free_bytes;  /* room for frames in zones that are empty or open */
-    uint32_t pinned_zones; /* zones that hold frames of released epochs and cannot be reset yet */
+    uint32_t queue_refused;     /* the errno by which the kernel refused io_uring; 0: it did not, or was not asked */
+    uint64_t free_bytes;        /* room for frames in zones that are empty or open */
+    uint32_t pinned_zones;      /* zones that hold frames of released epochs and cannot be reset yet */
 } zslab_zns_store_stats;
 
 typedef struct zslab_zns_recovery_report {
@@ -373,7 +367,7 @@ typedef struct zslab_zns_recovery_report {
     uint64_t bytes_read, duration_ns;
     uint64_t damaged_frames, damaged_bytes; /* unreadable or unprovable although a sync had covered them */
     uint64_t tail_unverified; /* objects and places behind the last sync that is known of: torn or damaged */
-    uint32_t result; /* a zslab_result. ZSLAB_E_CORRUPT: damage; read-only unless opened with _REPAIR */
+    uint32_t result;          /* a zslab_result. ZSLAB_E_CORRUPT: damage; read-only unless opened with _REPAIR */
 } zslab_zns_recovery_report;
 
 /* An epoch, as zslab_zns_epoch_next shows it. */
@@ -514,8 +508,7 @@ ZSLAB_API zslab_result zslab_zns_flush(zslab_zns *store, zslab_zns_epoch e);
    threads  any; holds off the release of the epochs it shows
    cost     one device read a frame
    source   >>read                                                                  */
-ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit,
-                                         void *user);
+ZSLAB_API zslab_result zslab_zns_iterate(zslab_zns *store, zslab_zns_epoch e, zslab_zns_visit_fn *visit, void *user);
 
 /* zslab_zns_list -- as zslab_zns_iterate, but handles and sizes alone: data is NULL.
    threads  any
@@ -596,16 +589,14 @@ ZSLAB_API zslab_result zslab_zns_epoch_release(zslab_zns *store, zslab_zns_epoch
    threads  any; an epoch that another thread releases meanwhile is not counted
    cost     one step for each epoch older than the last one dropped (by age: for each live one), and the releases
    source   >>public                                                                */
-ZSLAB_API zslab_result zslab_zns_release_oldest(zslab_zns *store, uint64_t bytes, uint64_t until_ns,
-                                                size_t *out_count);
+ZSLAB_API zslab_result zslab_zns_release_oldest(zslab_zns *store, uint64_t bytes, uint64_t until_ns, size_t *out_count);
 
 /* zslab_zns_epoch_next -- walk the live epochs by id; how a program finds its epochs after a restart.
    in       after   0 to begin, else the last one seen
    returns  the next epoch's id with its figures in out, or 0 at the end
    threads  any
    cost     O(log n) and one step for each zone of the epoch                        */
-ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch after,
-                                               zslab_zns_epoch_stats *out);
+ZSLAB_API zslab_zns_epoch zslab_zns_epoch_next(zslab_zns *store, zslab_zns_epoch after, zslab_zns_epoch_stats *out);
 
 /* ---- >>api-recover ---------------------------------------------------------
    What opening the store met.                                                     */
@@ -685,14 +676,8 @@ static inline void zs__zns_put64(uint8_t *p, uint64_t v)
     zs__zns_put32(p, (uint32_t)v);
     zs__zns_put32(p + 4, (uint32_t)(v >> 32));
 }
-static inline uint32_t zs__zns_get16(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-static inline uint32_t zs__zns_get32(const uint8_t *p)
-{
-    return zs__zns_get16(p) | zs__zns_get16(p + 2) << 16;
-}
+static inline uint32_t zs__zns_get16(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8; }
+static inline uint32_t zs__zns_get32(const uint8_t *p) { return zs__zns_get16(p) | zs__zns_get16(p + 2) << 16; }
 static inline uint64_t zs__zns_get64(const uint8_t *p)
 {
     return (uint64_t)zs__zns_get32(p) | (uint64_t)zs__zns_get32(p + 4) << 32;
@@ -712,7 +697,7 @@ static inline uint64_t zs__zns_mix(uint64_t *state) /* splitmix64 */
            cycles and may start each cycle) and joined by a table for the run's fixed length.
    The tables are made once, at the first use. zs__zns_crc_soft takes eight bytes a step where the processor has no
    instruction for it. */
-#define ZS__ZNS_CRC_LONG  2048u /* bytes of one of three parts */
+#define ZS__ZNS_CRC_LONG 2048u /* bytes of one of three parts */
 #define ZS__ZNS_CRC_SHORT 256u
 #define ZS__ZNS_CRC_PIECE 6144u
 static uint32_t zs__zns_crc_table[8][256];
@@ -741,8 +726,8 @@ static void zs__zns_crc_make(void)
         }
         for (i = 0; i < 256; i++)
             for (k = 1; k < 8; k++)
-                zs__zns_crc_table[k][i] = zs__zns_crc_table[k - 1][i] >> 8 ^
-                                          zs__zns_crc_table[0][zs__zns_crc_table[k - 1][i] & 255];
+                zs__zns_crc_table[k][i] =
+                    zs__zns_crc_table[k - 1][i] >> 8 ^ zs__zns_crc_table[0][zs__zns_crc_table[k - 1][i] & 255];
         zs__zns_crc_make_shift(zs__zns_crc_shift[0], ZS__ZNS_CRC_LONG);
         zs__zns_crc_make_shift(zs__zns_crc_shift[1], ZS__ZNS_CRC_SHORT);
         zs__store_rel_u32(&zs__zns_crc_ready, 2); /* release: the tables. Pairs with the loads here */
@@ -756,9 +741,8 @@ static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
     uint32_t c = ~crc;
     for (; n >= 8; n -= 8, p += 8) {
         uint32_t a = c ^ zs__zns_get32(p), b = zs__zns_get32(p + 4);
-        c = zs__zns_crc_table[7][a & 255] ^ zs__zns_crc_table[6][a >> 8 & 255] ^
-            zs__zns_crc_table[5][a >> 16 & 255] ^ zs__zns_crc_table[4][a >> 24] ^
-            zs__zns_crc_table[3][b & 255] ^ zs__zns_crc_table[2][b >> 8 & 255] ^
+        c = zs__zns_crc_table[7][a & 255] ^ zs__zns_crc_table[6][a >> 8 & 255] ^ zs__zns_crc_table[5][a >> 16 & 255] ^
+            zs__zns_crc_table[4][a >> 24] ^ zs__zns_crc_table[3][b & 255] ^ zs__zns_crc_table[2][b >> 8 & 255] ^
             zs__zns_crc_table[1][b >> 16 & 255] ^ zs__zns_crc_table[0][b >> 24];
     }
     for (; n; n--) c = c >> 8 ^ zs__zns_crc_table[0][(c ^ *p++) & 255];
@@ -766,16 +750,16 @@ static uint32_t zs__zns_crc_soft(uint32_t crc, const uint8_t *p, size_t n)
 }
 
 #if defined(__GNUC__) && defined(__x86_64__)
-#define ZS__ZNS_CRC_HW      __attribute__((__target__("sse4.2")))
+#define ZS__ZNS_CRC_HW __attribute__((__target__("sse4.2")))
 #define ZS__ZNS_CRC64(c, v) __builtin_ia32_crc32di(c, v)
-#define ZS__ZNS_CRC8(c, v)  __builtin_ia32_crc32qi((uint32_t)(c), v)
-#define ZS__ZNS_CRC_HAS_HW  (__builtin_cpu_supports("sse4.2") != 0)
+#define ZS__ZNS_CRC8(c, v) __builtin_ia32_crc32qi((uint32_t)(c), v)
+#define ZS__ZNS_CRC_HAS_HW (__builtin_cpu_supports("sse4.2") != 0)
 #elif defined(__ARM_FEATURE_CRC32) /* compiled for processors that have it, such as armv8.1-a */
 #include <arm_acle.h>
 #define ZS__ZNS_CRC_HW
 #define ZS__ZNS_CRC64(c, v) __crc32cd((uint32_t)(c), v)
-#define ZS__ZNS_CRC8(c, v)  __crc32cb((uint32_t)(c), v)
-#define ZS__ZNS_CRC_HAS_HW  1
+#define ZS__ZNS_CRC8(c, v) __crc32cb((uint32_t)(c), v)
+#define ZS__ZNS_CRC_HAS_HW 1
 #endif
 
 #ifdef ZS__ZNS_CRC_HW
@@ -803,8 +787,8 @@ ZS__ZNS_CRC_HW static inline uint64_t zs__zns_crc_step(uint64_t c, uint8_t *to, 
 }
 
 /* Runs of three parts of `part` bytes each, as many as n holds from *at on. [CRC-1] */
-ZS__ZNS_CRC_HW static inline uint64_t zs__zns_crc_runs(uint64_t c, uint8_t *to, const uint8_t *p, size_t n,
-                                                       size_t *at, size_t part)
+ZS__ZNS_CRC_HW static inline uint64_t zs__zns_crc_runs(uint64_t c, uint8_t *to, const uint8_t *p, size_t n, size_t *at,
+                                                       size_t part)
 {
     uint32_t(*shift)[256] = zs__zns_crc_shift[part == ZS__ZNS_CRC_SHORT];
     size_t i, k = *at;
@@ -987,24 +971,24 @@ typedef struct zs__zns_io { /* one append; with a queue it may be under way betw
 /* What the device was told last about the store: where recovery may begin to doubt, and what a reader beside the
    writer may show. */
 typedef struct zs__zns_note {
-    uint64_t synced;         /* frame sequences below this were covered by a flush */
-    uint64_t serial;         /* of the last frame of the metadata log that was; 0: no note */
-    uint64_t live_hash;      /* of the epochs living then, and how many: see zs__zns_head */
-    uint32_t live, resets;   /* resets: of all zones, by the device */
+    uint64_t synced;       /* frame sequences below this were covered by a flush */
+    uint64_t serial;       /* of the last frame of the metadata log that was; 0: no note */
+    uint64_t live_hash;    /* of the epochs living then, and how many: see zs__zns_head */
+    uint32_t live, resets; /* resets: of all zones, by the device */
 } zs__zns_note;
 
 #define ZS__ZNS_SICK_TABLE 1u /* a zone's entry is damaged */
 #define ZS__ZNS_SICK_SHORT 2u /* the file is shorter than its zones */
 #define ZS__ZNS_SICK_SUPER 4u /* the superblock was damaged and is known all the same */
 
-typedef struct zs__zns_why { /* what failed last: a call, a field, an operation of the device */
+typedef struct zs__zns_why {       /* what failed last: a call, a field, an operation of the device */
     const char *call, *field, *op; /* texts that stay; NULL: none */
     uint64_t have, want;           /* of the field, when they differ */
     zslab_result result;           /* of the call */
     int rc, error;                 /* of the operation; its errno or 0 */
     uint32_t zone, block, status;  /* ZS__ZNS_NONE: of no zone, of no block; NVMe status or 0 */
 } zs__zns_why;
-static zs__zns_why zs__zns_refused;   /* the last open or close that failed; zs__zns_refused_lock, taken last */
+static zs__zns_why zs__zns_refused; /* the last open or close that failed; zs__zns_refused_lock, taken last */
 static zs__lock zs__zns_refused_lock;
 
 typedef struct zs__zns_dev {
@@ -1018,42 +1002,53 @@ typedef struct zs__zns_dev {
     uint32_t fresh;  /* made by this open: there is nothing in it */
     char **made;     /* its path, by which a close removes it: NULL once the open has succeeded; NULL: there is none */
     int (*note)(void *user, const zs__zns_note *n);
-    void (*noted)(void *user, zs__zns_note *out);   /* as it is now; NULL both: the device keeps none */
+    void (*noted)(void *user, zs__zns_note *out); /* as it is now; NULL both: the device keeps none */
     void (*distrust)(void *user); /* from now on all zones are full of what may be data, none is written */
-    int (*mend)(void *user, const uint8_t *keep); /* ends that: zones to keep are full, others as the table says */
+    int (*mend)(void *user, const uint8_t *keep);  /* ends that: zones to keep are full, others as the table says */
     int (*look)(void *user, uint32_t *out_resets); /* beside a writer: the table anew; each zone's resets */
     int (*reset_range)(void *user, uint32_t first, uint32_t count); /* NULL: zone by zone */
-    void (*begin)(void *user, zs__zns_io *io); /* an append, left under way; NULL: there is no queue */
+    void (*begin)(void *user, zs__zns_io *io);          /* an append, left under way; NULL: there is no queue */
     int (*wait)(void *user, zs__zns_io *io, int block); /* 1: done, rc and at are set; 0: not yet (block 0) */
-    uint32_t queue_depth, queue_refused; /* 0: no queue; the errno by which the system refused one */
+    uint32_t queue_depth, queue_refused;                /* 0: no queue; the errno by which the system refused one */
 } zs__zns_dev;
 
 static ZS__UNUSED int zs__zns_errno(int e)
 {
     switch (e) {
-    case 0: return 0;
+    case 0:
+        return 0;
 #ifdef EDQUOT
     case EDQUOT:
 #endif
-    case ENOSPC: return -(int)ZSLAB_E_NO_SPACE;
+    case ENOSPC:
+        return -(int)ZSLAB_E_NO_SPACE;
     case EACCES:
-    case EPERM: return -(int)ZSLAB_E_PERMISSION;
-    case EROFS: return -(int)ZSLAB_E_READ_ONLY;
-    case EBUSY: return -(int)ZSLAB_E_BUSY;
-    case EAGAIN: return -(int)ZSLAB_E_GONE; /* a multipath head without a path left */
-    case ENOMEM: return -(int)ZSLAB_E_NOMEM;
+    case EPERM:
+        return -(int)ZSLAB_E_PERMISSION;
+    case EROFS:
+        return -(int)ZSLAB_E_READ_ONLY;
+    case EBUSY:
+        return -(int)ZSLAB_E_BUSY;
+    case EAGAIN:
+        return -(int)ZSLAB_E_GONE; /* a multipath head without a path left */
+    case ENOMEM:
+        return -(int)ZSLAB_E_NOMEM;
 #ifdef ENXIO
     case ENXIO:
 #endif
-    case ENODEV: return -(int)ZSLAB_E_GONE;
+    case ENODEV:
+        return -(int)ZSLAB_E_GONE;
 #ifdef EOVERFLOW
     /* NOLINTNEXTLINE(bugprone-branch-clone): systems differ in which of the two names exist */
-    case EOVERFLOW: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    case EOVERFLOW:
+        return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
 #endif
 #ifdef ETOOMANYREFS
-    case ETOOMANYREFS: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    case ETOOMANYREFS:
+        return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
 #endif
-    default: return -(int)ZSLAB_E_IO;
+    default:
+        return -(int)ZSLAB_E_IO;
     }
 }
 
@@ -1100,8 +1095,8 @@ static ZS__UNUSED size_t zs__zns_iov_bytes(const zslab_zns_iov *iov, size_t coun
 #if ZSLAB_ZNS_USE_URING
 #include <linux/io_uring.h>
 
-#define ZS__ZNS_RINGS     4u
-#define ZS__ZNS_DEPTH     32u
+#define ZS__ZNS_RINGS 4u
+#define ZS__ZNS_DEPTH 32u
 #define ZS__ZNS_DEPTH_MAX 1024u
 
 typedef struct zs__zns_ring {
@@ -1287,14 +1282,14 @@ static int zs__zns_queue_done(zs__zns_queue *q, zs__zns_io *io, int block)
    or drops each by seed and pulls write pointers back to somewhere between flushed and written.     */
 #if ZSLAB_ZNS_HAS_FILE
 
-#define ZS__ZNS_FILE_MAGIC   "ZSLBFILE"
-#define ZS__ZNS_FILE_VERSION 2u  /* of superblock and table; 1: entries without crc, no note, no second superblock */
-#define ZS__ZNS_FILE_ENTRY   32u /* bytes a zone: u64 word, u32 resets, u32 crc of these and the zone, rest zero */
-#define ZS__ZNS_FILE_ORDER   0x01020304u
+#define ZS__ZNS_FILE_MAGIC "ZSLBFILE"
+#define ZS__ZNS_FILE_VERSION 2u /* of superblock and table; 1: entries without crc, no note, no second superblock */
+#define ZS__ZNS_FILE_ENTRY 32u  /* bytes a zone: u64 word, u32 resets, u32 crc of these and the zone, rest zero */
+#define ZS__ZNS_FILE_ORDER 0x01020304u
 #define ZS__ZNS_FILE_NOTE_AT 512u
-#define ZS__ZNS_FILE_NOTE    40u /* bytes: 4 x u64 as in zs__zns_note, u32 living epochs, u32 crc of 0-35 */
-#define ZS__ZNS_FILE_REACH   64u   /* blocks: see [FILE-4] */
-#define ZS__ZNS_FILE_SEARCH  1024u /* pages behind the first that may hold the second superblock */
+#define ZS__ZNS_FILE_NOTE 40u     /* bytes: 4 x u64 as in zs__zns_note, u32 living epochs, u32 crc of 0-35 */
+#define ZS__ZNS_FILE_REACH 64u    /* blocks: see [FILE-4] */
+#define ZS__ZNS_FILE_SEARCH 1024u /* pages behind the first that may hold the second superblock */
 
 typedef struct zs__zns_cache { /* the volatile cache of one zone */
     uint8_t **block;           /* capacity_blocks entries, NULL where flushed */
@@ -1305,14 +1300,14 @@ typedef struct zs__zns_cache { /* the volatile cache of one zone */
 typedef struct zs__zns_file {
     zslab_zns_geometry geometry;
     zs__u64 capacity_blocks, data_at, bytes; /* bytes: of the file; 0: a device without zones */
-    zs__u64 *word, *saved; /* the table: as it is, as it stands in the file */
+    zs__u64 *word, *saved;                   /* the table: as it is, as it stands in the file */
     uint32_t *resets;
     size_t table_bytes;
-    char *path;      /* of a file made by this open, until that has succeeded: then NULL */
+    char *path;          /* of a file made by this open, until that has succeeded: then NULL */
     zs__lock table_lock; /* [FILE-3] saved, resets, dirty_*, whole, flushing; taken with lock held or alone */
     uint8_t *map;        /* the file's places, for msync alone: nobody reads or writes there; NULL: none */
     uint64_t dirty_from, dirty_to, noted_serial; /* the appends' range since a flush began; of the last note */
-    uint32_t whole, flushing; /* the next flush writes all; how many are under way */
+    uint32_t whole, flushing;                    /* the next flush writes all; how many are under way */
     int fd, writable, generic;
     zs__zns_why why; /* of an open that is refused */
     uint32_t version, sick, distrusted, fresh;
@@ -1331,10 +1326,7 @@ typedef struct zs__zns_file {
 #endif
 } zs__zns_file;
 
-static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone)
-{
-    return &f->word[zone];
-}
+static uint64_t *zs__zns_file_word(zs__zns_file *f, uint32_t zone) { return &f->word[zone]; }
 
 static int zs__zns_file_is_active(uint32_t condition)
 {
@@ -1380,8 +1372,8 @@ static int zs__zns_file_save(zs__zns_file *f, uint32_t zone)
             f->resets[zone]++;
             f->all_resets++;
         }
-        if (((word ^ f->saved[zone]) & 255) || (word >> 8) / ZS__ZNS_FILE_REACH !=
-                                                   (f->saved[zone] >> 8) / ZS__ZNS_FILE_REACH)
+        if (((word ^ f->saved[zone]) & 255) ||
+            (word >> 8) / ZS__ZNS_FILE_REACH != (f->saved[zone] >> 8) / ZS__ZNS_FILE_REACH)
             f->whole = 1; /* [FILE-4] */
         (void)zs__zns_file_entry(entry, word, f->resets[zone], zone);
         /* version 1 has no crc: only the word goes out */
@@ -1439,8 +1431,7 @@ static int zs__zns_file_pwrite_all(zs__zns_file *f, const zslab_zns_iov *iov, si
         if (did > 0 && (size_t)did == zs__zns_iov_bytes(iov, count)) return 0;
     } /* else piece by piece: what went wrong is told there, and a short write is completed */
 #endif
-    for (i = 0; i < count && !rc; at += iov[i].bytes, i++)
-        rc = zs__zns_file_pwrite(f, iov[i].base, iov[i].bytes, at);
+    for (i = 0; i < count && !rc; at += iov[i].bytes, i++) rc = zs__zns_file_pwrite(f, iov[i].base, iov[i].bytes, at);
     return rc;
 }
 
@@ -1490,8 +1481,7 @@ static void zs__zns_file_crash(zs__zns_file *f, uint64_t seed)
     uint32_t zone;
     uint64_t coin = seed;
     for (zone = 0; f->cache && zone < f->geometry.zone_count; zone++) {
-        uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)), wp = word >> 8,
-                 flushed = f->cache[zone].flushed;
+        uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)), wp = word >> 8, flushed = f->cache[zone].flushed;
         uint64_t undone = f->cache[zone].undone;
         uint32_t condition = (uint32_t)(word & 255); /* acquire above: the pointer of a finished append */
         zs__zns_file_settle(f, zone, &coin);
@@ -1504,8 +1494,7 @@ static void zs__zns_file_crash(zs__zns_file *f, uint64_t seed)
             zs__zns_file_set(f, zone, word, kept << 8 | condition);
         }
     }
-    zs__store_rel_u32(&f->dead,
-                      (uint32_t)ZSLAB_E_GONE); /* release: what the crash wrote. Pairs with _strike */
+    zs__store_rel_u32(&f->dead, (uint32_t)ZSLAB_E_GONE); /* release: what the crash wrote. Pairs with _strike */
 }
 
 /* What goes wrong with this operation: the fault, or NULL. Counts operations. */
@@ -1522,8 +1511,7 @@ static const zslab_zns_fault *zs__zns_file_strike(zs__zns_file *f, uint32_t op, 
         if (n >= at && n - at < count && !hit) hit = t;
     }
     if (hit && hit->kind == ZSLAB_ZNS_FAULT_REORDER) {
-        uint64_t s = hit->seed ^ zs__load_u64(&f->op_count),
-                 n = zs__zns_mix(&s) % 16; /* relaxed: any value serves */
+        uint64_t s = hit->seed ^ zs__load_u64(&f->op_count), n = zs__zns_mix(&s) % 16; /* relaxed: any value serves */
         while (n--) zs__os_yield();
         hit = NULL;
     }
@@ -1546,19 +1534,22 @@ static int zs__zns_file_suffer(zs__zns_file *f, const zslab_zns_fault *t, uint32
     case ZSLAB_ZNS_FAULT_OFFLINE:
         zs__lock_take(&f->lock);
         if (zone < f->geometry.zone_count)
-            zs__zns_file_turn(f, zone,
-                              t->kind == ZSLAB_ZNS_FAULT_OFFLINE ? ZSLAB_ZNS_OFFLINE : ZSLAB_ZNS_READ_ONLY);
+            zs__zns_file_turn(f, zone, t->kind == ZSLAB_ZNS_FAULT_OFFLINE ? ZSLAB_ZNS_OFFLINE : ZSLAB_ZNS_READ_ONLY);
         zs__lock_drop(&f->lock);
         rc = -(int)(t->kind == ZSLAB_ZNS_FAULT_OFFLINE ? ZSLAB_E_OFFLINE : ZSLAB_E_READ_ONLY);
         break;
-    case ZSLAB_ZNS_FAULT_LIMIT: rc = -(int)ZSLAB_E_NO_ACTIVE_ZONE; break;
-    case ZSLAB_ZNS_FAULT_GONE: return -(int)ZSLAB_E_GONE;
+    case ZSLAB_ZNS_FAULT_LIMIT:
+        rc = -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+        break;
+    case ZSLAB_ZNS_FAULT_GONE:
+        return -(int)ZSLAB_E_GONE;
     case ZSLAB_ZNS_FAULT_CRASH:
         zs__lock_take(&f->lock);
         zs__zns_file_crash(f, t->seed);
         zs__lock_drop(&f->lock);
         return -(int)ZSLAB_E_GONE;
-    default: break;
+    default:
+        break;
     }
     return f->generic ? -(int)ZSLAB_E_IO : rc;
 }
@@ -1571,8 +1562,7 @@ static int zs__zns_file_report(void *user, uint32_t first, uint32_t count, zslab
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (hit) return zs__zns_file_suffer(f, hit, first);
     for (i = 0; i < count; i++) {
-        uint64_t word =
-            zs__load_acq_u64(zs__zns_file_word(f, first + i)); /* acquire: pairs with _set, CASes */
+        uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, first + i)); /* acquire: pairs with _set, CASes */
         out[i].start = (first + i) * f->geometry.zone_bytes;
         out[i].capacity = f->geometry.zone_capacity_bytes;
         out[i].write_pointer = out[i].start + (word >> 8) * f->geometry.block_bytes;
@@ -1608,8 +1598,8 @@ static int zs__zns_file_reserve(zs__zns_file *f, uint32_t zone, uint64_t n, uint
     uint64_t *word = zs__zns_file_word(f, zone), was = zs__load_acq_u64(word), now;
     for (;;) { /* acquire above and in the CAS: pairs with other appends, resets and turns */
         uint32_t condition = (uint32_t)(was & 255);
-        int rc = condition == ZSLAB_ZNS_READ_ONLY ? -(int)ZSLAB_E_READ_ONLY
-                 : condition == ZSLAB_ZNS_OFFLINE ? -(int)ZSLAB_E_OFFLINE
+        int rc = condition == ZSLAB_ZNS_READ_ONLY                                     ? -(int)ZSLAB_E_READ_ONLY
+                 : condition == ZSLAB_ZNS_OFFLINE                                     ? -(int)ZSLAB_E_OFFLINE
                  : condition == ZSLAB_ZNS_FULL || (was >> 8) + n > f->capacity_blocks ? -(int)ZSLAB_E_NO_SPACE
                                                                                       : 0;
         if (rc) return rc;
@@ -1633,8 +1623,7 @@ static int zs__zns_file_reserve(zs__zns_file *f, uint32_t zone, uint64_t n, uint
 }
 
 /* Volatile cache: keeps the blocks in memory. */
-static int zs__zns_file_keep(zs__zns_file *f, uint32_t zone, uint64_t block, const zslab_zns_iov *iov,
-                             size_t count)
+static int zs__zns_file_keep(zs__zns_file *f, uint32_t zone, uint64_t block, const zslab_zns_iov *iov, size_t count)
 {
     zs__zns_cache *c = &f->cache[zone];
     size_t i, done, size = f->geometry.block_bytes, filled = 0;
@@ -1675,8 +1664,7 @@ static int zs__zns_file_claim(zs__zns_file *f, uint32_t zone, size_t bytes, uint
         zone >= f->geometry.zone_count)
         return -(int)ZSLAB_E_INVALID;
     if (!f->writable || f->distrusted) return -(int)ZSLAB_E_READ_ONLY;
-    if (hit && kind != ZSLAB_ZNS_FAULT_HOLE && kind != ZSLAB_ZNS_FAULT_CRASH)
-        return zs__zns_file_suffer(f, hit, zone);
+    if (hit && kind != ZSLAB_ZNS_FAULT_HOLE && kind != ZSLAB_ZNS_FAULT_CRASH) return zs__zns_file_suffer(f, hit, zone);
     rc = zs__zns_file_reserve(f, zone, bytes / f->geometry.block_bytes, block);
     if (!rc && kind == ZSLAB_ZNS_FAULT_HOLE) {
         (void)zs__zns_file_save(f, zone);
@@ -1756,8 +1744,8 @@ static int zs__zns_file_wait(void *user, zs__zns_io *io, int block)
     if (io->late) {
         if (!block) return 0;
         io->late = 0;
-        io->rc = zs__zns_file_keep(f, io->zone, io->at % f->geometry.zone_bytes / f->geometry.block_bytes,
-                                   io->iov, io->iov_count);
+        io->rc = zs__zns_file_keep(f, io->zone, io->at % f->geometry.zone_bytes / f->geometry.block_bytes, io->iov,
+                                   io->iov_count);
     } else if (io->ring) {
         if (!zs__zns_queue_done(f->queue, io, block)) return 0;
         io->ring = 0;
@@ -1776,8 +1764,7 @@ static int zs__zns_file_read_zone(zs__zns_file *f, uint32_t zone, uint64_t from,
 {
     uint64_t word = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with appends' CAS */
     uint64_t end = (f->distrusted ? f->capacity_blocks : word >> 8) * f->geometry.block_bytes, i;
-    size_t have = from >= end ? 0 : (size_t)(end - from < bytes ? end - from : bytes),
-           size = f->geometry.block_bytes;
+    size_t have = from >= end ? 0 : (size_t)(end - from < bytes ? end - from : bytes), size = f->geometry.block_bytes;
     int rc = 0;
     if ((word & 255) == ZSLAB_ZNS_OFFLINE) return -(int)ZSLAB_E_OFFLINE;
     memset(to + have, f->geometry.fill, bytes - have);
@@ -1796,8 +1783,7 @@ static int zs__zns_file_read(void *user, uint64_t offset, void *buffer, size_t b
     zs__zns_file *f = (zs__zns_file *)user;
     const zslab_zns_geometry *g = &f->geometry;
     uint8_t *to = (uint8_t *)buffer;
-    const zslab_zns_fault *hit =
-        zs__zns_file_strike(f, ZSLAB_ZNS_OP_READ, (uint32_t)(offset / g->zone_bytes));
+    const zslab_zns_fault *hit = zs__zns_file_strike(f, ZSLAB_ZNS_OP_READ, (uint32_t)(offset / g->zone_bytes));
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (offset % g->block_bytes || bytes % g->block_bytes || offset + bytes > g->zone_bytes * g->zone_count)
         return -(int)ZSLAB_E_INVALID;
@@ -1824,8 +1810,7 @@ static int zs__zns_file_manage(zs__zns_file *f, uint32_t zone, uint32_t op)
     if (zs__zns_file_dead(f)) return zs__zns_file_dead(f);
     if (zone >= f->geometry.zone_count || !f->writable || f->distrusted)
         return -(int)(f->writable && !f->distrusted ? ZSLAB_E_INVALID : ZSLAB_E_READ_ONLY);
-    if (hit && !(hit->kind == ZSLAB_ZNS_FAULT_CRASH && (hit->seed & 1)))
-        return zs__zns_file_suffer(f, hit, zone);
+    if (hit && !(hit->kind == ZSLAB_ZNS_FAULT_CRASH && (hit->seed & 1))) return zs__zns_file_suffer(f, hit, zone);
     zs__lock_take(&f->lock);
     was = zs__load_acq_u64(zs__zns_file_word(f, zone)); /* acquire: pairs with appends' CAS */
     condition = (uint32_t)(was & 255);
@@ -1843,9 +1828,9 @@ static int zs__zns_file_manage(zs__zns_file *f, uint32_t zone, uint32_t op)
                 (free)(c->block[i]);
                 c->block[i] = NULL;
             }
-            c->undone = c->flushed ? c->flushed << 8 | (c->flushed == f->capacity_blocks ? ZSLAB_ZNS_FULL
-                                                                                         : ZSLAB_ZNS_CLOSED)
-                                   : 0;
+            c->undone = c->flushed
+                            ? c->flushed << 8 | (c->flushed == f->capacity_blocks ? ZSLAB_ZNS_FULL : ZSLAB_ZNS_CLOSED)
+                            : 0;
             c->flushed = 0;
         }
         while (!zs__cas_u64(zs__zns_file_word(f, zone), &was, was & 255))
@@ -1881,8 +1866,9 @@ static int zs__zns_file_durable(zs__zns_file *f)
 #if defined(__APPLE__)
     rc = fsync(f->fd);
 #else
-    do rc = whole ? fdatasync(f->fd) /* msync: on Linux fdatasync of a range */
-                  : msync(f->map + (size_t)from, (size_t)(to - from), MS_SYNC);
+    do
+        rc = whole ? fdatasync(f->fd) /* msync: on Linux fdatasync of a range */
+                   : msync(f->map + (size_t)from, (size_t)(to - from), MS_SYNC);
     while (rc && errno == EINTR);
 #endif
     if (rc) rc = zs__zns_errno(errno);
@@ -1914,7 +1900,7 @@ static int zs__zns_file_flush(void *user)
     if (zs__load_acq_u32(&f->unsynced)) return -(int)ZSLAB_E_IO; /* acquire: pairs with the store below */
     rc = zs__zns_file_durable(f);
     if (!rc && f->bytes && (fstat(f->fd, &info) || (uint64_t)info.st_size < f->bytes))
-        rc = -(int)ZSLAB_E_IO; /* cut short meanwhile: what was written before may be gone */
+        rc = -(int)ZSLAB_E_IO;                  /* cut short meanwhile: what was written before may be gone */
     if (rc) zs__store_rel_u32(&f->unsynced, 1); /* release: pairs with the load above */
     return rc;
 }
@@ -2104,8 +2090,7 @@ static int zs__zns_file_write_all(zs__zns_file *f)
 }
 
 /* A new store, in a file that is empty by then. */
-static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry,
-                                        uint64_t block_device)
+static zslab_result zs__zns_file_create(zs__zns_file *f, const zslab_zns_geometry *geometry, uint64_t block_device)
 {
     uint8_t none[ZS__ZNS_FILE_NOTE];
     zslab_result r;
@@ -2152,8 +2137,8 @@ static zslab_result zs__zns_file_load_table(zs__zns_file *f)
     f->active_count = f->open_count = 0;
     f->all_resets = 0;
     for (i = 0; !rc && i < f->geometry.zone_count; i++) {
-        int good = zs__zns_file_entry_read(f, p + (size_t)i * ZS__ZNS_FILE_ENTRY, i, &f->word[i], &f->resets[i],
-                                           &mended);
+        int good =
+            zs__zns_file_entry_read(f, p + (size_t)i * ZS__ZNS_FILE_ENTRY, i, &f->word[i], &f->resets[i], &mended);
         if (!good && f->version == 1) rc = -(int)ZSLAB_E_CORRUPT;
         f->saved[i] = f->word[i];
         if (!good) {
@@ -2200,13 +2185,11 @@ static zslab_result zs__zns_file_attach(zs__zns_file *f, const zslab_zns_geometr
     if (S_ISBLK(info.st_mode)) block_device = bytes > 0 ? (uint64_t)bytes : 1;
     f->why.field = "path: an empty file, and it is not to be formatted";
     r = zs__zns_file_find_super(f, (uint64_t)bytes);
-    if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry, &f->why))
-        return ZSLAB_E_GEOMETRY;
+    if (r == ZSLAB_OK && geometry && zs__zns_geometry_differs(&f->geometry, geometry, &f->why)) return ZSLAB_E_GEOMETRY;
     if (r == ZSLAB_OK) {
         f->why.field = "path: the file ends before its zone table does, or the table is damaged";
         r = zs__zns_file_shape(f);
-        if (r == ZSLAB_OK && (f->data_at < f->table_bytes + 4096 || (uint64_t)bytes < f->data_at))
-            r = ZSLAB_E_CORRUPT;
+        if (r == ZSLAB_OK && (f->data_at < f->table_bytes + 4096 || (uint64_t)bytes < f->data_at)) r = ZSLAB_E_CORRUPT;
         if (r == ZSLAB_OK && !block_device) f->bytes = zs__zns_file_end(f);
         if ((uint64_t)bytes < zs__zns_file_end(f)) f->sick |= ZS__ZNS_SICK_SHORT;
         if (r == ZSLAB_OK) r = zs__zns_file_load_table(f);
@@ -2257,10 +2240,7 @@ static void zs__zns_file_noted(void *user, zs__zns_note *out)
     out->live = zs__zns_get32(p + 32);
 }
 
-static void zs__zns_file_distrust(void *user)
-{
-    ((zs__zns_file *)user)->distrusted = 1;
-}
+static void zs__zns_file_distrust(void *user) { ((zs__zns_file *)user)->distrusted = 1; }
 
 static int zs__zns_file_mend(void *user, const uint8_t *keep)
 {
@@ -2390,8 +2370,7 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
 #if ZSLAB_ZNS_USE_URING
     if (!read_only && f->cache)
         out->queue_depth = config->queue_depth == 1 ? 0 : ZSLAB_ZNS_LANES;
-    else if (!read_only &&
-             (f->queue = zs__zns_queue_open(config->queue_depth, 0, &out->queue_refused)) != NULL)
+    else if (!read_only && (f->queue = zs__zns_queue_open(config->queue_depth, 0, &out->queue_refused)) != NULL)
         out->queue_depth = f->queue->depth;
     out->begin = out->queue_depth ? zs__zns_file_begin : NULL;
     out->wait = zs__zns_file_wait;
@@ -2442,9 +2421,9 @@ static ZS__NOINLINE zslab_result zs__zns_file_open(const char *path, const zslab
 #undef ZS__ZNS_O_DIRECT
 #define ZS__ZNS_O_DIRECT 0400000
 #endif
-#define ZS__ZNS_ZBD_FD_MAX  1024 /* libzbd keeps an unchecked table of this many descriptors */
+#define ZS__ZNS_ZBD_FD_MAX 1024 /* libzbd keeps an unchecked table of this many descriptors */
 #define ZS__ZNS_NVME_PIECES 8
-#define ZS__ZNS_NVME_COPY   1 /* not a result: results are 0 or negative */
+#define ZS__ZNS_NVME_COPY 1 /* not a result: results are 0 or negative */
 
 typedef struct zs__zns_nvme {
     zslab_zns_geometry geometry;
@@ -2464,14 +2443,20 @@ static int zs__zns_nvme_status(zs__zns_nvme *d, int status)
 {
     if (status) zs__store_u32(&d->status, (uint32_t)status & 0x7ff); /* relaxed: a figure */
     switch (status & 0x7ff) {
-    case 0x000: return 0;
-    case 0x1b8:                                /* zone boundary: larger than what is left */
-    case 0x1b9: return -(int)ZSLAB_E_NO_SPACE; /* full */
-    case 0x1ba: return -(int)ZSLAB_E_READ_ONLY;
-    case 0x1bb: return -(int)ZSLAB_E_OFFLINE;
+    case 0x000:
+        return 0;
+    case 0x1b8: /* zone boundary: larger than what is left */
+    case 0x1b9:
+        return -(int)ZSLAB_E_NO_SPACE; /* full */
+    case 0x1ba:
+        return -(int)ZSLAB_E_READ_ONLY;
+    case 0x1bb:
+        return -(int)ZSLAB_E_OFFLINE;
     case 0x1bd:
-    case 0x1be: return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
-    default: return -(int)ZSLAB_E_IO;
+    case 0x1be:
+        return -(int)ZSLAB_E_NO_ACTIVE_ZONE;
+    default:
+        return -(int)ZSLAB_E_IO;
     }
 }
 
@@ -2486,22 +2471,36 @@ static int zs__zns_nvme_report(void *user, uint32_t first, uint32_t count, zslab
         return -(int)(count ? ZSLAB_E_NOMEM : ZSLAB_E_INVALID);
     }
     errno = 0;
-    rc = zbd_report_zones(d->fd, (off_t)(first * d->geometry.zone_bytes),
-                          (off_t)(count * d->geometry.zone_bytes), ZBD_RO_ALL, zone, &n);
+    rc = zbd_report_zones(d->fd, (off_t)(first * d->geometry.zone_bytes), (off_t)(count * d->geometry.zone_bytes),
+                          ZBD_RO_ALL, zone, &n);
     rc = rc ? zs__zns_errno(rc < -1 ? -rc : errno ? errno : EIO) : n == count ? 0 : -(int)ZSLAB_E_IO;
     for (i = 0; !rc && i < count; i++) {
         out[i].start = zone[i].start;
         out[i].capacity = zone[i].capacity;
         out[i].write_pointer = zone[i].wp;
         switch (zone[i].cond) {
-        case ZBD_ZONE_COND_EMPTY: out[i].condition = ZSLAB_ZNS_EMPTY; break;
+        case ZBD_ZONE_COND_EMPTY:
+            out[i].condition = ZSLAB_ZNS_EMPTY;
+            break;
         case ZBD_ZONE_COND_IMP_OPEN:
-        case ZBD_ZONE_COND_EXP_OPEN: out[i].condition = ZSLAB_ZNS_OPEN; break;
-        case ZBD_ZONE_COND_CLOSED: out[i].condition = ZSLAB_ZNS_CLOSED; break;
-        case ZBD_ZONE_COND_FULL: out[i].condition = ZSLAB_ZNS_FULL; break;
-        case ZBD_ZONE_COND_READONLY: out[i].condition = ZSLAB_ZNS_READ_ONLY; break;
-        case ZBD_ZONE_COND_OFFLINE: out[i].condition = ZSLAB_ZNS_OFFLINE; break;
-        default: out[i].condition = ZSLAB_ZNS_NO_POINTER; break;
+        case ZBD_ZONE_COND_EXP_OPEN:
+            out[i].condition = ZSLAB_ZNS_OPEN;
+            break;
+        case ZBD_ZONE_COND_CLOSED:
+            out[i].condition = ZSLAB_ZNS_CLOSED;
+            break;
+        case ZBD_ZONE_COND_FULL:
+            out[i].condition = ZSLAB_ZNS_FULL;
+            break;
+        case ZBD_ZONE_COND_READONLY:
+            out[i].condition = ZSLAB_ZNS_READ_ONLY;
+            break;
+        case ZBD_ZONE_COND_OFFLINE:
+            out[i].condition = ZSLAB_ZNS_OFFLINE;
+            break;
+        default:
+            out[i].condition = ZSLAB_ZNS_NO_POINTER;
+            break;
         }
     }
     (free)(zone);
@@ -2626,8 +2625,7 @@ static int zs__zns_nvme_start(zs__zns_nvme *d, zs__zns_io *io, uint64_t block, s
     c.opcode = 0x7d;
     c.nsid = d->nsid;
     c.addr = (uint64_t)(uintptr_t)(io->iov_count == 1 ? io->iov[0].base : (const void *)io->iov);
-    c.data_len =
-        (uint32_t)(io->iov_count == 1 ? bytes : io->iov_count); /* of pieces the count, as by ioctl */
+    c.data_len = (uint32_t)(io->iov_count == 1 ? bytes : io->iov_count); /* of pieces the count, as by ioctl */
     c.cdw10 = (uint32_t)block;
     c.cdw11 = (uint32_t)(block >> 32);
     c.cdw12 = (uint32_t)(bytes / d->geometry.block_bytes) - 1;
@@ -2691,8 +2689,7 @@ static void zs__zns_nvme_queue(zs__zns_nvme *d, const char *path, uint32_t depth
         io.iov[1].base = p + d->geometry.block_bytes;
         io.iov[0].bytes = io.iov[1].bytes = d->geometry.block_bytes;
         *out_refused = (uint32_t)ENOSYS;
-        if (zs__zns_nvme_start(d, &io, 1, 2 * (size_t)d->geometry.block_bytes) &&
-            zs__zns_queue_done(d->queue, &io, 1))
+        if (zs__zns_nvme_start(d, &io, 1, 2 * (size_t)d->geometry.block_bytes) && zs__zns_queue_done(d->queue, &io, 1))
             *out_refused = io.res > 0 ? 0 : io.res < 0 ? (uint32_t)-io.res : (uint32_t)ENOSYS;
         if (*out_refused) {
             zs__zns_queue_close(d->queue);
@@ -2810,8 +2807,7 @@ static zslab_result zs__zns_nvme_limits(zs__zns_nvme *d, const char *path)
     uint32_t mar, mor, flbas, ms;
     zslab_result r = ZSLAB_OK;
     if (!p) return ZSLAB_E_NOMEM;
-    if (!zs__zns_nvme_identify(d, 0x05, 2,
-                               p)) { /* zoned namespace: MAR at 4, MOR at 8; 0's based, all ones: none */
+    if (!zs__zns_nvme_identify(d, 0x05, 2, p)) { /* zoned namespace: MAR at 4, MOR at 8; 0's based, all ones: none */
         mar = zs__zns_get32(p + 4);
         mor = zs__zns_get32(p + 8);
         if (mar != UINT32_MAX && (!d->geometry.max_active || mar + 1 < d->geometry.max_active))
@@ -2819,14 +2815,12 @@ static zslab_result zs__zns_nvme_limits(zs__zns_nvme *d, const char *path)
         if (mor != UINT32_MAX && (!d->geometry.max_open || mor + 1 < d->geometry.max_open))
             d->geometry.max_open = mor + 1;
     }
-    if (!zs__zns_nvme_identify(d, 0x00, 0,
-                               p)) { /* namespace: FLBAS at 26, formats of 4 bytes from 128: ms first */
+    if (!zs__zns_nvme_identify(d, 0x00, 0, p)) { /* namespace: FLBAS at 26, formats of 4 bytes from 128: ms first */
         flbas = (uint32_t)(p[26] & 15) | (uint32_t)(p[26] >> 1 & 0x30);
         ms = zs__zns_get16(p + 128 + 4 * (size_t)flbas);
         if (ms) r = ZSLAB_E_GEOMETRY; /* metadata bytes in each block: the lengths would not agree */
     }
-    if (!append && !zs__zns_nvme_identify(d, 0x06, 2, p) && p[0] && p[0] < 20)
-        append = (uint64_t)4096 << p[0];
+    if (!append && !zs__zns_nvme_identify(d, 0x06, 2, p) && p[0] && p[0] < 20) append = (uint64_t)4096 << p[0];
     if (!append) append = 128u << 10;
     if (hw && append > hw) append = hw;
     append -= append % d->geometry.block_bytes;
@@ -2835,8 +2829,7 @@ static zslab_result zs__zns_nvme_limits(zs__zns_nvme *d, const char *path)
     return r;
 }
 
-static zslab_result zs__zns_nvme_shape(zs__zns_nvme *d, const struct zbd_info *info, const char *path,
-                                       uint32_t flags)
+static zslab_result zs__zns_nvme_shape(zs__zns_nvme *d, const struct zbd_info *info, const char *path, uint32_t flags)
 {
     zslab_zns_zone r;
     zslab_result answer = ZSLAB_OK;
@@ -2848,8 +2841,7 @@ static zslab_result zs__zns_nvme_shape(zs__zns_nvme *d, const struct zbd_info *i
     d->geometry.max_open = info->max_nr_open_zones == UINT32_MAX ? 0 : info->max_nr_open_zones;
     d->geometry.max_active = info->max_nr_active_zones == UINT32_MAX ? 0 : info->max_nr_active_zones;
     d->geometry.zone_capacity_bytes = d->geometry.zone_bytes;
-    if (info->nr_sectors * 512 % info->zone_size)
-        d->geometry.zone_count--; /* a short last zone is left alone */
+    if (info->nr_sectors * 512 % info->zone_size) d->geometry.zone_count--; /* a short last zone is left alone */
     for (i = 0; i < d->geometry.zone_count; i++) {
         rc = zs__zns_nvme_report(d, i, 1, &r);
         if (rc) return (zslab_result)-rc;
@@ -2899,8 +2891,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
     memset(&info, 0, sizeof info);
     errno = 0;
     /* O_EXCL on a block node: refused while anybody else holds it that way, or has it mounted */
-    d->fd =
-        zbd_open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | ZS__ZNS_CLOEXEC | ZS__ZNS_O_DIRECT, &info);
+    d->fd = zbd_open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | ZS__ZNS_CLOEXEC | ZS__ZNS_O_DIRECT, &info);
     if (d->fd < 0) {
         int e = d->fd < -1 ? -d->fd : errno;
         r = e == ENOENT ? ZSLAB_E_INVALID
@@ -2933,8 +2924,7 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
     out->status = &d->status;
     out->uses_append = d->append;
 #if ZSLAB_ZNS_USE_URING
-    if (d->append && config->queue_depth != 1)
-        zs__zns_nvme_queue(d, path, config->queue_depth, &out->queue_refused);
+    if (d->append && config->queue_depth != 1) zs__zns_nvme_queue(d, path, config->queue_depth, &out->queue_refused);
     out->queue_depth = d->queue ? d->queue->depth : 0;
     out->begin = d->queue ? zs__zns_nvme_begin : NULL;
     out->wait = zs__zns_nvme_wait;
@@ -2987,54 +2977,54 @@ static zslab_result zs__zns_nvme_open(const char *path, const zslab_zns_config *
    [ORD-1]  an epoch's frames have the ordinals 1 to begun, each one frame until it is stored or accounted for as
             gone: so a recovery that finds fewer knows how many are missing, and how many objects in them.
    Lock order: epoch lock, zone_lock, meta_lock. sync_lock, lane_lock, note_lock, ord_lock, why_lock are taken last. */
-#define ZS__ZNS_HEAD_BYTES  128u
+#define ZS__ZNS_HEAD_BYTES 128u
 #define ZS__ZNS_ENTRY_BYTES 16u
 #define ZS__ZNS_ENTRIES_MAX 4096u
-#define ZS__ZNS_FRAME_MAX   (4u << 20)
-#define ZS__ZNS_FRAMES_MAX  (1u << 26)
-#define ZS__ZNS_FRAME_PAGE  2048u
-#define ZS__ZNS_EPOCHS_MAX  (1u << 20)
-#define ZS__ZNS_EPOCH_PAGE  64u
-#define ZS__ZNS_CLASSES     16u
-#define ZS__ZNS_WINDOW      32u
-#define ZS__ZNS_ITEM_BYTES  84u /* a frame in an index */
-#define ZS__ZNS_ITEM_OLD    68u /* before there were ordinals */
-#define ZS__ZNS_DOUBTS      32u
+#define ZS__ZNS_FRAME_MAX (4u << 20)
+#define ZS__ZNS_FRAMES_MAX (1u << 26)
+#define ZS__ZNS_FRAME_PAGE 2048u
+#define ZS__ZNS_EPOCHS_MAX (1u << 20)
+#define ZS__ZNS_EPOCH_PAGE 64u
+#define ZS__ZNS_CLASSES 16u
+#define ZS__ZNS_WINDOW 32u
+#define ZS__ZNS_ITEM_BYTES 84u /* a frame in an index */
+#define ZS__ZNS_ITEM_OLD 68u   /* before there were ordinals */
+#define ZS__ZNS_DOUBTS 32u
 
-#define ZS__ZNS_KIND_META     1u /* of a zone */
-#define ZS__ZNS_KIND_OBJECTS  2u
+#define ZS__ZNS_KIND_META 1u /* of a zone */
+#define ZS__ZNS_KIND_OBJECTS 2u
 #define ZS__ZNS_FRAME_OBJECTS 1u
-#define ZS__ZNS_FRAME_META    2u
-#define ZS__ZNS_FRAME_INDEX   3u
+#define ZS__ZNS_FRAME_META 2u
+#define ZS__ZNS_FRAME_INDEX 3u
 
 #define ZS__ZNS_FIRST 1u /* entry flags */
-#define ZS__ZNS_MORE  2u
-#define ZS__ZNS_BAD   16u /* in memory only: recovery found the piece damaged */
+#define ZS__ZNS_MORE 2u
+#define ZS__ZNS_BAD 16u /* in memory only: recovery found the piece damaged */
 
-#define ZS__ZNS_Z_EMPTY     0u /* zone states */
-#define ZS__ZNS_Z_OPENING   1u
-#define ZS__ZNS_Z_OPEN      2u
-#define ZS__ZNS_Z_FULL      3u
-#define ZS__ZNS_Z_META      4u
-#define ZS__ZNS_Z_SPARE     5u /* empty, kept for the metadata's next zone */
+#define ZS__ZNS_Z_EMPTY 0u /* zone states */
+#define ZS__ZNS_Z_OPENING 1u
+#define ZS__ZNS_Z_OPEN 2u
+#define ZS__ZNS_Z_FULL 3u
+#define ZS__ZNS_Z_META 4u
+#define ZS__ZNS_Z_SPARE 5u /* empty, kept for the metadata's next zone */
 #define ZS__ZNS_Z_READ_ONLY 6u
-#define ZS__ZNS_Z_OFFLINE   7u
-#define ZS__ZNS_Z_FOREIGN   8u
-#define ZS__ZNS_Z_RETIRED   9u /* a reset failed; tried again after a rest, see zs__zns_zone_spare */
+#define ZS__ZNS_Z_OFFLINE 7u
+#define ZS__ZNS_Z_FOREIGN 8u
+#define ZS__ZNS_Z_RETIRED 9u /* a reset failed; tried again after a rest, see zs__zns_zone_spare */
 
-#define ZS__ZNS_HARM_LOG   1u /* recovery: a frame of the log is missing or damaged */
+#define ZS__ZNS_HARM_LOG 1u   /* recovery: a frame of the log is missing or damaged */
 #define ZS__ZNS_HARM_TABLE 2u /* the device's own records are, or contradict the zones */
-#define ZS__ZNS_HARM_LOST  4u /* frames that a sync had covered are missing */
+#define ZS__ZNS_HARM_LOST 4u  /* frames that a sync had covered are missing */
 
-#define ZS__ZNS_CLOSED_BIT     ((uint64_t)1 << 32)
-#define ZS__ZNS_UNDERWAY       ((uint64_t)1 << 33)
+#define ZS__ZNS_CLOSED_BIT ((uint64_t)1 << 32)
+#define ZS__ZNS_UNDERWAY ((uint64_t)1 << 33)
 #define ZS__ZNS_RESERVED(word) ((uint32_t)(word))
 
 typedef struct zs__zns_zone {
-    zs__u64 word;   /* [ZONE-1] */
-    zs__u64 start;  /* byte offset */
+    zs__u64 word;  /* [ZONE-1] */
+    zs__u64 start; /* byte offset */
     zs__u64 seq;
-    zs__u64 owner;  /* epoch that has it alone, or 0 */
+    zs__u64 owner; /* epoch that has it alone, or 0 */
     zs__u64 live_blocks;
     uint32_t capacity; /* blocks */
     uint32_t limit;    /* blocks for frames: capacity less the room for an index */
@@ -3044,7 +3034,7 @@ typedef struct zs__zns_zone {
     uint32_t index_block, index_blocks, index_noted;
     uint32_t *frame; /* ids of its frames for the index, limit of them; NULL: none kept */
     uint32_t frame_count;
-    uint32_t met; /* recovery: frames found, also of epochs that are gone */
+    uint32_t met;  /* recovery: frames found, also of epochs that are gone */
     uint32_t dead; /* holds frames of released epochs */
 } zs__zns_zone;
 
@@ -3054,16 +3044,16 @@ typedef struct zs__zns_stream { /* where appends of a class, or of one epoch, go
     zs__u64 owner;
 } zs__zns_stream;
 
-#define ZS__ZNS_B_FREE          0u /* buffer states */
-#define ZS__ZNS_B_OPEN          1u
-#define ZS__ZNS_B_FLUSHING      2u
-#define ZS__ZNS_B_FAILED        3u
-#define ZS__ZNS_B_FLYING        4u /* its append is under way; whoever turns this to FLUSHING waits for it */
-#define ZS__ZNS_B_COUNT         ((uint64_t)1 << 28)
-#define ZS__ZNS_B_SEALED        ((uint64_t)1 << 41)
-#define ZS__ZNS_B_ROUND         ((uint64_t)1 << 42)
-#define ZS__ZNS_B_RETIRED       ((uint64_t)1 << 63)
-#define ZS__ZNS_B_BYTES(word)   ((uint32_t)((word) & (ZS__ZNS_B_COUNT - 1)))
+#define ZS__ZNS_B_FREE 0u /* buffer states */
+#define ZS__ZNS_B_OPEN 1u
+#define ZS__ZNS_B_FLUSHING 2u
+#define ZS__ZNS_B_FAILED 3u
+#define ZS__ZNS_B_FLYING 4u /* its append is under way; whoever turns this to FLUSHING waits for it */
+#define ZS__ZNS_B_COUNT ((uint64_t)1 << 28)
+#define ZS__ZNS_B_SEALED ((uint64_t)1 << 41)
+#define ZS__ZNS_B_ROUND ((uint64_t)1 << 42)
+#define ZS__ZNS_B_RETIRED ((uint64_t)1 << 63)
+#define ZS__ZNS_B_BYTES(word) ((uint32_t)((word) & (ZS__ZNS_B_COUNT - 1)))
 #define ZS__ZNS_B_ENTRIES(word) ((uint32_t)((word) >> 28 & 8191))
 
 typedef struct zs__zns_buffer {
@@ -3077,21 +3067,21 @@ typedef struct zs__zns_buffer {
     struct zs__zns_load *load;           /* its frame being written: whose state is FLUSHING or FLYING */
 } zs__zns_buffer;
 
-#define ZS__ZNS_E_FREE        0u /* epoch states */
-#define ZS__ZNS_E_OPEN        1u
-#define ZS__ZNS_E_SEALED      2u
-#define ZS__ZNS_E_RELEASING   3u /* readers and syncs are waited for; syncs may still count in */
-#define ZS__ZNS_E_DROPPING    4u /* nobody is inside; the release is being recorded, or has been */
+#define ZS__ZNS_E_FREE 0u /* epoch states */
+#define ZS__ZNS_E_OPEN 1u
+#define ZS__ZNS_E_SEALED 2u
+#define ZS__ZNS_E_RELEASING 3u /* readers and syncs are waited for; syncs may still count in */
+#define ZS__ZNS_E_DROPPING 4u  /* nobody is inside; the release is being recorded, or has been */
 #define ZS__ZNS_E_STATE(word) ((uint32_t)((word) >> 56))
-#define ZS__ZNS_E_WRITER      ((uint64_t)1 << 28)
-#define ZS__ZNS_E_PINS        (((uint64_t)1 << 56) - 1)
+#define ZS__ZNS_E_WRITER ((uint64_t)1 << 28)
+#define ZS__ZNS_E_PINS (((uint64_t)1 << 56) - 1)
 
 typedef struct zs__zns_ep {
-    zs__u64 word;  /* [EP-1] */
+    zs__u64 word; /* [EP-1] */
     zs__u64 id, expected, expires;
     zs__zns_stream own;
     uintptr_t stream; /* `own` or its class's; changes with zone_lock held */
-    uintptr_t cur; /* the buffer that takes objects now */
+    uintptr_t cur;    /* the buffer that takes objects now */
     zs__zns_buffer *lane[ZSLAB_ZNS_LANES];
     zs__lock lock; /* lanes, zones */
     uint32_t *zone;
@@ -3099,14 +3089,14 @@ typedef struct zs__zns_ep {
     uint32_t frames; /* newest frame id + 1: its list */
     zs__u64 objects, user_bytes, device_blocks;
     uint32_t slot, lifetime, listed, sealed; /* [META-1] */
-    uint32_t busy;     /* place in s->busy + 1; lane_lock */
-    uint32_t free_next; /* slot + 1 of the next free place; meta_lock */
-    uint32_t sync_rc;  /* why a batch did not cover it, negated */
-    zs__u64 sync_in;   /* the last batch it is in; sync_lock */
-    zs__u64 sync_ok;   /* the last batch that covered it */
-    zs__lock ord_lock;                    /* from here to gone_bytes */
-    uint32_t begun, landed, heads, bytes; /* frames with an ordinal, frames stored; sums over these [ORD-1] */
-    uint32_t covered, mark;               /* ordinals synced; those stored when mark_seq was the newest */
+    uint32_t busy;                           /* place in s->busy + 1; lane_lock */
+    uint32_t free_next;                      /* slot + 1 of the next free place; meta_lock */
+    uint32_t sync_rc;                        /* why a batch did not cover it, negated */
+    zs__u64 sync_in;                         /* the last batch it is in; sync_lock */
+    zs__u64 sync_ok;                         /* the last batch that covered it */
+    zs__lock ord_lock;                       /* from here to gone_bytes */
+    uint32_t begun, landed, heads, bytes;    /* frames with an ordinal, frames stored; sums over these [ORD-1] */
+    uint32_t covered, mark;                  /* ordinals synced; those stored when mark_seq was the newest */
     zs__u64 mark_seq;
     uint32_t gone_upto, gone, gone_heads, gone_bytes; /* accounted for: so many frames are missing up to there */
     uint32_t told, lost, pending; /* begun, as the log has it; objects; gone is to be recorded; meta_lock */
@@ -3120,16 +3110,16 @@ typedef struct zs__zns_batch { /* what one sync covers */
     uint32_t count, room, all;
 } zs__zns_batch;
 
-#define ZS__ZNS_F_NONE   0u /* frame states */
+#define ZS__ZNS_F_NONE 0u /* frame states */
 #define ZS__ZNS_F_STORED 1u
 
 typedef struct zs__zns_frame {
-    zs__u64 gen;  /* 0: free [GEN-1] */
+    zs__u64 gen; /* 0: free [GEN-1] */
     zs__u64 zone_seq, frame_seq;
     uintptr_t epoch, dir, buffer; /* dir: entry pairs; buffer: while not yet written */
     uint32_t zone, block, blocks, payload_at, payload_bytes, count, heads, state, bad;
-    uint32_t next, next_free; /* ids + 1 */
-    uint32_t uses;            /* readers of dir, or ZS__ZNS_DIR_GOING alone: [DIR-1] */
+    uint32_t next, next_free;               /* ids + 1 */
+    uint32_t uses;                          /* readers of dir, or ZS__ZNS_DIR_GOING alone: [DIR-1] */
     uint32_t ordinal, before, before_bytes; /* 0: none yet, or of an image without; sums over lower ones */
     uint32_t user_bytes;                    /* the payload without what fills up to 8 */
 } zs__zns_frame;
@@ -3156,7 +3146,7 @@ struct zslab_zns {
     zs__lock zone_lock; /* zone states, streams, exclusive, cursor */
     uint32_t exclusive, cursor;
     uintptr_t frame_page[ZS__ZNS_FRAMES_MAX / ZS__ZNS_FRAME_PAGE];
-    zs__u64 frame_free;  /* tag << 32 | id + 1 */
+    zs__u64 frame_free;           /* tag << 32 | id + 1 */
     uint32_t frame_top, dir_hand; /* dir_hand: where the next directory to drop is looked for */
     zs__u64 dir_bytes;
     zs__lock page_lock; /* making pages of frames and epochs */
@@ -3180,24 +3170,24 @@ struct zslab_zns {
     zs__u64 log_reach;  /* recovery: the log was flushed up to this serial */
     zs__u64 unproven;   /* epochs that are not known to have lived at this serial of the log are in doubt */
     zs__u64 newest, heard; /* recovery: the newest epoch whose begin was read; that one when the first gap came */
-    uint32_t deep;      /* recovery looks at every block, whatever the zone table says */
-    zs__zns_note noted; /* what the device was told last, when it was opened */
-    zs__zns_loss *loss; /* loss_count of them, as recovery found them */
+    uint32_t deep;         /* recovery looks at every block, whatever the zone table says */
+    zs__zns_note noted;    /* what the device was told last, when it was opened */
+    zs__zns_loss *loss;    /* loss_count of them, as recovery found them */
     size_t loss_count;
     uint8_t *meta_pages;
     size_t meta_room, meta_have;
-    zs__u64 frame_seq, underway, synced;  /* frames begun, being written, covered by a flush */
-    zs__u64 promised;                     /* blocks: for buffers that are not FREE, and large objects' rests [BUF-5] */
-    zs__lock sync_lock;           /* the batches, and who leads [SYNC-1] */
-    zs__zns_batch batch[2];       /* by the batch's parity: one gathers, one is being written */
-    zs__u64 sync_open, sync_done; /* the batch that gathers; all up to this are over */
-    zs__u64 all_ok;               /* as an epoch's, for syncs of all */
+    zs__u64 frame_seq, underway, synced; /* frames begun, being written, covered by a flush */
+    zs__u64 promised;                    /* blocks: for buffers that are not FREE, and large objects' rests [BUF-5] */
+    zs__lock sync_lock;                  /* the batches, and who leads [SYNC-1] */
+    zs__zns_batch batch[2];              /* by the batch's parity: one gathers, one is being written */
+    zs__u64 sync_open, sync_done;        /* the batch that gathers; all up to this are over */
+    zs__u64 all_ok;                      /* as an epoch's, for syncs of all */
     uint32_t all_rc, leading;
     uint32_t gate[2]; /* where waiters sleep, by the batch's parity: both move when a batch is over */
     zs__lock lane_lock;
-    zs__zns_ep **busy; /* epochs with buffers */
+    zs__zns_ep **busy;                         /* epochs with buffers */
     uint32_t busy_count, busy_room, busy_hand; /* hand: the next one that the log may hear of */
-    zs__zns_buffer *pool; /* buffers between epochs [BUF-2] */
+    zs__zns_buffer *pool;                      /* buffers between epochs [BUF-2] */
     zs__u64 objects, user_bytes, device_blocks, appends, syncs, resets, finishes, retries, lost;
     zslab_zns_recovery_report recovery;
     zs__lock why_lock; /* why */
@@ -3212,10 +3202,7 @@ typedef struct zs__zns_head {
     uint64_t zone_seq, epoch, frame_seq, gen, synced;
 } zs__zns_head;
 
-static const uint8_t *zs__zns_magic(int frame)
-{
-    return (const uint8_t *)(frame ? "ZSLBFRAM" : "ZSLBZONE");
-}
+static const uint8_t *zs__zns_magic(int frame) { return (const uint8_t *)(frame ? "ZSLBFRAM" : "ZSLBZONE"); }
 
 static uint32_t zs__zns_blocks(const zslab_zns *s, size_t bytes)
 {
@@ -3248,8 +3235,7 @@ static void zs__zns_zone_header(const zslab_zns *s, uint8_t *p, uint32_t zone, u
 /* Writes the fixed part and the crc; `inline_bytes` after it are in place. */
 static void zs__zns_head_write(const zslab_zns *s, uint8_t *p, const zs__zns_head *h)
 {
-    size_t inline_bytes =
-        h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
+    size_t inline_bytes = h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
     memset(p, 0, ZS__ZNS_HEAD_BYTES);
     memcpy(p, zs__zns_magic(1), 8);
     zs__zns_put32(p + 8, ZSLAB_ZNS_FORMAT_VERSION);
@@ -3305,8 +3291,7 @@ static int zs__zns_head_sane(const zslab_zns *s, zs__zns_head *h, uint32_t room)
     size_t inline_bytes = h->entries;
     uint32_t header = h->header_blocks;
     if (h->kind == ZS__ZNS_FRAME_OBJECTS) {
-        if (!h->entries || h->entries > ZS__ZNS_ENTRIES_MAX || h->id >= ZS__ZNS_FRAMES_MAX || !h->gen)
-            return 0;
+        if (!h->entries || h->entries > ZS__ZNS_ENTRIES_MAX || h->id >= ZS__ZNS_FRAMES_MAX || !h->gen) return 0;
         inline_bytes *= ZS__ZNS_ENTRY_BYTES;
     }
     h->header_blocks = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + inline_bytes);
@@ -3318,8 +3303,7 @@ static int zs__zns_head_sane(const zslab_zns *s, zs__zns_head *h, uint32_t room)
 }
 
 /* The fixed part of what may be a frame of this zone; the crc is checked by _head_proven. */
-static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone, uint32_t room,
-                             zs__zns_head *h)
+static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone, uint32_t room, zs__zns_head *h)
 {
     if (memcmp(p, zs__zns_magic(1), 8) != 0 || memcmp(p + 16, s->uuid, 16) != 0 ||
         zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 32) != zone)
@@ -3331,10 +3315,8 @@ static int zs__zns_head_read(const zslab_zns *s, const uint8_t *p, uint32_t zone
 }
 static int zs__zns_head_proven(const uint8_t *p, const zs__zns_head *h)
 {
-    size_t inline_bytes =
-        h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
-    return zs__zns_get32(p + 124) ==
-           zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes);
+    size_t inline_bytes = h->kind == ZS__ZNS_FRAME_OBJECTS ? (size_t)h->entries * ZS__ZNS_ENTRY_BYTES : h->entries;
+    return zs__zns_get32(p + 124) == zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, inline_bytes);
 }
 
 static size_t zs__zns_inline_bytes(const uint8_t *p)
@@ -3356,13 +3338,12 @@ static int zs__zns_head_mend(const zslab_zns *s, uint8_t *p, uint32_t zone, size
         uint32_t x = p[i < 8 ? i : i + 8] ^ want[i];
         for (; x; x &= x - 1) wrong++;
     }
-    if (wrong > 1 || zs__zns_get32(p + 32) >> 24 || (!wrong && zs__zns_get32(p + 32) != zone &&
-                                                    !zs__is_pow2(zs__zns_get32(p + 32) ^ zone)))
+    if (wrong > 1 || zs__zns_get32(p + 32) >> 24 ||
+        (!wrong && zs__zns_get32(p + 32) != zone && !zs__is_pow2(zs__zns_get32(p + 32) ^ zone)))
         return 0;
     n = zs__zns_inline_bytes(p);
     if (n <= room - ZS__ZNS_HEAD_BYTES) {
-        uint32_t diff =
-            zs__zns_get32(p + 124) ^ zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, n);
+        uint32_t diff = zs__zns_get32(p + 124) ^ zs__zns_crc(zs__zns_crc(0, p, 124), p + ZS__ZNS_HEAD_BYTES, n);
         if (!diff) return 0; /* whole */
         at = zs__zns_crc_culprit(p, 124, p + ZS__ZNS_HEAD_BYTES, n, diff, &bit);
         if (at || zs__is_pow2(diff)) {
@@ -3387,26 +3368,14 @@ static uint64_t zs__zns_entry0(size_t bytes, uint32_t flags, uint32_t crc)
 {
     return (uint64_t)bytes | (uint64_t)flags << 27 | (uint64_t)crc << 32;
 }
-static uint32_t zs__zns_entry_bytes(uint64_t w0)
-{
-    return (uint32_t)(w0 & 0x7ffffff);
-}
-static uint32_t zs__zns_entry_flags(uint64_t w0)
-{
-    return (uint32_t)(w0 >> 27 & 31);
-}
-static uint32_t zs__zns_entry_crc(uint64_t w0)
-{
-    return (uint32_t)(w0 >> 32);
-}
+static uint32_t zs__zns_entry_bytes(uint64_t w0) { return (uint32_t)(w0 & 0x7ffffff); }
+static uint32_t zs__zns_entry_flags(uint64_t w0) { return (uint32_t)(w0 >> 27 & 31); }
+static uint32_t zs__zns_entry_crc(uint64_t w0) { return (uint32_t)(w0 >> 32); }
 static uint64_t zs__zns_entry1(size_t offset, uint32_t next_frame, uint32_t next_idx)
 {
     return (uint64_t)offset / 8 | (uint64_t)next_idx << 24 | (uint64_t)next_frame << 36;
 }
-static size_t zs__zns_entry_offset(uint64_t w1)
-{
-    return (size_t)(w1 & 0xffffff) * 8;
-}
+static size_t zs__zns_entry_offset(uint64_t w1) { return (size_t)(w1 & 0xffffff) * 8; }
 
 /* [63:38] frame [37:26] entry [25:2] generation [1:0] version 10 */
 static zslab_handle zs__zns_handle(uint32_t frame, uint32_t idx, uint64_t gen)
@@ -3428,8 +3397,7 @@ static zs__zns_frame *zs__zns_frame_at(zslab_zns *s, uint32_t id)
 /* The frame of an id that was handed out. */
 static zs__zns_frame *zs__zns_frame_of(zslab_zns *s, uint32_t id)
 { /* acquire: as in zs__zns_frame_at */
-    return (zs__zns_frame *)zs__load_acq_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE]) +
-           id % ZS__ZNS_FRAME_PAGE;
+    return (zs__zns_frame *)zs__load_acq_ptr(&s->frame_page[id / ZS__ZNS_FRAME_PAGE]) + id % ZS__ZNS_FRAME_PAGE;
 }
 
 static zs__zns_frame *zs__zns_frame_page(zslab_zns *s, uint32_t id)
@@ -3657,20 +3625,20 @@ static void zs__zns_ep_wait(zs__zns_ep *e, uint64_t mask)
 /* ---- >>meta ----------------------------------------------------------------
    The metadata log. meta_lock is held by every function here that is not called _locked by others; the
    zone it writes to is its own, so it needs no zone_lock. [META-1]                   */
-#define ZS__ZNS_R_SNAPSHOT  1u
-#define ZS__ZNS_R_EPOCH     2u
-#define ZS__ZNS_R_SEAL      3u
-#define ZS__ZNS_R_RELEASE   4u
-#define ZS__ZNS_R_RESERVE   5u
-#define ZS__ZNS_R_CLEAN     6u
-#define ZS__ZNS_R_INDEX     7u
-#define ZS__ZNS_R_DOUBT     8u
-#define ZS__ZNS_R_FRAMES    9u
-#define ZS__ZNS_HASH        UINT64_C(0x9e3779b97f4a7c15)
-#define ZS__ZNS_UNHASH      UINT64_C(0xf1de83e19937733d) /* their product is 1 */
-#define ZS__ZNS_META_KEEP   256u /* bytes of records in one write */
-#define ZS__ZNS_SEQ_STEP    1024u
-#define ZS__ZNS_SEQ_SLACK   64u /* metadata zones may take this many between two reserve records */
+#define ZS__ZNS_R_SNAPSHOT 1u
+#define ZS__ZNS_R_EPOCH 2u
+#define ZS__ZNS_R_SEAL 3u
+#define ZS__ZNS_R_RELEASE 4u
+#define ZS__ZNS_R_RESERVE 5u
+#define ZS__ZNS_R_CLEAN 6u
+#define ZS__ZNS_R_INDEX 7u
+#define ZS__ZNS_R_DOUBT 8u
+#define ZS__ZNS_R_FRAMES 9u
+#define ZS__ZNS_HASH UINT64_C(0x9e3779b97f4a7c15)
+#define ZS__ZNS_UNHASH UINT64_C(0xf1de83e19937733d) /* their product is 1 */
+#define ZS__ZNS_META_KEEP 256u                      /* bytes of records in one write */
+#define ZS__ZNS_SEQ_STEP 1024u
+#define ZS__ZNS_SEQ_SLACK 64u /* metadata zones may take this many between two reserve records */
 
 static void zs__zns_set_fatal(zslab_zns *s, int rc)
 {
@@ -3731,7 +3699,7 @@ static int zs__zns_tell(zslab_zns *s)
     int rc = 0;
     if (!s->dev.note) return 0;
     memset(&n, 0, sizeof n);
-    zs__lock_take(&s->note_lock); /* so that notes do not overtake each other */
+    zs__lock_take(&s->note_lock);            /* so that notes do not overtake each other */
     n.synced = zs__load_acq_u64(&s->synced); /* acquire: pairs with zs__zns_flush */
     n.serial = s->log_flushed.serial;
     n.live_hash = s->log_flushed.hash;
@@ -4241,7 +4209,8 @@ static void zs__zns_record_quiet(zslab_zns *s)
 {
     uint32_t n;
     for (n = 0; n < 8 && s->meta_have + ZS__ZNS_FRAMES_BYTES <= ZS__ZNS_META_KEEP &&
-                ZS__ZNS_HEAD_BYTES + s->meta_have + ZS__ZNS_FRAMES_BYTES <= s->block_bytes; n++) {
+                ZS__ZNS_HEAD_BYTES + s->meta_have + ZS__ZNS_FRAMES_BYTES <= s->block_bytes;
+         n++) {
         const uint8_t *p = s->meta_pages + ZS__ZNS_HEAD_BYTES + s->meta_have;
         zs__zns_ep *e;
         zs__lock_take(&s->lane_lock);
@@ -4270,16 +4239,14 @@ static int zs__zns_meta_write(zslab_zns *s)
     for (tries = 0; tries < 3 && rc; tries++) {
         zslab_result fatal = zs__zns_fatal(s);
         if (fatal != ZSLAB_OK) return -(int)fatal;
-        if (tries > 1 || rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY ||
-            rc == -(int)ZSLAB_E_OFFLINE) {
+        if (tries > 1 || rc == -(int)ZSLAB_E_NO_SPACE || rc == -(int)ZSLAB_E_READ_ONLY || rc == -(int)ZSLAB_E_OFFLINE) {
             rc = zs__zns_meta_roll(s);
             if (rc) return zs__zns_or_gone(s, rc);
         }
         memcpy(s->meta_pages + ZS__ZNS_HEAD_BYTES, keep, bytes);
         s->meta_have = bytes;
         for (i = 0; i < s->zone_count; i++) {
-            uint32_t fresh =
-                1; /* noted: 1 to be written, 2 written; acquire: pairs with zs__zns_zone_index */
+            uint32_t fresh = 1; /* noted: 1 to be written, 2 written; acquire: pairs with zs__zns_zone_index */
             if (zs__load_acq_u32(&s->zone[i].index_noted) != 1 ||
                 ZS__ZNS_HEAD_BYTES + s->meta_have + 24 > s->block_bytes)
                 continue;
@@ -4343,8 +4310,7 @@ static uint32_t zs__zns_zone_reserve(zs__zns_zone *z, uint32_t min, uint32_t max
 /* Sets the closed bit. 1: nothing is under way, the caller ends the zone. */
 static int zs__zns_zone_shut(zs__zns_zone *z)
 {
-    uint64_t was =
-        zs__or_u64(&z->word, ZS__ZNS_CLOSED_BIT); /* acq_rel: what finished appends wrote [ZONE-1] */
+    uint64_t was = zs__or_u64(&z->word, ZS__ZNS_CLOSED_BIT); /* acq_rel: what finished appends wrote [ZONE-1] */
     return was < ZS__ZNS_UNDERWAY;
 }
 
@@ -4352,8 +4318,7 @@ static int zs__zns_zone_shut(zs__zns_zone *z)
 static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
 {
     zs__zns_zone *z = &s->zone[zone];
-    uint32_t used = ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)), count, i,
-             n = 0; /* acquire: drained [ZONE-1] */
+    uint32_t used = ZS__ZNS_RESERVED(zs__load_acq_u64(&z->word)), count, i, n = 0; /* acquire: drained [ZONE-1] */
     uint32_t left = z->capacity - used;
     uint64_t at = 0;
     size_t bytes;
@@ -4374,11 +4339,9 @@ static int zs__zns_zone_index(zslab_zns *s, uint32_t zone)
     for (i = 0; i < count; i++) {
         zs__zns_frame *f = zs__zns_frame_of(s, z->frame[i]);
         uint8_t *item = p + ZS__ZNS_HEAD_BYTES + (size_t)n * ZS__ZNS_ITEM_BYTES;
-        zs__zns_ep *e =
-            (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: pairs with zs__zns_frame_take */
-        uint64_t gen = zs__load_acq_u64(&f->gen);      /* acquire: as above */
-        if (!gen || !e || zs__load_acq_u32(&f->state) != ZS__ZNS_F_STORED || f->zone != zone ||
-            f->zone_seq != z->seq)
+        zs__zns_ep *e = (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: pairs with zs__zns_frame_take */
+        uint64_t gen = zs__load_acq_u64(&f->gen);                  /* acquire: as above */
+        if (!gen || !e || zs__load_acq_u32(&f->state) != ZS__ZNS_F_STORED || f->zone != zone || f->zone_seq != z->seq)
             continue; /* its epoch was released */
         zs__zns_put32(item, f->blocks);
         zs__zns_put64(item + 4, f->zone_seq);
@@ -4505,8 +4468,7 @@ static int zs__zns_zone_ref(zslab_zns *s, zs__zns_ep *e, uint32_t zone)
         e->zone[e->zone_count++] = zone;
         zs__add_u32(&s->zone[zone].refs, 1); /* release: pairs with zs__zns_zone_end */
     }
-    zs__store_rel_u32(&e->last_zone,
-                      zone); /* release: the ref before the shortcut. Pairs with the load above */
+    zs__store_rel_u32(&e->last_zone, zone); /* release: the ref before the shortcut. Pairs with the load above */
     zs__lock_drop(&e->lock);
     return 0;
 }
@@ -4525,10 +4487,7 @@ static uint32_t zs__zns_zones_in(zslab_zns *s, uint32_t state)
     return n;
 }
 
-static int zs__zns_slot_free(zslab_zns *s)
-{
-    return !s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) < s->slots;
-}
+static int zs__zns_slot_free(zslab_zns *s) { return !s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) < s->slots; }
 
 /* meta_lock is taken inside: the zone must be in the persisted window before its first block is written. The last
    empty zone is the log's: without one nothing could be released any more. */
@@ -4653,8 +4612,7 @@ static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min
     else
         limited = 1;
     limited |= rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE;
-    if (!rc ||
-        (!limited && rc != -(int)ZSLAB_E_BUSY && rc != -(int)ZSLAB_E_IO && rc != -(int)ZSLAB_E_NO_SPACE))
+    if (!rc || (!limited && rc != -(int)ZSLAB_E_BUSY && rc != -(int)ZSLAB_E_IO && rc != -(int)ZSLAB_E_NO_SPACE))
         return rc;
     *out = zs__zns_zone_find(s, st, min, 0, 0);
     if (*out == ZS__ZNS_NONE) *out = zs__zns_zone_find(s, st, min, 0, ZS__ZNS_FEW_ERRORS);
@@ -4666,10 +4624,9 @@ static int zs__zns_zone_get(zslab_zns *s, const zs__zns_stream *st, uint32_t min
     *out = zs__zns_zone_find(s, st, min, 0, UINT32_MAX);
     if (*out != ZS__ZNS_NONE) return 0;
     if (zs__zns_fatal(s) != ZSLAB_OK) return -(int)zs__zns_fatal(s);
-    return limited && (rc != -(int)ZSLAB_E_BUSY || zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY))
-               ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
-           : rc == -(int)ZSLAB_E_BUSY ? -(int)ZSLAB_E_NO_SPACE
-                                      : rc;
+    return limited && (rc != -(int)ZSLAB_E_BUSY || zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY)) ? -(int)ZSLAB_E_NO_ACTIVE_ZONE
+           : rc == -(int)ZSLAB_E_BUSY                                                    ? -(int)ZSLAB_E_NO_SPACE
+                                                                                         : rc;
 }
 
 static void zs__zns_stream_leave(zslab_zns *s, zs__zns_stream *st, int shut)
@@ -4721,8 +4678,7 @@ static void zs__zns_stream_prepare(zslab_zns *s, zs__zns_stream *st)
     uint32_t no = 0, zone;
     if (!zs__cas_u32(&st->preparing, &no, 1) || !zs__lock_try(&s->zone_lock)) return;
     if (st->next == ZS__ZNS_NONE && zs__zns_zones_in(s, ZS__ZNS_Z_EMPTY) > 2 &&
-        (!s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) + 1 < s->slots) &&
-        !zs__zns_zone_fresh(s, st, &zone)) {
+        (!s->slots || zs__zns_zones_in(s, ZS__ZNS_Z_OPEN) + 1 < s->slots) && !zs__zns_zone_fresh(s, st, &zone)) {
         st->next = zone;
         s->zone[zone].users++;
     }
@@ -4757,12 +4713,11 @@ static int zs__zns_place(zslab_zns *s, zs__zns_ep *e, uint32_t min, uint32_t max
     zs__zns_stream *st = (zs__zns_stream *)zs__load_acq_ptr(&e->stream); /* acquire: pairs with _stream_own */
     int denied = e->expected != 0;
     for (;;) {
-        uint32_t zone = zs__load_acq_u32(&st->cur); /* acquire: pairs with zs__zns_stream_roll */
+        uint32_t zone = zs__load_acq_u32(&st->cur);  /* acquire: pairs with zs__zns_stream_roll */
         uint32_t last = zs__load_u32(&e->last_zone); /* relaxed: a stale one makes it later */
         int rc, outlived = !denied && st != &e->own && last != ZS__ZNS_NONE;
-        *out_blocks = zone == ZS__ZNS_NONE || (outlived && last != zone)
-                          ? 0
-                          : zs__zns_zone_reserve(&s->zone[zone], min, max);
+        *out_blocks =
+            zone == ZS__ZNS_NONE || (outlived && last != zone) ? 0 : zs__zns_zone_reserve(&s->zone[zone], min, max);
         if (*out_blocks) {
             *out_zone = zone;
             rc = zs__zns_zone_ref(s, e, zone);
@@ -4800,14 +4755,12 @@ typedef struct zs__zns_load {     /* one frame to be written */
 } zs__zns_load;
 
 /* The frame is on the device: from now on it is read from there. */
-static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load *l, const zs__zns_head *h,
-                                 uint64_t at)
+static void zs__zns_frame_stored(zslab_zns *s, zs__zns_ep *e, const zs__zns_load *l, const zs__zns_head *h, uint64_t at)
 {
     zs__zns_frame *f = zs__zns_frame_of(s, l->id);
     zs__zns_zone *z = &s->zone[h->zone];
     uint32_t i;
-    uint64_t *dir =
-        (uint64_t *)(malloc)((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
+    uint64_t *dir = (uint64_t *)(malloc)((size_t)l->count * ZS__ZNS_ENTRY_BYTES); /* NULL: read again when asked for */
     f->zone = h->zone;
     f->zone_seq = h->zone_seq;
     f->frame_seq = h->frame_seq;
@@ -4929,9 +4882,8 @@ static void zs__zns_load_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, uin
         l->io.iov[1].base = piece;
         l->io.iov[1].bytes = take;
         h->payload_bytes = (uint32_t)take;
-        l->entry[0] =
-            zs__zns_entry0(take, (take == l->bytes ? ZS__ZNS_FIRST : 0) | (l->more ? ZS__ZNS_MORE : 0),
-                           zs__zns_crc(0, piece, take));
+        l->entry[0] = zs__zns_entry0(take, (take == l->bytes ? ZS__ZNS_FIRST : 0) | (l->more ? ZS__ZNS_MORE : 0),
+                                     zs__zns_crc(0, piece, take));
         l->entry[1] = l->link;
         l->taken = take;
     }
@@ -5098,8 +5050,7 @@ static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
         errno = 0;
         rc = l->io.rc = s->dev.ops.append(s->dev.user, zone, l->io.iov, l->io.iov_count, &l->io.at);
         zs__zns_load_end(s, e, l);
-        if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE)
-            return rc;
+        if (!rc || rc == -(int)ZSLAB_E_PERMISSION || rc == -(int)ZSLAB_E_NOMEM || rc == -(int)ZSLAB_E_GONE) return rc;
         if (rc == -(int)ZSLAB_E_NO_ACTIVE_ZONE)
             zs__zns_nap(200);
         else
@@ -5108,10 +5059,7 @@ static int zs__zns_load_write(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
     return rc;
 }
 
-static size_t zs__zns_frame_payload(const zslab_zns *s)
-{
-    return (size_t)(s->frame_blocks - 1) * s->block_bytes;
-}
+static size_t zs__zns_frame_payload(const zslab_zns *s) { return (size_t)(s->frame_blocks - 1) * s->block_bytes; }
 
 /* Header room in front of a packing buffer's payload: for as many entries as it may hold. */
 static size_t zs__zns_buffer_front(const zslab_zns *s)
@@ -5257,8 +5205,7 @@ static int zs__zns_buffer_write(zslab_zns *s, zs__zns_ep *e, zs__zns_buffer *b, 
     }
     memset(b->payload + bytes, 0, pad);
     if (fly && s->dev.begin && !zs__zns_load_fly(s, e, l)) {
-        zs__store_rel_u32(&b->state,
-                          ZS__ZNS_B_FLYING); /* release: the load. Pairs with zs__zns_buffer_land */
+        zs__store_rel_u32(&b->state, ZS__ZNS_B_FLYING); /* release: the load. Pairs with zs__zns_buffer_land */
         return 0;
     }
     return zs__zns_buffer_written(s, b, zs__zns_load_write(s, e, l));
@@ -5281,8 +5228,7 @@ static int zs__zns_buffer_seal(zs__zns_ep *e, zs__zns_buffer *b)
 /* Starts writing the epoch's open buffer, if it holds anything. */
 static int zs__zns_epoch_push(zslab_zns *s, zs__zns_ep *e)
 {
-    zs__zns_buffer *b =
-        (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
+    zs__zns_buffer *b = (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with zs__zns_buffer_open */
     return b && zs__zns_buffer_seal(e, b) ? zs__zns_buffer_write(s, e, b, 1) : 0;
 }
 
@@ -5369,7 +5315,7 @@ static int zs__zns_promise(zslab_zns *s, uint64_t blocks, uint32_t *out_most)
 /* An object on its way: what is left of it, the piece written last, and what it is promised. */
 typedef struct zs__zns_rest {
     size_t bytes;
-    uint64_t link, held; /* held: blocks of s->promised; 0: none asked for yet, and nothing is written */
+    uint64_t link, held;        /* held: blocks of s->promised; 0: none asked for yet, and nothing is written */
     uint32_t frame, idx, limit; /* limit: of the buffer that it opens, 0: a whole one */
     int more, whole;            /* whole: blocks go straight, what is no block is packed or has been */
 } zs__zns_rest;
@@ -5441,8 +5387,7 @@ static zs__zns_buffer *zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e, size_t b
         return NULL;
     }
     for (i = 0; i < ZSLAB_ZNS_LANES && !b; i++) {
-        uint32_t state =
-            e->lane[i] ? zs__load_acq_u32(&e->lane[i]->state) : ZS__ZNS_B_FREE; /* acquire: as written */
+        uint32_t state = e->lane[i] ? zs__load_acq_u32(&e->lane[i]->state) : ZS__ZNS_B_FREE; /* acquire: as written */
         if (state == ZS__ZNS_B_FREE && !e->lane[i]) e->lane[i] = zs__zns_buffer_take(s, e);
         if (state == ZS__ZNS_B_FREE)
             b = e->lane[i];
@@ -5472,8 +5417,7 @@ static zs__zns_buffer *zs__zns_buffer_open(zslab_zns *s, zs__zns_ep *e, size_t b
         zs__store_u64(&b->done, 0);
         zs__store_u32(&b->state, ZS__ZNS_B_OPEN);
         zs__and_u64(&b->pin, ~ZS__ZNS_B_RETIRED);
-        zs__store_rel_ptr(&zs__zns_frame_of(s, b->frame)->buffer,
-                          (uintptr_t)b); /* release: pairs with _pin */
+        zs__store_rel_ptr(&zs__zns_frame_of(s, b->frame)->buffer, (uintptr_t)b); /* release: pairs with _pin */
         /* release twice: the fields, then the word of this use. Pairs with zs__zns_buffer_reserve */
         zs__store_rel_u64(&b->word, (zs__load_u64(&b->word) & ~(ZS__ZNS_B_ROUND - 1)) + ZS__ZNS_B_ROUND +
                                         zs__round_up(*out_taken, 8) + ZS__ZNS_B_COUNT);
@@ -5498,8 +5442,7 @@ static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t
                         size_t *out_taken)
 {
     for (;;) {
-        zs__zns_buffer *b =
-            (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
+        zs__zns_buffer *b = (zs__zns_buffer *)zs__load_acq_ptr(&e->cur); /* acquire: pairs with _buffer_open */
         size_t at = 0, take = b ? zs__zns_buffer_reserve(s, e, b, most, r->held != 0, &at, &r->idx) : 0;
         uint64_t *entry;
         uint32_t crc;
@@ -5513,8 +5456,9 @@ static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t
             entry = b->entry + 2 * (size_t)r->idx;
             zs__store_u64(entry + 1, r->link | (uint64_t)at / 8);
             /* release: payload and word 1. Pairs with zs__zns_piece_buffered */
-            zs__store_rel_u64(entry, zs__zns_entry0(take, (take == r->bytes ? ZS__ZNS_FIRST : 0) |
-                                                              (r->more ? ZS__ZNS_MORE : 0), crc));
+            zs__store_rel_u64(
+                entry,
+                zs__zns_entry0(take, (take == r->bytes ? ZS__ZNS_FIRST : 0) | (r->more ? ZS__ZNS_MORE : 0), crc));
             *out_taken = take;
             r->frame = b->frame;
             zs__add_u64(&b->done, 1); /* release: the copy. Pairs with zs__zns_buffer_write [BUF-1] */
@@ -5529,8 +5473,8 @@ static int zs__zns_pack(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t
 }
 
 /* A whole frame straight from the caller's memory: a header and a frame id for it. */
-static int zs__zns_direct_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, const uint8_t *data,
-                                size_t bytes, uint64_t link, int more)
+static int zs__zns_direct_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, const uint8_t *data, size_t bytes,
+                                uint64_t link, int more)
 {
     memset(l, 0, sizeof *l);
     l->header = (uint8_t *)zs__zns_pages(s->block_bytes + 2 * sizeof(uint64_t));
@@ -5543,8 +5487,7 @@ static int zs__zns_direct_begin(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l, co
     }
     l->count = 1;
     l->min = 2;
-    l->max =
-        bytes / s->block_bytes < s->frame_blocks ? (uint32_t)(bytes / s->block_bytes) + 1 : s->frame_blocks;
+    l->max = bytes / s->block_bytes < s->frame_blocks ? (uint32_t)(bytes / s->block_bytes) + 1 : s->frame_blocks;
     l->entry = (uint64_t *)(void *)(l->header + s->block_bytes);
     l->object = data;
     l->bytes = bytes;
@@ -5586,8 +5529,7 @@ static int zs__zns_fleet_land(zslab_zns *s, zs__zns_ep *e, zs__zns_load *l)
 
 /* With a queue: whole pieces from the end of a large object, several under way at once and all on the device
    at return. The piece that names the object is not among them: it is seen only when all the others are. */
-static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t *rest, uint64_t *link,
-                         int *more)
+static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t *rest, uint64_t *link, int *more)
 {
     zs__zns_load *fleet = (zs__zns_load *)(calloc)(ZS__ZNS_FLEET, sizeof *fleet);
     size_t full = zs__zns_frame_payload(s);
@@ -5598,8 +5540,7 @@ static int zs__zns_fleet(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_
         rc = zs__zns_fleet_land(s, e, l);
         rc = rc ? rc : zs__zns_direct_begin(s, e, l, data, *rest, *link, *more);
         if (!rc && zs__zns_load_fly(s, e, l)) { /* no zone at once: the others may be what holds them */
-            for (i = 1; i < ZS__ZNS_FLEET && !rc; i++)
-                rc = zs__zns_fleet_land(s, e, &fleet[(n + i) % ZS__ZNS_FLEET]);
+            for (i = 1; i < ZS__ZNS_FLEET && !rc; i++) rc = zs__zns_fleet_land(s, e, &fleet[(n + i) % ZS__ZNS_FLEET]);
             rc = rc ? rc : zs__zns_load_write(s, e, l);
             if (rc) zs__zns_give_up(s, e, l);
             zs__zns_pages_free(l->header);
@@ -5644,8 +5585,7 @@ static int zs__zns_put_piece(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, z
 }
 
 /* The object, from its end to its beginning; the piece written last names it. */
-static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes,
-                       zslab_handle *out_handle)
+static int zs__zns_put(zslab_zns *s, zs__zns_ep *e, const uint8_t *data, size_t bytes, zslab_handle *out_handle)
 {
     zs__zns_rest r;
     int rc = 0;
@@ -5743,7 +5683,7 @@ static void zs__zns_sync_lead(zslab_zns *s, uint64_t batch)
         else
             zs__store_u64(&b->epoch[i]->sync_ok, batch);
     }
-    if (b->all && (all || rc)) zs__store_u32(&s->all_rc, (uint32_t)-(all ? all : rc));
+    if (b->all && (all || rc)) zs__store_u32(&s->all_rc, (uint32_t) - (all ? all : rc));
     if (b->all && !all && !rc) zs__store_u64(&s->all_ok, batch);
     b->count = b->all = 0;
     zs__lock_take(&s->sync_lock);
@@ -5796,14 +5736,12 @@ static zslab_result zs__zns_sync_end(zslab_zns *s, uint64_t ticket, uint64_t tim
    From a handle to bytes: the frame, its entries, the pieces, each crc checked.        */
 
 /* Device blocks covering [at, at + bytes) of a frame's payload, or of its header. */
-static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t first, uint32_t count,
-                               void *pages)
+static int zs__zns_read_blocks(zslab_zns *s, const zs__zns_frame *f, uint32_t first, uint32_t count, void *pages)
 {
     int rc = zs__zns_dev_read(s, f->zone, f->block + first, count, pages);
     if (rc == -(int)ZSLAB_E_IO) { /* not every device says why: the zone's condition does */
         zs__lock_take(&s->zone_lock);
-        if (zs__zns_zone_dead(s, f->zone) && zs__zns_state(s, f->zone) == ZS__ZNS_Z_OFFLINE)
-            rc = -(int)ZSLAB_E_OFFLINE;
+        if (zs__zns_zone_dead(s, f->zone) && zs__zns_state(s, f->zone) == ZS__ZNS_Z_OFFLINE) rc = -(int)ZSLAB_E_OFFLINE;
         zs__lock_drop(&s->zone_lock);
         rc = zs__zns_or_gone(s, rc);
     }
@@ -5827,10 +5765,9 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
     rc = p && made ? zs__zns_read_blocks(s, f, 0, zs__zns_header_blocks(s, f->count), p) : -(int)ZSLAB_E_NOMEM;
     if (!rc && zs__zns_get32(p + 68) == f->count)
         (void)zs__zns_head_mend(s, p, f->zone, (size_t)zs__zns_header_blocks(s, f->count) * s->block_bytes);
-    if (!rc &&
-        (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
-         h.gen != zs__load_acq_u64(&f->gen) || h.payload_at != f->payload_at || /* acquire: pinned */
-         h.payload_bytes != f->payload_bytes || !zs__zns_head_proven(p, &h)))
+    if (!rc && (!zs__zns_head_read(s, p, f->zone, f->blocks, &h) || h.id != id || h.entries != f->count ||
+                h.gen != zs__load_acq_u64(&f->gen) || h.payload_at != f->payload_at || /* acquire: pinned */
+                h.payload_bytes != f->payload_bytes || !zs__zns_head_proven(p, &h)))
         rc = -(int)ZSLAB_E_CORRUPT;
     for (i = 0; !rc && i < 2 * f->count; i++) made[i] = zs__zns_get64(p + ZS__ZNS_HEAD_BYTES + 8 * (size_t)i);
     zs__zns_pages_free(p);
@@ -5839,8 +5776,7 @@ static int zs__zns_frame_dir(zslab_zns *s, uint32_t id, const uint64_t **out)
         zs__sub_u64(&s->dir_bytes, (uint64_t)f->count * ZS__ZNS_ENTRY_BYTES);
         rc = 1; /* another thread was first */
     }
-    if (rc)
-        (free)(made);                                     /* failed, or another thread was first */
+    if (rc) (free)(made);                               /* failed, or another thread was first */
     *out = (const uint64_t *)zs__load_acq_ptr(&f->dir); /* acquire: as above */
     return rc > 0 ? 0 : rc;
 }
@@ -5862,8 +5798,7 @@ static zs__zns_buffer *zs__zns_buffer_pin(zs__zns_frame *f)
         b = (zs__zns_buffer *)zs__load_acq_ptr(&f->buffer); /* acquire: pairs with _open and _write */
         if (!b) return NULL;
         /* acq_rel: not retired means the buffer still holds what f->buffer says after a second look */
-        if (!(zs__add_u64(&b->pin, 1) & ZS__ZNS_B_RETIRED) && zs__load_acq_ptr(&f->buffer) == (uintptr_t)b)
-            return b;
+        if (!(zs__add_u64(&b->pin, 1) & ZS__ZNS_B_RETIRED) && zs__load_acq_ptr(&f->buffer) == (uintptr_t)b) return b;
         zs__sub_u64(&b->pin, 1);
     }
 }
@@ -5999,8 +5934,7 @@ static const uint8_t *zs__zns_piece_in(zslab_zns *s, const zs__zns_walk *w, uint
     *out_rc = 0;
     if (!p) return NULL;
     p += zs__zns_frame_of(s, id)->payload_at + at;
-    if (at + bytes <= zs__zns_frame_of(s, id)->payload_bytes &&
-        zs__zns_crc(0, p, bytes) == zs__zns_entry_crc(entry[0]))
+    if (at + bytes <= zs__zns_frame_of(s, id)->payload_bytes && zs__zns_crc(0, p, bytes) == zs__zns_entry_crc(entry[0]))
         return p;
     *out_rc = -(int)ZSLAB_E_CORRUPT;
     return NULL;
@@ -6019,8 +5953,7 @@ static int zs__zns_object(zslab_zns *s, zs__zns_ep *e, const zs__zns_walk *w, ui
         if (!f || !zs__load_acq_u64(&f->gen) || zs__load_acq_ptr(&f->epoch) != (uintptr_t)e)
             return expect ? -(int)ZSLAB_E_STALE : -(int)ZSLAB_E_CORRUPT;
         rc = zs__zns_entry_in(s, w, id, idx, entry);
-        if (!rc && (!entry[0] || (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect))
-            rc = -(int)ZSLAB_E_STALE;
+        if (!rc && (!entry[0] || (zs__zns_entry_flags(entry[0]) & ZS__ZNS_FIRST) != expect)) rc = -(int)ZSLAB_E_STALE;
         if (rc == -(int)ZSLAB_E_STALE && !expect) rc = -(int)ZSLAB_E_CORRUPT; /* a piece is missing */
         if (!rc && to && sum + zs__zns_entry_bytes(entry[0]) <= capacity) {
             const uint8_t *p = zs__zns_piece_in(s, w, id, entry, &rc);
@@ -6047,8 +5980,7 @@ static int zs__zns_overtaken(zslab_zns *s, uint32_t id)
 {
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint8_t *p = s->read_only && s->owned ? (uint8_t *)zs__zns_pages(s->block_bytes) : NULL;
-    int moved = p && f->zone < s->zone_count &&
-                !zs__zns_dev_read(s, f->zone, 0, 1, p) &&
+    int moved = p && f->zone < s->zone_count && !zs__zns_dev_read(s, f->zone, 0, 1, p) &&
                 zs__zns_get32(p + 124) == zs__zns_crc(0, p, 124) && zs__zns_get64(p + 40) != f->zone_seq;
     zs__zns_pages_free(p);
     return moved;
@@ -6066,8 +5998,7 @@ static zslab_result zs__zns_pin_handle(zslab_zns *s, zslab_handle h, zs__zns_ep 
     gen = zs__load_acq_u64(&f->gen);               /* acquire: pairs with zs__zns_frame_take */
     e = (zs__zns_ep *)zs__load_acq_ptr(&f->epoch); /* acquire: as above */
     if (!gen || (gen & 0xffffff) != (h >> 2 & 0xffffff) || !e || !zs__zns_pin(e, 0)) return ZSLAB_E_STALE;
-    if (zs__load_acq_u64(&f->gen) != gen ||
-        zs__load_acq_ptr(&f->epoch) != (uintptr_t)e) { /* acquire: now held */
+    if (zs__load_acq_u64(&f->gen) != gen || zs__load_acq_ptr(&f->epoch) != (uintptr_t)e) { /* acquire: now held */
         zs__zns_unpin(e, 0);
         return ZSLAB_E_STALE;
     }
@@ -6371,8 +6302,7 @@ static int zs__zns_scan_next(zslab_zns *s, zs__zns_scan *sc, zs__zns_head *h, ui
             continue;
         }
         p = zs__zns_scan_blocks(s, sc, sc->at, 1);
-        if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) &&
-            h->blocks > sc->end - sc->at &&
+        if (!sc->cut && p && zs__zns_head_read(s, p, sc->zone, UINT32_MAX, h) && h->blocks > sc->end - sc->at &&
             (p = zs__zns_scan_blocks(s, sc, sc->at, h->header_blocks)) != NULL && zs__zns_head_proven(p, h))
             sc->cut = sc->at;
         sc->damaged += !sc->in_run;
@@ -6430,8 +6360,7 @@ static zslab_result zs__zns_found_header(zslab_zns *s, uint32_t zone, zs__zns_fo
         return zs__zns_found_frames(s, zone, t, p);
     errno = 0;
     if (zs__zns_get32(p + 8) > ZSLAB_ZNS_FORMAT_VERSION || zs__zns_get32(p + 36) != s->block_bytes ||
-        zs__zns_get32(p + 60) != s->zone_count ||
-        zs__zns_get64(p + 64) != s->dev.ops.geometry.zone_bytes ||
+        zs__zns_get32(p + 60) != s->zone_count || zs__zns_get64(p + 64) != s->dev.ops.geometry.zone_bytes ||
         zs__zns_get64(p + 72) != (uint64_t)z->capacity * s->block_bytes)
         return (zslab_result)-zs__zns_told(s, "version and geometry in the header of", zone, 0, -(int)ZSLAB_E_GEOMETRY);
     t->odd = 0;
@@ -6470,8 +6399,7 @@ static zslab_result zs__zns_find_zones(zslab_zns *s, zs__zns_found *found)
         if (d.condition == ZSLAB_ZNS_OFFLINE || d.condition == ZSLAB_ZNS_NO_POINTER) {
             found[i].used = 0;
             s->recovery.zones_skipped++;
-            zs__zns_zone_state(s, i,
-                               d.condition == ZSLAB_ZNS_OFFLINE ? ZS__ZNS_Z_OFFLINE : ZS__ZNS_Z_FOREIGN);
+            zs__zns_zone_state(s, i, d.condition == ZSLAB_ZNS_OFFLINE ? ZS__ZNS_Z_OFFLINE : ZS__ZNS_Z_FOREIGN);
         }
         if (z->capacity < 16) {
             found[i].used = 0;
@@ -6645,7 +6573,8 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
         for (i = 0; i < s->epoch_top && s->clean; i++)
             if ((e = zs__zns_ep_at(s, i)) != NULL) e->covered = e->begun;
         break;
-    case ZS__ZNS_R_EPOCH: return bytes >= 60 ? zs__zns_replay_begin(s, p, bytes) : ZSLAB_E_CORRUPT;
+    case ZS__ZNS_R_EPOCH:
+        return bytes >= 60 ? zs__zns_replay_begin(s, p, bytes) : ZSLAB_E_CORRUPT;
     case ZS__ZNS_R_FRAMES:
         e = bytes >= 56 ? zs__zns_replay_living(s, zs__zns_get64(p + 8)) : NULL;
         if (!e) break;
@@ -6687,14 +6616,15 @@ static zslab_result zs__zns_replay_record(zslab_zns *s, const uint8_t *p, uint32
             s->zone[i].index_noted = 2;
         }
         break;
-    default: break; /* of a later minor format: skipped by its length */
+    default:
+        break; /* of a later minor format: skipped by its length */
     }
     return ZSLAB_OK;
 }
 
 /* The records of one frame. `apply` 0: only looks for snapshot parts. */
-static zslab_result zs__zns_replay_frame(zslab_zns *s, const uint8_t *p, uint32_t bytes, int apply,
-                                         uint32_t *parts, uint32_t *total)
+static zslab_result zs__zns_replay_frame(zslab_zns *s, const uint8_t *p, uint32_t bytes, int apply, uint32_t *parts,
+                                         uint32_t *total)
 {
     uint32_t at = 0;
     zslab_result r = ZSLAB_OK;
@@ -6723,8 +6653,7 @@ static int zs__zns_replay_settle(zslab_zns *s, uint64_t hash, uint32_t live)
         zs__zns_list(s, e, 0);
         return 1;
     }
-    if (live != s->log.live + 1 || (e && (e->listed || e->id >= id)) || !id ||
-        id / ZS__ZNS_EPOCHS_MAX >= s->seq_limit)
+    if (live != s->log.live + 1 || (e && (e->listed || e->id >= id)) || !id || id / ZS__ZNS_EPOCHS_MAX >= s->seq_limit)
         return 0;
     return zs__zns_replay_bare(s, id) != NULL;
 }
@@ -6837,12 +6766,10 @@ static zslab_result zs__zns_replay(zslab_zns *s, zs__zns_found *found)
         r = zs__zns_replay_zone(s, best, found[best].used, 0, &whole);
         if (r == ZSLAB_OK && whole) {
             s->meta_zone = best;
-            s->meta_used =
-                found[best].condition == ZSLAB_ZNS_READ_ONLY ? s->zone[best].capacity : found[best].used;
+            s->meta_used = found[best].condition == ZSLAB_ZNS_READ_ONLY ? s->zone[best].capacity : found[best].used;
             r = zs__zns_replay_zone(s, best, found[best].used, 1, &whole);
             for (i = 2; i-- && r == ZSLAB_OK;)
-                if (broken[i] != ZS__ZNS_NONE)
-                    r = zs__zns_replay_zone(s, broken[i], found[broken[i]].used, 1, &whole);
+                if (broken[i] != ZS__ZNS_NONE) r = zs__zns_replay_zone(s, broken[i], found[broken[i]].used, 1, &whole);
             for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++) /* the one before it */
                 if (found[i].kind == ZS__ZNS_KIND_META && s->zone[i].seq < below && found[i].used &&
                     !memcmp(found[i].uuid, s->uuid, 16) &&
@@ -6866,8 +6793,7 @@ static int zs__zns_in_doubt(const zslab_zns *s, const zs__zns_ep *e)
 }
 
 /* Checks every piece of a frame and marks the damaged ones in its entries; how many those are. */
-static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, const uint8_t *payload,
-                               uint64_t *entry)
+static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, const uint8_t *payload, uint64_t *entry)
 {
     uint32_t bad = 0;
     size_t i;
@@ -6877,8 +6803,7 @@ static uint32_t zs__zns_verify(const zs__zns_head *h, const uint8_t *frame, cons
         entry[2 * i + 1] = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES + 8);
         bytes = zs__zns_entry_bytes(entry[2 * i]);
         at = zs__zns_entry_offset(entry[2 * i + 1]);
-        if (at + bytes <= h->payload_bytes &&
-            zs__zns_crc(0, payload + at, bytes) == zs__zns_entry_crc(entry[2 * i]))
+        if (at + bytes <= h->payload_bytes && zs__zns_crc(0, payload + at, bytes) == zs__zns_entry_crc(entry[2 * i]))
             continue;
         entry[2 * i] |= (uint64_t)ZS__ZNS_BAD << 27;
         bad++;
@@ -6912,10 +6837,9 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     if (h->covered > e->covered) e->covered = h->covered;
     f = zs__zns_frame_page(s, h->id);
     if (!f) return ZSLAB_E_NOMEM;
-    if (f->gen > h->gen) return ZSLAB_OK; /* an earlier recovery missed this one: its id was given again */
+    if (f->gen > h->gen) return ZSLAB_OK;             /* an earlier recovery missed this one: its id was given again */
     if (f->gen == h->gen && !f->bad) return ZSLAB_OK; /* appended twice: the failed one landed after all */
-    if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL)
-        return ZSLAB_E_NOMEM;
+    if (frame && (made = (uint64_t *)(malloc)((size_t)h->entries * ZS__ZNS_ENTRY_BYTES)) == NULL) return ZSLAB_E_NOMEM;
     for (i = 0; frame && i < h->entries; i++) { /* pieces of objects: recovery follows them */
         uint64_t word = zs__zns_get64(frame + ZS__ZNS_HEAD_BYTES + i * ZS__ZNS_ENTRY_BYTES);
         more |= zs__zns_entry_flags(word) != ZS__ZNS_FIRST;
@@ -6962,8 +6886,7 @@ static zslab_result zs__zns_adopt(zslab_zns *s, const zs__zns_head *h, uint32_t 
     return ZSLAB_OK;
 }
 
-static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, int unwritten,
-                                      zs__zns_scan *sc)
+static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used, int unwritten, zs__zns_scan *sc)
 {
     zs__zns_head h;
     const uint8_t *p;
@@ -6977,7 +6900,7 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
         r = zs__zns_adopt(s, &h, zone, block, p);
     }
     if (sc->in_run && unwritten) sc->damaged--; /* the rest of a finished zone was never written */
-    s->recovery.damaged_frames += sc->mended; /* and each of their objects is there */
+    s->recovery.damaged_frames += sc->mended;   /* and each of their objects is there */
     if (sc->in_run && ((!unwritten && !s->clean) || s->dev.sick)) {
         sc->damaged -= !unwritten;
         s->recovery.tail_unverified++; /* or torn: nothing behind it says which */
@@ -6993,8 +6916,7 @@ static zslab_result zs__zns_take_scan(zslab_zns *s, uint32_t zone, uint32_t used
 }
 
 /* The frames of a zone from its index. *out_done 0: the index is not what the log says, scan instead. */
-static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc,
-                                       int *out_done)
+static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t used, zs__zns_scan *sc, int *out_done)
 {
     zs__zns_zone *z = &s->zone[zone];
     zs__zns_head index, h;
@@ -7003,13 +6925,11 @@ static zslab_result zs__zns_take_index(zslab_zns *s, uint32_t zone, uint32_t use
     zslab_result r = ZSLAB_OK;
     *out_done = 0;
     zs__zns_scan_begin(sc, zone, used);
-    if (!z->index_blocks || z->index_block >= used || z->index_blocks > used - z->index_block)
-        return ZSLAB_OK;
+    if (!z->index_blocks || z->index_block >= used || z->index_blocks > used - z->index_block) return ZSLAB_OK;
     sc->end = z->index_block + z->index_blocks; /* reads no further than the index */
     p = zs__zns_scan_blocks(s, sc, z->index_block, z->index_blocks);
-    if (!p || !zs__zns_head_read(s, p, zone, used - z->index_block, &index) ||
-        index.kind != ZS__ZNS_FRAME_INDEX || index.header_blocks != z->index_blocks ||
-        !zs__zns_head_proven(p, &index))
+    if (!p || !zs__zns_head_read(s, p, zone, used - z->index_block, &index) || index.kind != ZS__ZNS_FRAME_INDEX ||
+        index.header_blocks != z->index_blocks || !zs__zns_head_proven(p, &index))
         return ZSLAB_OK;
     size = index.heads == ZS__ZNS_ITEM_BYTES ? ZS__ZNS_ITEM_BYTES : ZS__ZNS_ITEM_OLD;
     if (index.entries % size) return ZSLAB_OK;
@@ -7045,8 +6965,7 @@ static zslab_result zs__zns_take_zone(zslab_zns *s, uint32_t zone, const zs__zns
     if (z->index_blocks && !(s->config.flags & ZSLAB_ZNS_FLAG_VERIFY) && !s->deep)
         r = zs__zns_take_index(s, zone, used, sc, &done);
     if (r == ZSLAB_OK && !done)
-        r = zs__zns_take_scan(s, zone, used,
-                              t->condition == ZSLAB_ZNS_FULL || t->condition == ZSLAB_ZNS_READ_ONLY, sc);
+        r = zs__zns_take_scan(s, zone, used, t->condition == ZSLAB_ZNS_FULL || t->condition == ZSLAB_ZNS_READ_ONLY, sc);
     return r;
 }
 
@@ -7084,8 +7003,8 @@ static zslab_result zs__zns_take_zones(zslab_zns *s, const zs__zns_found *found)
     memset(&sc, 0, sizeof sc);
     for (pass = 0; pass < 2; pass++) /* first those to be scanned: they tell how far syncs reached */
         for (i = 0; i < s->zone_count && r == ZSLAB_OK; i++)
-            if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS &&
-                !memcmp(found[i].uuid, s->uuid, 16) && (s->zone[i].index_blocks != 0) == (pass != 0))
+            if (found[i].used && found[i].kind == ZS__ZNS_KIND_OBJECTS && !memcmp(found[i].uuid, s->uuid, 16) &&
+                (s->zone[i].index_blocks != 0) == (pass != 0))
                 r = zs__zns_take_zone(s, i, &found[i], &sc);
     zs__zns_pages_free(sc.pages);
     return zs__zns_fatal(s) == ZSLAB_E_GONE ? ZSLAB_E_GONE : r;
@@ -7390,8 +7309,7 @@ static zslab_result zs__zns_no_store(zslab_zns *s, const zs__zns_found *found)
         metas += found[i].kind == ZS__ZNS_KIND_META;
         objects += found[i].kind == ZS__ZNS_KIND_OBJECTS;
     }
-    if (s->read_only ||
-        ((s->config.flags & ZSLAB_ZNS_FLAG_NO_FORMAT) && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE)))
+    if (s->read_only || ((s->config.flags & ZSLAB_ZNS_FLAG_NO_FORMAT) && !(s->config.flags & ZSLAB_ZNS_FLAG_FORCE)))
         return zs__zns_none(s, objects ? ZSLAB_E_CORRUPT : ZSLAB_E_FOREIGN);
     if (s->config.flags & ZSLAB_ZNS_FLAG_FORCE) return zs__zns_format(s, found);
     if (s->noted.serial) return zs__zns_none(s, ZSLAB_E_CORRUPT); /* there was a store in this file */
@@ -7454,8 +7372,7 @@ static void zs__zns_limits(zslab_zns *s)
     for (i = 0; i < s->zone_count; i++) {
         zs__zns_zone *z = &s->zone[i];
         uint32_t frames = z->capacity / s->frame_blocks + 1;
-        uint32_t room =
-            zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
+        uint32_t room = zs__zns_blocks(s, ZS__ZNS_HEAD_BYTES + (size_t)(frames + frames / 4) * ZS__ZNS_ITEM_BYTES);
         z->limit = z->capacity; /* an index takes at most 1/1024, and none is kept of a few large frames */
         if (z->capacity / 1024 >= room && frames > 16) z->limit -= room;
     }
@@ -7607,9 +7524,7 @@ static zslab_result zs__zns_shape(zslab_zns *s)
     s->frame_blocks = frame_bytes / s->block_bytes;
     if (s->frame_blocks < 2) s->frame_blocks = 2;
     s->pack_blocks = s->config.buffer_bytes ? zs__zns_blocks(s, s->config.buffer_bytes) : s->frame_blocks;
-    s->pack_blocks = s->pack_blocks < 2                 ? 2
-                     : s->pack_blocks > s->frame_blocks ? s->frame_blocks
-                                                        : s->pack_blocks;
+    s->pack_blocks = s->pack_blocks < 2 ? 2 : s->pack_blocks > s->frame_blocks ? s->frame_blocks : s->pack_blocks;
     s->meta_room = (size_t)s->frame_blocks * s->block_bytes;
     per_block = (s->meta_room - ZS__ZNS_HEAD_BYTES - 32) / 88 * (g->zone_capacity_bytes * 3 / 4 / s->meta_room);
     s->epoch_limit = per_block < ZS__ZNS_EPOCHS_MAX ? (uint32_t)per_block : ZS__ZNS_EPOCHS_MAX;
@@ -7653,8 +7568,7 @@ static zslab_zns *zs__zns_refuse(const char *call, const zs__zns_why *why, zslab
 #define ZS__ZNS_MOUNTS 1000u /* beside a writer that resets zones all the time */
 
 /* Recovers, and again from the beginning where damage asks for a closer look, or the writer beside has moved on. */
-static zslab_zns *zs__zns_open(const char *call, const zs__zns_dev *dev, const zslab_zns_config *config,
-                               uint32_t owned)
+static zslab_zns *zs__zns_open(const char *call, const zs__zns_dev *dev, const zslab_zns_config *config, uint32_t owned)
 {
     zslab_result r = ZSLAB_E_BUSY;
     uint32_t tries, deep = 0;
@@ -7710,8 +7624,7 @@ static zslab_zns_config zs__zns_config(const zslab_zns_config *config)
     return config ? *config : c;
 }
 
-zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geometry,
-                               const zslab_zns_config *config)
+zslab_zns *zslab_zns_open_file(const char *path, const zslab_zns_geometry *geometry, const zslab_zns_config *config)
 {
 #if ZSLAB_ZNS_HAS_FILE
     zslab_zns_config c = zs__zns_config(config);
@@ -7824,8 +7737,7 @@ static void zs__zns_ep_choose_stream(zslab_zns *s, zs__zns_ep *e)
 {
     zs__lock_take(&s->zone_lock);
     zs__zns_ep_init(s, e);
-    if (e->expected >= s->dev.ops.geometry.zone_capacity_bytes / 2 &&
-        (!s->slots || s->exclusive + 1 < s->slots)) {
+    if (e->expected >= s->dev.ops.geometry.zone_capacity_bytes / 2 && (!s->slots || s->exclusive + 1 < s->slots)) {
         s->exclusive++;
         e->own.owner = e->id;
         zs__store_ptr(&e->stream, (uintptr_t)&e->own); /* relaxed: published by its state */
@@ -7844,8 +7756,7 @@ static int zs__zns_begin(zslab_zns *s, zs__zns_ep *e, const zslab_zns_epoch_conf
     e->expires = c->expires_ns;
     e->sealed = 0;
     zs__label_copy(e->label, c->label);
-    zs__store_u64(&e->id,
-                  seq * ZS__ZNS_EPOCHS_MAX + e->slot); /* relaxed: shut until the turn below publishes */
+    zs__store_u64(&e->id, seq * ZS__ZNS_EPOCHS_MAX + e->slot); /* relaxed: shut until the turn below publishes */
     e->begun = e->landed = e->heads = e->bytes = e->covered = e->mark = e->told = 0;
     e->gone_upto = e->gone = e->gone_heads = e->gone_bytes = e->lost = e->pending = 0;
     e->lost_bytes = e->mark_seq = 0;
@@ -7882,9 +7793,8 @@ zslab_zns_epoch zslab_zns_epoch_begin(zslab_zns *s, const zslab_zns_epoch_config
     zs__lock_drop(&s->meta_lock);
     if (zs__zns_answer(s, "epoch_begin", r) != ZSLAB_OK) return 0;
     zs__zns_ep_choose_stream(s, e);
-    zs__zns_ep_turn(e, ZS__ZNS_E_FREE, ZS__ZNS_E_FREE,
-                    ZS__ZNS_E_OPEN); /* publishes all of it. Pairs with pins */
-    return zs__load_acq_u64(&e->id); /* acquire: our own */
+    zs__zns_ep_turn(e, ZS__ZNS_E_FREE, ZS__ZNS_E_FREE, ZS__ZNS_E_OPEN); /* publishes all of it. Pairs with pins */
+    return zs__load_acq_u64(&e->id);                                    /* acquire: our own */
 }
 
 /* Writers are shut out and waited for, buffers written, the seal recorded, own zones completed. */
@@ -7947,8 +7857,7 @@ zslab_result zslab_zns_epoch_release(zslab_zns *s, zslab_zns_epoch id)
     if (!s) return zs__zns_answer(s, "epoch_release", ZSLAB_E_INVALID);
     r = zs__zns_fatal(s);
     if (r == ZSLAB_OK)
-        r = e && zs__load_acq_u64(&e->id) == id ? zs__zns_release(s, e, id)
-                                                : ZSLAB_E_CLOSED; /* acquire: _begin */
+        r = e && zs__load_acq_u64(&e->id) == id ? zs__zns_release(s, e, id) : ZSLAB_E_CLOSED; /* acquire: _begin */
     return zs__zns_answer(s, "epoch_release", r);
 }
 
@@ -8037,7 +7946,7 @@ zslab_result zslab_zns_flush(zslab_zns *s, zslab_zns_epoch id)
     zs__zns_ep *e;
     zslab_result r = zs__zns_pin_some(s, id, &e);
     if (r != ZSLAB_OK) return zs__zns_answer(s, "flush", r);
-    r = (zslab_result)-(e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s));
+    r = (zslab_result) - (e ? zs__zns_epoch_flush(s, e) : zs__zns_flush_all(s));
     if (e) zs__zns_unpin(e, 0);
     zs__zns_land_all(s);
     return zs__zns_answer(s, "flush", r);
@@ -8082,8 +7991,8 @@ zslab_result zslab_zns_list(zslab_zns *s, zslab_zns_epoch id, zslab_zns_visit_fn
 /* ---- copying out ---- */
 #if ZSLAB_ZNS_HAS_FILE
 /* Writes one frame of s, as it stands, to the epoch of the same id in d. */
-static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id,
-                                            uint8_t *pages, uint64_t *entry, zs__zns_load *l)
+static ZS__NOINLINE int zs__zns_copy_frame(zslab_zns *s, zslab_zns *d, zs__zns_ep *to, uint32_t id, uint8_t *pages,
+                                           uint64_t *entry, zs__zns_load *l)
 {
     const zs__zns_frame *f = zs__zns_frame_of(s, id);
     uint32_t header = zs__zns_header_blocks(s, f->count), i;
@@ -8359,8 +8268,7 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
     }
     for (i = 0; i < s->zone_count; i++) {
         uint32_t state = zs__zns_state(s, i);
-        uint64_t live = zs__load_u64(&s->zone[i].live_blocks),
-                 used = zs__zns_zone_used(s, i); /* relaxed: figures */
+        uint64_t live = zs__load_u64(&s->zone[i].live_blocks), used = zs__zns_zone_used(s, i); /* relaxed: figures */
         if (device) {
             uint32_t c = device[i].condition;
             out->zones_empty += c == ZSLAB_ZNS_EMPTY;
@@ -8370,8 +8278,7 @@ void zslab_zns_stats(zslab_zns *s, zslab_zns_store_stats *out)
             out->zones_offline += c == ZSLAB_ZNS_OFFLINE;
         } else {
             out->zones_empty += state == ZS__ZNS_Z_EMPTY || state == ZS__ZNS_Z_SPARE;
-            out->zones_active +=
-                state == ZS__ZNS_Z_OPEN || state == ZS__ZNS_Z_OPENING || state == ZS__ZNS_Z_META;
+            out->zones_active += state == ZS__ZNS_Z_OPEN || state == ZS__ZNS_Z_OPENING || state == ZS__ZNS_Z_META;
             out->zones_full += state == ZS__ZNS_Z_FULL || state == ZS__ZNS_Z_RETIRED;
             out->zones_read_only += state == ZS__ZNS_Z_READ_ONLY;
             out->zones_offline += state == ZS__ZNS_Z_OFFLINE;

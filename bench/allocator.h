@@ -31,7 +31,7 @@
 #include <malloc.h>
 typedef struct a_state a_state;
 #define A_MALLOC(a, n) ((void)(a), malloc(n))
-#define A_FREE(a, p)   ((void)(a), free(p))
+#define A_FREE(a, p) ((void)(a), free(p))
 /* mimalloc drops a heap, jemalloc resets an arena; others free one by one. Asked for by name at the start. */
 typedef struct a_group {
     void *heap;
@@ -107,13 +107,13 @@ static inline void group_close(a_group *g)
     else
         free_each(g);
 }
-#define A_GROUP_OPEN(a, g)      ((void)(a), group_open(g))
+#define A_GROUP_OPEN(a, g) ((void)(a), group_open(g))
 #define A_GROUP_MALLOC(a, g, n) ((void)(a), group_malloc(g, n))
-#define A_GROUP_CLOSE(a, g)     ((void)(a), group_close(g))
-#define A_SCOPE_ONE_BY_ONE(g)   1
-#define A_SCOPE_OPEN(a, g)      ((void)(a), (void)(g))
+#define A_GROUP_CLOSE(a, g) ((void)(a), group_close(g))
+#define A_SCOPE_ONE_BY_ONE(g) 1
+#define A_SCOPE_OPEN(a, g) ((void)(a), (void)(g))
 #define A_SCOPE_MALLOC(a, g, n) ((void)(a), (void)(g), malloc(n))
-#define A_SCOPE_CLOSE(a, g)     ((void)(a), free_each(g))
+#define A_SCOPE_CLOSE(a, g) ((void)(a), free_each(g))
 
 static inline const char *a_file(void) /* the file that provides malloc */
 {
@@ -124,10 +124,7 @@ static inline const char *a_file(void) /* the file that provides malloc */
     return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "?";
 }
 
-static inline int a_is_libc(void)
-{
-    return strstr(a_file(), "/libc.so") != NULL || strstr(a_file(), "/libc-") != NULL;
-}
+static inline int a_is_libc(void) { return strstr(a_file(), "/libc.so") != NULL || strstr(a_file(), "/libc-") != NULL; }
 
 static inline int a_give_back(a_state *a)
 {
@@ -135,7 +132,8 @@ static inline int a_give_back(a_state *a)
     if (peer.mi_collect) return peer.mi_collect(1), 1;
     if (peer.mallctl) /* 4096: all arenas */
         return !peer.mallctl("thread.tcache.flush", NULL, NULL, NULL, 0) +
-                   !peer.mallctl("arena.4096.purge", NULL, NULL, NULL, 0) > 0;
+                   !peer.mallctl("arena.4096.purge", NULL, NULL, NULL, 0) >
+               0;
     if (peer.tc_release) return peer.tc_release(), 1;
     return a_is_libc() ? malloc_trim(0), 1 : 0;
 }
@@ -202,18 +200,18 @@ static inline void *bump(a_state *a, size_t n)
     if (a->next > a->base + (64 << 20)) p = a->base, a->next = p + ((n + 15) & ~(size_t)15);
     return p;
 }
-#define A_MALLOC(a, n)          bump(a, n)
-#define A_FREE(a, p)            ((void)(a), (void)(p))
-#define A_GROUP_ONE_BY_ONE(g)   0
-#define A_GROUP_OPEN(a, g)      ((a)->next = (a)->base)
+#define A_MALLOC(a, n) bump(a, n)
+#define A_FREE(a, p) ((void)(a), (void)(p))
+#define A_GROUP_ONE_BY_ONE(g) 0
+#define A_GROUP_OPEN(a, g) ((a)->next = (a)->base)
 #define A_GROUP_MALLOC(a, g, n) bump(a, n)
-#define A_GROUP_CLOSE(a, g)     ((void)(a), (void)(g))
-#define A_SCOPE_ONE_BY_ONE(g)   0
-#define A_SCOPE_OPEN(a, g)      A_GROUP_OPEN(a, g)
+#define A_GROUP_CLOSE(a, g) ((void)(a), (void)(g))
+#define A_SCOPE_ONE_BY_ONE(g) 0
+#define A_SCOPE_OPEN(a, g) A_GROUP_OPEN(a, g)
 #define A_SCOPE_MALLOC(a, g, n) bump(a, n)
-#define A_SCOPE_CLOSE(a, g)     A_GROUP_CLOSE(a, g)
-#define a_groups_ready()        ((void)0)
-#define a_who()                 puts("bump floor")
+#define A_SCOPE_CLOSE(a, g) A_GROUP_CLOSE(a, g)
+#define a_groups_ready() ((void)0)
+#define a_who() puts("bump floor")
 
 #else
 
@@ -242,7 +240,10 @@ static void fallback_free(void *user, void *p)
 
 static size_t fallback_usable_size(void *user, const void *p)
 {
-    union { const void *in; void *out; } u = {p}; /* malloc_usable_size takes what it does not write */
+    union {
+        const void *in;
+        void *out;
+    } u = {p}; /* malloc_usable_size takes what it does not write */
     (void)user;
     return malloc_usable_size(u.out);
 }
@@ -276,17 +277,17 @@ static inline void scope_close(a_group *g)
     (void)zslab_domain_exit(g->domain); /* the last exit releases the epoch */
     (void)zslab_domain_destroy(g->domain);
 }
-#define A_MALLOC(a, n)          zslab_malloc(a, n)
-#define A_FREE(a, p)            (void)zslab_free(a, p)
-#define A_GROUP_ONE_BY_ONE(g)   0
-#define A_GROUP_OPEN(a, g)      ((g)->epoch = zslab_epoch_open(a, NULL))
+#define A_MALLOC(a, n) zslab_malloc(a, n)
+#define A_FREE(a, p) (void)zslab_free(a, p)
+#define A_GROUP_ONE_BY_ONE(g) 0
+#define A_GROUP_OPEN(a, g) ((g)->epoch = zslab_epoch_open(a, NULL))
 #define A_GROUP_MALLOC(a, g, n) zslab_malloc_epoch(a, n, (g)->epoch)
-#define A_GROUP_CLOSE(a, g)     (void)zslab_epoch_release(a, (g)->epoch)
-#define A_SCOPE_ONE_BY_ONE(g)   0
-#define A_SCOPE_OPEN(a, g)      scope_open(a, g)
+#define A_GROUP_CLOSE(a, g) (void)zslab_epoch_release(a, (g)->epoch)
+#define A_SCOPE_ONE_BY_ONE(g) 0
+#define A_SCOPE_OPEN(a, g) scope_open(a, g)
 #define A_SCOPE_MALLOC(a, g, n) zslab_malloc(a, n)
-#define A_SCOPE_CLOSE(a, g)     ((void)(a), scope_close(g))
-#define a_groups_ready()        ((void)0)
+#define A_SCOPE_CLOSE(a, g) ((void)(a), scope_close(g))
+#define a_groups_ready() ((void)0)
 static inline int a_give_back(zslab *z)
 {
     zslab_trim(z);

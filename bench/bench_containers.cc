@@ -79,8 +79,7 @@ template <class With> void string(benchmark::State &state)
     using text = std::basic_string<char, std::char_traits<char>, typename With::template of<char>>;
     std::vector<text> live;
     live.reserve(count);
-    for (int i = 0; i < count; i++)
-        live.emplace_back(with.get());
+    for (int i = 0; i < count; i++) live.emplace_back(with.get());
     std::uint32_t seed = 1;
     for (auto _ : state) {
         for (int i = 0; i < count; i++) {
@@ -96,8 +95,7 @@ template <class With> void string(benchmark::State &state)
 template <class Map> void turn_over(benchmark::State &state, Map &map)
 {
     std::uint32_t seed = 1, gone = 1;
-    for (int i = 0; i < count; i++)
-        map.emplace(dice(seed), i);
+    for (int i = 0; i < count; i++) map.emplace(dice(seed), i);
     for (auto _ : state) {
         for (int i = 0; i < count; i++) {
             map.erase(dice(gone));
@@ -142,10 +140,10 @@ template <class With> void list(benchmark::State &state)
     state.SetItemsProcessed(state.iterations() * 2 * count);
 }
 
-#define ROW(container)                          \
-    BENCHMARK_TEMPLATE(container, zslab_pmr);   \
-    BENCHMARK_TEMPLATE(container, pool_pmr);    \
-    BENCHMARK_TEMPLATE(container, zslab_plain); \
+#define ROW(container)                                                                                                 \
+    BENCHMARK_TEMPLATE(container, zslab_pmr);                                                                          \
+    BENCHMARK_TEMPLATE(container, pool_pmr);                                                                           \
+    BENCHMARK_TEMPLATE(container, zslab_plain);                                                                        \
     BENCHMARK_TEMPLATE(container, std_plain)
 ROW(vector);
 ROW(string);

@@ -20,13 +20,10 @@ typedef struct figures { /* one number a round */
 static figures all[COUNTS];
 static char *arena;
 
-static double now(void) /* for the one call */
-{
-    return clock_ns(CLOCK_MONOTONIC);
-}
+/* for the one call */
+static double now(void) { return clock_ns(CLOCK_MONOTONIC); }
 
-static double
-worked(void) /* for loops: processor time of this thread, so that a busy machine disturbs less */
+static double worked(void) /* for loops: processor time of this thread, so that a busy machine disturbs less */
 {
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
@@ -56,8 +53,7 @@ static zslab_epoch open_epoch(zslab *z)
     return e;
 }
 
-static double end_epoch(zslab *z, zslab_epoch e,
-                        zslab_result (*end)(zslab *, zslab_epoch)) /* ns of the call */
+static double end_epoch(zslab *z, zslab_epoch e, zslab_result (*end)(zslab *, zslab_epoch)) /* ns of the call */
 {
     double begin = now();
     zslab_result r = end(z, e);
@@ -97,14 +93,13 @@ static void report(FILE *csv, size_t n, const figures *f, int rounds)
     double ratio[ROUNDS_MAX];
     for (int i = 0; i < rounds; i++) ratio[i] = f->epoch_ns[i] / f->bump_ns[i];
     spread release = spread_of(f->release_ns, rounds), reset = spread_of(f->reset_ns, rounds);
-    spread epoch = spread_of(f->epoch_ns, rounds), bump = spread_of(f->bump_ns, rounds),
-           q = spread_of(ratio, rounds);
+    spread epoch = spread_of(f->epoch_ns, rounds), bump = spread_of(f->bump_ns, rounds), q = spread_of(ratio, rounds);
     printf("%8zu  %7.0f (%.0f-%.0f)  %7.0f (%.0f-%.0f)  %6.2f  %6.2f  %5.2f (%.2f-%.2f)\n", n, release.median,
-           release.low, release.high, reset.median, reset.low, reset.high, epoch.median, bump.median,
-           q.median, q.low, q.high);
+           release.low, release.high, reset.median, reset.low, reset.high, epoch.median, bump.median, q.median, q.low,
+           q.high);
     if (!csv) return;
-    fprintf(csv, "%zu,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.3f,%.3f,%.3f\n", n, release.median, release.low,
-            release.high, reset.median, reset.low, reset.high, epoch.median, bump.median, q.median);
+    fprintf(csv, "%zu,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.3f,%.3f,%.3f\n", n, release.median, release.low, release.high,
+            reset.median, reset.low, reset.high, epoch.median, bump.median, q.median);
 }
 
 int main(int argc, char **argv)
@@ -125,8 +120,7 @@ int main(int argc, char **argv)
     zslab *z = zslab_create(&config);
     arena = malloc(counts[COUNTS - 1] * SIZE);
     if (!z || !arena) die("no memory");
-    for (int c = 0; c < COUNTS; c++)
-        round_of(z, counts[c], &all[c], 0); /* warm: pages touched, chunks made */
+    for (int c = 0; c < COUNTS; c++) round_of(z, counts[c], &all[c], 0); /* warm: pages touched, chunks made */
     for (int i = 0; i < rounds; i++) {
         for (int c = 0; c < COUNTS; c++) round_of(z, counts[c], &all[c], i);
     }

@@ -109,20 +109,20 @@ static void set_up(set *s, size_t count)
 }
 
 /* Both loops stop where the object is missing, as a program would have to look. */
-#define INDEPENDENT(object_of_i)                                                                         \
-    for (size_t n = LOOKUPS; n > 0;) {                                                                   \
-        size_t part = n < s->count ? n : s->count;                                                       \
-        n -= part;                                                                                       \
-        for (size_t i = 0; i < part; i++) {                                                              \
-            o = object_of_i;                                                                             \
-            if (!o) die("an object is missing");                                                         \
-            sum += o->value;                                                                             \
-        }                                                                                                \
+#define INDEPENDENT(object_of_i)                                                                                       \
+    for (size_t n = LOOKUPS; n > 0;) {                                                                                 \
+        size_t part = n < s->count ? n : s->count;                                                                     \
+        n -= part;                                                                                                     \
+        for (size_t i = 0; i < part; i++) {                                                                            \
+            o = object_of_i;                                                                                           \
+            if (!o) die("an object is missing");                                                                       \
+            sum += o->value;                                                                                           \
+        }                                                                                                              \
     }
-#define CHAIN(next_object)                                                                               \
-    for (size_t n = LOOKUPS; n > 0; n--) {                                                               \
-        o = next_object;                                                                                 \
-        if (!o) die("an object is missing");                                                             \
+#define CHAIN(next_object)                                                                                             \
+    for (size_t n = LOOKUPS; n > 0; n--) {                                                                             \
+        o = next_object;                                                                                               \
+        if (!o) die("an object is missing");                                                                           \
     }
 
 static double lookups(const set *s, int shape, int way)

@@ -39,59 +39,52 @@ typedef struct task {
 } task;
 
 static uint64_t sum;
-static void add_up(task *t)
-{
-    sum += t->args[0] + t->args[6];
-}
+static void add_up(task *t) { sum += t->args[0] + t->args[6]; }
 
 /* A row is written once and compiled for both. */
-#define ROW_FUNCTIONS(NAME, ALLOC, FREE)                                                                 \
-    static double NAME##_pair(void)                                                                      \
-    {                                                                                                    \
-        double begin = worked();                                                                         \
-        for (int i = 0; i < PAIRS; i++) {                                                                \
-            char *p = (char *)ALLOC;                                                                     \
-            *(volatile char *)p = 1;                                                                     \
-            FREE(p);                                                                                     \
-        }                                                                                                \
-        return (worked() - begin) / PAIRS;                                                               \
-    }                                                                                                    \
-    static double NAME##_complete(void)                                                                  \
-    {                                                                                                    \
-        double begin = worked();                                                                         \
-        for (uint64_t i = 0; i < PAIRS; i++) {                                                           \
-            task *t = (task *)ALLOC;                                                                     \
-            *t = (task){add_up, {i, i, i, i, i, i, i}};                                                  \
-            __asm__ volatile("" : : "r"(t) : "memory");                                                  \
-            t->run(t);                                                                                   \
-            FREE(t);                                                                                     \
-        }                                                                                                \
-        return (worked() - begin) / PAIRS;                                                               \
-    }                                                                                                    \
-    static double NAME##_recycle(void)                                                                   \
-    {                                                                                                    \
-        for (int i = 0; i < LIVE; i++)                                                                   \
-            *(volatile char *)(held[i] = ALLOC) = 1;                                                     \
-        double begin = worked();                                                                         \
-        for (int i = 0; i < LIVE; i++) {                                                                 \
-            FREE(held[order[i]]);                                                                        \
-            *(volatile char *)(held[order[i]] = ALLOC) = 1;                                              \
-        }                                                                                                \
-        double ns = (worked() - begin) / LIVE;                                                           \
-        for (int i = 0; i < LIVE; i++)                                                                   \
-            FREE(held[i]);                                                                               \
-        return ns;                                                                                       \
-    }                                                                                                    \
-    static double NAME##_batch(void)                                                                     \
-    {                                                                                                    \
-        double begin = worked();                                                                         \
-        for (int k = 0; k < BATCHES; k++) {                                                              \
-            for (int i = 0; i < BATCH; i++)                                                              \
-                *(volatile char *)(held[i] = ALLOC) = 1;                                                 \
-            for (int i = 0; i < BATCH; i++)                                                              \
-                FREE(held[i]);                                                                           \
-        }                                                                                                \
-        return (worked() - begin) / BATCHES / BATCH;                                                     \
+#define ROW_FUNCTIONS(NAME, ALLOC, FREE)                                                                               \
+    static double NAME##_pair(void)                                                                                    \
+    {                                                                                                                  \
+        double begin = worked();                                                                                       \
+        for (int i = 0; i < PAIRS; i++) {                                                                              \
+            char *p = (char *)ALLOC;                                                                                   \
+            *(volatile char *)p = 1;                                                                                   \
+            FREE(p);                                                                                                   \
+        }                                                                                                              \
+        return (worked() - begin) / PAIRS;                                                                             \
+    }                                                                                                                  \
+    static double NAME##_complete(void)                                                                                \
+    {                                                                                                                  \
+        double begin = worked();                                                                                       \
+        for (uint64_t i = 0; i < PAIRS; i++) {                                                                         \
+            task *t = (task *)ALLOC;                                                                                   \
+            *t = (task){add_up, {i, i, i, i, i, i, i}};                                                                \
+            __asm__ volatile("" : : "r"(t) : "memory");                                                                \
+            t->run(t);                                                                                                 \
+            FREE(t);                                                                                                   \
+        }                                                                                                              \
+        return (worked() - begin) / PAIRS;                                                                             \
+    }                                                                                                                  \
+    static double NAME##_recycle(void)                                                                                 \
+    {                                                                                                                  \
+        for (int i = 0; i < LIVE; i++) *(volatile char *)(held[i] = ALLOC) = 1;                                        \
+        double begin = worked();                                                                                       \
+        for (int i = 0; i < LIVE; i++) {                                                                               \
+            FREE(held[order[i]]);                                                                                      \
+            *(volatile char *)(held[order[i]] = ALLOC) = 1;                                                            \
+        }                                                                                                              \
+        double ns = (worked() - begin) / LIVE;                                                                         \
+        for (int i = 0; i < LIVE; i++) FREE(held[i]);                                                                  \
+        return ns;                                                                                                     \
+    }                                                                                                                  \
+    static double NAME##_batch(void)                                                                                   \
+    {                                                                                                                  \
+        double begin = worked();                                                                                       \
+        for (int k = 0; k < BATCHES; k++) {                                                                            \
+            for (int i = 0; i < BATCH; i++) *(volatile char *)(held[i] = ALLOC) = 1;                                   \
+            for (int i = 0; i < BATCH; i++) FREE(held[i]);                                                             \
+        }                                                                                                              \
+        return (worked() - begin) / BATCHES / BATCH;                                                                   \
     }
 
 static void *held[LIVE];
@@ -170,8 +163,7 @@ static double across(int threads)
         }
     }
     double ns = (clock_ns(CLOCK_MONOTONIC) - begin) / (double)(share * (size_t)threads);
-    for (int n = 0; n < threads; n++)
-        pthread_join(thread[n], NULL);
+    for (int n = 0; n < threads; n++) pthread_join(thread[n], NULL);
     return ns;
 }
 
@@ -258,8 +250,10 @@ static void scope(void)
             b->slot[at % BOX] = need(zslab_pool_alloc(pool));
             atomic_store_explicit(&b->put, at + 1, memory_order_release);
         }
-        if (bursts) nanosleep(&(struct timespec){0, 500000}, NULL);
-        else sched_yield();
+        if (bursts)
+            nanosleep(&(struct timespec){0, 500000}, NULL);
+        else
+            sched_yield();
         ms = (clock_ns(CLOCK_MONOTONIC) - begin) / 1e6;
     }
     atomic_store(&stop, 1);
@@ -297,31 +291,32 @@ typedef struct row {
     double ns[2][ROUNDS_MAX];
 } row;
 
-#define ROW(NAME, OURS, LIBC) {NAME, OURS, LIBC, {{0}, {0}}}
+#define ROW(NAME, OURS, LIBC)                                                                                          \
+    {                                                                                                                  \
+        NAME, OURS, LIBC,                                                                                              \
+        {                                                                                                              \
+            {0}, { 0 }                                                                                                 \
+        }                                                                                                              \
+    }
 static row rows[] = {
-    ROW("spawn_free", pool_pair, libc_pair),
-    ROW("spawn_complete", pool_complete, libc_complete),
-    ROW("recycle_50000", pool_recycle, libc_recycle),
-    ROW("batch_1000", pool_batch, libc_batch),
-    ROW("remote_1_fixed", pool_fixed_1, libc_1),
-    ROW("remote_1_adaptive", pool_adaptive_1, libc_1),
-    ROW("remote_4_fixed", pool_fixed_4, libc_4),
-    ROW("remote_4_adaptive", pool_adaptive_4, libc_4),
+    ROW("spawn_free", pool_pair, libc_pair),          ROW("spawn_complete", pool_complete, libc_complete),
+    ROW("recycle_50000", pool_recycle, libc_recycle), ROW("batch_1000", pool_batch, libc_batch),
+    ROW("remote_1_fixed", pool_fixed_1, libc_1),      ROW("remote_1_adaptive", pool_adaptive_1, libc_1),
+    ROW("remote_4_fixed", pool_fixed_4, libc_4),      ROW("remote_4_adaptive", pool_adaptive_4, libc_4),
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 static void report(FILE *csv, int rounds)
 {
-    printf("%-18s %8s %8s %16s %8s %8s %16s %8s\n", "ns", "pool", "median", "5-95 %", "libc", "median",
-           "5-95 %", "libc/pool");
+    printf("%-18s %8s %8s %16s %8s %8s %16s %8s\n", "ns", "pool", "median", "5-95 %", "libc", "median", "5-95 %",
+           "libc/pool");
     for (int i = 0; i < ROWS; i++) {
         spread a = spread_of(rows[i].ns[0], rounds), b = spread_of(rows[i].ns[1], rounds);
-        printf("%-18s %8.2f %8.2f %8.2f-%7.2f %8.2f %8.2f %8.2f-%7.2f %8.2f\n", rows[i].name, a.best,
-               a.median, a.low, a.high, b.best, b.median, b.low, b.high, b.best / a.best);
+        printf("%-18s %8.2f %8.2f %8.2f-%7.2f %8.2f %8.2f %8.2f-%7.2f %8.2f\n", rows[i].name, a.best, a.median, a.low,
+               a.high, b.best, b.median, b.low, b.high, b.best / a.best);
         if (csv) {
-            fprintf(csv, "%s,pool,%.3f,%.3f,%.3f,%.3f,%d\n%s,libc,%.3f,%.3f,%.3f,%.3f,%d\n", rows[i].name,
-                    a.median, a.best, a.low, a.high, rounds, rows[i].name, b.median, b.best, b.low, b.high,
-                    rounds);
+            fprintf(csv, "%s,pool,%.3f,%.3f,%.3f,%.3f,%d\n%s,libc,%.3f,%.3f,%.3f,%.3f,%d\n", rows[i].name, a.median,
+                    a.best, a.low, a.high, rounds, rows[i].name, b.median, b.best, b.low, b.high, rounds);
         }
     }
 }
@@ -332,9 +327,12 @@ int main(int argc, char **argv)
     const char *out = NULL;
     FILE *csv = NULL;
     while ((option = getopt(argc, argv, "r:o:")) != -1) {
-        if (option == 'r') rounds = atoi(optarg);
-        else if (option == 'o') out = optarg;
-        else return 2;
+        if (option == 'r')
+            rounds = atoi(optarg);
+        else if (option == 'o')
+            out = optarg;
+        else
+            return 2;
     }
     if (rounds < 1 || rounds > ROUNDS_MAX) rounds = ROUNDS_MAX;
     if (out && strlen(out) < 5) die("-o wants name.csv");
@@ -366,8 +364,7 @@ int main(int argc, char **argv)
     zslab_stats_pool(pool, &s);
     printf("hit rate %.1f %%, %llu corruption events\n", 100.0 * (double)s.hits / (double)s.allocs,
            (unsigned long long)s.corruption_events);
-    for (int i = 0; i < 2; i++)
-        zslab_pool_destroy(pools[i]);
+    for (int i = 0; i < 2; i++) zslab_pool_destroy(pools[i]);
     zslab_pool_destroy(pool);
     scope();
     draw(out);

@@ -40,15 +40,9 @@ static void perf(void)
     (void)zslab_perf_counters(z, a_class, &p);
 }
 
-static void json(void)
-{
-    (void)zslab_stats_json(z, text, sizeof text);
-}
+static void json(void) { (void)zslab_stats_json(z, text, sizeof text); }
 
-static void prometheus(void)
-{
-    (void)zslab_stats_prometheus(z, text, sizeof text);
-}
+static void prometheus(void) { (void)zslab_stats_prometheus(z, text, sizeof text); }
 
 static void of_pool(void)
 {

@@ -30,10 +30,7 @@ static void die(const char *what)
     exit(1);
 }
 
-static double now(void)
-{
-    return (double)zs__os_now_ns() / 1e9;
-}
+static double now(void) { return (double)zs__os_now_ns() / 1e9; }
 
 static int by_value(const void *a, const void *b)
 {
@@ -64,10 +61,8 @@ static zslab_zns *store_at(const char *path, uint32_t append, uint32_t depth)
     return s;
 }
 
-static zslab_zns *store_fresh(uint32_t append) /* one append at a time */
-{
-    return store_at(scratch, append, 1);
-}
+/* one append at a time */
+static zslab_zns *store_fresh(uint32_t append) { return store_at(scratch, append, 1); }
 
 /* ---- appends ---- */
 
@@ -206,9 +201,8 @@ static void queued(size_t object, uint32_t append, int threads)
         without[i] = b;
         ratio[i] = a / b;
     }
-    fprintf(csv, "append and sync of %d MiB in a queue of %u,%zu,%u,%d,%.1f,%.1f,%.3f\n", (int)mib,
-            t.queue_depth, object, append, threads, median(with, rounds), median(without, rounds),
-            median(ratio, rounds));
+    fprintf(csv, "append and sync of %d MiB in a queue of %u,%zu,%u,%d,%.1f,%.1f,%.3f\n", (int)mib, t.queue_depth,
+            object, append, threads, median(with, rounds), median(without, rounds), median(ratio, rounds));
     fflush(csv);
     if (zslab_zns_close(s) != ZSLAB_OK || zslab_zns_close(q) != ZSLAB_OK) die("close");
     remove(other);
@@ -297,7 +291,8 @@ static void write_all(zslab_zns *s, bare_log *l)
 {
     zslab_zns_epoch e = zslab_zns_epoch_begin(s, NULL);
     size_t n;
-    while (zslab_zns_append(s, e, data, 1u << 20, NULL) == ZSLAB_OK) {}
+    while (zslab_zns_append(s, e, data, 1u << 20, NULL) == ZSLAB_OK) {
+    }
     if (zslab_zns_sync(s, e) != ZSLAB_OK || zslab_zns_epoch_release(s, e) != ZSLAB_OK) die("release");
     for (n = 0; n < LOG_BYTES; n += 1u << 20)
         if (pwrite(l->fd, data, 1u << 20, (off_t)n) != 1 << 20) die("pwrite");
@@ -403,8 +398,7 @@ static void recovery(size_t object)
         quick[i] = recover(0, &indexed);
         ratio[i] = whole[i] / (double)scanned / (plain[i] / (double)bytes);
     }
-    fprintf(csv, "recovery,%zu,,,%.3f,%.3f,%.2f\n", object,
-            median(whole, rounds) * 1073741824 / (double)scanned,
+    fprintf(csv, "recovery,%zu,,,%.3f,%.3f,%.2f\n", object, median(whole, rounds) * 1073741824 / (double)scanned,
             median(plain, rounds) * 1073741824 / (double)bytes, median(ratio, rounds));
     fprintf(csv, "recovery from indexes,%zu,,,%.5f,%.1f,\n", object,
             median(quick, rounds) * 1073741824 / (double)(mib << 20), (double)indexed / 1024);
@@ -431,15 +425,13 @@ static void generations(void)
             if (*e && zslab_zns_epoch_release(s, *e) != ZSLAB_OK) die("release");
             *e = zslab_zns_epoch_begin(s, &k);
             for (i = 0; i < 240 / lifetime[c]; i++)
-                if (zslab_zns_append(s, *e, data, 20000 + (size_t)(i * 7919 % 80000), &h) != ZSLAB_OK)
-                    die("append");
+                if (zslab_zns_append(s, *e, data, 20000 + (size_t)(i * 7919 % 80000), &h) != ZSLAB_OK) die("append");
         }
         zslab_zns_stats(s, &t);
         curve[0][g] = t.write_amplification;
         curve[1][g] = t.space_amplification;
         if (g % 20 == 19)
-            fprintf(csv, "generation %d,,,,%.4f,%.3f,\n", g + 1, t.write_amplification,
-                    t.space_amplification);
+            fprintf(csv, "generation %d,,,,%.4f,%.3f,\n", g + 1, t.write_amplification, t.space_amplification);
     }
     zslab_zns_close(s);
     remove(scratch);
@@ -455,10 +447,8 @@ static void draw(const char *path)
     if (!f) die(path);
     for (g = 0; g < GENERATIONS; g++)
         if (curve[1][g] > most) most = curve[1][g];
-    fprintf(
-        f,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"300\" font-family=\"sans-serif\" "
-        "font-size=\"12\"><rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
+    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"300\" font-family=\"sans-serif\" "
+               "font-size=\"12\"><rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n");
     for (k = 0; k <= (int)most; k++)
         fprintf(f,
                 "<line x1=\"40\" x2=\"620\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/><text x=\"24\" "
@@ -470,8 +460,8 @@ static void draw(const char *path)
             fprintf(f, "%.1f,%.1f ", 40 + g * 580.0 / GENERATIONS, 260 - curve[k][g] * 220 / most);
         fprintf(f, "\"/><text x=\"%d\" y=\"20\" fill=\"%s\">%s</text>\n", 60 + 180 * k, colour[k], name[k]);
     }
-    fprintf(f, "<text x=\"420\" y=\"20\">after the start: %.3f written, %.2f space</text>\n",
-            curve[0][GENERATIONS - 1], curve[1][GENERATIONS - 1]);
+    fprintf(f, "<text x=\"420\" y=\"20\">after the start: %.3f written, %.2f space</text>\n", curve[0][GENERATIONS - 1],
+            curve[1][GENERATIONS - 1]);
     fprintf(f, "<text x=\"250\" y=\"290\">generations of three lifetime classes</text></svg>\n");
     fclose(f);
 }
@@ -517,8 +507,7 @@ int main(int argc, char **argv)
     for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         appends(sizes[i], sizes[i] > 200000 ? 512u << 10 : 128u << 10, 1);
     for (i = 2; i < sizeof sizes / sizeof sizes[0]; i += 2) appends(sizes[i], 512u << 10, 2);
-    fprintf(csv,
-            "what,object bytes,append bytes,threads,MB per s with io_uring,MB per s one at a time,ratio\n");
+    fprintf(csv, "what,object bytes,append bytes,threads,MB per s with io_uring,MB per s one at a time,ratio\n");
     queued(16384, 128u << 10, 1);
     queued(1u << 20, 128u << 10, 1);
     queued(65536, 512u << 10, 2);

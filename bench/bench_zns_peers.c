@@ -215,10 +215,7 @@ static void lmdb_drop(int g)
     }
     lmdb_sync();
 }
-static void lmdb_close(void)
-{
-    mdb_env_close(env);
-}
+static void lmdb_close(void) { mdb_env_close(env); }
 
 static void *(*rocksdb_options_create)(void);
 static void (*rocksdb_options_set_create_if_missing)(void *, unsigned char);
@@ -280,10 +277,7 @@ static void rocks_drop(int g)
     rocksdb_writebatch_delete_range(rocks_batch, (const char *)from, sizeof from, (const char *)to, sizeof to);
     rocks_sync();
 }
-static void rocks_close(void)
-{
-    rocksdb_close(rocks);
-}
+static void rocks_close(void) { rocksdb_close(rocks); }
 
 static const peer peers[] = {
     {"zslab_zns", store_open, store_put, store_sync, store_drop, store_close},

@@ -16,13 +16,13 @@
 #include "bench/measure.h"
 
 #if BENCH_ZSLAB
-#define A_CALLOC(a, n)      zslab_calloc(a, 1, n)
-#define A_REALLOC(a, p, n)  zslab_realloc(a, p, n)
+#define A_CALLOC(a, n) zslab_calloc(a, 1, n)
+#define A_REALLOC(a, p, n) zslab_realloc(a, p, n)
 #define A_ALIGNED(a, at, n) zslab_aligned_alloc(a, at, n)
 #define A_FREE_SIZED(a, p, n) (void)zslab_free_sized(a, p, n)
 #else
-#define A_CALLOC(a, n)      ((void)(a), calloc(1, n))
-#define A_REALLOC(a, p, n)  ((void)(a), realloc(p, n))
+#define A_CALLOC(a, n) ((void)(a), calloc(1, n))
+#define A_REALLOC(a, p, n) ((void)(a), realloc(p, n))
 #define A_ALIGNED(a, at, n) ((void)(a), aligned_alloc(at, n))
 #define A_FREE_SIZED(a, p, n) ((void)(n), A_FREE(a, p))
 #endif
@@ -175,11 +175,14 @@ static const struct {
     void (*fn)(a_state *a, size_t runs);
     size_t units; /* what a run's time is divided by */
 } rows[] = {
-    {"calloc64", row_calloc64, 1}, {"calloc1024", row_calloc1024, 1}, {"steps", row_steps, 1}, {"grow", row_grow, 1},
-    {"aligned", row_aligned, 1},   {"sized", row_sized, 1},
+    {"calloc64", row_calloc64, 1},  {"calloc1024", row_calloc1024, 1},
+    {"steps", row_steps, 1},        {"grow", row_grow, 1},
+    {"aligned", row_aligned, 1},    {"sized", row_sized, 1},
 #if BENCH_ZSLAB
-    {"batch", row_batch, BATCH_OF}, {"heap", row_heap, 1}, {"turns", row_turns, 1}, {"one", row_one, 1},
-    {"keep", row_keep, 1},          {"reset", row_reset, 1}, {"created", row_created, 1},
+    {"batch", row_batch, BATCH_OF}, {"heap", row_heap, 1},
+    {"turns", row_turns, 1},        {"one", row_one, 1},
+    {"keep", row_keep, 1},          {"reset", row_reset, 1},
+    {"created", row_created, 1},
 #endif
 };
 enum { ROWS = sizeof rows / sizeof rows[0], PIECES = 8 };

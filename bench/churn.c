@@ -91,8 +91,7 @@ static void write_csv(const char *out, int argc, char **argv)
     for (size_t i = 0; i < samples; i++) fprintf(f, "%.3f,%.3f,%.3f\n", at[i], rss[i], committed[i]);
     if (fclose(f)) die(out);
     snprintf(svg, sizeof svg, "%.*s.svg", (int)(strlen(out) - 4), out);
-    curve c[2] = {{"resident", "#0b6e99", at, rss, samples},
-                  {"committed", "#d1602b", at, committed, samples}};
+    curve c[2] = {{"resident", "#0b6e99", at, rss, samples}, {"committed", "#d1602b", at, committed, samples}};
     if (strlen(out) > 4) write_curves(svg, "Churn over rotating epochs", "million cycles", "MiB", c, 2);
 }
 
@@ -105,11 +104,20 @@ int main(int argc, char **argv)
     config.reclaim = ZSLAB_RECLAIM_LATENCY;
     while ((o = getopt(argc, argv, "n:p:t:o:")) != -1) {
         switch (o) {
-        case 'n': millions = atof(optarg); break;
-        case 'p': config.reclaim = strcmp(optarg, "rss") ? ZSLAB_RECLAIM_LATENCY : ZSLAB_RECLAIM_RSS; break;
-        case 't': tolerance = atof(optarg); break;
-        case 'o': out = optarg; break;
-        default: return 2;
+        case 'n':
+            millions = atof(optarg);
+            break;
+        case 'p':
+            config.reclaim = strcmp(optarg, "rss") ? ZSLAB_RECLAIM_LATENCY : ZSLAB_RECLAIM_RSS;
+            break;
+        case 't':
+            tolerance = atof(optarg);
+            break;
+        case 'o':
+            out = optarg;
+            break;
+        default:
+            return 2;
         }
     }
     uint64_t wanted = (uint64_t)(millions * 1e6), done = 0, next = 0, calls_warm = 0;
@@ -119,8 +127,7 @@ int main(int argc, char **argv)
     double begin = clock_ns(CLOCK_MONOTONIC);
     for (uint64_t number = 1; done < wanted; number++) {
         done += one_epoch(z, number, &waiting);
-        if (done >= next && samples < SAMPLES &&
-            number % 8 == 7) { /* always at the same point of the round */
+        if (done >= next && samples < SAMPLES && number % 8 == 7) { /* always at the same point of the round */
             sample(done);
             if (samples == SAMPLES / 10) calls_warm = os_asked.calls;
             next += wanted / SAMPLES;

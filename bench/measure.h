@@ -73,10 +73,7 @@ static inline double kib_of(const char *field) /* of /proc/self/status; 0 where 
     return at ? strtod(at + strlen(field), NULL) : 0;
 }
 
-static inline double peak_kib(void)
-{
-    return kib_of("VmHWM:");
-}
+static inline double peak_kib(void) { return kib_of("VmHWM:"); }
 
 /* What peak_kib says later is above this: what is resident now, or the peak so far where that cannot be reset. */
 static inline double peak_reset(void)
@@ -105,9 +102,9 @@ static inline void provenance(FILE *f, int argc, char **argv)
         const char *slash = strchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i];
         fprintf(f, " %s", strchr(argv[i], '=') ? "<peers>" : slash);
     }
-    fprintf(f, "; machine: %s, %ld cpus, %s %s, huge pages %s; compiler: %s; commit: %s%s",
-            cpu[0] ? cpu : u.machine, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, thp, __VERSION__,
-            commit[0] ? commit : "none", dirty[0] ? "+changes" : "");
+    fprintf(f, "; machine: %s, %ld cpus, %s %s, huge pages %s; compiler: %s; commit: %s%s", cpu[0] ? cpu : u.machine,
+            sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release, thp, __VERSION__, commit[0] ? commit : "none",
+            dirty[0] ? "+changes" : "");
 }
 
 /* ---- curves over a common axis, as SVG ---- */
@@ -147,21 +144,18 @@ static inline void write_curves(const char *file, const char *title, const char 
     y_end = y_end > 0 ? y_end * 1.1 : 1;
     double xs = (CURVE_W - CURVE_L - CURVE_R) / x_end, ys = (CURVE_H - CURVE_T - CURVE_B) / y_end;
     int bottom = CURVE_H - CURVE_B;
-    fprintf(
-        f,
-        "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d'><style>text{font-family:system-ui,"
-        "sans-serif;font-size:12px;fill:#444}</style><rect width='100%%' height='100%%' fill='white'/>"
-        "<text x='16' y='26' style='font-size:16px;font-weight:600'>%s</text>"
-        "<text x='16' y='52'>%s</text><text x='%d' y='%d' text-anchor='middle'>%s</text>\n",
-        CURVE_W, CURVE_H, title, y_name, (CURVE_L + CURVE_W - CURVE_R) / 2, CURVE_H - 10, x_name);
+    fprintf(f,
+            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d'><style>text{font-family:system-ui,"
+            "sans-serif;font-size:12px;fill:#444}</style><rect width='100%%' height='100%%' fill='white'/>"
+            "<text x='16' y='26' style='font-size:16px;font-weight:600'>%s</text>"
+            "<text x='16' y='52'>%s</text><text x='%d' y='%d' text-anchor='middle'>%s</text>\n",
+            CURVE_W, CURVE_H, title, y_name, (CURVE_L + CURVE_W - CURVE_R) / 2, CURVE_H - 10, x_name);
     for (double y = 0, dy = round_step(y_end, 6); y <= y_end; y += dy) {
-        fprintf(f,
-                "<path d='M%d %.1fH%d' stroke='#e6e6e6'/><text x='%d' y='%.1f' text-anchor='end'>%g</text>\n",
+        fprintf(f, "<path d='M%d %.1fH%d' stroke='#e6e6e6'/><text x='%d' y='%.1f' text-anchor='end'>%g</text>\n",
                 CURVE_L, bottom - y * ys, CURVE_W - CURVE_R, CURVE_L - 8, bottom - y * ys + 4, y);
     }
     for (double x = 0, dx = round_step(x_end, 8); x <= x_end; x += dx) {
-        fprintf(f, "<text x='%.1f' y='%d' text-anchor='middle'>%g</text>\n", CURVE_L + x * xs, bottom + 18,
-                x);
+        fprintf(f, "<text x='%.1f' y='%d' text-anchor='middle'>%g</text>\n", CURVE_L + x * xs, bottom + 18, x);
     }
     for (size_t i = 0; i < curves; i++) {
         double last = bottom;
@@ -170,8 +164,8 @@ static inline void write_curves(const char *file, const char *title, const char 
             last = bottom - c[i].y[k] * ys;
             fprintf(f, "%c%.1f %.1f", k ? 'L' : 'M', CURVE_L + c[i].x[k] * xs, last);
         }
-        fprintf(f, "'/><text x='%d' y='%.1f' style='fill:%s;font-weight:600'>%s</text>\n",
-                CURVE_W - CURVE_R + 8, last + 4, c[i].color, c[i].name);
+        fprintf(f, "'/><text x='%d' y='%.1f' style='fill:%s;font-weight:600'>%s</text>\n", CURVE_W - CURVE_R + 8,
+                last + 4, c[i].color, c[i].name);
     }
     fputs("</svg>\n", f);
     if (fclose(f)) die(file);

@@ -138,8 +138,8 @@ static void grow(a_state *a, size_t count, uint32_t bytes) /* 0: sizes from the 
         memset(pairs_make(a, size, i), 1, size);
     }
     double over = (resident_kib() - base) * 1024 - (double)asked;
-    printf("peak_mib %.2f\nasked_mib %.2f\nover_bytes %.2f\n", (peak_kib() - least) / 1024,
-           (double)asked / (1 << 20), over / (double)count);
+    printf("peak_mib %.2f\nasked_mib %.2f\nover_bytes %.2f\n", (peak_kib() - least) / 1024, (double)asked / (1 << 20),
+           over / (double)count);
     /* zslab's limit: 1.5 bytes a slot and 1 % */
     if (bytes) printf("over_limit %.3f\n", over / (1.5 * (double)count + 0.01 * (double)asked));
 }
@@ -152,8 +152,7 @@ static void startup(double base)
     a_state *a = a_open(0);
     pairs_drop(a, pairs_make(a, 64, 1));
     double ns = clock_ns(CLOCK_MONOTONIC) - begin;
-    printf("first_us %.2f\nfirst_kib %.0f\nprocess_kib %.0f\n", ns / 1000, resident_kib() - base,
-           kib_of("VmRSS:"));
+    printf("first_us %.2f\nfirst_kib %.0f\nprocess_kib %.0f\n", ns / 1000, resident_kib() - base, kib_of("VmRSS:"));
 }
 
 static pthread_barrier_t here, go;
@@ -255,8 +254,10 @@ static void give_back(a_state *a, int freed_first)
     printf("full_mib %.2f\ndrop_ms %.3f\nstays_pct %.2f\nstays_kib %.0f\nlater_pct %.2f\n", full / 1024, dropped / 1e6,
            stays / full * 100, stays, later / full * 100);
     if (can) printf("asked_ms %.3f\nasked_pct %.2f\n", asked / 1e6, back);
-    if (stays < 0.05 * full) printf("back_ms %.3f\n", dropped / 1e6);
-    else if (back < 5) printf("back_ms %.3f\n", (dropped + asked) / 1e6);
+    if (stays < 0.05 * full)
+        printf("back_ms %.3f\n", dropped / 1e6);
+    else if (back < 5)
+        printf("back_ms %.3f\n", (dropped + asked) / 1e6);
 }
 
 int main(int argc, char **argv)

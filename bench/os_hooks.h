@@ -20,8 +20,7 @@ static void *os_reserve(void *user, size_t bytes, size_t alignment)
 {
     (void)user;
     os_note(&os_asked.committed_bytes, 0);
-    char *p =
-        (char *)mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *p = (char *)mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == (char *)MAP_FAILED) return NULL;
     size_t skip = (alignment - (uintptr_t)p % alignment) % alignment;
     if (skip) munmap(p, skip);

@@ -27,16 +27,16 @@ ROW row_alternate(a_state *a, size_t size, size_t pairs)
 typedef uint64_t row_fn(a_state *a, size_t size, size_t pairs);
 static volatile size_t opaque_size = 64;
 /* Two instances of each row: the size a constant, the size a variable. */
-#define INSTANCES(row)                                                                                       \
-    static __attribute__((noinline)) uint64_t row##_const(a_state *a, size_t size, size_t pairs)             \
-    {                                                                                                        \
-        (void)size;                                                                                          \
-        return row(a, 64, pairs);                                                                            \
-    }                                                                                                        \
-    static __attribute__((noinline)) uint64_t row##_var(a_state *a, size_t size, size_t pairs)               \
-    {                                                                                                        \
-        PIN(size);                                                                                           \
-        return row(a, size, pairs);                                                                          \
+#define INSTANCES(row)                                                                                                 \
+    static __attribute__((noinline)) uint64_t row##_const(a_state *a, size_t size, size_t pairs)                       \
+    {                                                                                                                  \
+        (void)size;                                                                                                    \
+        return row(a, 64, pairs);                                                                                      \
+    }                                                                                                                  \
+    static __attribute__((noinline)) uint64_t row##_var(a_state *a, size_t size, size_t pairs)                         \
+    {                                                                                                                  \
+        PIN(size);                                                                                                     \
+        return row(a, size, pairs);                                                                                    \
     }
 INSTANCES(row_hot)
 INSTANCES(row_batch)
@@ -73,10 +73,7 @@ static const struct {
 #endif
 };
 
-static double now(int threads)
-{
-    return clock_ns(threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID);
-}
+static double now(int threads) { return clock_ns(threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID); }
 
 static volatile uint64_t sink;
 

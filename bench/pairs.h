@@ -16,15 +16,7 @@
 /* The compiler must believe that p leaves and may come back as anything: no pair can be folded away. */
 #define PIN(p) __asm__ volatile("" : "+r"(p))
 
-enum {
-    BATCH = 1000,
-    LIVE_MAX = 100000,
-    GROUP = 100000,
-    REQUEST = 30,
-    SIZE_COUNT = 8192,
-    RING = 4096,
-    RING_STEP = 32
-};
+enum { BATCH = 1000, LIVE_MAX = 100000, GROUP = 100000, REQUEST = 30, SIZE_COUNT = 8192, RING = 4096, RING_STEP = 32 };
 
 static void *pairs_live[LIVE_MAX];
 static uint16_t pairs_order[BATCH];
@@ -71,18 +63,18 @@ ROW row_hot(a_state *a, size_t size, size_t pairs)
 }
 
 /* Allocates BATCH, frees them in the order of `pick(i)`. */
-#define ROW_OF_BATCHES(name, pick)                                                                           \
-    ROW name(a_state *a, size_t size, size_t pairs)                                                          \
-    {                                                                                                        \
-        uint64_t sum = 0;                                                                                    \
-        for (size_t done = 0; done < pairs; done += BATCH) {                                                 \
-            for (size_t i = 0; i < BATCH; i++) pairs_live[i] = pairs_make(a, size, i);                       \
-            for (size_t i = 0; i < BATCH; i++) sum += pairs_drop(a, pairs_live[pick(i)]);                    \
-        }                                                                                                    \
-        return sum;                                                                                          \
+#define ROW_OF_BATCHES(name, pick)                                                                                     \
+    ROW name(a_state *a, size_t size, size_t pairs)                                                                    \
+    {                                                                                                                  \
+        uint64_t sum = 0;                                                                                              \
+        for (size_t done = 0; done < pairs; done += BATCH) {                                                           \
+            for (size_t i = 0; i < BATCH; i++) pairs_live[i] = pairs_make(a, size, i);                                 \
+            for (size_t i = 0; i < BATCH; i++) sum += pairs_drop(a, pairs_live[pick(i)]);                              \
+        }                                                                                                              \
+        return sum;                                                                                                    \
     }
-#define PICK_FIFO(i)   (i)
-#define PICK_LIFO(i)   (BATCH - 1 - (i))
+#define PICK_FIFO(i) (i)
+#define PICK_LIFO(i) (BATCH - 1 - (i))
 #define PICK_RANDOM(i) (pairs_order[i])
 ROW_OF_BATCHES(row_batch, PICK_FIFO)
 ROW_OF_BATCHES(row_lifo, PICK_LIFO)
@@ -100,15 +92,9 @@ ROW pairs_churn(a_state *a, size_t size, size_t pairs, uint32_t live)
     return sum;
 }
 
-ROW row_churn10k(a_state *a, size_t size, size_t pairs)
-{
-    return pairs_churn(a, size, pairs, 10000);
-}
+ROW row_churn10k(a_state *a, size_t size, size_t pairs) { return pairs_churn(a, size, pairs, 10000); }
 
-ROW row_churn100k(a_state *a, size_t size, size_t pairs)
-{
-    return pairs_churn(a, size, pairs, LIVE_MAX);
-}
+ROW row_churn100k(a_state *a, size_t size, size_t pairs) { return pairs_churn(a, size, pairs, LIVE_MAX); }
 
 ROW row_mixed(a_state *a, size_t size, size_t pairs)
 {

@@ -31,7 +31,7 @@ typedef struct event { /* one call, as it is replayed */
 
 typedef struct object {
     void *p;
-    uint32_t step; /* calls done on it: the next one waits for its turn */
+    uint32_t step;              /* calls done on it: the next one waits for its turn */
     uint32_t born, died, calls; /* events */
     uint64_t largest;
     uint32_t group;
@@ -72,10 +72,7 @@ static uint64_t next_varint(reader *r)
     return v;
 }
 
-static uint64_t next_address(reader *r)
-{
-    return r->address += (uint64_t)trace_unzigzag(next_varint(r));
-}
+static uint64_t next_address(reader *r) { return r->address += (uint64_t)trace_unzigzag(next_varint(r)); }
 
 static void read_record(reader *r, uint32_t thread, event *e)
 {
@@ -231,10 +228,7 @@ static void share_out(void) /* each thread its events; threads are numbered agai
     }
 }
 
-static uint32_t part_of(uint32_t at)
-{
-    return (uint32_t)((uint64_t)at * parts / event_count);
-}
+static uint32_t part_of(uint32_t at) { return (uint32_t)((uint64_t)at * parts / event_count); }
 
 /* ---- the calls ---- */
 
@@ -253,18 +247,17 @@ static inline void *make(const event *e, uint32_t group)
     return zslab_malloc(allocator, bytes);
 }
 
-static inline void *remake(void *p, const event *e)
-{
-    return zslab_realloc(allocator, p, e->bytes);
-}
+static inline void *remake(void *p, const event *e) { return zslab_realloc(allocator, p, e->bytes); }
 
 static void find_groups(uint64_t largest_class)
 {
     for (uint32_t o = 0; o < object_count; o++) {
         object *of = &objects[o];
         if (of->largest > largest_class) continue; /* not in an epoch's chunks */
-        if (of->died == UINT32_MAX) of->group = GROUP_FOR_EVER;
-        else if (part_of(of->born) != part_of(of->died)) of->group = 1 + part_of(of->died);
+        if (of->died == UINT32_MAX)
+            of->group = GROUP_FOR_EVER;
+        else if (part_of(of->born) != part_of(of->died))
+            of->group = 1 + part_of(of->died);
     }
 }
 
@@ -291,10 +284,7 @@ static inline void *make(const event *e, uint32_t group)
     return malloc(e->bytes);
 }
 
-static inline void *remake(void *p, const event *e)
-{
-    return realloc(p, e->bytes);
-}
+static inline void *remake(void *p, const event *e) { return realloc(p, e->bytes); }
 
 static void open_epochs(void)
 {
@@ -302,10 +292,7 @@ static void open_epochs(void)
     exit(2);
 }
 
-static void end_part(uint32_t part)
-{
-    (void)part;
-}
+static void end_part(uint32_t part) { (void)part; }
 #endif
 
 static void touch(void *p, uint64_t bytes)

@@ -44,10 +44,7 @@ static uint32_t random_below(worker *w, uint32_t bound)
     return (uint32_t)(((w->seed >> 32) * bound) >> 32);
 }
 
-static uint64_t check_of(const object *p)
-{
-    return ((uint64_t)(uintptr_t)p ^ p->bytes) * 0x9E3779B97F4A7C15u;
-}
+static uint64_t check_of(const object *p) { return ((uint64_t)(uintptr_t)p ^ p->bytes) * 0x9E3779B97F4A7C15u; }
 
 static object *make(worker *w, zslab_epoch e)
 {
@@ -64,8 +61,7 @@ static void drop(object *p)
 {
     if (!p) return;
     must(p->check == check_of(p), "an object was overwritten");
-    must(p->bytes == sizeof *p || ((unsigned char *)p)[p->bytes - 1] == (unsigned char)p->bytes,
-         "an object's end");
+    must(p->bytes == sizeof *p || ((unsigned char *)p)[p->bytes - 1] == (unsigned char)p->bytes, "an object's end");
     must(zslab_free(z, p) == ZSLAB_OK, "a good free was refused");
 }
 
@@ -92,7 +88,8 @@ static void short_epoch(worker *w)
         must(zslab_free(z, own[1]) != ZSLAB_OK, "an object of a reset epoch was freed");
         for (int i = 0; i < N; i++) (void)make(w, e);
         break;
-    default: break;
+    default:
+        break;
     }
     must(zslab_epoch_release(z, e) == ZSLAB_OK, "zslab_epoch_release");
     must(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED, "a released epoch is not closed");
@@ -107,8 +104,7 @@ static void *work(void *arg)
             object **slot = &w->live[random_below(w, LIVE)];
             drop(*slot);
             *slot = make(w, ZSLAB_EPOCH_NONE);
-            if (i % 4 ==
-                0) /* acq_rel: the object's words go with it; pairs with the same exchange elsewhere */
+            if (i % 4 == 0) /* acq_rel: the object's words go with it; pairs with the same exchange elsewhere */
                 *slot = __atomic_exchange_n(&mail[random_below(w, MAIL)], *slot, __ATOMIC_ACQ_REL);
         }
         short_epoch(w);
@@ -139,9 +135,8 @@ static void sample(double seconds, uint64_t operations, uint64_t live, FILE *csv
     }
     if (!csv) return;
     fprintf(csv, "%.1f,%llu,%llu,%llu,%llu,%llu,%llu\n", seconds, (unsigned long long)operations,
-            (unsigned long long)resident, (unsigned long long)live,
-            (unsigned long long)os_asked.committed_bytes, (unsigned long long)os_asked.purged_bytes,
-            (unsigned long long)os_asked.calls);
+            (unsigned long long)resident, (unsigned long long)live, (unsigned long long)os_asked.committed_bytes,
+            (unsigned long long)os_asked.purged_bytes, (unsigned long long)os_asked.calls);
     fflush(csv);
 }
 
@@ -173,12 +168,23 @@ int main(int argc, char **argv)
     config.reclaim = ZSLAB_RECLAIM_RSS;
     while ((o = getopt(argc, argv, "s:j:p:c:o:")) != -1) {
         switch (o) {
-        case 's': length = atof(optarg); break;
-        case 'j': threads = atoi(optarg); break;
-        case 'p': config.reclaim = strcmp(optarg, "rss") ? ZSLAB_RECLAIM_LATENCY : ZSLAB_RECLAIM_RSS; break;
-        case 'c': every = atof(optarg); break;
-        case 'o': out = optarg; break;
-        default: return 2;
+        case 's':
+            length = atof(optarg);
+            break;
+        case 'j':
+            threads = atoi(optarg);
+            break;
+        case 'p':
+            config.reclaim = strcmp(optarg, "rss") ? ZSLAB_RECLAIM_LATENCY : ZSLAB_RECLAIM_RSS;
+            break;
+        case 'c':
+            every = atof(optarg);
+            break;
+        case 'o':
+            out = optarg;
+            break;
+        default:
+            return 2;
         }
     }
     if (threads < 1 || threads > THREADS_MAX || !(length > 0) || !(every > 0)) {
@@ -211,16 +217,14 @@ int main(int argc, char **argv)
     for (int i = 0; i < threads; i++) pthread_join(workers[i].thread, NULL);
     for (int i = 0; i < MAIL; i++) drop(mail[i]);
     uint64_t left = 0;
-    must(zslab_check(z, count_live, &left) == ZSLAB_OK && left == 0,
-         "objects left after everything was freed");
-    printf("%.0f s, %d threads, %.1f million operations, %zu checks: sound; resident %.1f MiB at the end\n",
-           now, threads, (double)operations_of(threads) / 1e6, samples, rss[samples - 1]);
+    must(zslab_check(z, count_live, &left) == ZSLAB_OK && left == 0, "objects left after everything was freed");
+    printf("%.0f s, %d threads, %.1f million operations, %zu checks: sound; resident %.1f MiB at the end\n", now,
+           threads, (double)operations_of(threads) / 1e6, samples, rss[samples - 1]);
     if (csv && fclose(csv)) die(out);
     if (out && strlen(out) > 4) {
         char svg[512];
         snprintf(svg, sizeof svg, "%.*s.svg", (int)(strlen(out) - 4), out);
-        curve c[2] = {{"resident", "#0b6e99", at, rss, samples},
-                      {"committed", "#d1602b", at, committed, samples}};
+        curve c[2] = {{"resident", "#0b6e99", at, rss, samples}, {"committed", "#d1602b", at, committed, samples}};
         write_curves(svg, "Soak", "seconds", "MiB", c, 2);
     }
     zslab_destroy(z);

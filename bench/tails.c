@@ -59,15 +59,9 @@ static inline __attribute__((always_inline)) void replace_random(a_state *a, siz
     }
 }
 
-static void steady(a_state *a, size_t pairs)
-{
-    replace_random(a, pairs, 0);
-}
+static void steady(a_state *a, size_t pairs) { replace_random(a, pairs, 0); }
 
-static void touched(a_state *a, size_t pairs)
-{
-    replace_random(a, pairs, 1);
-}
+static void touched(a_state *a, size_t pairs) { replace_random(a, pairs, 1); }
 
 static void growth(a_state *a, size_t objects)
 {

@@ -41,7 +41,7 @@ static shape_fn *shape;
 static pthread_barrier_t begin, end; /* everybody and the main thread */
 static enum kind kind;               /* written before `begin`, read after it; so is active */
 static int active;
-static int stop; /* set by the main thread to end a slice */
+static int stop;        /* set by the main thread to end a slice */
 static int started;     /* threads that are at work in this slice */
 static double least_ns; /* processor time that each spends on it at the least */
 static void *places[PLACES];

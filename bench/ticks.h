@@ -10,27 +10,18 @@
 static inline uint64_t ticks_begin(void)
 {
     uint64_t t;
-    __asm__ volatile("lfence\n\trdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence"
-                     : "=a"(t)
-                     :
-                     : "rdx", "memory");
+    __asm__ volatile("lfence\n\trdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence" : "=a"(t) : : "rdx", "memory");
     return t;
 }
 
 static inline uint64_t ticks_end(void)
 {
     uint64_t t;
-    __asm__ volatile("rdtscp\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence"
-                     : "=a"(t)
-                     :
-                     : "rcx", "rdx", "memory");
+    __asm__ volatile("rdtscp\n\tshl $32, %%rdx\n\tor %%rdx, %0\n\tlfence" : "=a"(t) : : "rcx", "rdx", "memory");
     return t;
 }
 #else
-static inline uint64_t ticks_begin(void)
-{
-    return (uint64_t)clock_ns(CLOCK_MONOTONIC);
-}
+static inline uint64_t ticks_begin(void) { return (uint64_t)clock_ns(CLOCK_MONOTONIC); }
 #define ticks_end ticks_begin
 #endif
 

@@ -38,14 +38,8 @@ static inline const unsigned char *trace_get(const unsigned char *at, const unsi
     return NULL; /* cut off */
 }
 
-static inline uint64_t trace_zigzag(int64_t d)
-{
-    return (uint64_t)d << 1 ^ (uint64_t)(d >> 63);
-}
+static inline uint64_t trace_zigzag(int64_t d) { return (uint64_t)d << 1 ^ (uint64_t)(d >> 63); }
 
-static inline int64_t trace_unzigzag(uint64_t v)
-{
-    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
+static inline int64_t trace_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 
 #endif

@@ -38,7 +38,7 @@ static buffer *buffers;
 static uint64_t numbers;
 static uint32_t threads;
 static int file = -1;
-static int state; /* 0: not looked yet, 1: recording, 2: not */
+static int state;                                             /* 0: not looked yet, 1: recording, 2: not */
 static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER; /* guards file, and one block's writes */
 static pthread_key_t thread_end;
 static __thread buffer *mine __attribute__((tls_model("initial-exec")));
@@ -154,10 +154,7 @@ static buffer *buffer_of_thread(void)
 }
 
 /* acq_rel: numbers follow the order in which an address passes from hand to hand; pairs with itself. */
-static uint64_t next_number(void)
-{
-    return __atomic_fetch_add(&numbers, 1, __ATOMIC_ACQ_REL);
-}
+static uint64_t next_number(void) { return __atomic_fetch_add(&numbers, 1, __ATOMIC_ACQ_REL); }
 
 static unsigned char *put_address(buffer *b, unsigned char *at, const void *p)
 {
@@ -182,10 +179,7 @@ static void note(enum trace_call call, uint64_t number, const size_t *sizes, int
     b->at = put_address(b, at, p);
 }
 
-static int wanted(void)
-{
-    return !busy && recording();
-}
+static int wanted(void) { return !busy && recording(); }
 
 static void *noted(enum trace_call call, void *p, size_t bytes, size_t alignment)
 {
@@ -194,10 +188,7 @@ static void *noted(enum trace_call call, void *p, size_t bytes, size_t alignment
     return p;
 }
 
-EXPORT void *malloc(size_t size)
-{
-    return noted(TRACE_MALLOC, __libc_malloc(size), size, 0);
-}
+EXPORT void *malloc(size_t size) { return noted(TRACE_MALLOC, __libc_malloc(size), size, 0); }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
@@ -225,10 +216,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
     return noted(TRACE_ALIGNED, __libc_memalign(alignment, size), size, alignment);
 }
 
-EXPORT void *aligned_alloc(size_t alignment, size_t size)
-{
-    return memalign(alignment, size);
-}
+EXPORT void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
 
 EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {

@@ -51,10 +51,7 @@ static record *keep_some(zslab *z, zslab_epoch kept, record *list, record *so_fa
     return so_far;
 }
 
-static unsigned long kib(uint64_t bytes)
-{
-    return (unsigned long)(bytes / 1024);
-}
+static unsigned long kib(uint64_t bytes) { return (unsigned long)(bytes / 1024); }
 
 int main(void)
 {
@@ -75,15 +72,14 @@ int main(void)
         wrong += zslab_epoch_release(z, batch) != ZSLAB_OK; /* 200,000 objects, one call */
         uint64_t after = zslab_rss_bytes();
         if (after > worst) worst = after;
-        wrong += zslab_free(z, list) != ZSLAB_E_STALE; /* a pointer kept by mistake is an answer */
+        wrong += zslab_free(z, list) != ZSLAB_E_STALE;     /* a pointer kept by mistake is an answer */
         wrong += zslab_malloc_epoch(z, 64, batch) != NULL; /* the name never works again */
         printf("batch %u: %6lu KiB while it ran, %5lu KiB after its release\n", b, kib(full), kib(after));
     }
     size_t count = 0;
-    for (record *r = results; r; r = r->next, count++)
-        wrong += r->note[0] != 'a' + (char)(r->id % RECORDS % 26);
-    printf("%zu records kept, %d wrong; began at %lu KiB, never above %lu KiB after a release\n", count,
-           wrong, kib(began), kib(worst));
+    for (record *r = results; r; r = r->next, count++) wrong += r->note[0] != 'a' + (char)(r->id % RECORDS % 26);
+    printf("%zu records kept, %d wrong; began at %lu KiB, never above %lu KiB after a release\n", count, wrong,
+           kib(began), kib(worst));
     zslab_destroy(z);
     return wrong || count != BATCHES * RECORDS / 1000 || worst > began + (3 << 20);
 }

@@ -99,8 +99,8 @@ int main(void)
         if (now > peak) peak = now;
     }
     if (!good) return 1;
-    printf("%d generations, %d arrivals each; %d ended by themselves with their last straggler\n", TICKS,
-           ARRIVALS, ended);
+    printf("%d generations, %d arrivals each; %d ended by themselves with their last straggler\n", TICKS, ARRIVALS,
+           ended);
     uint64_t late = zslab_rss_bytes();
     printf("resident at tick 10: %llu KiB, at the end: %llu KiB", (unsigned long long)early / 1024,
            (unsigned long long)late / 1024);

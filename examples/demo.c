@@ -66,7 +66,7 @@ typedef struct ix_result { /* shared with the watching process */
     ix_times times;
     int misuse_wrong, misuse_count;
     char misuse[12][80];
-    uint64_t requests, request_bytes, slot_bytes; /* when sizes are sampled: asked for, and taken by slots */
+    uint64_t requests, request_bytes, slot_bytes;        /* when sizes are sampled: asked for, and taken by slots */
     uint32_t class_bytes[256], class_count, table_count; /* the best table of as many classes as the run had */
     int done;
 } ix_result;
@@ -191,10 +191,8 @@ static void ix_mark(ix_result *out, int mark)
     out->mark_at[mark] = ix_seconds();
 }
 
-static void ix_pause(void) /* so that the curve shows the level */
-{
-    nanosleep(&(struct timespec){0, 60000000}, NULL);
-}
+/* so that the curve shows the level */
+static void ix_pause(void) { nanosleep(&(struct timespec){0, 60000000}, NULL); }
 
 /* ---- text ---- */
 
@@ -215,8 +213,8 @@ static void ix_keep_top(ix_totals *t, const char *text, uint16_t length, uint32_
     char word[sizeof t->top[0].text];
     int at = IX_TOP;
     snprintf(word, sizeof word, "%.*s", (int)length, text);
-    while (at > 0 && (count > t->top[at - 1].count ||
-                      (count == t->top[at - 1].count && strcmp(word, t->top[at - 1].text) < 0))) {
+    while (at > 0 &&
+           (count > t->top[at - 1].count || (count == t->top[at - 1].count && strcmp(word, t->top[at - 1].text) < 0))) {
         at--;
     }
     if (at == IX_TOP) return;
@@ -230,8 +228,7 @@ static size_t ix_read_file(const char *path)
     int fd = open(path, O_RDONLY);
     size_t used = 0;
     if (fd < 0) return 0;
-    for (ssize_t n; used < IX_TEXT_MAX && (n = read(fd, ix_text + used, IX_TEXT_MAX - used)) > 0;)
-        used += (size_t)n;
+    for (ssize_t n; used < IX_TEXT_MAX && (n = read(fd, ix_text + used, IX_TEXT_MAX - used)) > 0;) used += (size_t)n;
     close(fd);
     return used;
 }
@@ -293,31 +290,31 @@ static void ix_add(const char *path, uint64_t limit, int named)
 #define LIBC_TRIM(z) ((void)(z))
 #endif
 #define LIBC_MALLOC(z, n) ((void)(z), malloc(n))
-#define LIBC_FREE(z, p)   ((void)(z), free(p))
+#define LIBC_FREE(z, p) ((void)(z), free(p))
 
-#define IX(name)        libc_plain_##name
+#define IX(name) libc_plain_##name
 #define IX_MALLOC(z, n) LIBC_MALLOC(z, n)
-#define IX_FREE(z, p)   LIBC_FREE(z, p)
-#define IX_TRIM(z)      LIBC_TRIM(z)
-#define IX_TIMED        0
+#define IX_FREE(z, p) LIBC_FREE(z, p)
+#define IX_TRIM(z) LIBC_TRIM(z)
+#define IX_TIMED 0
 #include "demo_index.h"
-#define IX(name)        libc_timed_##name
+#define IX(name) libc_timed_##name
 #define IX_MALLOC(z, n) LIBC_MALLOC(z, n)
-#define IX_FREE(z, p)   LIBC_FREE(z, p)
-#define IX_TRIM(z)      LIBC_TRIM(z)
-#define IX_TIMED        1
+#define IX_FREE(z, p) LIBC_FREE(z, p)
+#define IX_TRIM(z) LIBC_TRIM(z)
+#define IX_TIMED 1
 #include "demo_index.h"
-#define IX(name)        with_zslab_##name
+#define IX(name) with_zslab_##name
 #define IX_MALLOC(z, n) zslab_malloc((zslab *)(z), n)
-#define IX_FREE(z, p)   (void)zslab_free((zslab *)(z), p)
-#define IX_TRIM(z)      zslab_trim((zslab *)(z))
-#define IX_TIMED        0
+#define IX_FREE(z, p) (void)zslab_free((zslab *)(z), p)
+#define IX_TRIM(z) zslab_trim((zslab *)(z))
+#define IX_TIMED 0
 #include "demo_index.h"
-#define IX(name)        with_zslab_timed_##name
+#define IX(name) with_zslab_timed_##name
 #define IX_MALLOC(z, n) zslab_malloc((zslab *)(z), n)
-#define IX_FREE(z, p)   (void)zslab_free((zslab *)(z), p)
-#define IX_TRIM(z)      zslab_trim((zslab *)(z))
-#define IX_TIMED        1
+#define IX_FREE(z, p) (void)zslab_free((zslab *)(z), p)
+#define IX_TRIM(z) zslab_trim((zslab *)(z))
+#define IX_TIMED 1
 #include "demo_index.h"
 
 /* ---- wrong deeds, and what zslab answers ---- */
@@ -337,15 +334,12 @@ static void *ix_free_elsewhere(void *arg)
 
 static void ix_expect(ix_result *out, const char *deed, zslab_result wanted, zslab_result got)
 {
-    snprintf(out->misuse[out->misuse_count++], sizeof out->misuse[0], "%-47s %s%s", deed,
-             zslab_result_name(got), got == wanted ? "" : "  WRONG");
+    snprintf(out->misuse[out->misuse_count++], sizeof out->misuse[0], "%-47s %s%s", deed, zslab_result_name(got),
+             got == wanted ? "" : "  WRONG");
     out->misuse_wrong += got != wanted;
 }
 
-static zslab_result ix_refused(const void *p)
-{
-    return p ? ZSLAB_OK : zslab_last_error();
-}
+static zslab_result ix_refused(const void *p) { return p ? ZSLAB_OK : zslab_last_error(); }
 
 static void ix_misuse(zslab *z, ix_result *out)
 {
@@ -356,8 +350,7 @@ static void ix_misuse(zslab *z, ix_result *out)
     if (!live || !twice || !crossed) ix_die("out of memory");
     memset(live, 'z', 100);
     ix_expect(out, "free of a variable on the stack", ZSLAB_E_FOREIGN, zslab_free(z, &on_stack));
-    ix_expect(out, "free of a pointer into the middle of an object", ZSLAB_E_MISALIGNED,
-              zslab_free(z, live + 8));
+    ix_expect(out, "free of a pointer into the middle of an object", ZSLAB_E_MISALIGNED, zslab_free(z, live + 8));
     ix_expect(out, "free", ZSLAB_OK, zslab_free(z, twice));
     ix_expect(out, "the same free again", ZSLAB_E_DOUBLE_FREE, zslab_free(z, twice));
     if (pthread_create(&other, NULL, ix_free_elsewhere, &f)) ix_die("pthread_create");
@@ -365,8 +358,7 @@ static void ix_misuse(zslab *z, ix_result *out)
     ix_expect(out, "free by another thread", ZSLAB_OK, f.answer);
     ix_expect(out, "the same free again, here", ZSLAB_E_DOUBLE_FREE, zslab_free(z, crossed));
     ix_expect(out, "allocation of 0 bytes", ZSLAB_E_INVALID, ix_refused(zslab_malloc(z, 0)));
-    ix_expect(out, "allocation of more than the range", ZSLAB_E_TOO_BIG,
-              ix_refused(zslab_malloc(z, SIZE_MAX / 2)));
+    ix_expect(out, "allocation of more than the range", ZSLAB_E_TOO_BIG, ix_refused(zslab_malloc(z, SIZE_MAX / 2)));
     for (int i = 0; i < 100; i++) out->misuse_wrong += live[i] != 'z';
     ix_expect(out, "a neighbour of all this is intact; its free", ZSLAB_OK, zslab_free(z, live));
     ix_expect(out, "zslab_check over the whole allocator", ZSLAB_OK, zslab_check(z, NULL, NULL));
@@ -431,10 +423,7 @@ static uint64_t ix_run(int is_zslab, int timed, ix_result *out, ix_curve *curve)
 
 /* ---- what comes out ---- */
 
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1 << 20);
-}
+static double mib(uint64_t bytes) { return (double)bytes / (1 << 20); }
 
 static void ix_table(const ix_side *libc, const ix_side *zs, int runs)
 {
@@ -443,8 +432,7 @@ static void ix_table(const ix_side *libc, const ix_side *zs, int runs)
         double q;
     } rows[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}};
     printf("%-40s %14s %14s\n", "", "libc malloc", "zslab");
-    printf("index, answer, free (best of %d)%-8s %12.3f s %12.3f s\n", runs, "", libc->best.seconds,
-           zs->best.seconds);
+    printf("index, answer, free (best of %d)%-8s %12.3f s %12.3f s\n", runs, "", libc->best.seconds, zs->best.seconds);
     for (int f = 0; f < 2; f++) {
         const ix_histogram *a = f ? &libc->timed.times.release : &libc->timed.times.allocate;
         const ix_histogram *b = f ? &zs->timed.times.release : &zs->timed.times.allocate;
@@ -463,8 +451,7 @@ static void ix_table(const ix_side *libc, const ix_side *zs, int runs)
            mib(zs->best.mark_rss[IX_FREED]));
     printf("%-40s %10.1f MiB %10.1f MiB\n", "resident: after malloc_trim / zslab_trim",
            mib(libc->best.mark_rss[IX_TRIMMED]), mib(zs->best.mark_rss[IX_TRIMMED]));
-    printf("%-40s %11.1f ms %11.1f ms\n", "the trim took", libc->best.trim_seconds * 1e3,
-           zs->best.trim_seconds * 1e3);
+    printf("%-40s %11.1f ms %11.1f ms\n", "the trim took", libc->best.trim_seconds * 1e3, zs->best.trim_seconds * 1e3);
     printf("\nmisuse, with zslab (libc: undefined behaviour, not tried):\n");
     for (int i = 0; i < zs->timed.misuse_count; i++) printf("  %s\n", zs->timed.misuse[i]);
 }
@@ -476,15 +463,9 @@ typedef struct ix_plot {
     double seconds, top; /* the axes' ends; top in MiB */
 } ix_plot;
 
-static double plot_x(const ix_plot *p, double s)
-{
-    return SVG_L + s / p->seconds * (SVG_W - SVG_L - SVG_R);
-}
+static double plot_x(const ix_plot *p, double s) { return SVG_L + s / p->seconds * (SVG_W - SVG_L - SVG_R); }
 
-static double plot_y(const ix_plot *p, double m)
-{
-    return SVG_H - SVG_B - m / p->top * (SVG_H - SVG_T - SVG_B);
-}
+static double plot_y(const ix_plot *p, double m) { return SVG_H - SVG_B - m / p->top * (SVG_H - SVG_T - SVG_B); }
 
 static double step_for(double range, int steps) /* 1, 2 or 5 times a power of ten */
 {
@@ -509,13 +490,12 @@ static void plot_axes(const ix_plot *p)
         fprintf(p->f, "<text x='%.1f' y='%d' class='tick' text-anchor='middle'>%.3g</text>\n", plot_x(p, s),
                 SVG_H - SVG_B + 18, s);
     }
-    fprintf(p->f, "<text x='%d' y='%d' class='tick' text-anchor='middle'>seconds</text>\n",
-            (SVG_L + SVG_W - SVG_R) / 2, SVG_H - 10);
+    fprintf(p->f, "<text x='%d' y='%d' class='tick' text-anchor='middle'>seconds</text>\n", (SVG_L + SVG_W - SVG_R) / 2,
+            SVG_H - 10);
     fprintf(p->f, "<text x='%d' y='%d' class='tick'>MiB resident</text>\n", 16, SVG_T - 14);
 }
 
-static void plot_side(const ix_plot *p, const ix_side *s, const char *name, const char *color,
-                      int label_shift)
+static void plot_side(const ix_plot *p, const ix_side *s, const char *name, const char *color, int label_shift)
 {
     double last_x = 0, last_y = 0;
     fprintf(p->f, "<path fill='none' stroke='%s' stroke-width='2' stroke-linejoin='round' d='", color);
@@ -529,16 +509,13 @@ static void plot_side(const ix_plot *p, const ix_side *s, const char *name, cons
         fprintf(p->f, "<circle cx='%.1f' cy='%.1f' r='4' fill='%s' stroke='white' stroke-width='1.5'/>\n",
                 plot_x(p, s->best.mark_at[m] - s->start), plot_y(p, mib(s->best.mark_rss[m])), color);
     }
-    fprintf(p->f, "<text x='%.1f' y='%.1f' class='name' fill='%s'>%s</text>\n", last_x + 8,
-            last_y + 4 + label_shift, color, name);
-    fprintf(p->f, "<text x='%.1f' y='%.1f' class='tick'>%.1f MiB left</text>\n", last_x + 8,
-            last_y + 19 + label_shift, mib(s->best.mark_rss[IX_TRIMMED]));
+    fprintf(p->f, "<text x='%.1f' y='%.1f' class='name' fill='%s'>%s</text>\n", last_x + 8, last_y + 4 + label_shift,
+            color, name);
+    fprintf(p->f, "<text x='%.1f' y='%.1f' class='tick'>%.1f MiB left</text>\n", last_x + 8, last_y + 19 + label_shift,
+            mib(s->best.mark_rss[IX_TRIMMED]));
 }
 
-static double length_of(const ix_side *s)
-{
-    return s->curve.count ? s->curve.at[s->curve.count - 1] - s->start : 0;
-}
+static double length_of(const ix_side *s) { return s->curve.count ? s->curve.at[s->curve.count - 1] - s->start : 0; }
 
 static void ix_svg(const char *file, const ix_side *libc, const ix_side *zs)
 {
@@ -547,18 +524,16 @@ static void ix_svg(const char *file, const ix_side *libc, const ix_side *zs)
     uint64_t higher = libc->peak_rss > zs->peak_rss ? libc->peak_rss : zs->peak_rss;
     ix_plot p = {f, longer * 1.02, mib(higher) * 1.08};
     if (!f) ix_die(strerror(errno));
-    fprintf(
-        f,
-        "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d'>\n"
-        "<style>text{font-family:system-ui,sans-serif}.title{font-size:16px;font-weight:600;fill:#222}"
-        ".tick{font-size:12px;fill:#555}.name{font-size:13px;font-weight:600}.grid{stroke:#e3e3e3}</style>\n"
-        "<rect width='100%%' height='100%%' fill='white'/>\n"
-        "<text x='16' y='26' class='title'>Memory while indexing %u files, %.1f MiB of text</text>\n"
-        "<text x='%d' y='26' class='tick' text-anchor='end'>dots: index built, all freed, trimmed</text>\n",
-        SVG_W, SVG_H, SVG_W, SVG_H, ix_corpus.count, mib(ix_corpus.bytes), SVG_W - 16);
+    fprintf(f,
+            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d'>\n"
+            "<style>text{font-family:system-ui,sans-serif}.title{font-size:16px;font-weight:600;fill:#222}"
+            ".tick{font-size:12px;fill:#555}.name{font-size:13px;font-weight:600}.grid{stroke:#e3e3e3}</style>\n"
+            "<rect width='100%%' height='100%%' fill='white'/>\n"
+            "<text x='16' y='26' class='title'>Memory while indexing %u files, %.1f MiB of text</text>\n"
+            "<text x='%d' y='26' class='tick' text-anchor='end'>dots: index built, all freed, trimmed</text>\n",
+            SVG_W, SVG_H, SVG_W, SVG_H, ix_corpus.count, mib(ix_corpus.bytes), SVG_W - 16);
     plot_axes(&p);
-    double gap =
-        plot_y(&p, mib(libc->best.mark_rss[IX_TRIMMED])) - plot_y(&p, mib(zs->best.mark_rss[IX_TRIMMED]));
+    double gap = plot_y(&p, mib(libc->best.mark_rss[IX_TRIMMED])) - plot_y(&p, mib(zs->best.mark_rss[IX_TRIMMED]));
     double apart = (length_of(libc) - length_of(zs)) / p.seconds * (SVG_W - SVG_L - SVG_R);
     int near = gap < 34 && gap > -34 && apart < 100 && apart > -100; /* the labels would touch */
     plot_side(&p, libc, "libc malloc", "#b35900", near && gap < 0 ? -34 : 0);

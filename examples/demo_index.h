@@ -158,8 +158,7 @@ static IX(batch) * IX(receive)(IX(state) * s)
     return b;
 }
 
-static void IX(summarise)(IX(state) * s, uint32_t file, uint32_t tokens, uint32_t terms, const char *longest,
-                          size_t n)
+static void IX(summarise)(IX(state) * s, uint32_t file, uint32_t tokens, uint32_t terms, const char *longest, size_t n)
 {
     IX(summary) *y = IX(make)(s, &s->indexer_times, sizeof *y + n);
     y->file = file;

@@ -38,10 +38,7 @@ static void fill(unsigned char *p, size_t bytes, uint64_t number)
     }
 }
 
-static size_t size_of(uint64_t number)
-{
-    return 1000 + (size_t)(number * 7919 % 120000);
-}
+static size_t size_of(uint64_t number) { return 1000 + (size_t)(number * 7919 % 120000); }
 
 static void must(zslab_result r, const char *what)
 {
@@ -108,8 +105,7 @@ static void run_child(const char *path, uint64_t from, uint64_t mib, int limit)
     }
     close(fds[0]);
     waitpid(pid, &status, 0);
-    printf("child %s after telling of %d objects\n", WIFSIGNALED(status) ? "killed with SIGKILL" : "done",
-           heard);
+    printf("child %s after telling of %d objects\n", WIFSIGNALED(status) ? "killed with SIGKILL" : "done", heard);
     if (!WIFSIGNALED(status) && WEXITSTATUS(status)) exit(1);
 }
 
@@ -162,10 +158,9 @@ static void map(zslab_zns *s)
             c = (char)(z.kind == 1 ? 'M' : z.epochs > 1 ? '+' : 'a' + (int)(z.first_epoch / 1048576 % 26));
         printf("%c%s", c, i % 80 == 79 && i + 1 < t.zones ? "\n  " : "");
     }
-    printf(
-        "\n%u zones: %u empty, %u full, %u active; %llu MiB live, %llu MiB dead, space amplification %.2f\n",
-        t.zones, t.zones_empty, t.zones_full, t.zones_active, (unsigned long long)(t.live_bytes >> 20),
-        (unsigned long long)(t.dead_bytes >> 20), t.space_amplification);
+    printf("\n%u zones: %u empty, %u full, %u active; %llu MiB live, %llu MiB dead, space amplification %.2f\n",
+           t.zones, t.zones_empty, t.zones_full, t.zones_active, (unsigned long long)(t.live_bytes >> 20),
+           (unsigned long long)(t.dead_bytes >> 20), t.space_amplification);
 }
 
 int main(int argc, char **argv)
@@ -194,10 +189,9 @@ int main(int argc, char **argv)
     zslab_zns_recovery(s, &r);
     seconds = (double)r.duration_ns / 1e9;
     read_mib = r.bytes_read >> 20;
-    printf(
-        "recovered in %.3f s: %llu objects in %llu epochs, %u zones, %llu MiB read (%.2f s for each GiB)\n",
-        seconds, (unsigned long long)r.objects, (unsigned long long)r.epochs, r.zones_scanned,
-        (unsigned long long)read_mib, read_mib ? seconds * 1024 / (double)read_mib : 0);
+    printf("recovered in %.3f s: %llu objects in %llu epochs, %u zones, %llu MiB read (%.2f s for each GiB)\n", seconds,
+           (unsigned long long)r.objects, (unsigned long long)r.epochs, r.zones_scanned, (unsigned long long)read_mib,
+           read_mib ? seconds * 1024 / (double)read_mib : 0);
     bad = verify(s);
     must(zslab_zns_close(s), "close");
     run_child(path, 2, mib - mib / 2, 0);
@@ -214,8 +208,7 @@ int main(int argc, char **argv)
         must(zslab_zns_epoch_seal(s, e), "seal");
         must(zslab_zns_epoch_release(s, e), "release");
         zslab_zns_stats(s, &t);
-        printf("write amplification %.4f(500 objects, one epoch); nothing is ever copied\n",
-               t.write_amplification);
+        printf("write amplification %.4f(500 objects, one epoch); nothing is ever copied\n", t.write_amplification);
     }
     must(zslab_zns_close(s), "close");
     remove(path);

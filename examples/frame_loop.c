@@ -101,8 +101,8 @@ int main(void)
         stale += zslab_free(z, jobs[k].list) == ZSLAB_E_STALE; /* gone, and it says so */
     }
     uint64_t late = zslab_rss_bytes();
-    printf("%d frames, %zu commands drawn of %zu, %d refused, %d stale pointers caught\n", FRAMES, drawn,
-           expected, refused, stale);
+    printf("%d frames, %zu commands drawn of %zu, %d refused, %d stale pointers caught\n", FRAMES, drawn, expected,
+           refused, stale);
     printf("resident after 100 frames: %llu KiB, at the end: %llu KiB\n", (unsigned long long)early / 1024,
            (unsigned long long)late / 1024);
     zslab_domain_destroy(frame);

@@ -82,8 +82,8 @@ int main(void)
     }
     for (int i = 0; i < SLOTS; i++) zslab_heap_destroy(slots[i].heap);
     zslab_result sound = zslab_check(z, count_live, &live);
-    printf("%zu particles freed in another job than they were made in, %zu wrong, %zu alive, check: %s\n",
-           freed, wrong, live, zslab_result_name(sound));
+    printf("%zu particles freed in another job than they were made in, %zu wrong, %zu alive, check: %s\n", freed, wrong,
+           live, zslab_result_name(sound));
     zslab_destroy(z);
     return wrong || live || sound != ZSLAB_OK || freed != (size_t)SLOTS * PARTICLES * ROUNDS;
 }

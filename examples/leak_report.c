@@ -25,7 +25,7 @@ static void *made_at(zslab *z, void *p, int line)
 
 typedef struct site {
     size_t objects, bytes;
-    uint64_t oldest;       /* in epochs */
+    uint64_t oldest; /* in epochs */
 } site;
 static site sites[2][200]; /* at a close, at the end; by line */
 
@@ -46,8 +46,8 @@ static size_t report(zslab_leak when, const char *title)
     for (line = 0; line < 200; line++)
         if (sites[when][line].objects) {
             const site *s = &sites[when][line];
-            printf("  leak_report.c:%zu: %zu objects, %zu bytes, made up to %llu epochs ago\n", line,
-                   s->objects, s->bytes, (unsigned long long)s->oldest);
+            printf("  leak_report.c:%zu: %zu objects, %zu bytes, made up to %llu epochs ago\n", line, s->objects,
+                   s->bytes, (unsigned long long)s->oldest);
             objects += s->objects;
         }
     return objects;

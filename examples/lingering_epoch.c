@@ -18,8 +18,7 @@ static const char *made_at; /* of the thread that allocates: there is one */
 static size_t capture(void *user, void **pcs, size_t max)
 {
     (void)user;
-    if (!max || !made_at)
-        return 0;
+    if (!max || !made_at) return 0;
     pcs[0] = (void *)(uintptr_t)made_at;
     return 1;
 }
@@ -38,8 +37,7 @@ static void serve(zslab *z, int number)
     }
     MADE_HERE;
     answer = zslab_malloc_epoch(z, 6000, e);
-    if (answer)
-        memset(answer, number, 6000);
+    if (answer) memset(answer, number, 6000);
     zslab_free_batch(z, parts, 200);
     if (number % 10 == 3)
         cache[number] = answer; /* the epoch lives as long as the cache wants */
@@ -52,7 +50,7 @@ static void serve(zslab *z, int number)
 
 typedef struct search {
     zslab_epoch epoch;
-    int here;          /* the comment line before says that the next one is of that epoch */
+    int here; /* the comment line before says that the next one is of that epoch */
     char line[2048];
     size_t length;
     const char *site[LINES];
@@ -98,14 +96,11 @@ int main(void)
     c.sample_bytes = 4096;
     c.capture = capture;
     z = zslab_create(&c);
-    if (!z)
-        return 1;
-    for (number = 0; number < REQUESTS; number++)
-        serve(z, number);
+    if (!z) return 1;
+    for (number = 0; number < REQUESTS; number++) serve(z, number);
     for (e = zslab_epoch_next(z, zslab_epoch_current(z)); e; e = zslab_epoch_next(z, e)) {
         search s;
-        if (zslab_epoch_state_of(z, e) != ZSLAB_EPOCH_CLOSING)
-            continue;
+        if (zslab_epoch_state_of(z, e) != ZSLAB_EPOCH_CLOSING) continue;
         memset(&s, 0, sizeof s);
         s.epoch = e;
         zslab_profile(z, take, &s);

@@ -3,7 +3,7 @@
    Watch: messages are taken until the buffer is full, then the oldest goes for each new one; bytes on both
           sides of the buffer stay as they were.
    Build: cc -O2 -I.. no_os_buffer.c */
-#define ZSLAB_NO_OS  1
+#define ZSLAB_NO_OS 1
 #define ZSLAB_STATIC 1
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"

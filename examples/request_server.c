@@ -95,19 +95,20 @@ int main(void)
     char text[512];
     if (!z) return 1;
     for (int i = 0; i < REQUESTS; i++) {
-        int n = snprintf(text, sizeof text, "GET /item/%d\nhost: shop\naccept: %0*d\nuser: %d\n", i,
-                         1 + i % 200, 7, i % 999);
+        int n = snprintf(text, sizeof text, "GET /item/%d\nhost: shop\naccept: %0*d\nuser: %d\n", i, 1 + i % 200, 7,
+                         i % 999);
         if (i % 10 == 9) text[n - 5] = 0; /* cut off in the middle */
         size_t answered = serve(z, text);
         bytes += answered;
-        if (answered) good++;
-        else bad++;
+        if (answered)
+            good++;
+        else
+            bad++;
         if (i == REQUESTS / 100) early = zslab_rss_bytes();
     }
     uint64_t late = zslab_rss_bytes();
     zslab_result sound = zslab_check(z, count_live, &live);
-    printf("%zu requests answered with %zu bytes, %zu refused half-way, %zu objects left\n", good, bytes, bad,
-           live);
+    printf("%zu requests answered with %zu bytes, %zu refused half-way, %zu objects left\n", good, bytes, bad, live);
     printf("resident after 1 %% of them: %llu KiB, at the end: %llu KiB\n", (unsigned long long)early / 1024,
            (unsigned long long)late / 1024);
     zslab_destroy(z);

@@ -26,13 +26,12 @@ static struct {
     task *ring[RING];
     unsigned put, taken;
     int closed;
-} ready = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} ready = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void offer(task *const *t, unsigned count)
 {
     pthread_mutex_lock(&ready.lock);
-    for (unsigned i = 0; i < count; i++)
-        ready.ring[ready.put++ % RING] = t[i];
+    for (unsigned i = 0; i < count; i++) ready.ring[ready.put++ % RING] = t[i];
     pthread_mutex_unlock(&ready.lock);
 }
 
@@ -40,8 +39,7 @@ static unsigned collect(task **t, unsigned most, int *closed)
 {
     unsigned n = 0;
     pthread_mutex_lock(&ready.lock);
-    while (n < most && ready.taken != ready.put)
-        t[n++] = ready.ring[ready.taken++ % RING];
+    while (n < most && ready.taken != ready.put) t[n++] = ready.ring[ready.taken++ % RING];
     *closed = ready.closed;
     pthread_mutex_unlock(&ready.lock);
     return n;
@@ -49,8 +47,7 @@ static unsigned collect(task **t, unsigned most, int *closed)
 
 static uint64_t mix(task *t)
 {
-    for (int i = 1; i < 16; i++)
-        t->state[i] = t->state[i - 1] * UINT64_C(6364136223846793005) + t->id;
+    for (int i = 1; i < 16; i++) t->state[i] = t->state[i - 1] * UINT64_C(6364136223846793005) + t->id;
     return t->state[15];
 }
 
@@ -82,8 +79,7 @@ static void *work(void *arg)
 static task *spawn(zslab_pool *arena, uint64_t id)
 {
     task *t;
-    while (!(t = zslab_pool_alloc(arena)))
-        sched_yield();
+    while (!(t = zslab_pool_alloc(arena))) sched_yield();
     t->step = mix;
     t->id = id;
     t->state[0] = id;
@@ -92,9 +88,9 @@ static task *spawn(zslab_pool *arena, uint64_t id)
 
 int main(void)
 {
-    zslab_pool_config config = { .slot_bytes = sizeof(task), .batch = ZSLAB_BATCH_ADAPTIVE };
+    zslab_pool_config config = {.slot_bytes = sizeof(task), .batch = ZSLAB_BATCH_ADAPTIVE};
     zslab_pool *arena = zslab_pool_create(&config);
-    worker workers[WORKERS] = { 0 };
+    worker workers[WORKERS] = {0};
     uint64_t sum = 0, expected = 0, finished = 0;
     int wrong = 0;
     if (!arena) return printf("no arena: %s\n", zslab_result_name(zslab_last_error())), 1;
@@ -105,8 +101,7 @@ int main(void)
     }
     for (uint64_t id = 0; id < TASKS;) {
         task *batch[50];
-        for (int i = 0; i < 50; i++)
-            batch[i] = spawn(arena, id++);
+        for (int i = 0; i < 50; i++) batch[i] = spawn(arena, id++);
         offer(batch, 50);
     }
     pthread_mutex_lock(&ready.lock);
@@ -125,22 +120,21 @@ int main(void)
         zslab_remote_drop(workers[i].home);
     }
     for (uint64_t id = 0; id < TASKS; id++) {
-        task t = { .id = id, .state = { id } };
+        task t = {.id = id, .state = {id}};
         expected += mix(&t);
     }
     printf("%llu tasks finished on %d threads, results %s\n", (unsigned long long)finished, WORKERS,
            sum == expected ? "as expected" : "WRONG");
     printf("at most %zu of 100000 slots in use; %.0f %% of the tasks in a reused slot; hit rate %.0f %%\n",
-           s.high_water, 100.0 * (double)s.reuses / (double)s.allocs,
-           100.0 * (double)s.hits / (double)s.allocs);
+           s.high_water, 100.0 * (double)s.reuses / (double)s.allocs, 100.0 * (double)s.hits / (double)s.allocs);
     printf("taken home in %llu drains, %llu corruption events\n", (unsigned long long)s.drains,
            (unsigned long long)s.corruption_events);
 
     task *late = spawn(arena, 7); /* still out when the runtime goes */
     zslab_pool_destroy(arena);
     zslab_result r = zslab_remote_free(home, late);
-    printf("a task later than the runtime: state %llu readable, its free says %s\n",
-           (unsigned long long)late->state[0], zslab_result_name(r));
+    printf("a task later than the runtime: state %llu readable, its free says %s\n", (unsigned long long)late->state[0],
+           zslab_result_name(r));
     wrong += r != ZSLAB_E_CLOSED || late->state[0] != 7 || sum != expected || finished != TASKS;
     zslab_remote_drop(home); /* the last reference: now the memory goes */
     return wrong != 0;

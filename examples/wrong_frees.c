@@ -18,10 +18,7 @@ static void on_misuse(void *user, zslab_result what, const void *p, zslab_handle
     ++*heard;
 }
 
-static void show(const char *deed, zslab_result answer)
-{
-    printf("  %-44s %s\n", deed, zslab_result_name(answer));
-}
+static void show(const char *deed, zslab_result answer) { printf("  %-44s %s\n", deed, zslab_result_name(answer)); }
 
 int main(void)
 {

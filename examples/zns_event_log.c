@@ -31,8 +31,8 @@ static void write_day(zslab_zns *log, int day)
     e = zslab_zns_epoch_begin(log, &c);
     must(e != 0, "begin");
     for (i = 0; i < EVENTS_A_DAY; i++) {
-        int n = snprintf(event, sizeof event, "%d.%05d user=%d path=/item/%d status=%d %0*d", day, i,
-                         i * 7919 % 1000, i * 104729 % 5000, i % 50 ? 200 : 500, 40 + i % 80, i);
+        int n = snprintf(event, sizeof event, "%d.%05d user=%d path=/item/%d status=%d %0*d", day, i, i * 7919 % 1000,
+                         i * 104729 % 5000, i % 50 ? 200 : 500, 40 + i % 80, i);
         must(zslab_zns_append(log, e, event, (size_t)n + 1, &h) == ZSLAB_OK, "append");
         if (i % 5000 == 4999) must(zslab_zns_sync(log, e) == ZSLAB_OK, "sync");
     }
@@ -82,8 +82,8 @@ int main(void)
             must(zslab_zns_epoch_release(log, zslab_zns_epoch_next(log, 0, &e)) == ZSLAB_OK, "release");
         zslab_zns_stats(log, &t);
         if (day % 5 == 0)
-            printf("%3d  %10u  %10llu  %6llu  %.3f\n", day, t.zones - t.zones_empty,
-                   (unsigned long long)t.dead_bytes, (unsigned long long)t.resets, t.write_amplification);
+            printf("%3d  %10u  %10llu  %6llu  %.3f\n", day, t.zones - t.zones_empty, (unsigned long long)t.dead_bytes,
+                   (unsigned long long)t.resets, t.write_amplification);
     }
     must(zslab_zns_close(log) == ZSLAB_OK, "close");
     log = zslab_zns_open_file(path, NULL, NULL);

@@ -68,8 +68,7 @@ static double run(const char *path, int separate, double *out_write)
         for (i = 0; i < sessions[0]; i++) /* sessions of all kinds arrive mixed */
             for (c = 0; c < CLASSES; c++)
                 if (i % (sessions[0] / sessions[c]) == 0)
-                    must(zslab_zns_append(s, open[c], session, 2000 + (size_t)(i * 7919 % 22000), &h) ==
-                             ZSLAB_OK,
+                    must(zslab_zns_append(s, open[c], session, 2000 + (size_t)(i * 7919 % 22000), &h) == ZSLAB_OK,
                          "append");
         if (minute % 20 == 19) must(zslab_zns_sync(s, 0) == ZSLAB_OK, "sync");
         if (minute < MINUTES / 2) continue;

@@ -59,11 +59,9 @@ std::uint64_t work(int me, channel &in, channel &out)
             sum += s->size() * static_cast<unsigned char>((*s)[0]);
             seen[s->substr(0, s->size() % 64)]++;
         }
-        if (round % 16 == 15)
-            groups.clear();
+        if (round % 16 == 15) groups.clear();
     }
-    for (auto &s : seen)
-        sum = sum * 31 + s.first.size() + static_cast<std::uint64_t>(s.second);
+    for (auto &s : seen) sum = sum * 31 + s.first.size() + static_cast<std::uint64_t>(s.second);
     return sum;
 }
 
@@ -77,9 +75,7 @@ int main()
         std::vector<std::thread> all;
         for (int i = 0; i < threads; i++)
             all.emplace_back([&, i] { sums[i] = work(i, ring[i], ring[(i + 1) % threads]); });
-        for (auto &t : all)
-            t.join();
-        for (auto s : sums)
-            std::cout << s << '\n';
+        for (auto &t : all) t.join();
+        for (auto s : sums) std::cout << s << '\n';
     }
 }

@@ -22,18 +22,12 @@ static void *shim_mmap(void *p, size_t bytes, int protection, int flags, int fd,
 {
     return (void *)syscall(SYS_mmap, p, bytes, protection, flags, fd, at);
 }
-static int shim_munmap(void *p, size_t bytes)
-{
-    return (int)syscall(SYS_munmap, p, bytes);
-}
+static int shim_munmap(void *p, size_t bytes) { return (int)syscall(SYS_munmap, p, bytes); }
 static int shim_mprotect(void *p, size_t bytes, int protection)
 {
     return (int)syscall(SYS_mprotect, p, bytes, protection);
 }
-int shim_madvise(void *p, size_t bytes, int advice)
-{
-    return (int)syscall(SYS_madvise, p, bytes, advice);
-}
+int shim_madvise(void *p, size_t bytes, int advice) { return (int)syscall(SYS_madvise, p, bytes, advice); }
 #define mmap shim_mmap
 #define munmap shim_munmap
 #define mprotect shim_mprotect
@@ -48,23 +42,23 @@ int shim_madvise(void *p, size_t bytes, int advice)
 #define EXPORT __attribute__((visibility("default")))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define PAGE_BYTES ((size_t)4096)
-#define KEEP_BYTES ((size_t)1 << 17)      /* of freed large objects kept resident at first, and at most */
+#define KEEP_BYTES ((size_t)1 << 17) /* of freed large objects kept resident at first, and at most */
 #define KEEP_BYTES_MAX ((size_t)32 << 20)
 
 /* Every class is a multiple of 16, the alignment malloc owes. From 1 KiB on a chunk is cut into 16, 15, 13, 11, 9, 8,
    7, 6, 5, 4, 3, 2 and 1, so that little is left over; 15 also because sizes a little over a power of two are
    common. */
 static const uint32_t class_bytes[] = {
-    16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
+    16,  32,  48,  64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
     640, 768, 896, 1024, 1088, 1248, 1488, 1808, 2048, 2336, 2720, 3264, 4096, 5456, 8192, 16384,
 };
 #define SMALL_BYTES ((size_t)16384) /* the last one */
 #define CLASSES (sizeof class_bytes / sizeof *class_bytes)
 
 static zslab *shim;
-static size_t shim_small;     /* sizes up to here are of a class: 0 until there is a zslab */
+static size_t shim_small;                          /* sizes up to here are of a class: 0 until there is a zslab */
 static size_t shim_keep = KEEP_BYTES, shim_purged; /* under the arena lock, or a little wrong */
-static _Atomic int shim_state; /* 0 nothing yet, 1 being made, 2 ready, 3 refused */
+static _Atomic int shim_state;                     /* 0 nothing yet, 1 being made, 2 ready, 3 refused */
 static __thread int shim_making __attribute__((tls_model("initial-exec")));
 
 /* One line, without malloc; then the end, unless the user wants to see them all. */
@@ -75,16 +69,13 @@ static void shim_misuse(void *user, zslab_result what, const void *p, zslab_hand
     size_t n = strlen(line), digits;
     uintptr_t left = (uintptr_t)p;
     (void)user, (void)h;
-    while (*name)
-        line[n++] = *name++;
+    while (*name) line[n++] = *name++;
     memcpy(line + n, ": 0x", 4);
     for (digits = 1; digits < 16 && left >> 4 * digits; digits++)
         ;
-    for (n += 4; digits-- > 0;)
-        line[n++] = "0123456789abcdef"[left >> 4 * digits & 15];
+    for (n += 4; digits-- > 0;) line[n++] = "0123456789abcdef"[left >> 4 * digits & 15];
     line[n++] = '\n';
-    if (write(2, line, n) < 0 || !mode || strcmp(mode, "report"))
-        abort();
+    if (write(2, line, n) < 0 || !mode || strcmp(mode, "report")) abort();
 }
 
 /* Address space that a limit leaves. */
@@ -95,13 +86,11 @@ static size_t shim_address_left(void)
     long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
     size_t used;
     if (fd >= 0) {
-        if (syscall(SYS_read, fd, text, sizeof text - 1) < 0)
-            text[0] = 0;
+        if (syscall(SYS_read, fd, text, sizeof text - 1) < 0) text[0] = 0;
         syscall(SYS_close, fd);
     }
     used = strtoul(text, NULL, 10) * PAGE_BYTES;
-    if (getrlimit(RLIMIT_AS, &most) || most.rlim_cur == RLIM_INFINITY)
-        return SIZE_MAX;
+    if (getrlimit(RLIMIT_AS, &most) || most.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
     return most.rlim_cur > used ? most.rlim_cur - used : 0;
 }
 
@@ -129,13 +118,10 @@ static void shim_make(void)
         c.reserve_bytes = left / 100 * 92 & ~(((size_t)1 << 20) - 1); /* 6 go to records; the rest is for stacks */
         c.class_bytes = coarse;
         for (c.class_count = i = 0; i < CLASSES; i++)
-            if (class_bytes[i] == 64 || class_bytes[i] >= 128)
-                coarse[c.class_count++] = class_bytes[i];
+            if (class_bytes[i] == 64 || class_bytes[i] >= 128) coarse[c.class_count++] = class_bytes[i];
     }
-    while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24)
-        c.reserve_bytes -= c.reserve_bytes / 32;
-    if (shim)
-        shim_small = SMALL_BYTES;
+    while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24) c.reserve_bytes -= c.reserve_bytes / 32;
+    if (shim) shim_small = SMALL_BYTES;
 }
 
 /* The first call makes the allocator, before any constructor has run. 0: there is none, or this thread is making
@@ -143,16 +129,14 @@ static void shim_make(void)
 static __attribute__((noinline)) int shim_ready(void)
 {
     int none = 0;
-    if (shim_making)
-        return 0;
+    if (shim_making) return 0;
     if (atomic_compare_exchange_strong(&shim_state, &none, 1)) { /* acq_rel: pairs with itself */
         shim_making = 1;
         shim_make();
         shim_making = 0;
         atomic_store_explicit(&shim_state, shim ? 2 : 3, memory_order_release); /* pairs with the load below */
     }
-    while (atomic_load_explicit(&shim_state, memory_order_acquire) == 1)
-        sched_yield();
+    while (atomic_load_explicit(&shim_state, memory_order_acquire) == 1) sched_yield();
     return shim != NULL;
 }
 
@@ -166,8 +150,7 @@ static void *refused(void)
 static __attribute__((noinline)) void *shim_malloc_other(size_t size)
 {
     void *p;
-    if (!shim && !shim_ready())
-        return refused();
+    if (!shim && !shim_ready()) return refused();
     p = zslab_malloc(shim, size ? size : 1);
     return p ? p : refused();
 }
@@ -176,8 +159,7 @@ static inline __attribute__((always_inline)) void *shim_malloc(size_t size)
 {
     if (LIKELY(size - 1 < shim_small)) {
         void *p;
-        if (size > SMALL_BYTES)
-            __builtin_unreachable();
+        if (size > SMALL_BYTES) __builtin_unreachable();
         p = zslab_malloc(shim, size);
         return LIKELY(p != NULL) ? p : refused();
     }
@@ -201,16 +183,14 @@ static __attribute__((noinline)) void shim_settle(void)
 
 static __attribute__((noinline)) void shim_free_first(void *p)
 {
-    if (p && shim_ready())
-        zslab_free(shim, p);
+    if (p && shim_ready()) zslab_free(shim, p);
 }
 
 static inline __attribute__((always_inline)) void shim_free(void *p)
 {
     if (LIKELY(p != NULL && shim != NULL)) {
         zslab_free(shim, p);
-        if (__builtin_expect(((uintptr_t)p & ZS__CHUNK_MASK) == 0 && shim->span_idle > shim_keep, 0))
-            shim_settle();
+        if (__builtin_expect(((uintptr_t)p & ZS__CHUNK_MASK) == 0 && shim->span_idle > shim_keep, 0)) shim_settle();
     } else {
         shim_free_first(p);
     }
@@ -220,14 +200,12 @@ static inline __attribute__((always_inline)) void shim_free(void *p)
 static size_t shim_usable(const void *p)
 {
     size_t have;
-    if (!shim && !shim_ready())
-        return 0;
+    if (!shim && !shim_ready()) return 0;
     have = zslab_usable_size(shim, p);
     if (!have) {
         zs__spot at;
         zslab_result r = zs__locate(shim, p, &at);
-        if (r != ZSLAB_OK)
-            zs__misuse(shim, r, p, 0);
+        if (r != ZSLAB_OK) zs__misuse(shim, r, p, 0);
     }
     return have;
 }
@@ -236,8 +214,7 @@ static size_t shim_usable(const void *p)
 static void shim_free_sized(void *p, size_t size)
 {
     size_t have = p ? shim_usable(p) : 0;
-    if (!have)
-        return;
+    if (!have) return;
     if (size <= have &&
         (size > have / 2 || zslab_size_class_of(shim, size ? size : 1) == zslab_size_class_of(shim, have)))
         shim_free(p);
@@ -247,28 +224,20 @@ static void shim_free_sized(void *p, size_t size)
 
 /* ---- C ---- */
 
-EXPORT void *malloc(size_t size)
-{
-    return shim_malloc(size);
-}
+EXPORT void *malloc(size_t size) { return shim_malloc(size); }
 
-EXPORT void free(void *p)
-{
-    shim_free(p);
-}
+EXPORT void free(void *p) { shim_free(p); }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
     size_t bytes;
     void *p;
-    if (__builtin_mul_overflow(count, size, &bytes))
-        return refused();
+    if (__builtin_mul_overflow(count, size, &bytes)) return refused();
     if (bytes <= SMALL_BYTES) {
         p = shim_malloc(bytes);
         return p ? memset(p, 0, bytes) : NULL;
     }
-    if (!shim && !shim_ready())
-        return refused();
+    if (!shim && !shim_ready()) return refused();
     p = zslab_calloc(shim, 1, bytes);
     return p ? p : refused();
 }
@@ -287,8 +256,7 @@ static __attribute__((noinline)) void *shim_move(void *p, size_t have, size_t si
 EXPORT void *realloc(void *p, size_t size)
 {
     size_t have;
-    if (!p)
-        return shim_malloc(size);
+    if (!p) return shim_malloc(size);
     if (!size) { /* as glibc's: the object goes */
         shim_free(p);
         return NULL;
@@ -301,8 +269,7 @@ EXPORT void *realloc(void *p, size_t size)
         shim_settle();
         return q ? q : refused();
     }
-    if (size <= have && size > have / 2)
-        return p;
+    if (size <= have && size > have / 2) return p;
     return shim_move(p, have, size);
 }
 
@@ -314,17 +281,12 @@ EXPORT void *reallocarray(void *p, size_t count, size_t size)
 
 /* ---- aligned ---- */
 
-static int is_power_of_two(size_t n)
-{
-    return n && (n & (n - 1)) == 0;
-}
+static int is_power_of_two(size_t n) { return n && (n & (n - 1)) == 0; }
 
 static void *shim_aligned(size_t alignment, size_t size) /* a power of two; errno is the caller's */
 {
-    if (alignment <= 16)
-        return shim_malloc(size);
-    if (!shim && !shim_ready())
-        return NULL;
+    if (alignment <= 16) return shim_malloc(size);
+    if (!shim && !shim_ready()) return NULL;
     return zslab_aligned_alloc(shim, alignment, size ? size : 1);
 }
 
@@ -343,57 +305,36 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {
     int saved = errno;
     void *p;
-    if (!is_power_of_two(alignment) || alignment % sizeof(void *))
-        return EINVAL;
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *)) return EINVAL;
     p = shim_aligned(alignment, size);
     errno = saved;
-    if (!p)
-        return ENOMEM;
+    if (!p) return ENOMEM;
     *out = p;
     return 0;
 }
 
-EXPORT void *aligned_alloc(size_t alignment, size_t size)
-{
-    return shim_memalign(alignment, size);
-}
+EXPORT void *aligned_alloc(size_t alignment, size_t size) { return shim_memalign(alignment, size); }
 
-EXPORT void *memalign(size_t alignment, size_t size)
-{
-    return shim_memalign(alignment, size);
-}
+EXPORT void *memalign(size_t alignment, size_t size) { return shim_memalign(alignment, size); }
 
-EXPORT void *valloc(size_t size)
-{
-    return shim_memalign(PAGE_BYTES, size);
-}
+EXPORT void *valloc(size_t size) { return shim_memalign(PAGE_BYTES, size); }
 
 EXPORT void *pvalloc(size_t size)
 {
     size_t bytes;
-    if (__builtin_add_overflow(size, PAGE_BYTES - 1, &bytes))
-        return refused();
+    if (__builtin_add_overflow(size, PAGE_BYTES - 1, &bytes)) return refused();
     return shim_memalign(PAGE_BYTES, size ? bytes / PAGE_BYTES * PAGE_BYTES : PAGE_BYTES);
 }
 
 /* ---- asking ---- */
 
-EXPORT size_t malloc_usable_size(void *p)
-{
-    return p ? shim_usable(p) : 0;
-}
+EXPORT size_t malloc_usable_size(void *p) { return p ? shim_usable(p) : 0; }
 
-EXPORT int malloc_trim(size_t keep)
-{
-    return shim && zslab_trim(shim) + zs__large_trim(shim, keep) != 0;
-}
+EXPORT int malloc_trim(size_t keep) { return shim && zslab_trim(shim) + zs__large_trim(shim, keep) != 0; }
 
 /* C23 */
 EXPORT void free_sized(void *p, size_t size);
-EXPORT void free_sized(void *p, size_t size)
-{
-    shim_free_sized(p, size);
-}
+EXPORT void free_sized(void *p, size_t size) { shim_free_sized(p, size); }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
@@ -410,8 +351,7 @@ static void unmap(char *base, size_t from, size_t to) /* whole pages of an array
 {
     uintptr_t at = ((uintptr_t)base + from + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
     uintptr_t end = ((uintptr_t)base + to) & ~(PAGE_BYTES - 1);
-    if (end > at)
-        shim_munmap((void *)at, end - at);
+    if (end > at) shim_munmap((void *)at, end - at);
 }
 
 static void shim_shrink(size_t most)
@@ -419,8 +359,7 @@ static void shim_shrink(size_t most)
     zslab *z = shim;
     uint32_t keep, all, r;
     size_t room;
-    if (!z)
-        return;
+    if (!z) return;
     zs__arena_take(z);
     all = z->chunk_limit;
     keep = (uint32_t)(most / 4 / ZS__CHUNK_BYTES);
@@ -438,8 +377,7 @@ static void shim_shrink(size_t most)
             unmap((char *)z->states, from * 64, to * 64);
             unmap((char *)z->words, from * sizeof *z->words, to * sizeof *z->words);
             unmap((char *)z->hints, from * sizeof *z->hints, to * sizeof *z->hints);
-            if (z->regions[r].committed > keep)
-                z->regions[r].committed = keep;
+            if (z->regions[r].committed > keep) z->regions[r].committed = keep;
         }
         z->chunk_count = keep;
         room = (size_t)(z->meta_committed - z->meta) + (most / 64 & ~(PAGE_BYTES - 1)); /* of rows and heaps */
@@ -463,10 +401,7 @@ EXPORT int prlimit64(pid_t pid, enum __rlimit_resource what, const struct rlimit
     return prlimit(pid, what, (const struct rlimit *)now, (struct rlimit *)was); /* the same on 64 bits */
 }
 
-EXPORT int setrlimit(enum __rlimit_resource what, const struct rlimit *now)
-{
-    return prlimit(0, what, now, NULL);
-}
+EXPORT int setrlimit(enum __rlimit_resource what, const struct rlimit *now) { return prlimit(0, what, now, NULL); }
 
 EXPORT int setrlimit64(enum __rlimit_resource what, const struct rlimit64 *now)
 {
@@ -482,8 +417,7 @@ static __attribute__((noinline)) void *new_refused(const char *name, size_t size
     void *(*next)(size_t, size_t, size_t);
     if (!symbol && (library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD)) != NULL) /* loaded by a plugin */
         symbol = dlsym(library, name);
-    if (!symbol)
-        abort();
+    if (!symbol) abort();
     memcpy(&next, &symbol, sizeof next);
     return next(size, second, third);
 }
@@ -494,29 +428,28 @@ static void *shim_new(size_t size, size_t alignment)
 }
 
 /* The forms of new: what they are given, where the object comes from, what is passed on after the size. */
-#define OPERATOR_NEW(name, given, object, second, third)                        \
-    EXPORT void *name given;                                                    \
-    EXPORT void *name given                                                     \
-    {                                                                           \
-        void *p = object;                                                       \
-        return LIKELY(p != NULL) ? p : new_refused(#name, size, second, third); \
+#define OPERATOR_NEW(name, given, object, second, third)                                                               \
+    EXPORT void *name given;                                                                                           \
+    EXPORT void *name given                                                                                            \
+    {                                                                                                                  \
+        void *p = object;                                                                                              \
+        return LIKELY(p != NULL) ? p : new_refused(#name, size, second, third);                                        \
     }
-#define OPERATORS_NEW(name)                                                                             \
-    OPERATOR_NEW(name, (size_t size), shim_malloc(size), 0, 0)                                          \
-    OPERATOR_NEW(name##RKSt9nothrow_t, (size_t size, size_t tag), shim_malloc(size), tag, 0)            \
-    OPERATOR_NEW(name##St11align_val_t, (size_t size, size_t align), shim_new(size, align), align, 0)   \
-    OPERATOR_NEW(name##St11align_val_tRKSt9nothrow_t, (size_t size, size_t align, size_t tag),          \
-                 shim_new(size, align), align, tag)
-#define OPERATOR_DELETE(name, given, freed) \
-    EXPORT void name given;                 \
+#define OPERATORS_NEW(name)                                                                                            \
+    OPERATOR_NEW(name, (size_t size), shim_malloc(size), 0, 0)                                                         \
+    OPERATOR_NEW(name##RKSt9nothrow_t, (size_t size, size_t tag), shim_malloc(size), tag, 0)                           \
+    OPERATOR_NEW(name##St11align_val_t, (size_t size, size_t align), shim_new(size, align), align, 0)                  \
+    OPERATOR_NEW(name##St11align_val_tRKSt9nothrow_t, (size_t size, size_t align, size_t tag), shim_new(size, align),  \
+                 align, tag)
+#define OPERATOR_DELETE(name, given, freed)                                                                            \
+    EXPORT void name given;                                                                                            \
     EXPORT void name given { freed; }
-#define OPERATORS_DELETE(name)                                                                    \
-    OPERATOR_DELETE(name, (void *p), shim_free(p))                                                \
-    OPERATOR_DELETE(name##m, (void *p, size_t size), shim_free_sized(p, size))                    \
-    OPERATOR_DELETE(name##RKSt9nothrow_t, (void *p), shim_free(p))                                \
-    OPERATOR_DELETE(name##St11align_val_t, (void *p), shim_free(p))                               \
-    OPERATOR_DELETE(name##mSt11align_val_t, (void *p, size_t size, size_t align),                 \
-                    free_aligned_sized(p, align, size))                                           \
+#define OPERATORS_DELETE(name)                                                                                         \
+    OPERATOR_DELETE(name, (void *p), shim_free(p))                                                                     \
+    OPERATOR_DELETE(name##m, (void *p, size_t size), shim_free_sized(p, size))                                         \
+    OPERATOR_DELETE(name##RKSt9nothrow_t, (void *p), shim_free(p))                                                     \
+    OPERATOR_DELETE(name##St11align_val_t, (void *p), shim_free(p))                                                    \
+    OPERATOR_DELETE(name##mSt11align_val_t, (void *p, size_t size, size_t align), free_aligned_sized(p, align, size))  \
     OPERATOR_DELETE(name##St11align_val_tRKSt9nothrow_t, (void *p), shim_free(p))
 OPERATORS_NEW(_Znwm)
 OPERATORS_NEW(_Znam)

@@ -7,21 +7,21 @@
 #include "snapshot.h"
 #include <stdarg.h>
 
-#define DOCTOR_MIB               1048576.0
-#define DOCTOR_CHUNK             65536.0 /* of the default ZSLAB_CHUNK_SHIFT */
-#define DOCTOR_STRAGGLER_ERAS    3       /* an epoch is late when this many newer ones were opened */
-#define DOCTOR_SPARSE            8       /* and sparse when it keeps this many times its live bytes */
-#define DOCTOR_SHARE             8 /* memory below an eighth of all that is resident is not worth a word */
-#define DOCTOR_RSS_FLOOR         (64 * DOCTOR_MIB)
-#define DOCTOR_TURNOVER          4   /* memory given back this many times over, */
+#define DOCTOR_MIB 1048576.0
+#define DOCTOR_CHUNK 65536.0    /* of the default ZSLAB_CHUNK_SHIFT */
+#define DOCTOR_STRAGGLER_ERAS 3 /* an epoch is late when this many newer ones were opened */
+#define DOCTOR_SPARSE 8         /* and sparse when it keeps this many times its live bytes */
+#define DOCTOR_SHARE 8          /* memory below an eighth of all that is resident is not worth a word */
+#define DOCTOR_RSS_FLOOR (64 * DOCTOR_MIB)
+#define DOCTOR_TURNOVER 4            /* memory given back this many times over, */
 #define DOCTOR_PURGES_PER_SECOND 100 /* so often, is a cache too small */
-#define DOCTOR_WASTE_PCT         33  /* the default classes waste 20 % at most */
-#define DOCTOR_SAMPLES           100
-#define DOCTOR_SLOW_PCT          10 /* a slow path serves up to 64 allocations: 2 % is usual */
-#define DOCTOR_SLOW_HITS         10000
-#define DOCTOR_SLOW_PER_SECOND   100000
-#define DOCTOR_POOL_FALLBACKS    1000
-#define DOCTOR_POOL_PCT          1
+#define DOCTOR_WASTE_PCT 33          /* the default classes waste 20 % at most */
+#define DOCTOR_SAMPLES 100
+#define DOCTOR_SLOW_PCT 10 /* a slow path serves up to 64 allocations: 2 % is usual */
+#define DOCTOR_SLOW_HITS 10000
+#define DOCTOR_SLOW_PER_SECOND 100000
+#define DOCTOR_POOL_FALLBACKS 1000
+#define DOCTOR_POOL_PCT 1
 
 typedef struct doctor {
     const json_t *snapshot, *global, *classes, *epochs;
@@ -66,10 +66,7 @@ static inline const json_t *doctor_most(const json_t *classes, const char *key)
     return most;
 }
 
-static inline double doctor_object_bytes(const json_t *cls)
-{
-    return cls ? snap(cls, "object_bytes") : 0;
-}
+static inline double doctor_object_bytes(const json_t *cls) { return cls ? snap(cls, "object_bytes") : 0; }
 
 /* Tenants whose own limits refused something; how many allocations. */
 static inline double doctor_groups(doctor *d)
@@ -103,14 +100,13 @@ static inline void doctor_limit(doctor *d)
     double committed = snap(d->global, "committed_bytes");
     double short_of = snap(d->global, "slow_path_no_memory");
     if (refused > 0)
-        doctor_says(
-            d,
-            "limit reached: %.0f allocations were refused, most of %.0f bytes; %s of the %s allowed are "
-            "committed, %s live.\n"
-            "  Remedy: raise zslab_config.limit_bytes, or close epochs earlier; zslab_trim gives back what "
-            "is empty.\n",
-            refused, doctor_object_bytes(doctor_most(d->classes, "slow_path_limit")), doctor_bytes(committed),
-            doctor_bytes(snap(d->global, "limit_bytes")), doctor_bytes(snap(d->global, "live_bytes")));
+        doctor_says(d,
+                    "limit reached: %.0f allocations were refused, most of %.0f bytes; %s of the %s allowed are "
+                    "committed, %s live.\n"
+                    "  Remedy: raise zslab_config.limit_bytes, or close epochs earlier; zslab_trim gives back what "
+                    "is empty.\n",
+                    refused, doctor_object_bytes(doctor_most(d->classes, "slow_path_limit")), doctor_bytes(committed),
+                    doctor_bytes(snap(d->global, "limit_bytes")), doctor_bytes(snap(d->global, "live_bytes")));
     if (short_of > 0)
         doctor_says(d,
                     "out of memory: %.0f allocations were refused, most of %.0f bytes; %s committed.\n"
@@ -130,9 +126,8 @@ static inline void doctor_misuse(doctor *d)
         fprintf(d->out, "%s%s: %.0f", comma, kind, json_number_value(times));
         comma = ", ";
     }
-    fprintf(d->out,
-            "). Nothing was damaged, but a caller is wrong.\n"
-            "  Remedy: set zslab_config.on_misuse and stop there in a debugger: the stack says who.\n");
+    fprintf(d->out, "). Nothing was damaged, but a caller is wrong.\n"
+                    "  Remedy: set zslab_config.on_misuse and stop there in a debugger: the stack says who.\n");
 }
 
 /* What else a closing epoch waits for. */
@@ -146,8 +141,7 @@ static inline void doctor_waits(doctor *d, const json_t *e)
         {"endings", "calls of zslab_epoch_on_end that were not answered"}};
     size_t i;
     for (i = 0; i < sizeof waits / sizeof *waits; i++)
-        if (snap(e, waits[i][0]) > 0)
-            fprintf(d->out, "  It also has %.0f %s.\n", snap(e, waits[i][0]), waits[i][1]);
+        if (snap(e, waits[i][0]) > 0) fprintf(d->out, "  It also has %.0f %s.\n", snap(e, waits[i][0]), waits[i][1]);
 }
 
 /* An epoch that few objects keep alive, while newer ones came and went. */
@@ -159,22 +153,21 @@ static inline void doctor_stragglers(doctor *d)
     size_t i;
     json_array_foreach (d->epochs, i, e) {
         int closing = !strcmp(snap_text(e, "state"), "closing");
-        double held = snap(e, "estimated_rss_bytes"), live = snap(e, "live_bytes"),
-               later = newest - snap(e, "era");
+        double held = snap(e, "estimated_rss_bytes"), live = snap(e, "live_bytes"), later = newest - snap(e, "era");
         if (!strcmp(snap_text(e, "epoch"), current) || !strcmp(snap_text(e, "state"), "closed") ||
             later < DOCTOR_STRAGGLER_ERAS || held < (closing ? 1 : 4) * DOCTOR_MIB ||
             held * DOCTOR_SHARE < d->resident || live * DOCTOR_SPARSE > held)
             continue;
-        doctor_says(
-            d,
-            "straggler epoch: \"%s\" (%s, opened %.1f s ago, %.0f newer ones since) keeps %s resident for "
-            "%.0f objects of %s; %s of it has no live object.\n  Remedy: %s\n",
-            snap_text(e, "label"), snap_text(e, "state"),
-            (snap(d->global, "taken_ns") - snap(e, "opened_ns")) / 1e9, later, doctor_bytes(held),
-            snap(e, "live_objects"), doctor_bytes(live), doctor_bytes(snap(e, "reclaimable_bytes")),
-            closing ? "zslab_epoch_visit shows the objects, class and tag; free them, keep what lives longer in "
-                      "an epoch of its own, or zslab_epoch_release if they may go."
-                    : "zslab_epoch_close it, under ZSLAB_RECLAIM_RSS for the pages to go back at once.");
+        doctor_says(d,
+                    "straggler epoch: \"%s\" (%s, opened %.1f s ago, %.0f newer ones since) keeps %s resident for "
+                    "%.0f objects of %s; %s of it has no live object.\n  Remedy: %s\n",
+                    snap_text(e, "label"), snap_text(e, "state"),
+                    (snap(d->global, "taken_ns") - snap(e, "opened_ns")) / 1e9, later, doctor_bytes(held),
+                    snap(e, "live_objects"), doctor_bytes(live), doctor_bytes(snap(e, "reclaimable_bytes")),
+                    closing
+                        ? "zslab_epoch_visit shows the objects, class and tag; free them, keep what lives longer in "
+                          "an epoch of its own, or zslab_epoch_release if they may go."
+                        : "zslab_epoch_close it, under ZSLAB_RECLAIM_RSS for the pages to go back at once.");
         if (closing) doctor_waits(d, e);
     }
 }
@@ -221,19 +214,17 @@ static inline void doctor_rss(doctor *d)
     double live = snap(d->global, "live_bytes"), empty = snap(d->global, "cached_bytes");
     const json_t *most = doctor_most(d->epochs, "reclaimable_bytes");
     if (d->resident < DOCTOR_RSS_FLOOR || live * DOCTOR_SPARSE > d->resident) return;
-    doctor_says(
-        d,
-        "RSS high: %s resident for %s of live objects; %s of it in empty chunks, of which the cache may keep "
-        "%s.\n",
-        doctor_bytes(d->resident), doctor_bytes(live), doctor_bytes(empty),
-        doctor_bytes(snap(d->global, "cache_limit_bytes")));
+    doctor_says(d,
+                "RSS high: %s resident for %s of live objects; %s of it in empty chunks, of which the cache may keep "
+                "%s.\n",
+                doctor_bytes(d->resident), doctor_bytes(live), doctor_bytes(empty),
+                doctor_bytes(snap(d->global, "cache_limit_bytes")));
     if (most)
         fprintf(d->out, "  Epoch \"%s\" (%s) has %s without a live object.\n", snap_text(most, "label"),
                 snap_text(most, "state"), doctor_bytes(snap(most, "reclaimable_bytes")));
-    fprintf(
-        d->out,
-        "  Remedy: zslab_trim gives empty chunks back; ZSLAB_RECLAIM_RSS does so at each close and for what "
-        "exceeds the cache; objects that die together in one epoch leave no half-empty chunks.\n");
+    fprintf(d->out,
+            "  Remedy: zslab_trim gives empty chunks back; ZSLAB_RECLAIM_RSS does so at each close and for what "
+            "exceeds the cache; objects that die together in one epoch leave no half-empty chunks.\n");
 }
 
 /* Memory that goes back to the system and is taken again, over and over. */
@@ -244,19 +235,18 @@ static inline void doctor_cache(doctor *d)
     size_t i;
     json_array_foreach (d->classes, i, c) {
         double slab = 64 * snap(c, "object_bytes");
-        given += snap(json_object_get(c, "perf"), "empty_slab_overflowed") *
-                 (slab < DOCTOR_CHUNK ? slab : DOCTOR_CHUNK);
+        given +=
+            snap(json_object_get(c, "perf"), "empty_slab_overflowed") * (slab < DOCTOR_CHUNK ? slab : DOCTOR_CHUNK);
     }
     if (given < DOCTOR_TURNOVER * range || snap(d->global, "purge_bytes") < given / 2 ||
         calls < DOCTOR_PURGES_PER_SECOND * d->seconds || calls < DOCTOR_PURGES_PER_SECOND)
         return;
-    doctor_says(
-        d,
-        "cache too small: %s of empty memory went back to the system because the cache of %s was full, %.0f "
-        "times as much as there is; %.0f purges a second, and a page fault for each page taken again.\n"
-        "  Remedy: raise zslab_config.cache_bytes to what is empty between two bursts; %s would hold all.\n",
-        doctor_bytes(given), doctor_bytes(snap(d->global, "cache_limit_bytes")), given / range,
-        calls / (d->seconds > 0 ? d->seconds : 1), doctor_bytes(range - snap(d->global, "live_bytes")));
+    doctor_says(d,
+                "cache too small: %s of empty memory went back to the system because the cache of %s was full, %.0f "
+                "times as much as there is; %.0f purges a second, and a page fault for each page taken again.\n"
+                "  Remedy: raise zslab_config.cache_bytes to what is empty between two bursts; %s would hold all.\n",
+                doctor_bytes(given), doctor_bytes(snap(d->global, "cache_limit_bytes")), given / range,
+                calls / (d->seconds > 0 ? d->seconds : 1), doctor_bytes(range - snap(d->global, "live_bytes")));
 }
 
 /* Objects that other threads freed and whose owner does not come by. */
@@ -283,19 +273,17 @@ static inline void doctor_remote(doctor *d)
 static inline void doctor_classes(doctor *d)
 {
     const json_t *s = json_object_get(d->snapshot, "samples"), *bytes;
-    double asked = snap(s, "request_bytes"), got = snap(s, "slot_bytes"),
-           better = snap(s, "suggested_slot_bytes");
+    double asked = snap(s, "request_bytes"), got = snap(s, "slot_bytes"), better = snap(s, "suggested_slot_bytes");
     size_t i;
     if (snap(s, "requests") < DOCTOR_SAMPLES || (got - asked) * 100 < DOCTOR_WASTE_PCT * got ||
         (got - better) * 2 < got - asked)
         return;
-    doctor_says(
-        d,
-        "wrong class table: %.0f %% of the memory of objects is padding: %.0f bytes were asked for on "
-        "average, "
-        "%.0f given.\n  Remedy: zslab_config.class_bytes from zslab_suggest_classes, which leaves %.0f %%:",
-        100 * (got - asked) / got, asked / snap(s, "requests"), got / snap(s, "requests"),
-        better > 0 ? 100 * (better - asked) / better : 0);
+    doctor_says(d,
+                "wrong class table: %.0f %% of the memory of objects is padding: %.0f bytes were asked for on "
+                "average, "
+                "%.0f given.\n  Remedy: zslab_config.class_bytes from zslab_suggest_classes, which leaves %.0f %%:",
+                100 * (got - asked) / got, asked / snap(s, "requests"), got / snap(s, "requests"),
+                better > 0 ? 100 * (better - asked) / better : 0);
     json_array_foreach (json_object_get(s, "suggested_class_bytes"), i, bytes)
         fprintf(d->out, "%s %.0f", i ? "," : "", json_number_value(bytes));
     fprintf(d->out, "\n");
@@ -310,13 +298,10 @@ static inline const char *doctor_why(const json_t *cls)
         {"slow_path_cache_miss",
          "a new chunk each time. Remedy: more objects to an epoch, or fewer threads and classes; "
          "zslab_reserve before the hot phase"},
-        {"slow_path_rebind",
-         "a chunk of an ended round each time. Remedy: more objects to an epoch or to a reset"},
-        {"slow_path_inbox",
-         "frees of other threads taken home. Remedy: free where the object was made, or in batches"},
+        {"slow_path_rebind", "a chunk of an ended round each time. Remedy: more objects to an epoch or to a reset"},
+        {"slow_path_inbox", "frees of other threads taken home. Remedy: free where the object was made, or in batches"},
         {"slow_path_epoch_closed", "refused, the epoch being closed. Remedy: open another before closing"}};
-    const char *why =
-        "slabs with few free slots. Remedy: put objects that die together into an epoch of their own";
+    const char *why = "slabs with few free slots. Remedy: put objects that die together into an epoch of their own";
     double most = snap(json_object_get(cls, "perf"), "slow_path_hits") / 2;
     size_t i;
     for (i = 0; i < sizeof reasons / sizeof *reasons; i++)
@@ -340,8 +325,7 @@ static inline void doctor_slow(doctor *d)
         if (allocs > 0 ? pct < DOCTOR_SLOW_PCT || pct * per_slab < 200
                        : hits < DOCTOR_SLOW_PER_SECOND * d->seconds || hits < 4 * slabs)
             continue;
-        doctor_says(d, "slow path hot: objects of %.0f bytes took it %.0f times, ", snap(c, "object_bytes"),
-                    hits);
+        doctor_says(d, "slow path hot: objects of %.0f bytes took it %.0f times, ", snap(c, "object_bytes"), hits);
         if (allocs > 0)
             fprintf(d->out, "%.0f %% of the allocations; ", pct);
         else

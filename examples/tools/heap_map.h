@@ -19,12 +19,10 @@ static inline const json_t *map_epoch(const json_t *snapshot, const char *id)
 static inline void map_slab(FILE *f, const json_t *slab, double chunk_bytes)
 {
     double part = snap(slab, "object_bytes") * 64 / chunk_bytes, inner = MAP_CELL - 3;
-    double x = snap(slab, "slab") * part * inner,
-           wide = snap(slab, "slots") * snap(slab, "object_bytes") / chunk_bytes;
-    fprintf(f,
-            "<rect x='%.1f' width='%.1f' height='%d' opacity='%.2f'><title>%.0f of %.0f slots of %.0f bytes",
-            x, wide * inner - .4, MAP_HEIGHT - 3, 0.3 + 0.7 * snap(slab, "live") / snap(slab, "slots"),
-            snap(slab, "live"), snap(slab, "slots"), snap(slab, "object_bytes"));
+    double x = snap(slab, "slab") * part * inner, wide = snap(slab, "slots") * snap(slab, "object_bytes") / chunk_bytes;
+    fprintf(f, "<rect x='%.1f' width='%.1f' height='%d' opacity='%.2f'><title>%.0f of %.0f slots of %.0f bytes", x,
+            wide * inner - .4, MAP_HEIGHT - 3, 0.3 + 0.7 * snap(slab, "live") / snap(slab, "slots"), snap(slab, "live"),
+            snap(slab, "slots"), snap(slab, "object_bytes"));
     if (snap(slab, "tag") > 0) fprintf(f, ", most of tag %.0f", snap(slab, "tag"));
     fprintf(f, " in ");
 }
@@ -37,29 +35,25 @@ static inline void map_legend(FILE *f, const json_t *snapshot)
     int step;
     json_array_foreach (json_object_get(snapshot, "epochs"), i, e) {
         if (snap(e, "live_objects") < 1) continue;
-        fprintf(f,
-                "<rect x='%.0f' y='58' width='12' height='12' fill='%s'/><text x='%.0f' y='69' class='name'>",
-                x, svg_color(e), x + 17);
+        fprintf(f, "<rect x='%.0f' y='58' width='12' height='12' fill='%s'/><text x='%.0f' y='69' class='name'>", x,
+                svg_color(e), x + 17);
         svg_epoch_name(f, e);
         fprintf(f, "</text>\n");
-        x += 40 + 7.2 * (double)(strlen(snap_text(e, "label")) +
-                                 (strcmp(snap_text(e, "state"), "active") ? 12 : 2));
+        x += 40 + 7.2 * (double)(strlen(snap_text(e, "label")) + (strcmp(snap_text(e, "state"), "active") ? 12 : 2));
     }
     for (step = 0; step <= 4; step++)
-        fprintf(f, "<rect x='%d' y='80' width='18' height='12' fill='#444' opacity='%.2f'/>",
-                SVG_MARGIN + 19 * step, 0.3 + 0.175 * step);
-    fprintf(
-        f,
-        "<text x='%d' y='90'>few of a slab's slots hold an object ... all; an empty frame: a chunk without "
-        "any</text>\n",
-        SVG_MARGIN + 19 * 5 + 6);
+        fprintf(f, "<rect x='%d' y='80' width='18' height='12' fill='#444' opacity='%.2f'/>", SVG_MARGIN + 19 * step,
+                0.3 + 0.175 * step);
+    fprintf(f,
+            "<text x='%d' y='90'>few of a slab's slots hold an object ... all; an empty frame: a chunk without "
+            "any</text>\n",
+            SVG_MARGIN + 19 * 5 + 6);
 }
 
 /* The file of record_map as SVG. -1: it is none. */
 static inline int heap_map_draw(const json_t *walk, FILE *f)
 {
-    const json_t *snapshot = json_object_get(walk, "snapshot"), *slabs = json_object_get(walk, "slabs"),
-                 *slab, *e;
+    const json_t *snapshot = json_object_get(walk, "snapshot"), *slabs = json_object_get(walk, "slabs"), *slab, *e;
     const json_t *global = json_object_get(snapshot, "global");
     size_t count = json_array_size(slabs), i;
     long chunk, at = -1, chunks = 1 + (long)snap(json_array_get(slabs, count ? count - 1 : 0), "chunk");
@@ -74,10 +68,9 @@ static inline int heap_map_draw(const json_t *walk, FILE *f)
               "Who holds the memory", under);
     map_legend(f, snapshot);
     for (chunk = 0; chunk < chunks; chunk++)
-        fprintf(
-            f, "<rect x='%ld' y='%ld' width='%d' height='%d' fill='none' stroke='#bbb' stroke-width='.6'/>\n",
-            SVG_MARGIN + chunk % MAP_COLUMNS * MAP_CELL, MAP_TOP + chunk / MAP_COLUMNS * MAP_HEIGHT,
-            MAP_CELL - 2, MAP_HEIGHT - 2);
+        fprintf(f, "<rect x='%ld' y='%ld' width='%d' height='%d' fill='none' stroke='#bbb' stroke-width='.6'/>\n",
+                SVG_MARGIN + chunk % MAP_COLUMNS * MAP_CELL, MAP_TOP + chunk / MAP_COLUMNS * MAP_HEIGHT, MAP_CELL - 2,
+                MAP_HEIGHT - 2);
     json_array_foreach (slabs, i, slab) {
         e = map_epoch(snapshot, snap_text(slab, "epoch"));
         if ((chunk = (long)snap(slab, "chunk")) != at)

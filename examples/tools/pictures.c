@@ -9,8 +9,8 @@
    Build: cc -O2 -I../.. pictures.c -ljansson */
 /* build: -ljansson */
 #define _POSIX_C_SOURCE 200809L
-#define ZSLAB_STATIC    1
-#define ZSLAB_TAGS      1
+#define ZSLAB_STATIC 1
+#define ZSLAB_TAGS 1
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 

@@ -100,8 +100,7 @@ static inline int record_map(const zslab *z, const char *path)
     zslab_result r;
     w.out = snapshot ? fopen(path, "w") : NULL;
     if (!w.out) return free(snapshot), -1;
-    fprintf(w.out, "{\"chunk_bytes\": %zu, \"snapshot\":\n%s, \"slabs\": [", (size_t)1 << ZSLAB_CHUNK_SHIFT,
-            snapshot);
+    fprintf(w.out, "{\"chunk_bytes\": %zu, \"snapshot\":\n%s, \"slabs\": [", (size_t)1 << ZSLAB_CHUNK_SHIFT, snapshot);
     r = zslab_check(z, record_object, &w);
     if (w.live) record_slab(&w);
     fprintf(w.out, "]}\n");

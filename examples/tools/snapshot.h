@@ -22,12 +22,10 @@ static inline const char *snap_text(const json_t *object, const char *key)
 /* The fields of a snapshot or of a class that count upwards; all others say how things stand. */
 static inline int snap_counts(const char *key)
 {
-    static const char *const counters[] = {"slabs_allocated", "slabs_recycled", "cache_overflows",
-                                           "cas_retries",     "remote_frees",   "remote_flushes",
-                                           "lock_waits",      "allocs",         "frees",
-                                           "refused",         "soft_crossings", "fallbacks",
-                                           "reuses",          "drains",         "remote_full",
-                                           "growths"};
+    static const char *const counters[] = {"slabs_allocated", "slabs_recycled", "cache_overflows", "cas_retries",
+                                           "remote_frees",    "remote_flushes", "lock_waits",      "allocs",
+                                           "frees",           "refused",        "soft_crossings",  "fallbacks",
+                                           "reuses",          "drains",         "remote_full",     "growths"};
     size_t i;
     for (i = 0; i < sizeof counters / sizeof *counters; i++)
         if (!strcmp(key, counters[i])) return 1;
@@ -44,8 +42,7 @@ static inline void snap_subtract(json_t *now, const json_t *then, int all)
         if (json_is_object(value))
             snap_subtract(value, json_object_get(then, key), 1);
         else if (json_is_integer(value) && (all || snap_counts(key)))
-            json_integer_set(value,
-                             json_integer_value(value) - json_integer_value(json_object_get(then, key)));
+            json_integer_set(value, json_integer_value(value) - json_integer_value(json_object_get(then, key)));
     }
 }
 

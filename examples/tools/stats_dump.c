@@ -27,8 +27,7 @@ static int demo(zslab *z)
     static void *request[WINDOW], *row[BATCH];
     uint64_t seed = 1;
     size_t i;
-    zslab_epoch previous = zslab_epoch_open(z, "batch of 14:00"),
-                batch = zslab_epoch_open(z, "batch of 15:00");
+    zslab_epoch previous = zslab_epoch_open(z, "batch of 14:00"), batch = zslab_epoch_open(z, "batch of 15:00");
     for (i = 0; i < REQUESTS; i++) {
         size_t at = (size_t)((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 40) % WINDOW;
         zslab_free(z, request[at]);
@@ -46,21 +45,16 @@ static int demo(zslab *z)
     return 0;
 }
 
-static double kib(double bytes)
-{
-    return bytes / 1024;
-}
+static double kib(double bytes) { return bytes / 1024; }
 
 static void text(const json_t *snapshot)
 {
     const json_t *g = json_object_get(snapshot, "global"), *row;
     double seconds = (snap(g, "taken_ns") - snap(g, "created_ns")) / 1e9;
     size_t i;
-    fprintf(
-        stderr,
-        "%.0f live objects, %.0f KiB; committed %.0f KiB, estimated resident %.0f KiB (process %.0f KiB)\n",
-        snap(g, "live_objects"), kib(snap(g, "live_bytes")), kib(snap(g, "committed_bytes")),
-        kib(snap(g, "estimated_rss_bytes")), kib(snap(g, "rss_bytes")));
+    fprintf(stderr, "%.0f live objects, %.0f KiB; committed %.0f KiB, estimated resident %.0f KiB (process %.0f KiB)\n",
+            snap(g, "live_objects"), kib(snap(g, "live_bytes")), kib(snap(g, "committed_bytes")),
+            kib(snap(g, "estimated_rss_bytes")), kib(snap(g, "rss_bytes")));
     fprintf(stderr,
             "in %.3f s: slow paths %.0f, refused for a closed epoch %.0f, freed by other threads %.0f, "
             "misuse %.0f\n",
@@ -72,13 +66,12 @@ static void text(const json_t *snapshot)
         fprintf(stderr, "  %-20s %-8s %8.0f objects %10.0f KiB resident %8.0f KiB reclaimable\n",
                 snap_text(row, "label"), snap_text(row, "state"), snap(row, "live_objects"),
                 kib(snap(row, "estimated_rss_bytes")), kib(snap(row, "reclaimable_bytes")));
-    fprintf(stderr,
-            "classes:  bytes     live    slabs     full    empty  resident KiB   slow  recycled %%\n");
+    fprintf(stderr, "classes:  bytes     live    slabs     full    empty  resident KiB   slow  recycled %%\n");
     json_array_foreach (json_object_get(snapshot, "classes"), i, row)
         fprintf(stderr, "%15.0f %8.0f %8.0f %8.0f %8.0f %13.0f %6.0f %11.1f\n", snap(row, "object_bytes"),
-                snap(row, "live_objects"), snap(row, "slabs"), snap(row, "full_slabs"),
-                snap(row, "empty_slabs"), kib(snap(row, "estimated_rss_bytes")),
-                snap(json_object_get(row, "perf"), "slow_path_hits"), snap(row, "recycle_rate_pct"));
+                snap(row, "live_objects"), snap(row, "slabs"), snap(row, "full_slabs"), snap(row, "empty_slabs"),
+                kib(snap(row, "estimated_rss_bytes")), snap(json_object_get(row, "perf"), "slow_path_hits"),
+                snap(row, "recycle_rate_pct"));
 }
 
 static json_t *taken(const zslab *z)
@@ -105,8 +98,7 @@ static json_t *look(char **files, int count, int diff, int prometheus)
     }
     if (count) return snap_read(files[0]);
     zslab *z = zslab_create(NULL);
-    if (!z || demo(z))
-        return fprintf(stderr, "stats_dump: %s\n", zslab_result_name(zslab_last_error())), NULL;
+    if (!z || demo(z)) return fprintf(stderr, "stats_dump: %s\n", zslab_result_name(zslab_last_error())), NULL;
     snapshot = taken(z);
     if (prometheus) {
         char *out = record_text(z, zslab_stats_prometheus);
@@ -133,9 +125,8 @@ int main(int argc, char **argv)
     while ((o = getopt_long(argc, argv, "", options, NULL)) == 0) continue;
     files = argc - optind;
     if (o != -1 || files != (diff ? 2 : files > 0) || (prometheus && files))
-        return fprintf(stderr,
-                       "stats_dump: see the head of stats_dump.c for its arguments; Prometheus text is made "
-                       "by the program itself, so --prometheus takes no file\n"),
+        return fprintf(stderr, "stats_dump: see the head of stats_dump.c for its arguments; Prometheus text is made "
+                               "by the program itself, so --prometheus takes no file\n"),
                2;
     json_t *snapshot = look(argv + optind, files, diff, prometheus);
     if (!snapshot) return 1;

@@ -28,10 +28,8 @@ static inline json_t *line_read(const char *path)
     json_t *run = json_array(), *snapshot;
     json_error_t error;
     if (!f) return perror(path), json_decref(run), NULL;
-    while ((snapshot = json_loadf(f, JSON_DISABLE_EOF_CHECK, &error)) != NULL)
-        json_array_append_new(run, snapshot);
-    if (json_error_code(&error) !=
-        json_error_premature_end_of_input) /* between two snapshots that is the end */
+    while ((snapshot = json_loadf(f, JSON_DISABLE_EOF_CHECK, &error)) != NULL) json_array_append_new(run, snapshot);
+    if (json_error_code(&error) != json_error_premature_end_of_input) /* between two snapshots that is the end */
         fprintf(stderr, "%s: snapshot %zu: %s\n", path, json_array_size(run), error.text);
     fclose(f);
     return run;
@@ -58,8 +56,7 @@ static inline double line_bytes(const timeline *t, size_t snapshot, size_t epoch
     return snap(line_find(t, snapshot, snap_text(e->first, "epoch")), "estimated_rss_bytes");
 }
 
-static inline void line_follow(timeline *t, const json_t *first,
-                               size_t at) /* an epoch from where it is first seen */
+static inline void line_follow(timeline *t, const json_t *first, size_t at) /* an epoch from where it is first seen */
 {
     line_epoch *e = &t->epochs[t->count++];
     const json_t *now;
@@ -107,8 +104,7 @@ static inline void line_bar(const timeline *t, size_t number, const char *state,
     const line_epoch *e = &t->epochs[number];
     int closing = from == e->closing, y = LINE_TOP + (int)number * LINE_ROW;
     if (from == to) return;
-    fprintf(t->out,
-            "<rect x='%.1f' y='%d' width='%.1f' height='16' fill='%s' opacity='%s' stroke='%s'><title>",
+    fprintf(t->out, "<rect x='%.1f' y='%d' width='%.1f' height='16' fill='%s' opacity='%s' stroke='%s'><title>",
             line_x(t, from), y, line_x(t, to) - line_x(t, from), svg_color(e->first), closing ? ".35" : "1",
             svg_color(e->first));
     svg_text(t->out, snap_text(e->first, "label"));
@@ -126,10 +122,8 @@ static inline void line_bars(const timeline *t)
         line_bar(t, i, "active", e->opened, e->closing);
         line_bar(t, i, "closing", e->closing, e->gone);
         if (e->gone < t->snapshots)
-            fprintf(t->out, "<path d='M%.1f %.1fv16' stroke='#222' stroke-width='2.5'/>", line_x(t, e->gone),
-                    y);
-        fprintf(t->out,
-                "<text x='%.1f' y='%.1f' class='name' stroke='white' stroke-width='3' paint-order='stroke'>",
+            fprintf(t->out, "<path d='M%.1f %.1fv16' stroke='#222' stroke-width='2.5'/>", line_x(t, e->gone), y);
+        fprintf(t->out, "<text x='%.1f' y='%.1f' class='name' stroke='white' stroke-width='3' paint-order='stroke'>",
                 x + 4, y + 12.5);
         svg_text(t->out, snap_text(e->first, "label"));
         fprintf(t->out, "</text>\n");
@@ -152,8 +146,8 @@ static inline void line_layer(const timeline *t, size_t number, double *below, d
     }
     fprintf(t->out, "z'><title>");
     svg_text(t->out, snap_text(e->first, "label"));
-    fprintf(t->out, ": at most %.1f MiB resident, %.1f MiB when last seen</title></path>\n",
-            e->most / 1048576, line_bytes(t, e->gone - 1, number) / 1048576);
+    fprintf(t->out, ": at most %.1f MiB resident, %.1f MiB when last seen</title></path>\n", e->most / 1048576,
+            line_bytes(t, e->gone - 1, number) / 1048576);
 }
 
 static inline int line_chart(const timeline *t, double base)
@@ -163,11 +157,9 @@ static inline int line_chart(const timeline *t, double base)
     if (!below) return -1;
     while (mib / step > 5) step *= 2;
     for (i = 0; (at = (double)i * step) <= mib; i++)
-        fprintf(
-            t->out,
-            "<path d='M%d %.1fH%d' class='grid'/><text x='%d' y='%.1f' text-anchor='end'>%.0f MiB</text>\n",
-            LINE_LEFT, base - at / mib * LINE_CHART, LINE_RIGHT, LINE_LEFT - 6,
-            base - at / mib * LINE_CHART + 4, at);
+        fprintf(t->out, "<path d='M%d %.1fH%d' class='grid'/><text x='%d' y='%.1f' text-anchor='end'>%.0f MiB</text>\n",
+                LINE_LEFT, base - at / mib * LINE_CHART, LINE_RIGHT, LINE_LEFT - 6, base - at / mib * LINE_CHART + 4,
+                at);
     for (i = 0; i < t->count; i++) line_layer(t, i, below, base);
     for (i = 0; i <= 4; i++)
         fprintf(t->out, "<text x='%.1f' y='%.1f' text-anchor='%s'>%.1f s</text>\n",
@@ -192,10 +184,9 @@ static inline int timeline_draw(json_t *run, FILE *f)
     line_collect(t);
     if (t->end > t->begin && t->most > 0) {
         base = LINE_TOP + (double)t->count * LINE_ROW + 14 + LINE_CHART;
-        svg_begin(
-            f, (int)base + 34, "Epochs and the memory they keep",
-            "solid: takes objects; pale: closing, its last objects drain; black end: closed. Below: resident "
-            "bytes by epoch");
+        svg_begin(f, (int)base + 34, "Epochs and the memory they keep",
+                  "solid: takes objects; pale: closing, its last objects drain; black end: closed. Below: resident "
+                  "bytes by epoch");
         line_bars(t);
         r = line_chart(t, base);
         fprintf(f, "</svg>\n");

@@ -11,8 +11,7 @@
 #include "../../zslab_zns.h"
 #include <stdio.h>
 
-static const char *const conditions[] = {"empty",     "open",    "closed",      "full",
-                                         "read-only", "offline", "conventional"};
+static const char *const conditions[] = {"empty", "open", "closed", "full", "read-only", "offline", "conventional"};
 static const char *const kinds[] = {"-", "metadata", "objects", "foreign", "out of use"};
 
 /* The letter of an epoch in the map and the colour in the picture: by its place among the live ones. */
@@ -39,11 +38,11 @@ static void zone_map(zslab_zns *s)
     printf("\nmap: . empty, # metadata, + several epochs, ! out of use or foreign, else one epoch:\n");
     for (i = 0; zslab_zns_zone_at(s, i, &z) == ZSLAB_OK; i++) {
         if (i % 64 == 0) printf("%s%5u ", i ? "\n" : "", i);
-        putchar(z.kind == 1       ? '#'
-                : z.kind > 2      ? '!'
-                : !z.first_epoch  ? '.'
-                : z.epochs > 1    ? '+'
-                                  : letter(place_of(s, z.first_epoch)));
+        putchar(z.kind == 1      ? '#'
+                : z.kind > 2     ? '!'
+                : !z.first_epoch ? '.'
+                : z.epochs > 1   ? '+'
+                                 : letter(place_of(s, z.first_epoch)));
     }
     putchar('\n');
     for (id = zslab_zns_epoch_next(s, 0, &e); id && n < 53; id = zslab_zns_epoch_next(s, id, &e), n++)
@@ -77,9 +76,9 @@ static void text(zslab_zns *s, const zslab_zns_store_stats *t)
             unused++;
             continue;
         }
-        printf("%5u %-12s %-10s %5u %10llu %12llu %12llu %7u\n", i, conditions[z.device.condition],
-               kinds[z.kind], z.lifetime_class, (unsigned long long)z.sequence,
-               (unsigned long long)z.live_bytes, (unsigned long long)z.dead_bytes, z.epochs);
+        printf("%5u %-12s %-10s %5u %10llu %12llu %12llu %7u\n", i, conditions[z.device.condition], kinds[z.kind],
+               z.lifetime_class, (unsigned long long)z.sequence, (unsigned long long)z.live_bytes,
+               (unsigned long long)z.dead_bytes, z.epochs);
     }
     printf("and %u empty ones\n", unused);
     zone_map(s);
@@ -96,11 +95,10 @@ static int lost_one(void *user, zslab_zns_epoch e, uint64_t objects, uint64_t by
 static void damage(zslab_zns *s, const zslab_zns_recovery_report *r, FILE *out)
 {
     if (!r->result && !r->lost && !r->damaged_frames && !r->tail_unverified) return;
-    fprintf(out,
-            "found at open: %s; %llu objects lost, %llu frames and %llu bytes damaged, %llu unverified in the tail\n",
-            zslab_result_name((zslab_result)r->result), (unsigned long long)r->lost,
-            (unsigned long long)r->damaged_frames, (unsigned long long)r->damaged_bytes,
-            (unsigned long long)r->tail_unverified);
+    fprintf(
+        out, "found at open: %s; %llu objects lost, %llu frames and %llu bytes damaged, %llu unverified in the tail\n",
+        zslab_result_name((zslab_result)r->result), (unsigned long long)r->lost, (unsigned long long)r->damaged_frames,
+        (unsigned long long)r->damaged_bytes, (unsigned long long)r->tail_unverified);
     zslab_zns_lost(s, lost_one, out);
 }
 
@@ -124,11 +122,7 @@ static int svg(zslab_zns *s, const zslab_zns_store_stats *t, const char *path)
         uint32_t hue = z.first_epoch ? place_of(s, z.first_epoch) * 47 % 360 : 0;
         double live = z.device.capacity ? (double)z.live_bytes / (double)z.device.capacity : 0;
         char colour[48];
-        snprintf(colour, sizeof colour,
-                 z.kind == 1  ? "#444"
-                 : z.kind > 2 ? "#c22"
-                              : "hsl(%u,60%%,55%%)",
-                 hue);
+        snprintf(colour, sizeof colour, z.kind == 1 ? "#444" : z.kind > 2 ? "#c22" : "hsl(%u,60%%,55%%)", hue);
         fprintf(f, "<g><rect x=\"%u\" y=\"%u\" width=\"20\" height=\"20\" fill=\"%s\" stroke=\"%s\"/>", x, y,
                 z.device.condition == ZSLAB_ZNS_EMPTY ? "#eee" : "#ccc", z.epochs > 1 ? "#000" : "#bbb");
         if (z.device.condition != ZSLAB_ZNS_EMPTY)
@@ -151,11 +145,10 @@ static int svg(zslab_zns *s, const zslab_zns_store_stats *t, const char *path)
         fprintf(f, " (%llu): %llu objects, %u zones%s</text>\n", (unsigned long long)id, (unsigned long long)e.objects,
                 e.zones, n + 1 == named && named < t->epochs ? "; more epochs follow" : "");
     }
-    fprintf(
-        f,
-        "<text x=\"10\" y=\"%u\">%u zones, %u empty; coloured by epoch, filled as far as bytes live, dark: "
-        "metadata, black border: shared</text></svg>\n",
-        rows * 22 + 28, t->zones, t->zones_empty);
+    fprintf(f,
+            "<text x=\"10\" y=\"%u\">%u zones, %u empty; coloured by epoch, filled as far as bytes live, dark: "
+            "metadata, black border: shared</text></svg>\n",
+            rows * 22 + 28, t->zones, t->zones_empty);
     return fclose(f) == 0;
 }
 

@@ -7,7 +7,7 @@
    Build: cc -O2 -I../.. zslab_top.c -lncursesw -ljansson */
 /* build: -lncursesw -ljansson */
 #define _POSIX_C_SOURCE 200809L
-#define ZSLAB_STATIC    1
+#define ZSLAB_STATIC 1
 #define ZSLAB_IMPLEMENTATION
 #include "zslab.h"
 
@@ -56,10 +56,7 @@ static int serve(top *t)
     return record_snapshot(t->service, t->path);
 }
 
-static double taken(const json_t *snapshot)
-{
-    return snap(json_object_get(snapshot, "global"), "taken_ns");
-}
+static double taken(const json_t *snapshot) { return snap(json_object_get(snapshot, "global"), "taken_ns"); }
 
 /* The next snapshot, if there is one; what cannot be read leaves the last one in place. -1: none so far. */
 static int look(top *t)
@@ -92,8 +89,8 @@ static int larger_first(const void *a, const void *b)
 }
 
 /* Rows of a table in the order asked for, to a callback. */
-static void rows(const json_t *table, void (*show)(FILE *, const json_t *, const json_t *),
-                 const json_t *global, FILE *out)
+static void rows(const json_t *table, void (*show)(FILE *, const json_t *, const json_t *), const json_t *global,
+                 FILE *out)
 {
     size_t count = json_array_size(table), i;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers */
@@ -107,10 +104,10 @@ static void rows(const json_t *table, void (*show)(FILE *, const json_t *, const
 static void show_epoch(FILE *out, const json_t *e, const json_t *global)
 {
     if (!strcmp(snap_text(e, "state"), "closed")) return;
-    fprintf(out, "%-24.24s %-8s %8.1f s %10.0f %11s %11s %11s\n", snap_text(e, "label"),
-            snap_text(e, "state"), (snap(global, "taken_ns") - snap(e, "opened_ns")) / 1e9,
-            snap(e, "live_objects"), doctor_bytes(snap(e, "live_bytes")),
-            doctor_bytes(snap(e, "estimated_rss_bytes")), doctor_bytes(snap(e, "reclaimable_bytes")));
+    fprintf(out, "%-24.24s %-8s %8.1f s %10.0f %11s %11s %11s\n", snap_text(e, "label"), snap_text(e, "state"),
+            (snap(global, "taken_ns") - snap(e, "opened_ns")) / 1e9, snap(e, "live_objects"),
+            doctor_bytes(snap(e, "live_bytes")), doctor_bytes(snap(e, "estimated_rss_bytes")),
+            doctor_bytes(snap(e, "reclaimable_bytes")));
 }
 
 static void show_group(FILE *out, const json_t *g, const json_t *global)
@@ -135,8 +132,8 @@ static void show_class(FILE *out, const json_t *c, const json_t *global)
 {
     double slots = snap(c, "total_objects");
     (void)global;
-    fprintf(out, "%13.0f %10.0f %10.0f %5.0f %% %9.0f %10.0f %11s\n", snap(c, "object_bytes"),
-            snap(c, "live_objects"), snap(c, "slabs"), slots > 0 ? 100 * snap(c, "live_objects") / slots : 0,
+    fprintf(out, "%13.0f %10.0f %10.0f %5.0f %% %9.0f %10.0f %11s\n", snap(c, "object_bytes"), snap(c, "live_objects"),
+            snap(c, "slabs"), slots > 0 ? 100 * snap(c, "live_objects") / slots : 0,
             snap(json_object_get(c, "perf"), "slow_path_hits"), snap(c, "remote_waiting"),
             doctor_bytes(snap(c, "estimated_rss_bytes")));
 }
@@ -156,9 +153,9 @@ static void frame(const top *t, FILE *out)
     seconds = (snap(g, "taken_ns") - snap(g, "created_ns")) / 1e9;
     fprintf(out, "%s   sorted by %s (s: next, q: quit)\n", t->path, columns[sorted_by].name);
     fprintf(out, "%.0f objects, %s live; committed %s, resident %s; %s kept empty; process %s\n",
-            snap(g, "live_objects"), doctor_bytes(snap(g, "live_bytes")),
-            doctor_bytes(snap(g, "committed_bytes")), doctor_bytes(snap(g, "estimated_rss_bytes")),
-            doctor_bytes(snap(g, "cached_bytes")), doctor_bytes(snap(g, "rss_bytes")));
+            snap(g, "live_objects"), doctor_bytes(snap(g, "live_bytes")), doctor_bytes(snap(g, "committed_bytes")),
+            doctor_bytes(snap(g, "estimated_rss_bytes")), doctor_bytes(snap(g, "cached_bytes")),
+            doctor_bytes(snap(g, "rss_bytes")));
     fprintf(out, "a second:");
     rate(out, "slow paths", g, "slow_path_hits", seconds);
     rate(out, "cache misses", g, "slow_path_cache_miss", seconds);
@@ -166,8 +163,8 @@ static void frame(const top *t, FILE *out)
     rate(out, "purges", g, "purge_calls", seconds);
     rate(out, "refused", g, "slow_path_limit", seconds);
     rate(out, "misuse", g, "misuse_count", seconds);
-    fprintf(out, "\n\n%-24s %-8s %10s %10s %11s %11s %11s\n", "EPOCH", "STATE", "OPEN", "OBJECTS", "LIVE",
-            "RESIDENT", "RECLAIMABLE");
+    fprintf(out, "\n\n%-24s %-8s %10s %10s %11s %11s %11s\n", "EPOCH", "STATE", "OPEN", "OBJECTS", "LIVE", "RESIDENT",
+            "RECLAIMABLE");
     rows(json_object_get(since, "epochs"), show_epoch, g, out);
     if (json_array_size(json_object_get(since, "groups"))) {
         fprintf(out, "\n%-24s %8s %12s %11s %11s %11s %9s %9s\n", "GROUP", "EPOCHS", "COMMITTED", "LIVE", "LIMIT",
@@ -179,8 +176,8 @@ static void frame(const top *t, FILE *out)
                 "ALLOCS", "FALLBACK", "NO ROOM");
         rows(json_object_get(since, "pools"), show_pool, g, out);
     }
-    fprintf(out, "\n%13s %10s %10s %7s %9s %10s %11s\n", "CLASS (bytes)", "OBJECTS", "SLABS", "FULL", "SLOW",
-            "WAITING", "RESIDENT");
+    fprintf(out, "\n%13s %10s %10s %7s %9s %10s %11s\n", "CLASS (bytes)", "OBJECTS", "SLABS", "FULL", "SLOW", "WAITING",
+            "RESIDENT");
     rows(json_object_get(since, "classes"), show_class, g, out);
     fputc('\n', out);
     doctor_examine(since, out);
@@ -242,8 +239,7 @@ int main(int argc, char **argv)
         else if (o != 's')
             bad = 1;
         else {
-            for (sorted_by = 0; sorted_by < COLUMNS && strcmp(optarg, columns[sorted_by].name); sorted_by++)
-                continue;
+            for (sorted_by = 0; sorted_by < COLUMNS && strcmp(optarg, columns[sorted_by].name); sorted_by++) continue;
             bad |= sorted_by == COLUMNS;
         }
     }

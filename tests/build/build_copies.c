@@ -24,15 +24,9 @@ static zslab *make(uint32_t flags)
     return zslab_create(&c);
 }
 
-static zslab_handle name(zslab *z)
-{
-    return zslab_handle_alloc(z, 64, zslab_epoch_current(z), NULL);
-}
+static zslab_handle name(zslab *z) { return zslab_handle_alloc(z, 64, zslab_epoch_current(z), NULL); }
 
-static int knows(zslab *z, zslab_handle h)
-{
-    return zslab_handle_get(z, h) || zslab_handle_free(z, h) == ZSLAB_OK;
-}
+static int knows(zslab *z, zslab_handle h) { return zslab_handle_get(z, h) || zslab_handle_free(z, h) == ZSLAB_OK; }
 
 static int foreign(const void *p)
 {
@@ -66,10 +60,8 @@ int main(void)
     for (i = 0; i < COPIES; i++)
         for (j = 0; j < EACH; j++) {
             z[i][j] = copies[i]->make(j & 1 ? ZSLAB_FLAG_SHARED : 0);
-            for (k = 0; z[i][j] && k < NAMES; k++)
-                lost += !(names[i][j][k] = copies[i]->name(z[i][j]));
-            if (!z[i][j])
-                return 1;
+            for (k = 0; z[i][j] && k < NAMES; k++) lost += !(names[i][j][k] = copies[i]->name(z[i][j]));
+            if (!z[i][j]) return 1;
         }
     for (i = 0; i < COPIES; i++)
         for (other = 0; other < COPIES; other++)
@@ -79,13 +71,11 @@ int main(void)
 #ifdef NDEBUG /* else it is asserted */
     for (i = 0; i < COPIES; i++)
         for (other = 0; other < COPIES; other++)
-            for (j = 0; i != other && j < EACH; j++)
-                served += !copies[i]->refuses(z[other][j]);
+            for (j = 0; i != other && j < EACH; j++) served += !copies[i]->refuses(z[other][j]);
 #endif
     for (i = 0; i < COPIES; i++)
         for (j = 0; j < EACH; j++) {
-            for (k = 0; k < NAMES; k++)
-                lost += !copies[i]->knows(z[i][j], names[i][j][k]);
+            for (k = 0; k < NAMES; k++) lost += !copies[i]->knows(z[i][j], names[i][j][k]);
             copies[i]->end(z[i][j]);
         }
     printf("build_copies: %d handles known, %d allocators served elsewhere, %d handles lost\n", met, served, lost);

@@ -73,7 +73,8 @@ struct alignas(16384) huge { // large: above the largest class, and at more than
 static std::size_t objects_in(zslab *z)
 {
     std::size_t n = 0;
-    zslab_check(z, [](void *user, const zslab_visit *) -> int { return ++*static_cast<std::size_t *>(user), 0; }, &n);
+    zslab_check(
+        z, [](void *user, const zslab_visit *) -> int { return ++*static_cast<std::size_t *>(user), 0; }, &n);
     return n;
 }
 
@@ -357,8 +358,7 @@ template <class A> static void containers(zslab *z, const A &a)
             t.push_back(static_cast<char>('a' + i % 26));
             sorted[i] = -i;
             hashed[i % 400] = -(i % 400);
-            if (i % 10 == 0)
-                many.push_back(text(30, 'x', chars(a)));
+            if (i % 10 == 0) many.push_back(text(30, 'x', chars(a)));
             apart.push_back(wide());
             CHECK(reinterpret_cast<std::size_t>(apart.data()) % alignof(wide) == 0);
         }
@@ -417,7 +417,9 @@ static void memory_resources(zslab *z)
 
 static_assert(!std::is_destructible<zslab>::value, "std::unique_ptr<zslab> without zslab_destroy does not compile");
 
-struct tree { int rings; };
+struct tree {
+    int rings;
+};
 ZSLAB_HANDLE_DECLARE(tree); // the C macros work here too
 
 int main()

@@ -13,7 +13,4 @@
 #include "zslab.h"
 #include "build_nouns.h"
 
-int main(void)
-{
-    return use_every_noun(NULL);
-}
+int main(void) { return use_every_noun(NULL); }

@@ -8,7 +8,4 @@
 #include "zslab.h"
 #include "build_nouns.h"
 
-int main(void)
-{
-    return use_every_noun(NULL);
-}
+int main(void) { return use_every_noun(NULL); }

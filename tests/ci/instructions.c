@@ -11,11 +11,9 @@ int main(int argc, char **argv)
     zslab *z = zslab_create(NULL);
     uint64_t seed = 1;
     long i, pairs = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
-    if (!z)
-        return 1;
+    if (!z) return 1;
     for (i = 0; i < 1000; i++)
-        if ((live[i] = zslab_malloc(z, 64)) == NULL)
-            return 1;
+        if ((live[i] = zslab_malloc(z, 64)) == NULL) return 1;
     for (i = 0; i < pairs; i++) {
         void **at = &live[(seed >> 40) % 1000];
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);

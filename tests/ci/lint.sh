@@ -114,6 +114,7 @@ trap 'rm -rf "$tmp"' EXIT
         sed -n 's/^\(test_[a-z0-9_]*\) *|.*/\1/p' tests/ci/variants.txt; } | sort | uniq -d)"
     rule "no trailing blanks" "$(grep -nE '[[:space:]]+$' $text)"
     rule "no tabs in code" "$(grep -nP '\t' $code)"
+    rule "C and C++ as make format writes it" "$(clang-format -n -Werror $(echo "$code" | grep -E '\.(h|c|cc)$') 2>&1 | sed -n "s/: error.*//p; /not found/p")"
     rule "lines of code up to 120 columns" "$(awk 'length > 120 { print FILENAME ":" FNR ": " length }' $code)"
     rule "nothing left undone" "$(grep -nE 'TO''DO|FIX''ME|XX''X' $text)"
     rule "comments say what holds, not what was" "$(grep -niE '\b(previ''ously|used to'' be|leg''acy|old'' code|workaround'' until)\b' $code Makefile)"

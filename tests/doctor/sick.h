@@ -41,8 +41,7 @@ static inline void sick_drop(zslab *z, size_t count, size_t keep)
         if (!keep || i % keep) SICK_MUST(zslab_free(z, sick_objects[i]) == ZSLAB_OK);
 }
 
-static inline int sick_main(int argc, char **argv, const zslab_config *config,
-                            void (*live)(zslab *z, int sick))
+static inline int sick_main(int argc, char **argv, const zslab_config *config, void (*live)(zslab *z, int sick))
 {
     zslab *z = zslab_create(config);
     FILE *first;

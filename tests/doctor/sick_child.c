@@ -18,7 +18,4 @@ static void requests(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, requests);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, requests); }

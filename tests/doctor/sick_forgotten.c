@@ -17,7 +17,4 @@ static void start_and_work(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, start_and_work);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, start_and_work); }

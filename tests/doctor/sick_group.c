@@ -18,7 +18,4 @@ static void tenants(zslab *z, int sick)
     SICK_MUST((refused != 0) == sick);
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, tenants);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, tenants); }

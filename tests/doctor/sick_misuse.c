@@ -12,7 +12,4 @@ static void messages(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, messages);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, messages); }

@@ -30,7 +30,4 @@ static void sessions(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, sessions);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, sessions); }

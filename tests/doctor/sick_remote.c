@@ -26,7 +26,4 @@ static void orders(zslab *z, int sick)
     pthread_join(other, NULL);
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, orders);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, orders); }

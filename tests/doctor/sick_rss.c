@@ -9,7 +9,4 @@ static void burst(zslab *z, int sick)
     if (!sick) zslab_trim(z);
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, burst);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, burst); }

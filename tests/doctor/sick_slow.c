@@ -19,7 +19,4 @@ static void replace(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, replace);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, replace); }

@@ -15,7 +15,4 @@ static void batches(zslab *z, int sick)
     }
 }
 
-int main(int argc, char **argv)
-{
-    return sick_main(argc, argv, NULL, batches);
-}
+int main(int argc, char **argv) { return sick_main(argc, argv, NULL, batches); }

@@ -64,8 +64,7 @@ static void use(zslab *z, const zslab_config *c)
         size_t bytes = zslab_size_class_bytes(z, i);
         p = (char *)zslab_malloc(z, bytes);
         MUST(p || zslab_last_error() == ZSLAB_E_NOMEM || zslab_last_error() == ZSLAB_E_LIMIT);
-        if (!p)
-            continue;
+        if (!p) continue;
         MUST(zslab_usable_size(z, p) == bytes && zslab_size_class_of(z, bytes) == i);
         MUST(!c->memory || (p >= buffer && p + bytes <= buffer + sizeof buffer));
         memset(p, 1, bytes);
@@ -80,8 +79,7 @@ static void use(zslab *z, const zslab_config *c)
     }
     for (i = 0; i < 20 && (e = zslab_epoch_open(z, "e")) != 0; i++) {
         p = (char *)zslab_malloc_epoch(z, 8, e);
-        if (p)
-            *p = 1, live++;
+        if (p) *p = 1, live++;
         last = e;
     }
     MUST(i + 1 >= (c->epoch_count && c->epoch_count < 20 ? c->epoch_count : 20));
@@ -112,16 +110,14 @@ static void allocator(void)
         c.class_bytes = tape_below(16) ? table : NULL;
         for (i = 0; i < 260; i++)
             table[i] = (i ? table[i - 1] : 0) + 8 * (tape_over() ? 2 : (uint32_t)tape_below(3) + (tape_byte() == 0));
-        if (tape_below(4) == 0)
-            table[tape_below(260)] = (uint32_t)number();
+        if (tape_below(4) == 0) table[tape_below(260)] = (uint32_t)number();
     }
     c.epoch_count = tape_below(2) ? 1u << tape_below(10) : (uint32_t)number() & 0xffff;
     c.reclaim = (zslab_reclaim)tape_below(4);
     c.limit_bytes = tape_below(2) ? 0 : (size_t)number();
     c.cache_bytes = (size_t)number();
     c.flags = tape_byte() & 127 & ~(uint32_t)ZSLAB_FLAG_LOCK_PAGES; /* whose refusal depends on the machine */
-    if (tape_byte())
-        c.flags &= 63;
+    if (tape_byte()) c.flags &= 63;
     c.fallback = some_fallback(&large);
     z = zslab_create(&c);
     least = zslab_buffer_bytes_min(&c);
@@ -133,8 +129,7 @@ static void allocator(void)
     } else {
         use(z, &c);
         zslab_destroy(z);
-        if (c.memory)
-            memset(c.memory, 0, c.memory_bytes); /* all of it is plain memory again */
+        if (c.memory) memset(c.memory, 0, c.memory_bytes); /* all of it is plain memory again */
     }
 }
 
@@ -154,8 +149,7 @@ static void pool(void)
     c.fallback = some_fallback(&outside);
     if (c.slot_count > 10000 && c.slot_count < 0xffffffff) /* metadata of gigabytes proves nothing more */
         c.slot_count %= 10000;
-    if (c.queue_capacity > 10000 && c.queue_capacity < 0xffffffff)
-        c.queue_capacity %= 10000;
+    if (c.queue_capacity > 10000 && c.queue_capacity < 0xffffffff) c.queue_capacity %= 10000;
     need = zslab_pool_bytes(&c);
     if (tape_below(2)) {
         size_t at = tape_below(300);
@@ -167,8 +161,7 @@ static void pool(void)
     p = zslab_pool_create(&c);
     MUST(p || zslab_last_error() == ZSLAB_E_INVALID || zslab_last_error() == ZSLAB_E_NOMEM);
     MUST(p || !c.memory || !need || c.memory_bytes < need);
-    if (!p)
-        return;
+    if (!p) return;
     for (made = 0; made < 40 && (slots[made] = zslab_pool_alloc(p)) != NULL; made++)
         if (zslab_pool_owns(p, slots[made])) {
             MUST(!c.memory || (char *)slots[made] + zslab_pool_usable_size(p) <= (char *)c.memory + c.memory_bytes);
@@ -177,14 +170,12 @@ static void pool(void)
     for (i = 0; i < made; i++)
         MUST(zslab_pool_free(p, slots[i]) == ZSLAB_OK || (c.fallback.owns && !zslab_pool_owns(p, slots[i])));
     zslab_pool_destroy(p);
-    if (c.memory)
-        memset(c.memory, 0, c.memory_bytes);
+    if (c.memory) memset(c.memory, 0, c.memory_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     tape_start(data, bytes);
-    while (!tape_over())
-        (tape_below(2) ? allocator : pool)();
+    while (!tape_over()) (tape_below(2) ? allocator : pool)();
     return 0;
 }

@@ -25,13 +25,11 @@ static void build(void)
     snprintf(path, sizeof path, "%s", test_path("image"));
     MUST((s = zslab_zns_open_file(path, &drive, NULL)) != NULL);
     data_at = (size_t)((zs__zns_file *)s->dev.user)->data_at;
-    for (i = 0; i < EPOCHS; i++)
-        MUST((epochs[i] = zslab_zns_epoch_begin(s, NULL)) != 0);
+    for (i = 0; i < EPOCHS; i++) MUST((epochs[i] = zslab_zns_epoch_begin(s, NULL)) != 0);
     for (i = 0; i < OBJECTS; i++) {
         sizes[i] = i % 20 == 19 ? 9000 : 20 + (size_t)i * 17;
         MUST(object_put(s, epochs[i % EPOCHS], (uint64_t)i, sizes[i], &handles[i]) == ZSLAB_OK);
-        if (i % 15 == 14)
-            MUST(zslab_zns_sync(s, 0) == ZSLAB_OK);
+        if (i % 15 == 14) MUST(zslab_zns_sync(s, 0) == ZSLAB_OK);
     }
     MUST(zslab_zns_epoch_release(s, epochs[1]) == ZSLAB_OK && zslab_zns_close(s) == ZSLAB_OK);
     MUST((f = fopen(path, "rb")) != NULL && fseek(f, 0, SEEK_END) == 0);
@@ -72,8 +70,7 @@ static void edit(void)
         memset(p + n, tape_below(2) ? 255 : 0, BLOCK - n);
         break;
     default:
-        for (i = 0; i < 1 + tape_below(3); i++)
-            p[8 + tape_below(116)] = (unsigned char)tape_byte();
+        for (i = 0; i < 1 + tape_below(3); i++) p[8 + tape_below(116)] = (unsigned char)tape_byte();
         inline_bytes = (size_t)zs__zns_get32(p + 68) * (zs__zns_get32(p + 12) == 1 ? 16 : 1);
         inline_bytes = inline_bytes > BLOCK - 128 ? BLOCK - 128 : inline_bytes;
         zs__zns_put32(p + 124, zs__zns_crc(zs__zns_crc(0, p, 124), p + 128, inline_bytes));
@@ -101,8 +98,7 @@ static void examine(uint32_t flags)
     int i;
     memset(&c, 0, sizeof c);
     c.flags = flags;
-    if ((s = zslab_zns_open_file(path, NULL, &c)) == NULL)
-        return;
+    if ((s = zslab_zns_open_file(path, NULL, &c)) == NULL) return;
     for (i = 0; i < OBJECTS; i++) {
         size_t n = 0;
         if (zslab_zns_read(s, handles[i], p, sizeof p, &n) == ZSLAB_OK)
@@ -114,10 +110,8 @@ static void examine(uint32_t flags)
     (void)zslab_zns_stats_json(s, json, sizeof json);
     if (!(flags & ZSLAB_ZNS_FLAG_READ_ONLY)) { /* it still works as a store, or says why not */
         e = zslab_zns_epoch_begin(s, NULL);
-        if (e && object_put(s, e, 7, 5000, &h) == ZSLAB_OK)
-            MUST(object_get(s, h, 7, 5000) == ZSLAB_OK);
-        for (i = 0; i < EPOCHS; i++)
-            (void)zslab_zns_epoch_release(s, epochs[i]);
+        if (e && object_put(s, e, 7, 5000, &h) == ZSLAB_OK) MUST(object_get(s, h, 7, 5000) == ZSLAB_OK);
+        for (i = 0; i < EPOCHS; i++) (void)zslab_zns_epoch_release(s, epochs[i]);
     }
     (void)zslab_zns_close(s);
 }
@@ -126,13 +120,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     FILE *f;
     size_t keep;
-    if (!image)
-        build();
+    if (!image) build();
     tape_start(data, bytes);
     memcpy(work, image, image_bytes);
     keep = tape_byte() ? image_bytes : (size_t)tape_number(3) % image_bytes; /* rarely: the file was cut short */
-    while (!tape_over())
-        edit();
+    while (!tape_over()) edit();
     MUST((f = fopen(path, "wb")) != NULL && fwrite(work, 1, keep, f) == keep && fclose(f) == 0);
     examine(ZSLAB_ZNS_FLAG_READ_ONLY);
     examine(0);

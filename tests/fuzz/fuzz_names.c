@@ -12,10 +12,10 @@ static struct {
     zslab_pool *pool;
     zslab_remote *remote;
     struct {
-        void *p;           /* NULL: gone */
+        void *p; /* NULL: gone */
         size_t bytes;
         zslab_handle handle, was;
-        void *stood;       /* where it is or was */
+        void *stood; /* where it is or was */
         int epoch;
     } objects[OBJECTS];
     zslab_epoch epochs[EPOCHS];
@@ -27,10 +27,8 @@ static void epoch_over(int e, int closed)
 {
     int i;
     for (i = 0; i < OBJECTS; i++)
-        if (g.objects[i].p && g.objects[i].epoch == e)
-            g.objects[i].p = NULL;
-    if (closed)
-        g.states[e] = ZSLAB_EPOCH_CLOSED;
+        if (g.objects[i].p && g.objects[i].epoch == e) g.objects[i].p = NULL;
+    if (closed) g.states[e] = ZSLAB_EPOCH_CLOSED;
 }
 
 static void set_up(void)
@@ -47,8 +45,7 @@ static void set_up(void)
     c.reserve_bytes = (size_t)1 << 24;
     c.epoch_count = 8;
     g.z = test_create(&c);
-    for (i = 0; i < EPOCHS; i++)
-        g.epochs[i] = i ? zslab_epoch_open(g.z, NULL) : zslab_epoch_current(g.z);
+    for (i = 0; i < EPOCHS; i++) g.epochs[i] = i ? zslab_epoch_open(g.z, NULL) : zslab_epoch_current(g.z);
     for (i = 0; i < OBJECTS; i++) {
         size_t size = (size_t)(i * 37 % 500 + 1);
         g.objects[i].epoch = i % EPOCHS;
@@ -71,18 +68,15 @@ static void set_up(void)
     pc.slot_bytes = 40;
     pc.slot_count = 4;
     MUST((g.pool = zslab_pool_create(&pc)) != NULL && (g.remote = zslab_pool_remote(g.pool)) != NULL);
-    for (i = 0; i < 3; i++)
-        MUST((g.slots[i] = zslab_pool_alloc(g.pool)) != NULL);
+    for (i = 0; i < 3; i++) MUST((g.slots[i] = zslab_pool_alloc(g.pool)) != NULL);
 }
 
 /* A true name, some bits of it turned over; or anything at all. */
 static uint64_t name_like(uint64_t truth)
 {
     unsigned how = tape_byte() % 6;
-    if (how == 0)
-        return tape_number(8);
-    while (--how)
-        truth ^= (uint64_t)1 << tape_below(64);
+    if (how == 0) return tape_number(8);
+    while (--how) truth ^= (uint64_t)1 << tape_below(64);
     return truth;
 }
 
@@ -96,8 +90,7 @@ static int object_at(const void *p)
 {
     int i;
     for (i = 0; i < OBJECTS; i++)
-        if (p && g.objects[i].p == p)
-            return i;
+        if (p && g.objects[i].p == p) return i;
     return -1;
 }
 
@@ -105,8 +98,7 @@ static int object_named(zslab_handle h)
 {
     int i;
     for (i = 0; i < OBJECTS; i++)
-        if (h && g.objects[i].p && g.objects[i].handle == h)
-            return i;
+        if (h && g.objects[i].p && g.objects[i].handle == h) return i;
     return -1;
 }
 
@@ -123,8 +115,7 @@ static void try_pointer(void)
     case 0:
         q = p ? zslab_realloc(g.z, p, tape_size()) : NULL;
         MUST(!q || i >= 0);
-        if (q && q != p)
-            MUST(zslab_free(g.z, q) == ZSLAB_OK);
+        if (q && q != p) MUST(zslab_free(g.z, q) == ZSLAB_OK);
         if (q)
             r = q == p ? zslab_free(g.z, p) : ZSLAB_OK;
         else
@@ -142,8 +133,7 @@ static void try_pointer(void)
         r = zslab_free(g.z, p);
         MUST((r == ZSLAB_OK) == (i >= 0 || !p));
     }
-    if (i >= 0)
-        g.objects[i].p = NULL;
+    if (i >= 0) g.objects[i].p = NULL;
 }
 
 static void try_handle(void)
@@ -156,8 +146,7 @@ static void try_handle(void)
     if (tape_below(2)) {
         r = zslab_handle_free(g.z, h);
         MUST(r == (i < 0 ? r : ZSLAB_OK) && (i >= 0 || r == ZSLAB_E_STALE || r == ZSLAB_E_INVALID));
-        if (i >= 0)
-            g.objects[i].p = NULL;
+        if (i >= 0) g.objects[i].p = NULL;
     }
 }
 
@@ -182,8 +171,7 @@ static void try_epoch(void)
     void *p = NULL;
     zslab_result r;
     zslab_epoch_stats s;
-    while (i < EPOCHS && (g.epochs[i] != e || g.states[i] == ZSLAB_EPOCH_CLOSED))
-        i++;
+    while (i < EPOCHS && (g.epochs[i] != e || g.states[i] == ZSLAB_EPOCH_CLOSED)) i++;
     is = i < EPOCHS;
     switch (tape_below(8)) {
     case 0:
@@ -206,8 +194,7 @@ static void try_epoch(void)
     case 5:
         r = zslab_epoch_reset(g.z, e);
         MUST(r == (is ? ZSLAB_OK : ZSLAB_E_CLOSED));
-        if (is)
-            epoch_over(i, 0);
+        if (is) epoch_over(i, 0);
         break;
     case 6:
         MUST((zslab_domain_wrap(g.z, e, (zslab_on_exit)tape_below(6)) == NULL) == !is || is);
@@ -215,8 +202,7 @@ static void try_epoch(void)
     default:
         r = zslab_epoch_release(g.z, e);
         MUST(r == (is ? ZSLAB_OK : ZSLAB_E_CLOSED));
-        if (is)
-            epoch_over(i, 1);
+        if (is) epoch_over(i, 1);
     }
 }
 
@@ -225,8 +211,7 @@ static void try_slot(void)
     void *p = pointer_like(g.slots[tape_below(3)]);
     int i = 0;
     zslab_result r;
-    while (i < 3 && (!p || g.slots[i] != p))
-        i++;
+    while (i < 3 && (!p || g.slots[i] != p)) i++;
     MUST(zslab_pool_owns(g.pool, p) || i == 3);
     r = tape_below(2) ? zslab_pool_free(g.pool, p) : zslab_remote_try_free(g.remote, p);
     MUST((r == ZSLAB_OK) == (i < 3 || !p));
@@ -243,8 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     int i;
     tape_start(data, bytes);
     set_up();
-    while (!tape_over())
-        tries[tape_below(sizeof tries / sizeof *tries)]();
+    while (!tape_over()) tries[tape_below(sizeof tries / sizeof *tries)]();
     for (i = 0; i < OBJECTS; i++)
         if (g.objects[i].p) {
             MUST(test_filled(g.objects[i].p, g.objects[i].bytes, (uint64_t)i));

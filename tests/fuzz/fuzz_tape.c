@@ -10,15 +10,15 @@ enum { OBJECTS = 160, EPOCHS = 10, DOMAINS = 4, DEPTH = 6, HEAPS = 2, DEAD = 32,
 #define LARGE_MOST ((size_t)120000)
 
 typedef struct object {
-    void *p;               /* NULL: a free entry */
-    size_t bytes;          /* usable, all of it filled */
-    int epoch;             /* index, or FALLBACK */
+    void *p;      /* NULL: a free entry */
+    size_t bytes; /* usable, all of it filled */
+    int epoch;    /* index, or FALLBACK */
     zslab_handle handle;
 } object;
 
 static struct {
     zslab *z;
-    int shared, roomy;     /* roomy: no allocation may fail for want of memory */
+    int shared, roomy; /* roomy: no allocation may fail for want of memory */
     object objects[OBJECTS];
     struct {
         zslab_epoch id;
@@ -47,8 +47,7 @@ static object *some_object(void)
 {
     object *o = &g.objects[tape_below(OBJECTS)];
     int i;
-    for (i = 0; i < OBJECTS && !o->p; i++)
-        o = o + 1 == g.objects + OBJECTS ? g.objects : o + 1;
+    for (i = 0; i < OBJECTS && !o->p; i++) o = o + 1 == g.objects + OBJECTS ? g.objects : o + 1;
     return o->p ? o : NULL;
 }
 
@@ -56,15 +55,11 @@ static object *lives_at(const void *p)
 {
     int i;
     for (i = 0; i < OBJECTS; i++)
-        if (g.objects[i].p == p)
-            return &g.objects[i];
+        if (g.objects[i].p == p) return &g.objects[i];
     return NULL;
 }
 
-static uint64_t mark(const object *o)
-{
-    return (uint64_t)(o - g.objects) + 1;
-}
+static uint64_t mark(const object *o) { return (uint64_t)(o - g.objects) + 1; }
 
 static void died(object *o)
 {
@@ -79,8 +74,7 @@ static void epoch_emptied(int e)
 {
     int i;
     for (i = 0; i < OBJECTS; i++)
-        if (g.objects[i].p && g.objects[i].epoch == e)
-            died(&g.objects[i]);
+        if (g.objects[i].p && g.objects[i].epoch == e) died(&g.objects[i]);
 }
 
 static void epoch_ended(int e, zslab_on_exit how)
@@ -96,8 +90,7 @@ static void epoch_ended(int e, zslab_on_exit how)
 static int epoch_holds(int e)
 {
     int i, n = 0;
-    for (i = 0; i < OBJECTS; i++)
-        n += g.objects[i].p && g.objects[i].epoch == e;
+    for (i = 0; i < OBJECTS; i++) n += g.objects[i].p && g.objects[i].epoch == e;
     return n;
 }
 
@@ -106,10 +99,8 @@ static int epoch_entry(void) /* one whose epoch is over; NONE */
     int e;
     for (e = 0; e < EPOCHS; e++) {
         int d, used = e == g.current || g.epochs[e].state == ZSLAB_EPOCH_ACTIVE || epoch_holds(e);
-        for (d = 0; d < DOMAINS; d++)
-            used |= g.domains[d].d && g.domains[d].epoch == e;
-        if (!used)
-            return e;
+        for (d = 0; d < DOMAINS; d++) used |= g.domains[d].d && g.domains[d].epoch == e;
+        if (!used) return e;
     }
     return NONE;
 }
@@ -181,8 +172,7 @@ static void op_malloc(void)
     switch (tape_below(9)) {
     case 0:
         p = zslab_calloc(g.z, 1, size);
-        for (i = 0; p && i < size; i++)
-            MUST(!((char *)p)[i]);
+        for (i = 0; p && i < size; i++) MUST(!((char *)p)[i]);
         made(p, size, plain_epoch(), 0);
         break;
     case 1:
@@ -200,22 +190,18 @@ static void op_malloc(void)
         made(p, size, e, h);
         break;
     case 4:
-        if (heap)
-            made(zslab_heap_malloc_epoch(heap, size, g.epochs[e].id), size, e, 0);
+        if (heap) made(zslab_heap_malloc_epoch(heap, size, g.epochs[e].id), size, e, 0);
         break;
     case 5:
-        if (heap)
-            made(zslab_heap_malloc(heap, size), size, g.current, 0);
+        if (heap) made(zslab_heap_malloc(heap, size), size, g.current, 0);
         break;
     case 6:
         test_worker_do(&worker, run_errand, &job);
-        if (job.p)
-            made(job.p, size, g.current, 0);
+        if (job.p) made(job.p, size, g.current, 0);
         break;
     case 7:
         e = plain_epoch();
-        for (i = 0, alignment = zslab_malloc_batch(g.z, size, 5, batch); i < alignment; i++)
-            made(batch[i], size, e, 0);
+        for (i = 0, alignment = zslab_malloc_batch(g.z, size, 5, batch); i < alignment; i++) made(batch[i], size, e, 0);
         break;
     default:
         made(zslab_malloc(g.z, size), size, plain_epoch(), 0);
@@ -228,8 +214,7 @@ static void op_free(void)
     zslab_heap *heap = g.heaps[tape_below(HEAPS)];
     errand job = {1, NULL, 0, ZSLAB_OK};
     void *batch[3];
-    if (!o)
-        return;
+    if (!o) return;
     MUST(zslab_usable_size(g.z, o->p) == o->bytes && test_filled(o->p, o->bytes, mark(o)));
     job.p = batch[0] = batch[2] = o->p;
     batch[1] = NULL;
@@ -263,8 +248,7 @@ static void op_realloc(void)
     object *o = some_object(), was;
     size_t size = tape_size(), keep;
     void *p;
-    if (!o)
-        return;
+    if (!o) return;
     was = *o;
     keep = size < was.bytes ? size : was.bytes;
     p = zslab_realloc(g.z, was.p, size);
@@ -272,8 +256,7 @@ static void op_realloc(void)
         o->bytes = zslab_usable_size(g.z, p);
         test_fill(p, o->bytes, mark(o));
     }
-    if (!p || p == was.p)
-        return;
+    if (!p || p == was.p) return;
     MUST(!was.handle);
     if (keep >= 8) { /* the pattern knows its old address: compare its first word with that */
         uint64_t first = mark(o) * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)was.p ^ was.bytes;
@@ -295,15 +278,13 @@ static void op_stale(void)
         MUST(zslab_usable_size(g.z, p) == 0 && !zslab_epoch_of(g.z, p) && !zslab_realloc(g.z, p, 100));
         MUST(zslab_free(g.z, (char *)p + 4) != ZSLAB_OK);
     }
-    if (h)
-        MUST(!zslab_handle_get(g.z, h) && zslab_handle_free(g.z, h) == ZSLAB_E_STALE);
+    if (h) MUST(!zslab_handle_get(g.z, h) && zslab_handle_free(g.z, h) == ZSLAB_E_STALE);
 }
 
 static void op_handle(void)
 {
     object *o = some_object();
-    if (!o || o->epoch == FALLBACK)
-        return;
+    if (!o || o->epoch == FALLBACK) return;
     MUST(zslab_handle_of(g.z, o->p) == o->handle);
     if (o->handle)
         MUST(zslab_handle_get(g.z, o->handle) == o->p &&
@@ -356,10 +337,7 @@ static void op_epoch(void)
     }
 }
 
-static void domain_left(int d, zslab_on_exit how)
-{
-    epoch_ended(g.domains[d].epoch, how);
-}
+static void domain_left(int d, zslab_on_exit how) { epoch_ended(g.domains[d].epoch, how); }
 
 static void op_domain(void)
 {
@@ -369,8 +347,7 @@ static void op_domain(void)
     if (!g.domains[d].d) {
         int own = tape_below(2) && entry != NONE;
         g.domains[d].d = own ? zslab_domain_create(g.z) : zslab_domain_wrap(g.z, g.epochs[e].id, policy);
-        if (!g.domains[d].d)
-            return;
+        if (!g.domains[d].d) return;
         g.domains[d].inside = 0;
         g.domains[d].owned = own;
         g.domains[d].epoch = own ? entry : e;
@@ -386,15 +363,13 @@ static void op_domain(void)
     case 0:
         r = zslab_domain_force_close(g.domains[d].d);
         MUST((r == ZSLAB_E_BUSY) == (g.domains[d].inside != 0));
-        if (r != ZSLAB_E_BUSY)
-            domain_left(d, g.domains[d].policy ? g.domains[d].policy : ZSLAB_ON_EXIT_CLOSE);
+        if (r != ZSLAB_E_BUSY) domain_left(d, g.domains[d].policy ? g.domains[d].policy : ZSLAB_ON_EXIT_CLOSE);
         break;
     case 1:
         r = zslab_domain_destroy(g.domains[d].d);
         MUST((r == ZSLAB_E_BUSY) == (g.domains[d].inside != 0));
         if (r == ZSLAB_OK) {
-            if (g.domains[d].owned)
-                domain_left(d, ZSLAB_ON_EXIT_RELEASE);
+            if (g.domains[d].owned) domain_left(d, ZSLAB_ON_EXIT_RELEASE);
             g.domains[d].d = NULL;
         }
         break;
@@ -404,13 +379,11 @@ static void op_domain(void)
         MUST((r == ZSLAB_OK) == last);
         if (last) {
             g.depth--;
-            if (!--g.domains[d].inside)
-                domain_left(d, g.domains[d].policy);
+            if (!--g.domains[d].inside) domain_left(d, g.domains[d].policy);
         }
         break;
     default:
-        if (g.depth == DEPTH)
-            return;
+        if (g.depth == DEPTH) return;
         r = zslab_domain_enter(g.domains[d].d);
         MUST(r != ZSLAB_OK || g.epochs[e].state == ZSLAB_EPOCH_ACTIVE);
         if (r == ZSLAB_OK) {
@@ -452,8 +425,7 @@ static void op_pool(void)
 {
     int i = (int)tape_below(SLOTS), n, live = 0;
     zslab_result r = ZSLAB_OK;
-    for (n = 0; n < SLOTS; n++)
-        live += g.slots[n] != NULL;
+    for (n = 0; n < SLOTS; n++) live += g.slots[n] != NULL;
     if (g.slots[i]) {
         MUST(test_filled(g.slots[i], zslab_pool_usable_size(g.pool), (uint64_t)i));
         MUST(zslab_pool_free(g.pool, (char *)g.slots[i] + 1) == ZSLAB_E_MISALIGNED);
@@ -462,18 +434,15 @@ static void op_pool(void)
         else
             MUST(zslab_pool_free(g.pool, g.slots[i]) == ZSLAB_OK);
         MUST(r == ZSLAB_OK || r == ZSLAB_E_FULL);
-        if (r != ZSLAB_OK)
-            return;
+        if (r != ZSLAB_OK) return;
         MUST(zslab_pool_free(g.pool, g.slots[i]) == ZSLAB_E_DOUBLE_FREE);
         g.slots[i] = NULL;
     } else {
         g.slots[i] = zslab_pool_alloc(g.pool);
         MUST(!g.slots[i] == (live == SLOTS));
-        if (g.slots[i])
-            test_fill(g.slots[i], zslab_pool_usable_size(g.pool), (uint64_t)i);
+        if (g.slots[i]) test_fill(g.slots[i], zslab_pool_usable_size(g.pool), (uint64_t)i);
     }
-    if (tape_below(8) == 0)
-        zslab_pool_drain(g.pool);
+    if (tape_below(8) == 0) zslab_pool_drain(g.pool);
 }
 
 /* ---- one tape ---- */
@@ -532,15 +501,13 @@ static void open_all(void)
     g.z = test_create(&c);
     g.shared = (c.flags & ZSLAB_FLAG_SHARED) != 0;
     g.epochs[0].id = zslab_epoch_current(g.z);
-    for (int e = 1; e < EPOCHS; e++)
-        g.epochs[e].state = ZSLAB_EPOCH_CLOSED;
+    for (int e = 1; e < EPOCHS; e++) g.epochs[e].state = ZSLAB_EPOCH_CLOSED;
     pc.slot_bytes = 8 + tape_below(64) * 4;
     pc.slot_count = SLOTS;
     pc.queue_capacity = 1 + tape_below(8);
     pc.batch_count = 1 + tape_below(4);
     MUST((g.pool = zslab_pool_create(&pc)) != NULL && (g.remote = zslab_pool_remote(g.pool)) != NULL);
-    if (!worker.thread)
-        test_worker_start(&worker);
+    if (!worker.thread) test_worker_start(&worker);
 }
 
 static void close_all(void)
@@ -549,16 +516,14 @@ static void close_all(void)
     while (g.depth) {
         int d = g.scopes[--g.depth];
         MUST(zslab_domain_exit(g.domains[d].d) == ZSLAB_OK);
-        if (!--g.domains[d].inside)
-            domain_left(d, g.domains[d].policy);
+        if (!--g.domains[d].inside) domain_left(d, g.domains[d].policy);
     }
     for (i = 0; i < OBJECTS; i++)
         if (g.objects[i].p) {
             object *o = &g.objects[i];
             MUST(test_filled(o->p, o->bytes, mark(o)));
             live += o->epoch != FALLBACK;
-            if (o->epoch == FALLBACK)
-                MUST(zslab_free(g.z, o->p) == ZSLAB_OK);
+            if (o->epoch == FALLBACK) MUST(zslab_free(g.z, o->p) == ZSLAB_OK);
         }
     MUST(test_live(g.z) == live);
     zslab_destroy(g.z);
@@ -568,12 +533,11 @@ static void close_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    static void (*const ops[])(void) = {op_malloc, op_malloc, op_malloc, op_free, op_free,   op_realloc,
+    static void (*const ops[])(void) = {op_malloc, op_malloc, op_malloc, op_free,   op_free, op_realloc,
                                         op_stale,  op_handle, op_epoch,  op_domain, op_heap, op_pool};
     tape_start(data, bytes);
     open_all();
-    while (!tape_over())
-        ops[tape_below(sizeof ops / sizeof *ops)]();
+    while (!tape_over()) ops[tape_below(sizeof ops / sizeof *ops)]();
     close_all();
     return 0;
 }

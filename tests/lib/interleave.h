@@ -129,35 +129,35 @@ typedef struct il_plant {
     uint64_t value;
 } il_plant;
 
-IL_FN void il_fail(const char *format, ...);                 /* the scenario went wrong */
+IL_FN void il_fail(const char *format, ...); /* the scenario went wrong */
 #define il_check(x) ((x) ? (void)0 : il_fail("%s:%d: %s", __FILE__, __LINE__, #x))
-IL_FN int il_thread(void);                                   /* 0 ..., -1 outside the threads */
-IL_FN void il_as(int thread, void (*work)(void));            /* in setup: a thread's work, beforehand */
-IL_FN void il_write(void *p, uint64_t value);                /* touch an object: 8 bytes */
+IL_FN int il_thread(void);                        /* 0 ..., -1 outside the threads */
+IL_FN void il_as(int thread, void (*work)(void)); /* in setup: a thread's work, beforehand */
+IL_FN void il_write(void *p, uint64_t value);     /* touch an object: 8 bytes */
 IL_FN uint64_t il_read(const void *p);
-IL_FN void il_claim(void *p, size_t bytes);                 /* "this object is mine": nobody else's */
-IL_FN void il_disclaim(const void *p);                       /* just before giving it back */
-IL_FN int il_claimed(const void *p, size_t bytes);           /* does a claimed object lie in there? */
-IL_FN void il_point(const char *name);                       /* a place where others may run */
-IL_FN void il_watch(const void *p, size_t bytes);                     /* plain accesses there count */
-IL_FN void il_cut(const void *p, size_t bytes);                      /* words of one byte, however accessed */
-IL_FN int il_released(const void *p);                                /* did zs__os_release end it? */
+IL_FN void il_claim(void *p, size_t bytes);                        /* "this object is mine": nobody else's */
+IL_FN void il_disclaim(const void *p);                             /* just before giving it back */
+IL_FN int il_claimed(const void *p, size_t bytes);                 /* does a claimed object lie in there? */
+IL_FN void il_point(const char *name);                             /* a place where others may run */
+IL_FN void il_watch(const void *p, size_t bytes);                  /* plain accesses there count */
+IL_FN void il_cut(const void *p, size_t bytes);                    /* words of one byte, however accessed */
+IL_FN int il_released(const void *p);                              /* did zs__os_release end it? */
 IL_FN void il_name(const void *p, size_t bytes, const char *name); /* names words in traces */
-IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
-                          const il_plant *plants, int plant_count);
+IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count, const il_plant *plants,
+                  int plant_count);
 IL_FN void il_refuse_fence(int on); /* in setup: no asymmetric fence from here on */
 
 /* ---- limits ---------------------------------------------------------------- */
-#define IL_OPERATIONS 5000000  /* of a scenario's search; by the clock, each run would try other schedules */
-#define IL_WORDS 2048          /* words of one run */
-#define IL_STORES 30000        /* stores of one run */
-#define IL_STEPS 20000         /* operations of one run: more is "no end" */
+#define IL_OPERATIONS 5000000 /* of a scenario's search; by the clock, each run would try other schedules */
+#define IL_WORDS 2048         /* words of one run */
+#define IL_STORES 30000       /* stores of one run */
+#define IL_STEPS 20000        /* operations of one run: more is "no end" */
 #define IL_VIEW_POOL (1u << 24)
-#define IL_TABLE (1u << 14)    /* 8-byte granules ever touched */
+#define IL_TABLE (1u << 14) /* 8-byte granules ever touched */
 #define IL_STACK_BYTES (256u << 10)
-#define IL_DEPTH 4096          /* open decisions of a depth-first run */
-#define IL_SEEN (1u << 21)     /* states remembered */
-#define IL_FUTILE 100          /* turns a wait loop gets when nothing changes any more */
+#define IL_DEPTH 4096      /* open decisions of a depth-first run */
+#define IL_SEEN (1u << 21) /* states remembered */
+#define IL_FUTILE 100      /* turns a wait loop gets when nothing changes any more */
 #define IL_CLAIMS 256
 #define IL_NAMES 64
 #define IL_CHOICES 1024
@@ -173,10 +173,10 @@ enum { IL_READY, IL_SPINNING, IL_NAPPING, IL_BLOCKED, IL_DONE };
 
 typedef struct il_store_rec {
     uint64_t value, hash;
-    uint32_t view;   /* what an acquire of it takes over: offset into the view pool, 0 none */
+    uint32_t view; /* what an acquire of it takes over: offset into the view pool, 0 none */
     uint16_t word, pos;
     int8_t thread;
-    uint8_t rmw;     /* inseparable from its predecessor */
+    uint8_t rmw; /* inseparable from its predecessor */
 } il_store_rec;
 
 typedef struct il_word {
@@ -187,10 +187,10 @@ typedef struct il_word {
 } il_word;
 
 typedef struct il_granule {
-    uintptr_t key;            /* address / 8, plus one */
-    uint32_t run;             /* the fields to the blank line are this run's */
-    uint8_t plain;            /* touched plainly */
-    uint16_t word[8];         /* per byte: the word it belongs to, plus one */
+    uintptr_t key;                            /* address / 8, plus one */
+    uint32_t run;                             /* the fields to the blank line are this run's */
+    uint8_t plain;                            /* touched plainly */
+    uint16_t word[8];                         /* per byte: the word it belongs to, plus one */
     uint32_t written[8], read[8][IL_THREADS]; /* per byte: times of the last plain write and reads, 0 none */
     int8_t writer[8];
     const void *written_at, *read_at;
@@ -305,15 +305,9 @@ typedef struct il_state {
 } il_state;
 static il_state il;
 
-IL_FN void il_refuse_fence(int on)
-{
-    il.world.fence_refused = on;
-}
+IL_FN void il_refuse_fence(int on) { il.world.fence_refused = on; }
 
-IL_FN int il_thread(void)
-{
-    return il.running ? il.current : -1;
-}
+IL_FN int il_thread(void) { return il.running ? il.current : -1; }
 
 IL_FN uint64_t il_mix(uint64_t h, uint64_t x)
 {
@@ -349,10 +343,9 @@ IL_FN void il_fiber_init(il_fiber *f)
 {
     uintptr_t *top = (uintptr_t *)(void *)(f->stack + IL_STACK_BYTES);
     int i;
-    *--top = 0;                          /* a function starts with its stack 8 off a multiple of 16 */
+    *--top = 0; /* a function starts with its stack 8 off a multiple of 16 */
     *--top = (uintptr_t)il_fiber_main;
-    for (i = 0; i < 6; i++)
-        *--top = 0;
+    for (i = 0; i < 6; i++) *--top = 0;
     f->sp = top;
 }
 IL_FN void il_enter(int thread) { il_switch_stack(&il.main_sp, il.fiber[thread].sp); }
@@ -369,18 +362,14 @@ IL_FN void il_fiber_init(il_fiber *f)
 }
 IL_FN void il_enter(int thread) { swapcontext(&il.main_context, &il.fiber[thread].context); }
 IL_FN void il_leave(int thread) { swapcontext(&il.fiber[thread].context, &il.main_context); }
-IL_FN void il_pass(int from, int to)
-{
-    swapcontext(&il.fiber[from].context, &il.fiber[to].context);
-}
+IL_FN void il_pass(int from, int to) { swapcontext(&il.fiber[from].context, &il.fiber[to].context); }
 #endif
 
 /* Ends the run: back to il_run, from a fiber or from setup and finish. */
 IL_FN void il_give_up(void)
 {
     il.failed = 1;
-    if (!il.running)
-        longjmp(il.escape, 1);
+    if (!il.running) longjmp(il.escape, 1);
     il_leave(il.current);
     abort();
 }
@@ -398,8 +387,7 @@ IL_FN void il_fail(const char *format, ...)
 IL_FN uint32_t il_seen_slot(uint64_t key)
 {
     uint32_t i = (uint32_t)(key >> 20) & (IL_SEEN - 1);
-    while (il.seen_key[i] && il.seen_key[i] != key)
-        i = (i + 1) & (IL_SEEN - 1);
+    while (il.seen_key[i] && il.seen_key[i] != key) i = (i + 1) & (IL_SEEN - 1);
     return i;
 }
 
@@ -429,12 +417,9 @@ IL_FN int il_seen_before(void)
         il.bounded |= (int)(left >> 16) != il.level;
         return 1;
     }
-    if (!il.seen_key[i] && il.seen_count > IL_SEEN / 4 * 3)
-        return 0;
-    if (!il.seen_key[i])
-        il.seen_count++;
-    if (!il.seen_key[i] || preempt + weak >= p + w)
-        il.seen_left[i] = (uint32_t)(il.level << 16 | preempt << 8 | weak);
+    if (!il.seen_key[i] && il.seen_count > IL_SEEN / 4 * 3) return 0;
+    if (!il.seen_key[i]) il.seen_count++;
+    if (!il.seen_key[i] || preempt + weak >= p + w) il.seen_left[i] = (uint32_t)(il.level << 16 | preempt << 8 | weak);
     il.seen_key[i] = key;
     return 0;
 }
@@ -468,8 +453,7 @@ IL_FN int il_choose_replay(void)
 {
     int i;
     for (i = 0; i < il.wanted_count; i++)
-        if (il.wanted[i].tick == il.tick)
-            return il.wanted[i].taken;
+        if (il.wanted[i].tick == il.tick) return il.wanted[i].taken;
     return 0;
 }
 
@@ -479,22 +463,16 @@ IL_FN int il_choose(int cost, int count, int live, int random)
 {
     int taken = 0;
     il.tick++;
-    if (count <= 1)
-        return 0;
+    if (count <= 1) return 0;
     if (il.mode == IL_MODE_REPLAY)
         taken = il_choose_replay();
     else if (live)
         taken = il.mode == IL_MODE_DFS ? il_choose_dfs(cost, count) : random;
-    if (taken >= count)
-        taken = 0;
-    if (!taken)
-        return 0;
-    if (cost == IL_COST_PREEMPT)
-        il.preempt_left--;
-    if (cost == IL_COST_WEAK)
-        il.weak_left--;
-    if (il.choice_count == IL_CHOICES)
-        il_fail("more than %d decisions", IL_CHOICES);
+    if (taken >= count) taken = 0;
+    if (!taken) return 0;
+    if (cost == IL_COST_PREEMPT) il.preempt_left--;
+    if (cost == IL_COST_WEAK) il.weak_left--;
+    if (il.choice_count == IL_CHOICES) il_fail("more than %d decisions", IL_CHOICES);
     il.choice[il.choice_count].tick = il.tick;
     il.choice[il.choice_count++].taken = taken;
     return taken;
@@ -516,10 +494,7 @@ IL_FN uint64_t il_peek(const void *p, int size)
     return v;
 }
 
-IL_FN void il_poke(void *p, int size, uint64_t v)
-{
-    memcpy(p, &v, (size_t)size);
-}
+IL_FN void il_poke(void *p, int size, uint64_t v) { memcpy(p, &v, (size_t)size); }
 
 IL_FN int il_pos(uint16_t store)
 {
@@ -528,16 +503,14 @@ IL_FN int il_pos(uint16_t store)
 
 IL_FN void il_see(uint16_t *view, int word, uint16_t store)
 {
-    if (store && (!view[word] || il_pos(store) > il_pos(view[word])))
-        view[word] = store;
+    if (store && (!view[word] || il_pos(store) > il_pos(view[word]))) view[word] = store;
 }
 
 IL_FN void il_clock_join(uint32_t *clock, const uint32_t *from)
 {
     int t;
     for (t = 0; t < IL_THREADS; t++)
-        if (from[t] > clock[t])
-            clock[t] = from[t];
+        if (from[t] > clock[t]) clock[t] = from[t];
 }
 
 /* Views in the pool: times of all threads, a length, then that many stores. */
@@ -547,13 +520,11 @@ IL_FN void il_join(uint16_t *view, uint32_t *clock, uint32_t from)
     const uint16_t *v = il.views + from + IL_CLOCK_UNITS;
     uint32_t times[IL_THREADS];
     int i, n;
-    if (!from)
-        return;
+    if (!from) return;
     memcpy(times, il.views + from, sizeof times);
     il_clock_join(clock, times);
     for (i = 0, n = v[0]; i < n; i++)
-        if (v[i + 1] != view[i])
-            il_see(view, i, v[i + 1]);
+        if (v[i + 1] != view[i]) il_see(view, i, v[i + 1]);
 }
 
 IL_FN uint32_t il_publish(const uint16_t *view, const uint32_t *clock)
@@ -581,26 +552,22 @@ IL_FN void il_rehash(il_word *w)
 {
     uint64_t h = (uint64_t)w->address;
     int i;
-    for (i = 0; i < w->count; i++)
-        h = il_mix(h, il.store[w->stores[i]].hash);
+    for (i = 0; i < w->count; i++) h = il_mix(h, il.store[w->stores[i]].hash);
     w->hash = h;
 }
 
 /* Puts a store at place `at` of the word's order; the last place is also the memory's content. */
-IL_FN uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t view, int thread,
-                                 uint64_t hash)
+IL_FN uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t view, int thread, uint64_t hash)
 {
     il_word *w = &il.word[word];
     uint32_t id = ++il.store_count;
     il_store_rec *s = &il.store[id];
     int i;
-    if (id >= IL_STORES - 1)
-        il_fail("the run is too long: %d stores", IL_STORES);
+    if (id >= IL_STORES - 1) il_fail("the run is too long: %d stores", IL_STORES);
     if (w->count == w->room) {
         w->room = w->room ? w->room * 2 : 8;
         w->stores = (uint16_t *)realloc(w->stores, (size_t)w->room * sizeof *w->stores);
-        if (!w->stores)
-            abort();
+        if (!w->stores) abort();
     }
     for (i = w->count; i > at; i--) {
         w->stores[i] = w->stores[i - 1];
@@ -617,8 +584,7 @@ IL_FN uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t vie
     s->rmw = (uint8_t)rmw;
     if (at == w->count - 1) {
         w->newest = value;
-        if (w->address)
-            il_poke((void *)w->address, w->size, value); /* NOLINT: addresses are words of the scenario */
+        if (w->address) il_poke((void *)w->address, w->size, value); /* NOLINT: addresses are words of the scenario */
     }
     il.words_hash -= w->hash;
     if (at == w->count - 1)
@@ -626,8 +592,7 @@ IL_FN uint16_t il_insert(int word, int at, uint64_t value, int rmw, uint32_t vie
     else
         il_rehash(w);
     il.words_hash += w->hash;
-    if (thread >= 0)
-        il.fiber[thread].stores++;
+    if (thread >= 0) il.fiber[thread].stores++;
     return (uint16_t)id;
 }
 
@@ -635,8 +600,7 @@ IL_FN int il_new_word(uintptr_t address, int size)
 {
     int word = il.word_count++;
     il_word *w = &il.word[word];
-    if (word >= IL_WORDS - 1)
-        il_fail("more than %d words", IL_WORDS);
+    if (word >= IL_WORDS - 1) il_fail("more than %d words", IL_WORDS);
     w->address = address;
     w->size = size;
     w->count = 0;
@@ -652,8 +616,7 @@ IL_FN il_granule *il_find(uintptr_t key)
     il_granule *g;
     while (il.table[i].key && il.table[i].key != key) {
         i = (i + 1) & (IL_TABLE - 1);
-        if (++turns == IL_TABLE / 2)
-            il_fail("more than %u granules", IL_TABLE / 2);
+        if (++turns == IL_TABLE / 2) il_fail("more than %u granules", IL_TABLE / 2);
     }
     g = &il.table[i];
     g->key = key;
@@ -672,18 +635,14 @@ IL_FN il_granule *il_find(uintptr_t key)
 IL_FN int il_word_at(il_granule *g, uintptr_t address, int want)
 {
     int at = (int)(address & 7), size = 1, i, clear = 1;
-    if (g->word[at])
-        return g->word[at] - 1;
+    if (g->word[at]) return g->word[at] - 1;
     if (address < il.world.cut_from || address >= il.world.cut_to)
         while (clear && size * 2 <= want && at % (size * 2) == 0) {
-            for (i = at + size; i < at + size * 2; i++)
-                clear &= !g->word[i];
-            if (clear)
-                size *= 2;
+            for (i = at + size; i < at + size * 2; i++) clear &= !g->word[i];
+            if (clear) size *= 2;
         }
     i = il_new_word(address, size);
-    for (at += size; size--;)
-        g->word[--at] = (uint16_t)(i + 1);
+    for (at += size; size--;) g->word[--at] = (uint16_t)(i + 1);
     return i;
 }
 
@@ -696,26 +655,20 @@ IL_FN int il_part(int word, uintptr_t address, int left, int *skip)
     return w->size - *skip < left ? w->size - *skip : left;
 }
 
-IL_FN int il_released(const void *p)
-{
-    return (uintptr_t)p >= il.world.gone_from && (uintptr_t)p < il.world.gone_to;
-}
+IL_FN int il_released(const void *p) { return (uintptr_t)p >= il.world.gone_from && (uintptr_t)p < il.world.gone_to; }
 
 /* An atomic access may not meet a plain one that is not ordered before it. */
-IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread,
-                   const void *there);
+IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread, const void *there);
 IL_FN void il_meet_plain(const il_granule *g, uintptr_t a, int size, int write)
 {
     const uint32_t *clock = il.fiber[il.current].clock;
     int i, t;
-    if (!g->plain)
-        return;
+    if (!g->plain) return;
     for (i = (int)(a & 7); i < (int)(a & 7) + size; i++) {
         if (g->written[i] && g->written[i] > clock[g->writer[i]])
             il_race((const void *)a, "accesses", NULL, "plain write", g->writer[i], g->written_at);
         for (t = 0; write && t < il.thread_count; t++)
-            if (g->read[i][t] > clock[t])
-                il_race((const void *)a, "stores to", NULL, "plain read", t, g->read_at);
+            if (g->read[i][t] > clock[t]) il_race((const void *)a, "stores to", NULL, "plain read", t, g->read_at);
     }
 }
 
@@ -726,8 +679,7 @@ IL_FN int il_shared(const void *p, int size, int write)
     il_granule *g = il_find((a >> 3) + 1);
     uint8_t me = (uint8_t)(1u << il.current);
     int i, shared = 0;
-    if (il_released(p))
-        il_fail("T%d touches released memory at %p", il.current, p);
+    if (il_released(p)) il_fail("T%d touches released memory at %p", il.current, p);
     for (i = 0; i < size; i++) {
         uint8_t *r = &g->readers[(a & 7) + (unsigned)i], *w = &g->writers[(a & 7) + (unsigned)i];
         int before = *w && ((*r | *w) & ((*r | *w) - 1));
@@ -737,8 +689,7 @@ IL_FN int il_shared(const void *p, int size, int write)
             *r |= me;
         if (*w && ((*r | *w) & ((*r | *w) - 1))) {
             shared = 1;
-            if (!before)
-                il.restart = 1;
+            if (!before) il.restart = 1;
         }
     }
     return shared;
@@ -752,8 +703,7 @@ IL_FN void il_scan(void)
     for (i = 0; i < il.word_count; i++) {
         il_word *w = &il.word[i];
         uint64_t v;
-        if (!w->address)
-            continue;
+        if (!w->address) continue;
         v = il_peek((void *)w->address, w->size);
         if (v != w->newest) {
             f->hash = il_mix(f->hash, v + (uint64_t)w->address);
@@ -770,21 +720,19 @@ IL_FN uint64_t il_stores_of_others(int thread)
     uint64_t n = 0;
     int t;
     for (t = 0; t < il.thread_count; t++)
-        if (t != thread)
-            n += il.fiber[t].stores;
+        if (t != thread) n += il.fiber[t].stores;
     return n;
 }
 
 IL_FN int il_enabled(const il_fiber *f)
 {
-    return f->state == IL_READY ||
-           (f->state == IL_NAPPING && *f->wait_word != f->wait_value) ||
+    return f->state == IL_READY || (f->state == IL_NAPPING && *f->wait_word != f->wait_value) ||
            (f->state == IL_SPINNING && il_stores_of_others((int)(f - il.fiber)) != f->others_at_yield);
 }
 
 IL_FN void il_no_way_on(void)
 {
-    static const char *const words[] = { "ready", "spinning", "waiting", "blocked", "done" };
+    static const char *const words[] = {"ready", "spinning", "waiting", "blocked", "done"};
     char text[200] = "";
     int t;
     for (t = 0; t < il.thread_count; t++)
@@ -797,11 +745,9 @@ IL_FN int il_pick_random(const int *list, int n, int self)
 {
     int i, best = 0;
     for (i = 0; i < il.change_count; i++)
-        if (il.change_tick[i] == il.tick && self >= 0)
-            il.fiber[self].priority = --il.low_priority;
+        if (il.change_tick[i] == il.tick && self >= 0) il.fiber[self].priority = --il.low_priority;
     for (i = 1; i < n; i++)
-        if (il.fiber[list[i]].priority > il.fiber[list[best]].priority)
-            best = i;
+        if (il.fiber[list[i]].priority > il.fiber[list[best]].priority) best = i;
     return best;
 }
 
@@ -809,34 +755,27 @@ IL_FN int il_pick_random(const int *list, int n, int self)
 IL_FN void il_schedule(int self, int live)
 {
     int list[IL_THREADS], n = 0, t, able = self >= 0 && il_enabled(&il.fiber[self]), all_done = 1, next;
-    if (able)
-        list[n++] = self;
+    if (able) list[n++] = self;
     for (t = 0; t < il.thread_count; t++) {
-        if (t != self && il_enabled(&il.fiber[t]))
-            list[n++] = t;
+        if (t != self && il_enabled(&il.fiber[t])) list[n++] = t;
         all_done &= il.fiber[t].state == IL_DONE;
     }
     for (t = 0; !n && t < il.thread_count; t++) /* nobody else is left: a bounded wait may go on by itself */
-        if (il.fiber[t].state == IL_SPINNING && il.fiber[t].futile++ < IL_FUTILE)
-            list[n++] = t;
+        if (il.fiber[t].state == IL_SPINNING && il.fiber[t].futile++ < IL_FUTILE) list[n++] = t;
     if (!n) {
-        if (!all_done)
-            il_no_way_on();
+        if (!all_done) il_no_way_on();
         il_leave(self);
         abort();
     }
-    if (live && il.mode == IL_MODE_DFS && il.depth == il.open_count && self >= 0 &&
-        il_seen_before()) {
+    if (live && il.mode == IL_MODE_DFS && il.depth == il.open_count && self >= 0 && il_seen_before()) {
         il.cut = 1;
         il_leave(self);
         abort();
     }
     next = list[il_choose(able ? IL_COST_PREEMPT : IL_COST_NONE, n, live,
                           il.mode == IL_MODE_RANDOM ? il_pick_random(list, n, self) : 0)];
-    if (next == self)
-        return;
-    if (self >= 0)
-        il_scan();
+    if (next == self) return;
+    if (self >= 0) il_scan();
     il.current = next;
     il.fiber[next].state = IL_READY;
     if (self < 0)
@@ -850,8 +789,7 @@ IL_FN void il_fiber_main(void)
     il_fiber *f = &il.fiber[il.current];
     il.scenario->thread[il.current]();
     il_later_now();
-    if (il.world.armed[il.current] && il.world.exit_hook)
-        il.world.exit_hook();
+    if (il.world.armed[il.current] && il.world.exit_hook) il.world.exit_hook();
     f->state = IL_DONE;
     f->hash = il_mix(f->hash, 99);
     f->stores++; /* ending is news to those that spin */
@@ -866,8 +804,7 @@ IL_FN void il_fiber_main(void)
 IL_FN il_event *il_record(IL_SITE, il_op op)
 {
     il_event *e = &il.event[il.event_count];
-    if (++il.event_count >= IL_STEPS)
-        il_fail("no end after %d operations", IL_STEPS);
+    if (++il.event_count >= IL_STEPS) il_fail("no end after %d operations", IL_STEPS);
     e->func = func;
     e->line = line;
     e->text = text;
@@ -893,11 +830,9 @@ IL_FN il_deed il_planted(il_op op, IL_SITE)
     (void)line;
     for (i = 0; i < il.plant_parts; i++) {
         const il_plant *p = il.plant + i;
-        if (p->op != op || (p->func[0] && strcmp(p->func, func)) || !strstr(text, p->text))
-            continue;
+        if (p->op != op || (p->func[0] && strcmp(p->func, func)) || !strstr(text, p->text)) continue;
         il.plant_matched |= 1u << i;
-        if (p->nth && ++il.fiber[il.current].plant_hits != p->nth)
-            return IL_KEEP;
+        if (p->nth && ++il.fiber[il.current].plant_hits != p->nth) return IL_KEEP;
         il.lie = p->value;
         return p->deed;
     }
@@ -911,20 +846,17 @@ IL_FN void il_store_word(int word, uint64_t value, int order, int live, il_event
     int places[16], n = 0, i, floor = il_pos(f->view[word]), taken;
     places[n++] = w->count;
     for (i = w->count - 1; i > floor && n < 16; i--)
-        if (!il.store[w->stores[i]].rmw)
-            places[n++] = i;
+        if (!il.store[w->stores[i]].rmw) places[n++] = i;
     taken = il_choose_weak(n, live);
     e->old = w->count - places[taken];
     e->word = word;
-    if (order & IL_REL)
-        il_scan();
+    if (order & IL_REL) il_scan();
     il_hash_op(IL_STORE, (uint64_t)w->address, value + (uint64_t)e->old * 1024);
     {
         uint32_t view = order & IL_REL ? il_publish_own(f) : f->release_view;
         f->view[word] = il_insert(word, places[taken], value, 0, view, il.current, f->hash);
     }
-    if (order & IL_SC)
-        il_see(il.sc_view, word, f->view[word]);
+    if (order & IL_SC) il_see(il.sc_view, word, f->view[word]);
 }
 
 IL_FN uint16_t il_read_store(int word, int pos, int order)
@@ -936,8 +868,7 @@ IL_FN uint16_t il_read_store(int word, int pos, int order)
         il_join(f->view, f->clock, il.store[s].view);
     else
         il_join(f->pending, f->pending_clock, il.store[s].view);
-    if (order & IL_SC)
-        il_see(il.sc_view, word, s);
+    if (order & IL_SC) il_see(il.sc_view, word, s);
     return s;
 }
 
@@ -947,16 +878,14 @@ IL_FN uint64_t il_load_word(int word, int order, int live, il_event *e)
     il_word *w = &il.word[word];
     int floor = il_pos(f->view[word]), n, back;
     uint16_t s;
-    if ((order & IL_SC) && il_pos(il.sc_view[word]) > floor)
-        floor = il_pos(il.sc_view[word]);
+    if ((order & IL_SC) && il_pos(il.sc_view[word]) > floor) floor = il_pos(il.sc_view[word]);
     n = w->count - floor;
     if (n > 16) {
         n = 16;
         il.bounded = 1;
     }
     back = il_choose_weak(n, live);
-    if (back && f->stale_count < 64)
-        f->stale[f->stale_count++] = (uint16_t)word;
+    if (back && f->stale_count < 64) f->stale[f->stale_count++] = (uint16_t)word;
     s = il_read_store(word, w->count - 1 - back, order);
     il_hash_op(IL_LOAD, (uint64_t)w->address, il.store[s].hash);
     e->old = back;
@@ -971,10 +900,7 @@ IL_FN il_event *il_before(IL_SITE, il_op op, int live)
     return il_record(IL_PASS, op);
 }
 
-IL_FN uint64_t il_mask(int size)
-{
-    return size == 8 ? ~UINT64_C(0) : (UINT64_C(1) << (size * 8)) - 1;
-}
+IL_FN uint64_t il_mask(int size) { return size == 8 ? ~UINT64_C(0) : (UINT64_C(1) << (size * 8)) - 1; }
 
 IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected, int order);
 IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
@@ -985,8 +911,7 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     il_event *e;
     il_deed deed;
     int live, i, word, bytes, skip;
-    if (!il.running)
-        return il_peek(p, size);
+    if (!il.running) return il_peek(p, size);
     deed = il_planted(IL_LOAD, IL_PASS);
     lie = il.lie;
     if (deed == IL_LATER) {
@@ -995,8 +920,7 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
     }
     live = il_shared(p, size, 0);
     e = il_before(IL_PASS, IL_LOAD, live);
-    if (deed == IL_RELAX)
-        order = 0;
+    if (deed == IL_RELAX) order = 0;
     g = il_find((a >> 3) + 1);
     il_meet_plain(g, a, size, 0);
     for (i = 0; i < size; i += bytes) {
@@ -1004,8 +928,7 @@ IL_FN uint64_t il_load(IL_SITE, const void *p, int size, int order)
         bytes = il_part(word, a + (unsigned)i, size - i, &skip);
         value |= (il_load_word(word, order, live, e) >> skip * 8 & il_mask(bytes)) << i * 8;
     }
-    if (deed == IL_LIE)
-        value = lie;
+    if (deed == IL_LIE) value = lie;
     e->value = value;
     il_later_now();
     return value;
@@ -1053,8 +976,7 @@ IL_FN void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
         f->later_value = value;
         return;
     }
-    if (deed == IL_RELAX)
-        order = 0;
+    if (deed == IL_RELAX) order = 0;
     il_meet_plain(il_find((a >> 3) + 1), a, size, 1);
     il_store_parts(a, size, value, order, live, e);
     il_later_now();
@@ -1063,8 +985,7 @@ IL_FN void il_store(IL_SITE, void *p, int size, uint64_t value, int order)
 IL_FN void il_later_now(void)
 {
     il_fiber *f = &il.fiber[il.current];
-    if (!f->later)
-        return;
+    if (!f->later) return;
     f->later = 0;
     {
         il_event *e = il_before("", 0, "the store put off", IL_STORE, 1);
@@ -1076,17 +997,21 @@ IL_FN void il_later_now(void)
 IL_FN uint64_t il_apply(int how, uint64_t was, uint64_t v)
 {
     switch (how) {
-    case IL_SET: return v;
-    case IL_ADD: return was + v;
-    case IL_SUB: return was - v;
-    case IL_OR: return was | v;
-    default: return was & v;
+    case IL_SET:
+        return v;
+    case IL_ADD:
+        return was + v;
+    case IL_SUB:
+        return was - v;
+    case IL_OR:
+        return was | v;
+    default:
+        return was & v;
     }
 }
 
 /* A read-modify-write; expected: NULL, or compare with it first. Returns what was found. */
-IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected,
-                              int order)
+IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uint64_t *expected, int order)
 {
     uintptr_t a = (uintptr_t)p;
     il_op op = expected ? IL_CAS : IL_RMW;
@@ -1100,39 +1025,32 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     uint16_t from;
     if (!il.running) {
         was = il_peek(p, size);
-        if (!expected || was == *expected)
-            il_poke(p, size, il_apply(how, was, v));
+        if (!expected || was == *expected) il_poke(p, size, il_apply(how, was, v));
         return was;
     }
     f = &il.fiber[il.current];
     deed = il_planted(op, IL_PASS);
     lie = il.lie;
-    if (op == IL_RMW && f->cleared == a)
-        deed = IL_DROP;
+    if (op == IL_RMW && f->cleared == a) deed = IL_DROP;
     f->cleared = 0;
     live = il_shared(p, size, 1);
     il_shared(p, size, 0);
     e = il_before(IL_PASS, op, live);
-    if (deed == IL_RELAX)
-        order = 0;
+    if (deed == IL_RELAX) order = 0;
     g = il_find((a >> 3) + 1);
     il_meet_plain(g, a, size, 1);
     word = il_word_at(g, a, size);
     w = &il.word[word];
-    if (il_part(word, a, size, &shift) < size)
-        il_fail("%s:%d: a read-modify-write over smaller words", func, line);
+    if (il_part(word, a, size, &shift) < size) il_fail("%s:%d: a read-modify-write over smaller words", func, line);
     shift *= 8;
     floor = il_pos(f->view[word]);
-    if ((order & IL_SC) && il_pos(il.sc_view[word]) > floor)
-        floor = il_pos(il.sc_view[word]);
+    if ((order & IL_SC) && il_pos(il.sc_view[word]) > floor) floor = il_pos(il.sc_view[word]);
     for (i = w->count - 1; i >= floor && n < 16; i--)
-        if (i == w->count - 1 || (!il.store[w->stores[i + 1]].rmw && w->size == size))
-            places[n++] = i;
+        if (i == w->count - 1 || (!il.store[w->stores[i + 1]].rmw && w->size == size)) places[n++] = i;
     taken = il_choose_weak(n, live);
     e->old = w->count - 1 - places[taken];
     e->word = word;
-    if (e->old && f->stale_count < 64)
-        f->stale[f->stale_count++] = (uint16_t)word;
+    if (e->old && f->stale_count < 64) f->stale[f->stale_count++] = (uint16_t)word;
     from = il_read_store(word, places[taken], order);
     whole = il.store[from].value;
     was = whole >> shift & il_mask(size);
@@ -1148,12 +1066,11 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
     }
     next = (whole & ~(il_mask(size) << shift)) | (il_apply(how, was, v) & il_mask(size)) << shift;
     e->wrote = next >> shift & il_mask(size);
-    if (order & IL_REL)
-        il_scan();
+    if (order & IL_REL) il_scan();
     {
         /* a release sequence goes on through a read-modify-write: the view read is in the view published */
         uint16_t joined[IL_WORDS];
-        uint32_t view, clock[IL_THREADS] = { 0 };
+        uint32_t view, clock[IL_THREADS] = {0};
         memset(joined, 0, (size_t)il.word_count * sizeof *joined);
         if (order & IL_REL) {
             memcpy(joined, f->view, (size_t)il.word_count * sizeof *joined);
@@ -1165,8 +1082,7 @@ IL_FN uint64_t il_rmw(IL_SITE, void *p, int size, int how, uint64_t v, const uin
         view = il_publish(joined, clock);
         f->view[word] = il_insert(word, places[taken] + 1, next, 1, view, il.current, f->hash);
     }
-    if (order & IL_SC)
-        il_see(il.sc_view, word, f->view[word]);
+    if (order & IL_SC) il_see(il.sc_view, word, f->view[word]);
     il_later_now();
     return deed == IL_LIE ? lie : was;
 }
@@ -1200,8 +1116,7 @@ IL_FN void il_fence(IL_SITE)
 {
     il_event *e;
     il_deed deed;
-    if (!il.running)
-        return;
+    if (!il.running) return;
     deed = il_planted(IL_FENCE, IL_PASS);
     e = il_before(IL_PASS, IL_FENCE, 1);
     if (deed == IL_DROP) {
@@ -1219,8 +1134,7 @@ IL_FN void il_asymmetric_fence(IL_SITE)
     int left[IL_THREADS], n = 0, t, taken;
     il_event *e;
     il_deed deed;
-    if (!il.running)
-        return;
+    if (!il.running) return;
     deed = il_planted(IL_ASYM, IL_PASS);
     e = il_before(IL_PASS, IL_ASYM, 1);
     if (il.world.fence_refused) {
@@ -1251,8 +1165,7 @@ IL_FN void il_asymmetric_fence(IL_SITE)
 
 IL_FN void il_point_at(IL_SITE)
 {
-    if (!il.running)
-        return;
+    if (!il.running) return;
     il_before(IL_PASS, IL_POINT, 1);
     il_hash_op(IL_POINT, 0, 0);
 }
@@ -1264,25 +1177,20 @@ IL_FN void il_as(int thread, void (*work)(void))
     il.world.as = IL_THREADS;
 }
 
-IL_FN void il_point(const char *name)
-{
-    il_point_at("", 0, name);
-}
+IL_FN void il_point(const char *name) { il_point_at("", 0, name); }
 
 /* A turn of a wait loop: what was read old is fresh now; else others have to store something first. */
 IL_FN void il_wait_turn(IL_SITE)
 {
     il_fiber *f;
     int i;
-    if (!il.running)
-        return;
+    if (!il.running) return;
     f = &il.fiber[il.current];
     il_record(IL_PASS, IL_YIELD);
     il_hash_op(IL_YIELD, 0, 0);
     if (!f->stale_count) {
         f->state = IL_SPINNING;
-        if (f->others_at_yield != il_stores_of_others(il.current))
-            f->futile = 0;
+        if (f->others_at_yield != il_stores_of_others(il.current)) f->futile = 0;
         f->others_at_yield = il_stores_of_others(il.current);
     }
     for (i = 0; i < f->stale_count; i++) {
@@ -1300,13 +1208,11 @@ IL_FN void il_nap(IL_SITE, uint32_t *word, uint32_t value)
 {
     il_fiber *f;
     il_event *e;
-    if (!il.running)
-        il_fail("a wait outside the threads: nobody would end it");
+    if (!il.running) il_fail("a wait outside the threads: nobody would end it");
     f = &il.fiber[il.current];
     e = il_before(IL_PASS, IL_WAIT, 1);
     e->value = *word;
-    if (*word != value)
-        return;
+    if (*word != value) return;
     f->state = IL_NAPPING;
     f->wait_word = word;
     f->wait_value = value;
@@ -1318,14 +1224,12 @@ IL_FN void il_wait(IL_SITE, uint32_t *word, uint32_t value)
 {
     il_fiber *f;
     il_event *e;
-    if (!il.running)
-        il_fail("a wait outside the threads: nobody would wake it");
+    if (!il.running) il_fail("a wait outside the threads: nobody would wake it");
     f = &il.fiber[il.current];
     e = il_before(IL_PASS, IL_WAIT, 1);
     e->value = *word;
     il_hash_op(IL_WAIT, (uint64_t)(uintptr_t)word, *word);
-    if (*word != value)
-        return;
+    if (*word != value) return;
     f->state = IL_BLOCKED;
     f->wait_word = word;
     il_schedule(il.current, 1);
@@ -1335,8 +1239,7 @@ IL_FN void il_wake(IL_SITE, uint32_t *word)
 {
     int t;
     il_event *e;
-    if (!il.running)
-        return;
+    if (!il.running) return;
     e = il_before(IL_PASS, IL_WAKE, 1);
     il_hash_op(IL_WAKE, (uint64_t)(uintptr_t)word, 0);
     if (il_planted(IL_WAKE, IL_PASS) == IL_DROP) {
@@ -1356,8 +1259,7 @@ IL_FN void il_wake(IL_SITE, uint32_t *word)
 /* ---- objects --------------------------------------------------------------- */
 /* Plain accesses, by happens-before: FastTrack (Flanagan and Freund, PLDI 2009) per byte, without its
    compression. at: where in the code, NULL: see the trace. */
-IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread,
-                   const void *there)
+IL_FN void il_race(const void *p, const char *what, const void *at, const char *other, int thread, const void *there)
 {
     extern char __executable_start[];
     il.race_at[0] = at ? (long)((const char *)at - __executable_start) : 0;
@@ -1371,8 +1273,7 @@ IL_FN void il_plain(const void *p, int size, int write, const void *at)
     uintptr_t a = (uintptr_t)p;
     il_granule *g = il_find((a >> 3) + 1);
     int i, t;
-    if (il_released(p))
-        il_fail("T%d touches released memory at %p", il.current, p);
+    if (il_released(p)) il_fail("T%d touches released memory at %p", il.current, p);
     g->plain = 1;
     for (i = (int)(a & 7); i < (int)(a & 7) + size; i++) {
         int word = g->word[i] - 1;
@@ -1384,8 +1285,7 @@ IL_FN void il_plain(const void *p, int size, int write, const void *at)
         if (g->written[i] && g->written[i] > clock[g->writer[i]])
             il_race(p, write ? "writes" : "reads", at, "write", g->writer[i], g->written_at);
         for (t = 0; write && t < il.thread_count; t++)
-            if (g->read[i][t] > clock[t])
-                il_race(p, "writes", at, "read", t, g->read_at);
+            if (g->read[i][t] > clock[t]) il_race(p, "writes", at, "read", t, g->read_at);
         if (write) {
             g->written[i] = clock[il.current];
             g->writer[i] = (int8_t)il.current;
@@ -1427,18 +1327,15 @@ IL_FN int il_claimed(const void *p, size_t bytes)
     int i;
     for (i = 0; i < il.world.claim_count; i++) {
         const char *q = (const char *)il.world.claim[i].p;
-        if (q < from + bytes && from < q + il.world.claim[i].bytes)
-            return 1;
+        if (q < from + bytes && from < q + il.world.claim[i].bytes) return 1;
     }
     return 0;
 }
 
 IL_FN void il_claim(void *p, size_t bytes)
 {
-    if (il_claimed(p, bytes))
-        il_fail("%p was handed out twice", p);
-    if (il.world.claim_count == IL_CLAIMS)
-        il_fail("more than %d objects", IL_CLAIMS);
+    if (il_claimed(p, bytes)) il_fail("%p was handed out twice", p);
+    if (il.world.claim_count == IL_CLAIMS) il_fail("more than %d objects", IL_CLAIMS);
     il.world.claim[il.world.claim_count].p = p;
     il.world.claim[il.world.claim_count].bytes = bytes;
     il.world.claim[il.world.claim_count++].thread = il.current;
@@ -1469,8 +1366,7 @@ IL_FN void il_cut(const void *p, size_t bytes)
 
 IL_FN void il_name(const void *p, size_t bytes, const char *name)
 {
-    if (il.world.name_count == IL_NAMES)
-        return;
+    if (il.world.name_count == IL_NAMES) return;
     il.world.name[il.world.name_count].from = (uintptr_t)p;
     il.world.name[il.world.name_count].bytes = bytes;
     il.world.name[il.world.name_count++].name = name;
@@ -1481,25 +1377,23 @@ IL_FN void il_name(const void *p, size_t bytes, const char *name)
 IL_FN void il_plain_range(const void *p, size_t bytes, int write, const void *at)
 {
     uintptr_t a = (uintptr_t)p, to = a + bytes;
-    if (!il.running || a < il.world.watch_from || a >= il.world.watch_to)
-        return;
+    if (!il.running || a < il.world.watch_from || a >= il.world.watch_to) return;
     while (a < to) {
         size_t n = 8 - (a & 7);
-        if (n > to - a)
-            n = to - a;
+        if (n > to - a) n = to - a;
         il_plain((const void *)a, (int)n, write, at);
         a += n;
     }
 }
-#define IL_HOOKS(N)                                                                                      \
-    IL_HOOK void __tsan_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); }       \
-    IL_HOOK void __tsan_write##N(void *p) { il_plain_range(p, N, 1, __builtin_return_address(0)); }      \
-    IL_HOOK void __tsan_unaligned_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); } \
+#define IL_HOOKS(N)                                                                                                    \
+    IL_HOOK void __tsan_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); }                     \
+    IL_HOOK void __tsan_write##N(void *p) { il_plain_range(p, N, 1, __builtin_return_address(0)); }                    \
+    IL_HOOK void __tsan_unaligned_read##N(void *p) { il_plain_range(p, N, 0, __builtin_return_address(0)); }           \
     IL_HOOK void __tsan_unaligned_write##N(void *p) { il_plain_range(p, N, 1, __builtin_return_address(0)); }
-#define IL_HOOKS_DECLARED(N)                                                                             \
-    void __tsan_read##N(void *p);                                                                        \
-    void __tsan_write##N(void *p);                                                                       \
-    void __tsan_unaligned_read##N(void *p);                                                              \
+#define IL_HOOKS_DECLARED(N)                                                                                           \
+    void __tsan_read##N(void *p);                                                                                      \
+    void __tsan_write##N(void *p);                                                                                     \
+    void __tsan_unaligned_read##N(void *p);                                                                            \
     void __tsan_unaligned_write##N(void *p);
 IL_HOOKS_DECLARED(1)
 IL_HOOKS_DECLARED(2)
@@ -1553,39 +1447,31 @@ IL_FN void *il_reserve(size_t bytes, size_t alignment)
     if (!il_arena) {
         void *p = mmap((void *)0x200000000000, IL_ARENA_BYTES, PROT_READ | PROT_WRITE, /* NOLINT */
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED)
-            return NULL;
+        if (p == MAP_FAILED) return NULL;
         il_arena = (char *)p;
     }
     at = (il_arena_used + alignment - 1) & ~(alignment - 1);
-    if (bytes > IL_ARENA_BYTES || at > IL_ARENA_BYTES - bytes)
-        return NULL;
+    if (bytes > IL_ARENA_BYTES || at > IL_ARENA_BYTES - bytes) return NULL;
     il_arena_used = at + bytes;
     il_arena_pieces++;
     return il_arena + at;
 }
 
-IL_FN void il_wipe(void *p, size_t bytes) /* the system does it: no thread's access */
-{
-    memset(p, 0, bytes);
-}
+IL_FN void il_wipe(void *p, size_t bytes) /* the system does it: no thread's access */ { memset(p, 0, bytes); }
 
 IL_FN void il_commit(char *p, size_t bytes)
 {
-    if ((size_t)(p - il_arena) + bytes > il_arena_high)
-        il_arena_high = (size_t)(p - il_arena) + bytes;
+    if ((size_t)(p - il_arena) + bytes > il_arena_high) il_arena_high = (size_t)(p - il_arena) + bytes;
     il_wipe(p, bytes);
 }
 
 IL_FN void il_release(const void *p, size_t bytes)
 {
     il_point("release");
-    if (il_released(p))
-        il_fail("released twice: %p", p);
+    if (il_released(p)) il_fail("released twice: %p", p);
     il.world.gone_from = (uintptr_t)p;
     il.world.gone_to = (uintptr_t)p + bytes;
-    if (--il_arena_pieces == 0)
-        il_arena_used = 0;
+    if (--il_arena_pieces == 0) il_arena_used = 0;
 }
 
 /* ---- one run --------------------------------------------------------------- */
@@ -1621,11 +1507,10 @@ IL_FN void il_reset(void)
     }
     il.word_count = 0;
     if (il.mode == IL_MODE_RANDOM) {
-        static const uint32_t odds[4] = { 0, 12, 4, 2 };
+        static const uint32_t odds[4] = {0, 12, 4, 2};
         il.weak_odds = odds[il_random() & 3];
         il.low_priority = 1u << 30;
-        for (t = 0; t < IL_THREADS; t++)
-            il.fiber[t].priority = (1u << 30) + (uint32_t)(il_random() & 0xffffff);
+        for (t = 0; t < IL_THREADS; t++) il.fiber[t].priority = (1u << 30) + (uint32_t)(il_random() & 0xffffff);
         il.change_count = (int)(il_random() % 6);
         for (i = 0; i < il.change_count; i++)
             il.change_tick[i] = 1 + (uint32_t)(il_random() % (il.length ? il.length : 100));
@@ -1651,18 +1536,14 @@ IL_FN int il_prepare(void)
     il_reset();
     memset(&il.world, 0, sizeof il.world);
     il.world.as = IL_THREADS;
-    if (setjmp(il.escape))
-        return 1;
-    if (il.scenario->setup)
-        il.scenario->setup();
+    if (setjmp(il.escape)) return 1;
+    if (il.scenario->setup) il.scenario->setup();
     il.world_saved = il.world;
     il.arena_image_bytes = il_arena_high;
     il.image[0] = (char *)malloc(il.arena_image_bytes + 1);
     il.image[1] = (char *)malloc((size_t)(_end - __data_start));
-    if (!il.image[0] || !il.image[1])
-        abort();
-    if (il_arena)
-        memcpy(il.image[0], il_arena, il.arena_image_bytes);
+    if (!il.image[0] || !il.image[1]) abort();
+    if (il_arena) memcpy(il.image[0], il_arena, il.arena_image_bytes);
     il_data_copy(il.image[1], 1);
     return 0;
 }
@@ -1673,19 +1554,15 @@ IL_FN int il_run(void)
     il_reset();
     il.schedules++;
     il_data_copy(il.image[1], 0);
-    if (il_arena)
-        memcpy(il_arena, il.image[0], il.arena_image_bytes);
+    if (il_arena) memcpy(il_arena, il.image[0], il.arena_image_bytes);
     il.world = il.world_saved;
-    if (setjmp(il.escape))
-        return 1;
+    if (setjmp(il.escape)) return 1;
     il.running = 1;
     il_schedule(-1, 1);
     il.running = 0;
     il.operations += il.tick;
-    if (il.tick > il.length)
-        il.length = il.tick;
-    if (!il.failed && !il.cut && il.scenario->finish)
-        il.scenario->finish();
+    if (il.tick > il.length) il.length = il.tick;
+    if (!il.failed && !il.cut && il.scenario->finish) il.scenario->finish();
     return il.failed;
 }
 
@@ -1693,10 +1570,8 @@ IL_FN int il_run(void)
 IL_FN void il_print_choices(FILE *to)
 {
     int i;
-    for (i = 0; i < il.choice_count; i++)
-        fprintf(to, "%s%u:%d", i ? "," : "", il.choice[i].tick, il.choice[i].taken);
-    if (!il.choice_count)
-        fprintf(to, "0:0");
+    for (i = 0; i < il.choice_count; i++) fprintf(to, "%s%u:%d", i ? "," : "", il.choice[i].tick, il.choice[i].taken);
+    if (!il.choice_count) fprintf(to, "0:0");
 }
 
 IL_FN void il_print_word(FILE *to, int word)
@@ -1713,22 +1588,20 @@ IL_FN void il_print_word(FILE *to, int word)
 
 IL_FN void il_print_trace(FILE *to)
 {
-    static const char *const names[] = { "", "load", "store", "rmw", "cas", "fence", "asymmetric fence",
-                                         "wait", "wake", "wait turn", "point", "object" };
+    static const char *const names[] = {"",     "load", "store",     "rmw",   "cas",   "fence", "asymmetric fence",
+                                        "wait", "wake", "wait turn", "point", "object"};
     int i;
     for (i = 0; i < il.event_count && i < IL_STEPS; i++) {
         const il_event *e = &il.event[i];
         fprintf(to, "%5d  %*sT%d %s", i + 1, e->thread * 2, "", e->thread, names[e->op]);
-        if (e->word >= 0)
-            il_print_word(to, e->word);
+        if (e->word >= 0) il_print_word(to, e->word);
         if (e->op == IL_LOAD || e->op == IL_RMW || e->op == IL_CAS || e->op == IL_WAIT || e->op == IL_WAKE)
             fprintf(to, " = %#llx", (unsigned long long)e->value);
         else if (e->op == IL_PLAIN || e->op == IL_ASYM)
             fprintf(to, " %llu", (unsigned long long)e->value);
         if ((e->op == IL_STORE || e->op == IL_RMW || e->op == IL_CAS || e->op == IL_PLAIN) && !e->note[0])
             fprintf(to, " <- %#llx", (unsigned long long)e->wrote);
-        if (e->old)
-            fprintf(to, " [%d newer]", e->old);
+        if (e->old) fprintf(to, " [%d newer]", e->old);
         fprintf(to, "%s   %s:%d %s\n", e->note, e->func, e->line, e->text);
     }
 }
@@ -1738,8 +1611,7 @@ IL_FN void il_print_place(long offset) /* of a plain access in the program; need
     char command[200], self[4000];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     pid_t pid;
-    if (!offset || n <= 0)
-        return;
+    if (!offset || n <= 0) return;
     self[n] = 0;
     snprintf(command, sizeof command, "%#lx", offset);
     printf("    at %s: ", command);
@@ -1797,9 +1669,9 @@ IL_FN void il_on_watch(int number)
 IL_FN void il_catch_signals(void)
 {
     static char stack[64 << 10];
-    static const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction action;
-    struct itimerval every = { { 5, 0 }, { 5, 0 } };
+    struct itimerval every = {{5, 0}, {5, 0}};
     stack_t alternate;
     size_t i;
     memset(&alternate, 0, sizeof alternate);
@@ -1809,8 +1681,7 @@ IL_FN void il_catch_signals(void)
     memset(&action, 0, sizeof action);
     action.sa_handler = il_on_signal;
     action.sa_flags = SA_ONSTACK;
-    for (i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, NULL);
+    for (i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, NULL);
     action.sa_handler = il_on_watch;
     action.sa_flags |= SA_RESTART;
     sigaction(SIGVTALRM, &action, NULL);
@@ -1832,9 +1703,8 @@ IL_FN int il_backtrack(void)
     return 0;
 }
 
-static const uint8_t il_levels[][2] = { { 0, 0 }, { 1, 0 }, { 1, 1 }, { 2, 0 }, { 2, 1 }, { 2, 2 },
-                                        { 3, 1 }, { 3, 2 }, { 3, 3 }, { 4, 2 }, { 4, 3 }, { 5, 3 },
-                                        { 5, 4 }, { 6, 5 }, { 8, 8 }, { 12, 12 }, { 20, 20 } };
+static const uint8_t il_levels[][2] = {{0, 0}, {1, 0}, {1, 1}, {2, 0}, {2, 1}, {2, 2}, {3, 1},   {3, 2},  {3, 3},
+                                       {4, 2}, {4, 3}, {5, 3}, {5, 4}, {6, 5}, {8, 8}, {12, 12}, {20, 20}};
 #define IL_LEVELS ((int)(sizeof il_levels / sizeof *il_levels))
 
 /* All schedules of one level. 1: failed, 0: complete, -1: out of operations, -2: a word turned out to be shared. */
@@ -1847,12 +1717,9 @@ IL_FN int il_search_level(int level, uint64_t until)
         il.restart = 0;
         il.preempt_left = il_levels[level][0];
         il.weak_left = il_levels[level][1];
-        if (il_run())
-            return 1;
-        if (il.restart)
-            return -2;
-        if (il.operations > until)
-            return -1;
+        if (il_run()) return 1;
+        if (il.restart) return -2;
+        if (il.operations > until) return -1;
     } while (il_backtrack());
     return 0;
 }
@@ -1869,12 +1736,10 @@ IL_FN void il_allocate(void)
     il.views = (uint16_t *)malloc(IL_VIEW_POOL * sizeof *il.views);
     il.seen_key = (uint64_t *)calloc(IL_SEEN, sizeof *il.seen_key);
     il.seen_left = (uint32_t *)calloc(IL_SEEN, sizeof *il.seen_left);
-    if (!il.views || !il.seen_key || !il.seen_left)
-        abort();
+    if (!il.views || !il.seen_key || !il.seen_left) abort();
     for (t = 0; t < IL_THREADS; t++) {
         void *p = mmap(NULL, IL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED)
-            abort();
+        if (p == MAP_FAILED) abort();
         il.fiber[t].stack = (char *)p;
     }
 }
@@ -1886,15 +1751,12 @@ IL_FN int il_explore(uint64_t operations)
     int level, done = -1, i;
     il.mode = IL_MODE_RANDOM;
     for (i = 0; i < 200; i++)
-        if (il_run())
-            return 1;
+        if (il_run()) return 1;
     il.mode = IL_MODE_DFS;
     for (level = 0; level < IL_LEVELS;) {
         int r = il_search_level(level, dfs_until);
-        if (r > 0)
-            return 1;
-        if (r == -1)
-            break;
+        if (r > 0) return 1;
+        if (r == -1) break;
         if (r == -2) {
             il_forget_states();
             level = 0;
@@ -1902,17 +1764,14 @@ IL_FN int il_explore(uint64_t operations)
             continue;
         }
         done = level++;
-        if (!il.bounded)
-            break;
+        if (!il.bounded) break;
     }
     il.mode = IL_MODE_RANDOM;
     il.random_runs = il.schedules;
     while ((done < 0 || il.bounded) && il.operations < operations)
-        if (il_run())
-            return 1;
+        if (il_run()) return 1;
     il.random_runs = il.schedules - il.random_runs;
-    if (il.plant && il.plant_matched != (1u << il.plant_parts) - 1)
-        return 2;
+    if (il.plant && il.plant_matched != (1u << il.plant_parts) - 1) return 2;
     printf("%llu schedules, ", (unsigned long long)il.schedules);
     if (done >= 0 && !il.bounded)
         printf("complete, ");
@@ -1929,12 +1788,10 @@ IL_FN int il_parse_choices(const char *text)
     while (*text && il.wanted_count < IL_CHOICES) {
         char *end;
         il.wanted[il.wanted_count].tick = (uint32_t)strtoul(text, &end, 10);
-        if (end == text || *end != ':')
-            return -1;
+        if (end == text || *end != ':') return -1;
         il.wanted[il.wanted_count++].taken = (int)strtol(end + 1, &end, 10);
         text = *end == ',' ? end + 1 : end;
-        if (*end && *end != ',')
-            return -1;
+        if (*end && *end != ',') return -1;
     }
     return 0;
 }
@@ -1945,7 +1802,7 @@ IL_FN int il_parse_choices(const char *text)
 void __gcov_dump(void);
 #endif
 IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, uint64_t operations, uint64_t seed,
-                              const char *replay, char *out, size_t room)
+                      const char *replay, char *out, size_t room)
 {
     int ends[2], status = 0;
     size_t used = 0;
@@ -1970,12 +1827,10 @@ IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, uint64_t oper
         else if (replay) {
             il.mode = IL_MODE_REPLAY;
             r = il_parse_choices(replay) ? 2 : il_run();
-            if (!r && il_want_trace)
-                il_print_trace(stdout);
+            if (!r && il_want_trace) il_print_trace(stdout);
         } else
             r = il_explore(operations);
-        if (r == 1)
-            il_report_failure();
+        if (r == 1) il_report_failure();
         fflush(stdout);
 #if TEST_COVERAGE
         if (!plant) /* what a planted bug runs does not count */
@@ -1986,13 +1841,11 @@ IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, uint64_t oper
     close(ends[1]);
     for (;;) {
         ssize_t n = read(ends[0], out + used, room - 1 - used);
-        if (n <= 0)
-            break;
+        if (n <= 0) break;
         used += (size_t)n;
     }
     out[used] = 0;
-    if (used && out[used - 1] == '\n')
-        out[used - 1] = 0;
+    if (used && out[used - 1] == '\n') out[used - 1] = 0;
     close(ends[0]);
     waitpid(pid, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
@@ -2002,12 +1855,10 @@ IL_FN int il_in_child(const il_scenario *s, const il_plant *plant, uint64_t oper
 IL_FN char *il_split_report(char *report, char **message)
 {
     char *choices = strchr(report, ' '), *end;
-    if (!choices)
-        return NULL;
+    if (!choices) return NULL;
     *choices++ = 0;
     end = strchr(choices, ' ');
-    if (!end)
-        return NULL;
+    if (!end) return NULL;
     *end = 0;
     *message = end + 1;
     return choices;
@@ -2022,8 +1873,7 @@ IL_FN int il_judge(const il_scenario *s, const il_plant *plant, uint64_t operati
     il_want_trace = 0;
     r = il_in_child(s, plant, operations, seed, NULL, report, sizeof il.text[0]);
     il_want_trace = trace;
-    if (r == 0 && !plant)
-        return 0;
+    if (r == 0 && !plant) return 0;
     if (r == 0) {
         printf("  NOT FOUND: the planted bug stayed hidden\n");
         return 1;
@@ -2045,9 +1895,8 @@ IL_FN int il_judge(const il_scenario *s, const il_plant *plant, uint64_t operati
                message_again ? message_again : "no failure");
         return 1;
     }
-    printf("%s after %s schedules: %s\n    --scenario %s %s%s --replay %s\n",
-           plant ? "found" : "FAILED", report, message, s->name,
-           plant ? "--plant " : "", plant ? plant->name : "", choices);
+    printf("%s after %s schedules: %s\n    --scenario %s %s%s --replay %s\n", plant ? "found" : "FAILED", report,
+           message, s->name, plant ? "--plant " : "", plant ? plant->name : "", choices);
     return plant ? 0 : 1;
 }
 
@@ -2064,8 +1913,8 @@ IL_FN int il_usage(const char *program)
     return 2;
 }
 
-IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count,
-                          const il_plant *plants, int plant_count)
+IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scenario_count, const il_plant *plants,
+                  int plant_count)
 {
     const char *only = NULL, *only_plant = NULL, *replay = NULL;
     uint64_t seed = 1, operations = IL_OPERATIONS;
@@ -2076,8 +1925,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
             il_want_trace = 1;
             continue;
         }
-        if (!value)
-            return il_usage(argv[0]);
+        if (!value) return il_usage(argv[0]);
         if (!strcmp(argv[i], "--scenario"))
             only = value;
         else if (!strcmp(argv[i], "--plant"))
@@ -2093,8 +1941,7 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
         i++;
     }
     for (i = 0; i < scenario_count && !only_plant; i++) {
-        if (only && strcmp(only, scenarios[i].name))
-            continue;
+        if (only && strcmp(only, scenarios[i].name)) continue;
         if (replay) {
             il_want_trace = 1;
             return il_in_child(&scenarios[i], NULL, 0, seed, replay, il.text[0], sizeof il.text[0]);
@@ -2109,10 +1956,8 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
                 strcmp(first->scenario, first[il.plant_parts].scenario))
                 break;
         for (i = 0; i < scenario_count; i++) {
-            if (strcmp(plants[j].scenario, scenarios[i].name))
-                continue;
-            if ((only && strcmp(only, scenarios[i].name)) ||
-                (only_plant && strcmp(only_plant, plants[j].name)))
+            if (strcmp(plants[j].scenario, scenarios[i].name)) continue;
+            if ((only && strcmp(only, scenarios[i].name)) || (only_plant && strcmp(only_plant, plants[j].name)))
                 continue;
             if (replay) {
                 il_want_trace = 1;
@@ -2131,25 +1976,19 @@ IL_FN int il_main(int argc, char **argv, const il_scenario *scenarios, int scena
 }
 
 /* ---- the atomics room ------------------------------------------------------ */
-#define IL_FUNCTIONS(T, N)                                                                               \
-    IL_FN T il_load_##N(IL_SITE, const T *p, int order)                                          \
-    {                                                                                                    \
-        return (T)il_load(IL_PASS, p, (int)sizeof(T), order);                                            \
-    }                                                                                                    \
-    IL_FN void il_store_##N(IL_SITE, T *p, T v, int order)                                       \
-    {                                                                                                    \
-        il_store(IL_PASS, p, (int)sizeof(T), v, order);                                                  \
-    }                                                                                                    \
-    IL_FN T il_rmw_##N(IL_SITE, T *p, T v, int how)                                              \
-    {                                                                                                    \
-        return (T)il_rmw(IL_PASS, p, (int)sizeof(T), how, v, NULL, IL_ACQ | IL_REL);                     \
-    }                                                                                                    \
-    IL_FN int il_cas_##N(IL_SITE, T *p, T *expected, T v)                                        \
-    {                                                                                                    \
-        uint64_t wide = *expected;                                                                       \
-        int done = il_cas(IL_PASS, p, (int)sizeof(T), &wide, v, IL_ACQ | IL_REL | IL_SC);                \
-        *expected = (T)wide;                                                                             \
-        return done;                                                                                     \
+#define IL_FUNCTIONS(T, N)                                                                                             \
+    IL_FN T il_load_##N(IL_SITE, const T *p, int order) { return (T)il_load(IL_PASS, p, (int)sizeof(T), order); }      \
+    IL_FN void il_store_##N(IL_SITE, T *p, T v, int order) { il_store(IL_PASS, p, (int)sizeof(T), v, order); }         \
+    IL_FN T il_rmw_##N(IL_SITE, T *p, T v, int how)                                                                    \
+    {                                                                                                                  \
+        return (T)il_rmw(IL_PASS, p, (int)sizeof(T), how, v, NULL, IL_ACQ | IL_REL);                                   \
+    }                                                                                                                  \
+    IL_FN int il_cas_##N(IL_SITE, T *p, T *expected, T v)                                                              \
+    {                                                                                                                  \
+        uint64_t wide = *expected;                                                                                     \
+        int done = il_cas(IL_PASS, p, (int)sizeof(T), &wide, v, IL_ACQ | IL_REL | IL_SC);                              \
+        *expected = (T)wide;                                                                                           \
+        return done;                                                                                                   \
     }
 IL_FUNCTIONS(uint8_t, u8)
 IL_FUNCTIONS(uint16_t, u16)
@@ -2215,8 +2054,7 @@ IL_FUNCTIONS(uintptr_t, ptr)
 
 IL_FN void *il_tls(size_t bytes)
 {
-    if (bytes > sizeof il.world.tls[0])
-        abort();
+    if (bytes > sizeof il.world.tls[0]) abort();
     return il.world.tls[il.running ? il.current : il.world.as];
 }
 #define ZS__TLS_INCLUDE "tests/lib/interleave.h"
@@ -2238,10 +2076,7 @@ IL_FN void *il_tls(size_t bytes)
 /* Second inclusion, by zslab.h where its thread-local words stand. */
 #if defined(ZS__PRIVATE_ONCE) && defined(ZS__CHUNK_BYTES) && !defined(IL_TLS_ONCE)
 #define IL_TLS_ONCE
-IL_FN zs__tls_block *zs__tls(void)
-{
-    return (zs__tls_block *)il_tls(sizeof(zs__tls_block));
-}
+IL_FN zs__tls_block *zs__tls(void) { return (zs__tls_block *)il_tls(sizeof(zs__tls_block)); }
 IL_FN uint32_t *zs__held(void) /* the locks' ranks that the simulated thread holds, behind its block */
 {
     return (uint32_t *)(void *)((char *)il_tls(sizeof(zs__tls_block) + 8) + sizeof(zs__tls_block));
@@ -2269,8 +2104,7 @@ IL_FN int zs__os_purge(void *user, void *p, size_t bytes)
 {
     (void)user;
     il_point("purge");
-    if (il_claimed(p, bytes))
-        il_fail("purge under a live object");
+    if (il_claimed(p, bytes)) il_fail("purge under a live object");
     il_wipe(p, bytes);
     return 0;
 }
@@ -2292,8 +2126,7 @@ IL_FN int zs__os_on_thread_exit(int on)
 IL_FN int zs__os_arm_thread_exit(void)
 {
     int thread = il.running ? il.current : il.world.as;
-    if (thread < IL_THREADS)
-        il.world.armed[thread] = 1;
+    if (thread < IL_THREADS) il.world.armed[thread] = 1;
     return 0;
 }
 IL_FN uint32_t *zs__os_fork_word(int on) { return (void)on, (uint32_t *)NULL; }

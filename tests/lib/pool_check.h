@@ -8,8 +8,7 @@
 #include <string.h>
 
 #define CHECK(x) ((x) ? (void)0 : check_failed(__FILE__, __LINE__, #x))
-#define CHECK_EQ(a, b)                                                                                    \
-    check_equal(__FILE__, __LINE__, #a " == " #b, (unsigned long long)(a), (unsigned long long)(b))
+#define CHECK_EQ(a, b) check_equal(__FILE__, __LINE__, #a " == " #b, (unsigned long long)(a), (unsigned long long)(b))
 
 static inline void check_failed(const char *file, int line, const char *what)
 {
@@ -18,8 +17,7 @@ static inline void check_failed(const char *file, int line, const char *what)
     exit(1);
 }
 
-static inline void check_equal(const char *file, int line, const char *what, unsigned long long a,
-                               unsigned long long b)
+static inline void check_equal(const char *file, int line, const char *what, unsigned long long a, unsigned long long b)
 {
     if (a == b) return;
     printf("%s:%d: %s: %llu and %llu\n", file, line, what, a, b);

@@ -10,15 +10,15 @@
 #define STEP_TRAP_FLAG 0x100
 
 /* The 128 bytes below the stack pointer may be the compiler's. */
-#define STEP_ON()                                                                                                     \
+#define STEP_ON()                                                                                                      \
     __asm__ volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc")
-#define STEP_OFF()                                                                                                    \
+#define STEP_OFF()                                                                                                     \
     __asm__ volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc")
-#define STEPPED(call)                                                                                                 \
-    do {                                                                                                              \
-        STEP_ON();                                                                                                    \
-        call;                                                                                                         \
-        STEP_OFF();                                                                                                   \
+#define STEPPED(call)                                                                                                  \
+    do {                                                                                                               \
+        STEP_ON();                                                                                                     \
+        call;                                                                                                          \
+        STEP_OFF();                                                                                                    \
     } while (0)
 
 /* In the handler: no more steps from where it interrupts. */

@@ -71,8 +71,7 @@ static inline tape tape_read(const tape_player *by, const char *text)
     MUST(t.op);
     for (; sscanf(text, " %31[^@]@%u:%u%n", name, &thread, &number, &used) == 3; text += used) {
         uint16_t kind = 0;
-        while (kind < by->kinds && strcmp(by->name(kind), name) != 0)
-            kind++;
+        while (kind < by->kinds && strcmp(by->name(kind), name) != 0) kind++;
         if (kind == by->kinds || thread > 255) {
             t.count = 0;
             return t;
@@ -123,8 +122,7 @@ static inline int tape_holds(const tape_player *by, const tape *t, int counted, 
     out->passed = test_passed - passed;
     out->failed = test_failed - failed;
     out->finished = 1;
-    if (!counted)
-        test_passed = passed, test_failed = failed;
+    if (!counted) test_passed = passed, test_failed = failed;
     return out->failed == 0;
 #endif
 }
@@ -134,8 +132,7 @@ static inline int tape_cut(const tape_player *by, tape *t, size_t from, size_t t
 {
     tape shorter;
     int fails;
-    if (from >= to || to > t->count)
-        return 0;
+    if (from >= to || to > t->count) return 0;
     shorter = tape_copy(t);
     memmove(shorter.op + from, shorter.op + to, (t->count - to) * sizeof *shorter.op);
     shorter.count -= to - from;
@@ -143,8 +140,7 @@ static inline int tape_cut(const tape_player *by, tape *t, size_t from, size_t t
     if (fails) {
         free(t->op);
         *t = shorter;
-        if (r->step && r->step < t->count)
-            t->count = r->step; /* what comes after the failure did not cause it */
+        if (r->step && r->step < t->count) t->count = r->step; /* what comes after the failure did not cause it */
     } else {
         free(shorter.op);
     }
@@ -160,13 +156,11 @@ static inline void tape_simplify(const tape_player *by, tape *t, tape_result *r)
         tape_op was = t->op[i];
         if (was.thread) {
             t->op[i].thread = 0;
-            if (tape_holds(by, t, 0, r))
-                t->op[i].thread = was.thread;
+            if (tape_holds(by, t, 0, r)) t->op[i].thread = was.thread;
         }
         for (n = 0; n < 16 && n < was.number; n++) {
             t->op[i].number = n;
-            if (!tape_holds(by, t, 0, r))
-                break;
+            if (!tape_holds(by, t, 0, r)) break;
             t->op[i].number = was.number;
         }
     }
@@ -212,10 +206,8 @@ static inline void tape_shrink(const tape_player *by, tape *t, size_t failed_at)
 {
     tape_result r;
     memset(&r, 0, sizeof r);
-    if (failed_at && failed_at < t->count)
-        tape_cut(by, t, failed_at, t->count, &r);
-    do
-        tape_cut_all(by, t, &r);
+    if (failed_at && failed_at < t->count) tape_cut(by, t, failed_at, t->count, &r);
+    do tape_cut_all(by, t, &r);
     while (tape_cut_and_choose(by, t, &r));
     tape_simplify(by, t, &r);
 }

@@ -81,8 +81,7 @@ static inline void test_limit_chunks(zslab *z, size_t chunks)
 static inline int test_result(zslab_result got, zslab_result want, const char *file, int line, const char *what)
 {
     char names[96];
-    if (got == want)
-        return test_count(1, file, line, what, NULL);
+    if (got == want) return test_count(1, file, line, what, NULL);
     snprintf(names, sizeof names, "%s, not %s", zslab_result_name(got), zslab_result_name(want));
     return test_count(0, file, line, what, names);
 }
@@ -94,14 +93,14 @@ static inline int test_fails(int failed, zslab_result want, const char *file, in
 }
 
 /* For what a test cannot go on without. */
-#define MUST(x)                                                                                          \
-    do {                                                                                                 \
-        if (!(x)) {                                                                                      \
-            printf("%s:%d: cannot go on without: %s (%s)\n", __FILE__, __LINE__, #x,                     \
-                   zslab_result_name(zslab_last_error()));                                               \
-            fflush(stdout);                                                                              \
-            exit(1);                                                                                     \
-        }                                                                                                \
+#define MUST(x)                                                                                                        \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            printf("%s:%d: cannot go on without: %s (%s)\n", __FILE__, __LINE__, #x,                                   \
+                   zslab_result_name(zslab_last_error()));                                                             \
+            fflush(stdout);                                                                                            \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 /* The whole program cannot run here: the runner shows the reason. */
@@ -234,11 +233,10 @@ static const test_mode test_modes[] = {
 static inline const test_mode *test_next_mode(const test_mode *m)
 {
     for (m = m ? m + 1 : test_modes; m < test_modes + TEST_MODES; m++)
-        if (!ZSLAB_NO_TLS || (m->flags & ZSLAB_FLAG_SHARED) || m->in_buffer)
-            return m;
+        if (!ZSLAB_NO_TLS || (m->flags & ZSLAB_FLAG_SHARED) || m->in_buffer) return m;
     return NULL;
 }
-#define TEST_EACH_MODE(m) \
+#define TEST_EACH_MODE(m)                                                                                              \
     for (const test_mode *m = test_next_mode(NULL); m && (test_at("%s", m->name), 1); m = test_next_mode(m))
 
 #ifndef TEST_BUFFER_BYTES /* 72 chunks: every class and some more, in the largest chunks too */
@@ -246,10 +244,7 @@ static inline const test_mode *test_next_mode(const test_mode *m)
 #endif
 
 /* May a working set of hundreds of MiB be refused? */
-static inline int test_tight(const test_mode *m)
-{
-    return m->in_buffer || SIZE_MAX <= 0xffffffffu;
-}
+static inline int test_tight(const test_mode *m) { return m->in_buffer || SIZE_MAX <= 0xffffffffu; }
 
 /* An allocator of this mode; other fields of config as given, NULL: their defaults. */
 static inline zslab *test_open(const test_mode *m, const zslab_config *config)
@@ -257,13 +252,11 @@ static inline zslab *test_open(const test_mode *m, const zslab_config *config)
     static char *buffer;
     zslab_config c;
     memset(&c, 0, sizeof c);
-    if (config)
-        c = *config;
+    if (config) c = *config;
     c.flags |= m->flags;
     c.reclaim = m->reclaim;
     if (m->in_buffer) {
-        if (!buffer)
-            buffer = (char *)malloc(TEST_BUFFER_BYTES);
+        if (!buffer) buffer = (char *)malloc(TEST_BUFFER_BYTES);
         c.memory = buffer;
         c.memory_bytes = TEST_BUFFER_BYTES;
     }
@@ -271,10 +264,7 @@ static inline zslab *test_open(const test_mode *m, const zslab_config *config)
 }
 
 /* Is the allocator one of heaps that threads own? */
-static inline int test_owned(const test_mode *m)
-{
-    return !ZSLAB_NO_TLS && !(m->flags & ZSLAB_FLAG_SHARED);
-}
+static inline int test_owned(const test_mode *m) { return !ZSLAB_NO_TLS && !(m->flags & ZSLAB_FLAG_SHARED); }
 
 /* ---- objects that know what they are: a pattern made of address, size and seed, again every 32 bytes ---- */
 static inline uint64_t test_pattern(const void *p, size_t bytes, uint64_t seed)
@@ -287,10 +277,8 @@ static inline void test_fill(void *p, size_t bytes, uint64_t seed)
     uint64_t x = test_pattern(p, bytes, seed);
     unsigned char *at = (unsigned char *)p;
     size_t i, n = bytes < 32 ? bytes : 32;
-    for (i = 0; i + 8 <= n; i += 8, x += 0x0101010101010101u)
-        memcpy(at + i, &x, 8);
-    for (; i < n; i++, x >>= 8)
-        at[i] = (unsigned char)x;
+    for (i = 0; i + 8 <= n; i += 8, x += 0x0101010101010101u) memcpy(at + i, &x, 8);
+    for (; i < n; i++, x >>= 8) at[i] = (unsigned char)x;
     for (; i < bytes; i += n) { /* twice as much each time */
         n = bytes - i < i ? bytes - i : i;
         memcpy(at + i, at, n);
@@ -303,11 +291,9 @@ static inline int test_filled(const void *p, size_t bytes, uint64_t seed)
     const unsigned char *at = (const unsigned char *)p;
     size_t i, n = bytes < 32 ? bytes : 32;
     for (i = 0; i + 8 <= n; i += 8, x += 0x0101010101010101u)
-        if (memcmp(at + i, &x, 8))
-            return 0;
+        if (memcmp(at + i, &x, 8)) return 0;
     for (; i < n; i++, x >>= 8)
-        if (at[i] != (unsigned char)x)
-            return 0;
+        if (at[i] != (unsigned char)x) return 0;
     return !memcmp(at, at + n, bytes - n);
 }
 
@@ -340,10 +326,8 @@ static inline void *test_worker_main(void *user)
     test_worker *w = (test_worker *)user;
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        while (!w->job && !w->stop)
-            pthread_cond_wait(&w->turn, &w->lock);
-        if (!w->job)
-            break;
+        while (!w->job && !w->stop) pthread_cond_wait(&w->turn, &w->lock);
+        if (!w->job) break;
         w->job(w->arg);
         w->job = NULL;
         pthread_cond_broadcast(&w->turn);
@@ -366,8 +350,7 @@ static inline void test_worker_do(test_worker *w, test_job *job, void *arg) /* r
     w->job = job;
     w->arg = arg;
     pthread_cond_broadcast(&w->turn);
-    while (w->job)
-        pthread_cond_wait(&w->turn, &w->lock);
+    while (w->job) pthread_cond_wait(&w->turn, &w->lock);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -388,8 +371,7 @@ static inline void test_pin(int n)
 #if defined(__linux__)
     cpu_set_t all, one;
     size_t cpu;
-    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 1)
-        return;
+    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 1) return;
     n %= CPU_COUNT(&all);
     for (cpu = 0; !CPU_ISSET(cpu, &all) || n-- > 0; cpu++)
         ;

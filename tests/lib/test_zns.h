@@ -17,26 +17,26 @@
 
 static int passed, failed;
 
-#define EXPECT(x)                                                                                            \
-    do {                                                                                                     \
-        if (x) {                                                                                             \
-            passed++;                                                                                        \
-        } else {                                                                                             \
-            failed++;                                                                                        \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #x);                                           \
-        }                                                                                                    \
+#define EXPECT(x)                                                                                                      \
+    do {                                                                                                               \
+        if (x) {                                                                                                       \
+            passed++;                                                                                                  \
+        } else {                                                                                                       \
+            failed++;                                                                                                  \
+            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #x);                                                     \
+        }                                                                                                              \
     } while (0)
 
-#define EXPECT_IS(call, want)                                                                                \
-    do {                                                                                                     \
-        zslab_result got_ = (call), want_ = (want);                                                          \
-        if (got_ == want_) {                                                                                 \
-            passed++;                                                                                        \
-        } else {                                                                                             \
-            failed++;                                                                                        \
-            printf("%s:%d: %s is %s, not %s\n", __FILE__, __LINE__, #call, zslab_result_name(got_),          \
-                   zslab_result_name(want_));                                                                \
-        }                                                                                                    \
+#define EXPECT_IS(call, want)                                                                                          \
+    do {                                                                                                               \
+        zslab_result got_ = (call), want_ = (want);                                                                    \
+        if (got_ == want_) {                                                                                           \
+            passed++;                                                                                                  \
+        } else {                                                                                                       \
+            failed++;                                                                                                  \
+            printf("%s:%d: %s is %s, not %s\n", __FILE__, __LINE__, #call, zslab_result_name(got_),                    \
+                   zslab_result_name(want_));                                                                          \
+        }                                                                                                              \
     } while (0)
 
 /* The last line a runner reads; the exit status. */
@@ -94,8 +94,7 @@ static int object_is(const unsigned char *p, size_t bytes, uint64_t number)
 }
 
 /* Appends object `number`. */
-static inline zslab_result object_put(zslab_zns *s, zslab_zns_epoch e, uint64_t number, size_t bytes,
-                                      zslab_handle *h)
+static inline zslab_result object_put(zslab_zns *s, zslab_zns_epoch e, uint64_t number, size_t bytes, zslab_handle *h)
 {
     unsigned char *p = (unsigned char *)malloc(bytes);
     zslab_result r;
@@ -148,9 +147,6 @@ static inline double seconds_argument(int argc, char **argv, double otherwise)
     return argc > 1 ? atof(argv[1]) : otherwise;
 }
 
-static inline double now_seconds(void)
-{
-    return (double)zs__os_now_ns() / 1e9;
-}
+static inline double now_seconds(void) { return (double)zs__os_now_ns() / 1e9; }
 
 #endif

@@ -3,10 +3,7 @@
 /* A write to a slot that was never handed out, far behind the only object. */
 #include "report.h"
 
-static NOINLINE void wrong(int *p)
-{
-    *p = 7; /* here */
-}
+static NOINLINE void wrong(int *p) { *p = 7; /* here */ }
 
 int main(void)
 {

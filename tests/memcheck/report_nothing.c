@@ -17,8 +17,7 @@ static void objects(zslab *z, zslab_epoch e)
     char *p[600];
     int i, turn;
     for (turn = 0; turn < 3; turn++) {
-        for (i = 0; i < 600; i++)
-            use(z, p[i] = (char *)zslab_malloc_epoch(z, (size_t)i * 3 + 1, e), (size_t)i * 3 + 1);
+        for (i = 0; i < 600; i++) use(z, p[i] = (char *)zslab_malloc_epoch(z, (size_t)i * 3 + 1, e), (size_t)i * 3 + 1);
         for (i = 0; i < 600; i += 2) {
             p[i] = (char *)zslab_realloc(z, p[i], (size_t)i * 2 + 100);
             MUST(p[i] && p[i][0] == 5 && p[i][i < 100 ? i * 3 : 99] == 5);
@@ -65,8 +64,7 @@ static void pools(void *memory, size_t bytes)
     c.slot_bytes = 100, c.slot_count = 20, c.queue_capacity = 4;
     MUST((p = zslab_pool_create(&c)) != NULL && (r = zslab_pool_remote(p)) != NULL);
     for (turn = 0; turn < 3; turn++) {
-        for (i = 0; i < 20; i++)
-            MUST((slot[i] = (char *)zslab_pool_alloc(p)) != NULL && memset(slot[i], i, 100));
+        for (i = 0; i < 20; i++) MUST((slot[i] = (char *)zslab_pool_alloc(p)) != NULL && memset(slot[i], i, 100));
         for (i = 0; i < 20; i++)
             if (zslab_remote_try_free(r, slot[i]) != ZSLAB_OK) /* full after four: the slot is still ours */
                 MUST(slot[i][99] == i && zslab_pool_free(p, slot[i]) == ZSLAB_OK);

@@ -3,10 +3,7 @@
 /* An object of the round before a reset is written to, while the epoch has new objects. [MEM-3] */
 #include "report.h"
 
-static NOINLINE void wrong(int *p)
-{
-    *p = 7; /* here */
-}
+static NOINLINE void wrong(int *p) { *p = 7; /* here */ }
 
 int main(void)
 {

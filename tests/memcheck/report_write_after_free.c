@@ -3,10 +3,7 @@
 /* An object is written to after it was freed, the last bytes of its slot. */
 #include "report.h"
 
-static NOINLINE void wrong(int *p)
-{
-    *p = 7; /* here */
-}
+static NOINLINE void wrong(int *p) { *p = 7; /* here */ }
 
 int main(void)
 {

@@ -8,8 +8,7 @@ int main(void)
     char *p = zslab_malloc(z, 100);
     zs__chunk *c = &z->chunks[(size_t)(p - z->base) / ZS__CHUNK_BYTES];
     size_t slot = (size_t)(p - z->base) % ZS__CHUNK_BYTES / zslab_usable_size(z, p);
-    if (zslab_check(z, NULL, NULL) != ZSLAB_OK)
-        return 1;
+    if (zslab_check(z, NULL, NULL) != ZSLAB_OK) return 1;
     ((uint8_t *)c->states)[slot] = 0xee;
     zslab_check(z, NULL, NULL);
     return misuse_not_seen();

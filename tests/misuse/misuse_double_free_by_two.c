@@ -5,8 +5,7 @@
 static zslab *z;
 static void *free_it(void *p)
 {
-    if (zslab_free(z, p) != ZSLAB_OK)
-        exit(1);
+    if (zslab_free(z, p) != ZSLAB_OK) exit(1);
     return NULL;
 }
 

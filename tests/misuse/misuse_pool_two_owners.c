@@ -17,10 +17,7 @@ static void *hold(void *user, size_t bytes, size_t alignment)
     return NULL;
 }
 
-static void drop(void *user, void *p)
-{
-    (void)user, (void)p;
-}
+static void drop(void *user, void *p) { (void)user, (void)p; }
 
 int main(void)
 {

@@ -42,10 +42,7 @@ static void group_takes(void)
     got += (size_t)take(g);
     got += (size_t)take(g);
 }
-static void group_takes_one(void)
-{
-    il_check(take(g));
-}
+static void group_takes_one(void) { il_check(take(g)); }
 static void group_ends_and_takes(void)
 {
     give(g);
@@ -59,16 +56,13 @@ static void others_take(void)
 }
 static void others_take_and_give(void)
 {
-    if (take(NULL))
-        give(NULL);
+    if (take(NULL)) give(NULL);
     others += (size_t)take(NULL);
 }
 static void finish(void)
 {
-    if (got != 2)
-        il_fail("%lu of the group's two chunks", (unsigned long)got);
-    if (others > 1)
-        il_fail("%lu chunks beside the guarantee", (unsigned long)others);
+    if (got != 2) il_fail("%lu of the group's two chunks", (unsigned long)got);
+    if (others > 1) il_fail("%lu chunks beside the guarantee", (unsigned long)others);
     il_check(z->used_bytes == base + (got + others) * CHUNK && z->charged_bytes == z->used_bytes);
     il_check(g->charged == 2 * CHUNK && g->covered == 2 * CHUNK);
 }
@@ -86,14 +80,8 @@ static void create_last(void)
     create();
     il_check(take(g) && zs__budget_take(z, g, CHUNK, CHUNK, CHUNK - 64) == 0 && take(NULL) == 0);
 }
-static void group_takes_metadata(void)
-{
-    got += zs__budget_take(z, g, 0, 0, 64) == 0;
-}
-static void others_take_metadata(void)
-{
-    others += zs__budget_take(z, NULL, 0, 0, 64) == 0;
-}
+static void group_takes_metadata(void) { got += zs__budget_take(z, g, 0, 0, 64) == 0; }
+static void others_take_metadata(void) { others += zs__budget_take(z, NULL, 0, 0, 64) == 0; }
 static void finish_last(void)
 {
     il_check(got + others == 1 && z->used_bytes == limit && z->charged_bytes == limit);
@@ -117,10 +105,7 @@ static void create_round(void)
     base = z->used_bytes;
     zslab_set_limits(z, 0, limit + 3 * CHUNK); /* for who comes after the end: the group's no more */
 }
-static void takes_for_round(void)
-{
-    il_check(zs__charge_take(z, round_word, CHUNK, CHUNK, 64) == 0);
-}
+static void takes_for_round(void) { il_check(zs__charge_take(z, round_word, CHUNK, CHUNK, 64) == 0); }
 static void gives_and_ends(void)
 {
     zs__aside_give(z, round_word, 16);
@@ -144,36 +129,32 @@ static void sets_limit(void)
     zslab_set_limits(z, 0, base);
     seen = zs__add_ptr(&z->charged_bytes, 0); /* whatever is counted later comes after it */
 }
-static void takes_one(void)
-{
-    others += zs__budget_take(z, NULL, 0, CHUNK, 0) == 0;
-}
+static void takes_one(void) { others += zs__budget_take(z, NULL, 0, CHUNK, 0) == 0; }
 static void finish_limit(void)
 {
-    if (others && seen == base)
-        il_fail("a chunk beyond the limit that was set before");
+    if (others && seen == base) il_fail("a chunk beyond the limit that was set before");
     il_check(z->used_bytes == base + others * CHUNK && z->charged_bytes == z->used_bytes);
 }
 
 static const il_scenario scenarios[] = {
-    { "guarantee_vs_others", create, { group_takes, others_take }, finish },
-    { "guarantee_twice_vs_others", create, { group_takes_one, group_takes_one, takes_one }, finish_two },
-    { "end_vs_others", create_held, { group_ends_and_takes, others_take_and_give }, finish },
-    { "metadata_twice_vs_others", create_last, { group_takes_metadata, others_take_metadata }, finish_last },
-    { "metadata_vs_end", create_round, { takes_for_round, gives_and_ends }, finish_round },
-    { "set_limits_vs_take", create_limit, { sets_limit, takes_one }, finish_limit },
+    {"guarantee_vs_others", create, {group_takes, others_take}, finish},
+    {"guarantee_twice_vs_others", create, {group_takes_one, group_takes_one, takes_one}, finish_two},
+    {"end_vs_others", create_held, {group_ends_and_takes, others_take_and_give}, finish},
+    {"metadata_twice_vs_others", create_last, {group_takes_metadata, others_take_metadata}, finish_last},
+    {"metadata_vs_end", create_round, {takes_for_round, gives_and_ends}, finish_round},
+    {"set_limits_vs_take", create_limit, {sets_limit, takes_one}, finish_limit},
 };
 
 static const il_plant plants[] = {
     /* [BUDGET-1] */
-    { "count_kept", "guarantee_vs_others", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0 },
+    {"count_kept", "guarantee_vs_others", "zs__count_within", IL_CAS, "count", 0, IL_KEPT, 0},
     /* [BUDGET-4] */
-    { "charge_kept", "guarantee_twice_vs_others", "zs__group_take", IL_CAS, "covered", 0, IL_KEPT, 0 },
-    { "not_promised_first", "end_vs_others", "zs__group_give", IL_RMW, "charged_bytes", 0, IL_DROP, 0 },
+    {"charge_kept", "guarantee_twice_vs_others", "zs__group_take", IL_CAS, "covered", 0, IL_KEPT, 0},
+    {"not_promised_first", "end_vs_others", "zs__group_give", IL_RMW, "charged_bytes", 0, IL_DROP, 0},
     /* [BUDGET-5] */
-    { "aside_kept", "metadata_vs_end", "zs__charge_end", IL_RMW, "aside", 0, IL_DROP, 0 },
+    {"aside_kept", "metadata_vs_end", "zs__charge_end", IL_RMW, "aside", 0, IL_DROP, 0},
     /* [BUDGET-1] */
-    { "limit_not_read_again", "set_limits_vs_take", "zs__count_within", IL_LOAD, "limit", 2, IL_LIE, ~0ull },
+    {"limit_not_read_again", "set_limits_vs_take", "zs__count_within", IL_LOAD, "limit", 2, IL_LIE, ~0ull},
 };
 
 int main(int argc, char **argv)

@@ -9,10 +9,7 @@ static zslab_epoch e;
 static size_t chunks = 4;
 static size_t kept_bytes; /* chunks of other epochs, and one that was never handed out */
 
-static void remember_one(void)
-{
-    a = race_take_in(LARGE, e);
-}
+static void remember_one(void) { a = race_take_in(LARGE, e); }
 
 static void remember_page(void)
 {
@@ -50,10 +47,7 @@ static void finish_kept(void)
     finish();
 }
 
-static void closer(void)
-{
-    il_check(zslab_epoch_close(z, e) == ZSLAB_OK);
-}
+static void closer(void) { il_check(zslab_epoch_close(z, e) == ZSLAB_OK); }
 
 /* Each allocation either came before, and its object is intact, or is refused. */
 static void owner_takes(void)
@@ -65,10 +59,7 @@ static void owner_takes(void)
     } else
         il_check(zslab_last_error() == ZSLAB_E_CLOSED);
 }
-static void owner_keeps(void)
-{
-    c = race_take_in(LARGE, e);
-}
+static void owner_keeps(void) { c = race_take_in(LARGE, e); }
 static void owner_gives_a(void)
 {
     race_give(a);
@@ -85,10 +76,7 @@ static void other_gives_b(void)
     b = NULL;
 }
 
-static void rss_new(void)
-{
-    open_epoch(ZSLAB_RECLAIM_RSS);
-}
+static void rss_new(void) { open_epoch(ZSLAB_RECLAIM_RSS); }
 static void rss_one(void)
 {
     rss_new();
@@ -100,10 +88,7 @@ static void rss_page(void)
     il_as(0, remember_page);
 }
 /* The row is there, but a chunk of the class is not. */
-static void touch_small(void)
-{
-    race_give(race_take_in(SMALL, e));
-}
+static void touch_small(void) { race_give(race_take_in(SMALL, e)); }
 static void rss_small(void)
 {
     rss_new();
@@ -162,12 +147,9 @@ static void close_and_reuse(void)
     int i;
     closer();
     next = zslab_epoch_open(z, NULL);
-    if (next == ZSLAB_EPOCH_NONE)
-        return;
-    for (i = 0; i < 4; i++)
-        p[i] = race_take_in(LARGE, next);
-    for (i = 0; i < 4; i++)
-        race_give(p[i]);
+    if (next == ZSLAB_EPOCH_NONE) return;
+    for (i = 0; i < 4; i++) p[i] = race_take_in(LARGE, next);
+    for (i = 0; i < 4; i++) race_give(p[i]);
     il_check(zslab_epoch_close(z, next) == ZSLAB_OK);
 }
 static void other_gives_a(void)
@@ -177,10 +159,7 @@ static void other_gives_a(void)
 }
 
 /* The current epoch moves on: a plain allocation never fails for it. */
-static void advance(void)
-{
-    il_check(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE);
-}
+static void advance(void) { il_check(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE); }
 static void plain_take(void)
 {
     c = race_take(LARGE);
@@ -202,35 +181,35 @@ static void advance_finish(void)
 }
 
 static const il_scenario scenarios[] = {
-    { "close_vs_alloc", rss_one, { owner_takes, closer }, finish },
-    { "close_vs_new_chunk", rss_small, { owner_keeps, closer }, finish_kept },
-    { "close_vs_alloc_free", rss_one, { owner_takes_and_gives, closer }, finish },
-    { "close_vs_last_frees", rss_page, { owner_gives_a, closer, other_gives_b }, finish },
-    { "close_vs_new_row", rss_new, { owner_takes, closer }, finish },
-    { "last_two_frees", rss_draining, { owner_gives_a, other_gives_b }, finish },
-    { "close_twice", rss_page, { owner_gives_a, closer, closer }, finish },
-    { "close_keeping_pages", latency_one, { owner_takes_and_gives, closer }, finish },
-    { "advance_vs_alloc", advance_setup, { plain_take, advance }, advance_finish },
-    { "free_vs_reuse", scarce_one, { close_and_reuse, other_gives_a }, finish },
-    { "free_vs_reuse_keeping_pages", scarce_latency_one, { close_and_reuse, other_gives_a }, finish },
-    { "refused_close_vs_alloc", refused_one, { owner_takes_and_gives, closer }, finish },
-    { "refused_close_vs_frees", refused_page, { owner_gives_a, closer, other_gives_b }, finish },
-    { "refused_close_vs_new_row", refused_new, { owner_keeps, closer }, finish_kept },
-    { "refused_last_two_frees", refused_draining, { owner_gives_a, other_gives_b }, finish },
+    {"close_vs_alloc", rss_one, {owner_takes, closer}, finish},
+    {"close_vs_new_chunk", rss_small, {owner_keeps, closer}, finish_kept},
+    {"close_vs_alloc_free", rss_one, {owner_takes_and_gives, closer}, finish},
+    {"close_vs_last_frees", rss_page, {owner_gives_a, closer, other_gives_b}, finish},
+    {"close_vs_new_row", rss_new, {owner_takes, closer}, finish},
+    {"last_two_frees", rss_draining, {owner_gives_a, other_gives_b}, finish},
+    {"close_twice", rss_page, {owner_gives_a, closer, closer}, finish},
+    {"close_keeping_pages", latency_one, {owner_takes_and_gives, closer}, finish},
+    {"advance_vs_alloc", advance_setup, {plain_take, advance}, advance_finish},
+    {"free_vs_reuse", scarce_one, {close_and_reuse, other_gives_a}, finish},
+    {"free_vs_reuse_keeping_pages", scarce_latency_one, {close_and_reuse, other_gives_a}, finish},
+    {"refused_close_vs_alloc", refused_one, {owner_takes_and_gives, closer}, finish},
+    {"refused_close_vs_frees", refused_page, {owner_gives_a, closer, other_gives_b}, finish},
+    {"refused_close_vs_new_row", refused_new, {owner_keeps, closer}, finish_kept},
+    {"refused_last_two_frees", refused_draining, {owner_gives_a, other_gives_b}, finish},
 };
 
 static const il_plant plants[] = {
     /* [EPOCH-1] [GATE-1] */
-    { "no_first_fence", "close_vs_new_chunk", "zs__fence_all", IL_ASYM, "", 1, IL_DROP, 0 },
-    { "gate_not_read", "close_vs_new_chunk", "zs__row_alloc", IL_LOAD, "gate", 0, IL_LIE, 1 },
-    { "gate_not_shut", "close_vs_new_chunk", "zs__gates_shut", IL_STORE, "gate", 0, IL_DROP, 0 },
+    {"no_first_fence", "close_vs_new_chunk", "zs__fence_all", IL_ASYM, "", 1, IL_DROP, 0},
+    {"gate_not_read", "close_vs_new_chunk", "zs__row_alloc", IL_LOAD, "gate", 0, IL_LIE, 1},
+    {"gate_not_shut", "close_vs_new_chunk", "zs__gates_shut", IL_STORE, "gate", 0, IL_DROP, 0},
     /* [EPOCH-3] */
-    { "no_second_fence", "close_vs_last_frees", "zs__fence_all", IL_ASYM, "", 2, IL_DROP, 0 },
-    { "counted_twice", "last_two_frees", "zs__chunk_drained", IL_RMW, "drained", 0, IL_LIE, 0 },
+    {"no_second_fence", "close_vs_last_frees", "zs__fence_all", IL_ASYM, "", 2, IL_DROP, 0},
+    {"counted_twice", "last_two_frees", "zs__chunk_drained", IL_RMW, "drained", 0, IL_LIE, 0},
     /* [EPOCH-2] */
-    { "state_not_read", "close_vs_new_row", "zs__row_serve", IL_LOAD, "place->state", 1, IL_LIE, 0 },
+    {"state_not_read", "close_vs_new_row", "zs__row_serve", IL_LOAD, "place->state", 1, IL_LIE, 0},
     /* [EPOCH-1] */
-    { "no_own_fence", "refused_close_vs_new_row", "zs__row_alloc", IL_FENCE, "", 0, IL_DROP, 0 },
+    {"no_own_fence", "refused_close_vs_new_row", "zs__row_alloc", IL_FENCE, "", 0, IL_DROP, 0},
 };
 
 int main(int argc, char **argv)

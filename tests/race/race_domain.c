@@ -39,10 +39,7 @@ static void rss(void)
     own_epoch(ZSLAB_RECLAIM_RSS);
     il_as(0, enter);
 }
-static void latency_empty(void)
-{
-    own_epoch(ZSLAB_RECLAIM_LATENCY);
-}
+static void latency_empty(void) { own_epoch(ZSLAB_RECLAIM_LATENCY); }
 static void wrapped(void)
 {
     create(ZSLAB_RECLAIM_LATENCY);
@@ -79,8 +76,7 @@ static void force(void)
 {
     zslab_result r = zslab_domain_force_close(d);
     il_check(r == ZSLAB_OK || r == ZSLAB_E_BUSY);
-    if (r == ZSLAB_OK)
-        over = 1;
+    if (r == ZSLAB_OK) over = 1;
 }
 
 static void finish_over(void)
@@ -99,22 +95,21 @@ static void finish_wrapped(void)
 }
 static void finish_forced(void)
 {
-    if (!over)
-        zslab_domain_force_close(d);
+    if (!over) zslab_domain_force_close(d);
     finish_over();
 }
 
 static const il_scenario scenarios[] = {
-    { "last_exit_vs_enter", latency, { leave, visit }, finish_over },
-    { "last_exit_vs_enter_rss", rss, { leave, visit }, finish_over },
-    { "three_visitors", latency, { leave, visit, visit }, finish_over },
-    { "reset_vs_enter", wrapped, { leave, visit }, finish_wrapped },
-    { "force_vs_enter", latency_empty, { visit, force }, finish_forced },
+    {"last_exit_vs_enter", latency, {leave, visit}, finish_over},
+    {"last_exit_vs_enter_rss", rss, {leave, visit}, finish_over},
+    {"three_visitors", latency, {leave, visit, visit}, finish_over},
+    {"reset_vs_enter", wrapped, {leave, visit}, finish_wrapped},
+    {"force_vs_enter", latency_empty, {visit, force}, finish_forced},
 };
 
 static const il_plant plants[] = {
-    { "relaxed_unlock", "last_exit_vs_enter", "zs__lock_drop", IL_STORE, "", 0, IL_RELAX, 0 },
-    { "lock_not_taken", "last_exit_vs_enter", "", IL_CAS, "word", 0, IL_DROP, 0 },
+    {"relaxed_unlock", "last_exit_vs_enter", "zs__lock_drop", IL_STORE, "", 0, IL_RELAX, 0},
+    {"lock_not_taken", "last_exit_vs_enter", "", IL_CAS, "word", 0, IL_DROP, 0},
 };
 
 int main(int argc, char **argv)

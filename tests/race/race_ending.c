@@ -30,16 +30,12 @@ static void note(void *user, zslab *in, zslab_epoch of, zslab_end why)
     done[name]++;
 }
 
-static void put(zslab_epoch of, uint32_t name)
-{
-    il_check(zslab_epoch_on_end(z, of, note, &done[name]) == ZSLAB_OK);
-}
+static void put(zslab_epoch of, uint32_t name) { il_check(zslab_epoch_on_end(z, of, note, &done[name]) == ZSLAB_OK); }
 
 static void create(zslab_reclaim reclaim)
 {
     uint32_t i;
-    for (i = 0; i < RECORDS; i++)
-        done[i] = entered[i] = 0;
+    for (i = 0; i < RECORDS; i++) done[i] = entered[i] = 0;
     kept = NULL;
     child = ZSLAB_EPOCH_NONE;
     registered = ends = 0;
@@ -65,10 +61,7 @@ static void two_rss(void)
     put(e, ONE);
     with_object();
 }
-static void none(void)
-{
-    create(ZSLAB_RECLAIM_LATENCY);
-}
+static void none(void) { create(ZSLAB_RECLAIM_LATENCY); }
 static void family(void)
 {
     zslab_epoch_config c;
@@ -108,17 +101,13 @@ static void add(void)
     il_check(r == ZSLAB_OK || r == ZSLAB_E_CLOSED);
     registered = r == ZSLAB_OK;
 }
-static void open_another(void)
-{
-    il_check(zslab_epoch_open(z, NULL) != ZSLAB_EPOCH_NONE);
-}
+static void open_another(void) { il_check(zslab_epoch_open(z, NULL) != ZSLAB_EPOCH_NONE); }
 
 /* Ended by whoever came first, and by nobody twice. */
 static void finish(void)
 {
     uint32_t i, was[RECORDS];
-    if (zslab_epoch_state_of(z, e) != ZSLAB_EPOCH_CLOSED)
-        il_check(zslab_epoch_release(z, e) == ZSLAB_OK);
+    if (zslab_epoch_state_of(z, e) != ZSLAB_EPOCH_CLOSED) il_check(zslab_epoch_release(z, e) == ZSLAB_OK);
     zslab_trim(z);
     for (i = 0; i < RECORDS; i++) {
         was[i] = done[i];
@@ -127,8 +116,7 @@ static void finish(void)
     il_check(!kept && was[THREE] == registered);
     il_check(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     race_all_home(CHUNKS, LARGE);
-    for (i = 0; i < RECORDS; i++)
-        il_check(done[i] == was[i]);
+    for (i = 0; i < RECORDS; i++) il_check(done[i] == was[i]);
 }
 static void finish_two(void)
 {
@@ -149,23 +137,23 @@ static void finish_family(void)
 }
 
 static const il_scenario scenarios[] = {
-    { "release_vs_release", two, { release, release }, finish_two },
+    {"release_vs_release", two, {release, release}, finish_two},
     /* [END-2] */
-    { "release_vs_reset", two, { release, empty }, finish_two },
-    { "release_vs_close_rss", two_rss, { release, shut }, finish_one },
+    {"release_vs_reset", two, {release, empty}, finish_two},
+    {"release_vs_close_rss", two_rss, {release, shut}, finish_one},
     /* [END-1] */
-    { "parent_vs_child", family, { release, release_child }, finish_family },
+    {"parent_vs_child", family, {release, release_child}, finish_family},
     /* [END-2] */
-    { "on_end_vs_release", none, { add, release }, finish },
-    { "on_end_vs_close", none, { add, shut }, finish },
+    {"on_end_vs_release", none, {add, release}, finish},
+    {"on_end_vs_close", none, {add, shut}, finish},
     /* [END-3] */
-    { "drained_vs_open", none, { add, shut, open_another }, finish },
+    {"drained_vs_open", none, {add, shut, open_another}, finish},
 };
 
 static const il_plant plants[] = {
-    { "relaxed_unlock", "release_vs_release", "zs__lock_drop", IL_STORE, "", 0, IL_RELAX, 0 },
-    { "lock_not_taken", "on_end_vs_release", "", IL_CAS, "word", 0, IL_DROP, 0 },
-    { "record_not_counted", "on_end_vs_close", "zslab_epoch_on_end", IL_STORE, "", 0, IL_DROP, 0 },
+    {"relaxed_unlock", "release_vs_release", "zs__lock_drop", IL_STORE, "", 0, IL_RELAX, 0},
+    {"lock_not_taken", "on_end_vs_release", "", IL_CAS, "word", 0, IL_DROP, 0},
+    {"record_not_counted", "on_end_vs_close", "zslab_epoch_on_end", IL_STORE, "", 0, IL_DROP, 0},
 };
 
 int main(int argc, char **argv)

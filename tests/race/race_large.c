@@ -43,8 +43,7 @@ static void rss_keeps(void)
 static void finish(void) /* nothing lives: the whole range is one object's */
 {
     char *p;
-    if (c)
-        il_check(zslab_free(z, c) == ZSLAB_OK);
+    if (c) il_check(zslab_free(z, c) == ZSLAB_OK);
     zslab_epoch_release(z, e);
     il_check(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
@@ -58,8 +57,7 @@ static void reset_and_take(void)
 {
     il_check(zslab_epoch_reset(z, e) == ZSLAB_OK);
     c = zslab_malloc(z, BIG);
-    if (c)
-        il_check(zslab_usable_size(z, c) == BIG);
+    if (c) il_check(zslab_usable_size(z, c) == BIG);
 }
 static void free_a(void) /* before the end, or too late */
 {
@@ -116,8 +114,7 @@ static void drained(void) /* what lives goes: then nothing is left, whoever kept
     c = NULL;
     il_check(zslab_free(z, b) == ZSLAB_OK);
     il_check(!last || zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSING);
-    if (last)
-        race_give(last);
+    if (last) race_give(last);
     il_check(!zs__own(z)->rss_policy || zs__own(z)->places[e & ZS__PLACE_MASK].state == ZSLAB_EPOCH_CLOSED);
     finish();
 }
@@ -183,8 +180,7 @@ static void free_once(void)
 {
     zslab_result r = zslab_free(z, a);
     il_check(r == ZSLAB_OK || r == ZSLAB_E_DOUBLE_FREE);
-    if (r == ZSLAB_OK)
-        zs__add_u32(&freed, 1);
+    if (r == ZSLAB_OK) zs__add_u32(&freed, 1);
 }
 static void two_frees(void)
 {
@@ -218,8 +214,7 @@ static void name_one(int i)
 {
     named[i] = zslab_handle_alloc(z, BIG, e, &named_at[i]);
     il_check(named[i] || zslab_last_error() == ZSLAB_E_NOMEM);
-    if (named[i] && i)
-        il_check(zslab_handle_get(z, named[i]) == named_at[i] && zslab_epoch_of(z, named_at[i]) == e);
+    if (named[i] && i) il_check(zslab_handle_get(z, named[i]) == named_at[i] && zslab_epoch_of(z, named_at[i]) == e);
 }
 static void name_first(void) { name_one(0); }
 static void reset_and_name(void)
@@ -264,10 +259,8 @@ static void release_and_use(void) /* two chunks, every slab of them */
     void *p[2 * CHUNK / SMALL];
     size_t i, n = sizeof p / sizeof *p;
     release();
-    for (i = 0; i < n; i++)
-        il_check((p[i] = race_take(SMALL)) != NULL);
-    for (i = 0; i < n; i++)
-        race_give(p[i]);
+    for (i = 0; i < n; i++) il_check((p[i] = race_take(SMALL)) != NULL);
+    for (i = 0; i < n; i++) race_give(p[i]);
 }
 static void finish_full(void)
 {

@@ -23,8 +23,7 @@ static int filler; /* the owner's chunk of the class is not its only one */
 static void owner_fills_more(void)
 {
     owner_fills();
-    if (filler)
-        race_lost(race_take_in(LARGE, e));
+    if (filler) race_lost(race_take_in(LARGE, e));
 }
 static void other_borrows(void) /* its bin has run dry, so it allocates: what it frees next may stay */
 {
@@ -44,14 +43,8 @@ static void create(zslab_reclaim reclaim)
     il_as(0, owner_fills_more);
     il_as(1, other_borrows);
 }
-static void latency(void)
-{
-    create(ZSLAB_RECLAIM_LATENCY);
-}
-static void rss(void)
-{
-    create(ZSLAB_RECLAIM_RSS);
-}
+static void latency(void) { create(ZSLAB_RECLAIM_LATENCY); }
+static void rss(void) { create(ZSLAB_RECLAIM_RSS); }
 static void owner_lets_go(void) /* of the other slot: all that is left of the chunk is lent */
 {
     race_give(b);
@@ -62,10 +55,7 @@ static void latency_lent(void)
     latency();
     il_as(0, owner_lets_go);
 }
-static void other_pops(void)
-{
-    c = race_take_in(LARGE, e);
-}
+static void other_pops(void) { c = race_take_in(LARGE, e); }
 static void owner_frees_that(void)
 {
     race_give(c);
@@ -141,8 +131,7 @@ static void finish(void)
     race_give(d);
     race_give(own);
     zslab_epoch_close(z, e);
-    if (kept)
-        zslab_free(z, kept); /* live, or gone with its round */
+    if (kept) zslab_free(z, kept); /* live, or gone with its round */
     zslab_trim(z);
     il_check(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     il_check(zslab_check(z, NULL, NULL) == ZSLAB_OK);
@@ -155,10 +144,7 @@ static void finish_drained(void) /* nothing lives, so it is over, without the he
     finish();
 }
 
-static void other_takes(void)
-{
-    c = race_take_in(LARGE, e);
-}
+static void other_takes(void) { c = race_take_in(LARGE, e); }
 static void other_takes_two(void)
 {
     c = race_take_in(LARGE, e);
@@ -190,34 +176,27 @@ static void other_gives_b(void)
     race_give(b);
     b = NULL;
 }
-static void leaves(void)
-{
-    zslab_thread_detach(z);
-}
+static void leaves(void) { zslab_thread_detach(z); }
 static void owner_gives_b_and_takes(void)
 {
     owner_lets_go();
     a = race_take_in(LARGE, e);
     b = race_take_in(LARGE, e);
 }
-static void takes_small(void) /* of another class: what is empty anywhere has to do */
-{
-    race_give(race_take(SMALL));
-}
+/* of another class: what is empty anywhere has to do */
+static void takes_small(void) { race_give(race_take(SMALL)); }
 static void takes_the_rest(void)
 {
     void *p;
     while ((p = race_take(SMALL)) != NULL) {
         race_look(p);
         held[held_count++ % 8] = p;
-        if (held_count == 8)
-            break;
+        if (held_count == 8) break;
     }
 }
 static void finish_rest(void)
 {
-    while (held_count)
-        race_give(held[--held_count]);
+    while (held_count) race_give(held[--held_count]);
     finish();
 }
 static void finish_turned(void) /* the sleeper is asked no more, and has nothing left */
@@ -226,14 +205,8 @@ static void finish_turned(void) /* the sleeper is asked no more, and has nothing
     finish_rest();
 }
 static void sleeps(void) {}
-static void close_it(void)
-{
-    il_check(zslab_epoch_close(z, e) == ZSLAB_OK);
-}
-static void trim(void)
-{
-    zslab_trim(z);
-}
+static void close_it(void) { il_check(zslab_epoch_close(z, e) == ZSLAB_OK); }
+static void trim(void) { zslab_trim(z); }
 
 /* The last object of a closing epoch is one of the lent chunk. */
 static void other_has_all(void)
@@ -261,8 +234,7 @@ static void takes_all_of_f(void)
 {
     void *p;
     size_t i, left = 0;
-    while (held_count < most && (p = race_take_in(LARGE, f)) != NULL)
-        held[held_count++] = p;
+    while (held_count < most && (p = race_take_in(LARGE, f)) != NULL) held[held_count++] = p;
     for (i = 0; i < held_count; i++)
         if (((char *)held[i] - z->base) % CHUNK) { /* one of each chunk stays */
             race_give(held[i]);
@@ -299,10 +271,8 @@ static void finish_next(void) /* each object can be freed once, and none is left
         zslab_result r = zslab_free(z, given[--given_count]);
         il_check(r == ZSLAB_E_DOUBLE_FREE);
     }
-    while (held_count)
-        race_give(held[--held_count]);
-    if (kept)
-        zslab_free(z, kept); /* of the new round, or nothing */
+    while (held_count) race_give(held[--held_count]);
+    if (kept) zslab_free(z, kept); /* of the new round, or nothing */
     il_check(zslab_epoch_close(z, f) == ZSLAB_OK);
     zslab_trim(z);
     il_check(zslab_epoch_state_of(z, f) == ZSLAB_EPOCH_CLOSED);
@@ -311,42 +281,42 @@ static void finish_next(void) /* each object can be freed once, and none is left
 }
 
 static const il_scenario scenarios[] = {
-    { "lent_vs_owner", latency, { owner_gives_b_and_takes, other_gives_and_takes }, finish },
-    { "lent_vs_exit", latency, { leaves, other_gives_and_takes }, finish },
-    { "owner_vs_return", latency_lent, { takes_small, leaves }, finish },
-    { "owner_vs_return_and_next", latency_lent, { owner_gives_b_and_takes, leaves, takes_small }, finish },
-    { "lent_vs_close", latency, { close_it, other_moves_on }, finish },
-    { "lent_vs_close_rss", rss, { close_it, other_moves_on, other_gives_b }, finish },
-    { "lent_vs_drain", rss_last, { close_it, other_gives_last }, finish_drained },
-    { "lent_vs_take", latency_lent, { takes_small, other_takes_two, takes_the_rest }, finish_rest },
-    { "lent_vs_trim", latency_lent, { trim, other_gives_and_takes }, finish },
-    { "lent_vs_push", latency_returned, { trim, other_frees_its_own }, finish },
-    { "lent_turned_vs_take", latency_turned, { takes_the_rest, other_takes_two }, finish_turned },
-    { "lent_asleep_vs_take", latency_lent, { sleeps, other_takes, takes_the_rest }, finish_rest },
-    { "release_vs_lent", roomy_ends, { release_and_bind, other_moves_on }, finish_next },
-    { "release_vs_lent_rss", roomy_rss_ends, { release_and_bind, other_moves_on }, finish_next },
-    { "release_vs_lent_twice", roomy_ends, { release_and_bind, other_goes_on }, finish_next },
-    { "release_vs_return", roomy_ends, { release_and_bind, other_moves_on_and_leaves }, finish_next },
-    { "release_take_vs_lent", latency_ends, { release_and_bind, other_moves_on }, finish_next },
-    { "pool_vs_lent", roomy_ends, { release_and_leave, other_moves_on, takes_all_of_f }, finish_next },
-    { "reset_vs_lent", roomy_ends, { reset_and_bind, other_goes_on }, finish_next },
-    { "reset_vs_lent_more", roomy_more_ends, { reset_and_bind, other_moves_on }, finish_next },
-    { "reset_vs_lent_rss", roomy_rss_ends, { reset_and_bind, other_goes_on }, finish_next },
+    {"lent_vs_owner", latency, {owner_gives_b_and_takes, other_gives_and_takes}, finish},
+    {"lent_vs_exit", latency, {leaves, other_gives_and_takes}, finish},
+    {"owner_vs_return", latency_lent, {takes_small, leaves}, finish},
+    {"owner_vs_return_and_next", latency_lent, {owner_gives_b_and_takes, leaves, takes_small}, finish},
+    {"lent_vs_close", latency, {close_it, other_moves_on}, finish},
+    {"lent_vs_close_rss", rss, {close_it, other_moves_on, other_gives_b}, finish},
+    {"lent_vs_drain", rss_last, {close_it, other_gives_last}, finish_drained},
+    {"lent_vs_take", latency_lent, {takes_small, other_takes_two, takes_the_rest}, finish_rest},
+    {"lent_vs_trim", latency_lent, {trim, other_gives_and_takes}, finish},
+    {"lent_vs_push", latency_returned, {trim, other_frees_its_own}, finish},
+    {"lent_turned_vs_take", latency_turned, {takes_the_rest, other_takes_two}, finish_turned},
+    {"lent_asleep_vs_take", latency_lent, {sleeps, other_takes, takes_the_rest}, finish_rest},
+    {"release_vs_lent", roomy_ends, {release_and_bind, other_moves_on}, finish_next},
+    {"release_vs_lent_rss", roomy_rss_ends, {release_and_bind, other_moves_on}, finish_next},
+    {"release_vs_lent_twice", roomy_ends, {release_and_bind, other_goes_on}, finish_next},
+    {"release_vs_return", roomy_ends, {release_and_bind, other_moves_on_and_leaves}, finish_next},
+    {"release_take_vs_lent", latency_ends, {release_and_bind, other_moves_on}, finish_next},
+    {"pool_vs_lent", roomy_ends, {release_and_leave, other_moves_on, takes_all_of_f}, finish_next},
+    {"reset_vs_lent", roomy_ends, {reset_and_bind, other_goes_on}, finish_next},
+    {"reset_vs_lent_more", roomy_more_ends, {reset_and_bind, other_moves_on}, finish_next},
+    {"reset_vs_lent_rss", roomy_rss_ends, {reset_and_bind, other_goes_on}, finish_next},
 };
 
 static const il_plant plants[] = {
-    { "lent_not_asked_plain", "release_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lender_not_told", "release_vs_lent", "zs__row_wake", IL_LOAD, "swept", 0, IL_LIE, 0 },
-    { "lent_not_asked_stale", "reset_vs_lent_more", "zs__take_stale", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_get", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_pool", "pool_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0 },
-    { "lent_not_asked_take", "release_take_vs_lent", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0 },
-    { "busy_not_read", "lent_vs_take", "zs__heap_recall", IL_LOAD, "busy", 0, IL_LIE, 0 },
-    { "free_after_look", "lent_vs_drain", "zs__free_lent", IL_STORE, "state", 0, IL_LATER, 0 },
-    { "relaxed_return", "release_vs_return", "zs__bin_unlend", IL_RMW, "lent", 0, IL_RELAX, 0 },
+    {"lent_not_asked_plain", "release_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lender_not_told", "release_vs_lent", "zs__row_wake", IL_LOAD, "swept", 0, IL_LIE, 0},
+    {"lent_not_asked_stale", "reset_vs_lent_more", "zs__take_stale", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_stale", "reset_vs_lent_more", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_pool", "pool_vs_lent", "zs__chunk_get", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_pool", "pool_vs_lent", "zs__chunk_bind", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_pool", "pool_vs_lent", "zs__chunk_at_rest", IL_LOAD, "lent", 0, IL_LIE, 0},
+    {"lent_not_asked_take", "release_take_vs_lent", "zs__bin_held", IL_LOAD, "top[-1].p", 0, IL_LIE, 0},
+    {"busy_not_read", "lent_vs_take", "zs__heap_recall", IL_LOAD, "busy", 0, IL_LIE, 0},
+    {"free_after_look", "lent_vs_drain", "zs__free_lent", IL_STORE, "state", 0, IL_LATER, 0},
+    {"relaxed_return", "release_vs_return", "zs__bin_unlend", IL_RMW, "lent", 0, IL_RELAX, 0},
 };
 
 int main(int argc, char **argv)

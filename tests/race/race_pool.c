@@ -38,18 +38,9 @@ static void create_growing(size_t queue, size_t grow, size_t slot_bytes)
     mine = NULL;
     accepted = closed = 0;
 }
-static void create(size_t queue)
-{
-    create_growing(queue, 0, 64);
-}
-static void queue_of_one(void)
-{
-    create(1);
-}
-static void queue_of_two(void)
-{
-    create(2);
-}
+static void create(size_t queue) { create_growing(queue, 0, 64); }
+static void queue_of_one(void) { create(1); }
+static void queue_of_two(void) { create(2); }
 
 /* Give a slot back from another thread; a refused one stays ours. */
 static void push(void **slot, int wait)
@@ -67,14 +58,8 @@ static void push(void **slot, int wait)
     il_claim(p, 64);
     race_look(p);
 }
-static void push_a(void)
-{
-    push(&a, 0);
-}
-static void push_b(void)
-{
-    push(&b, 0);
-}
+static void push_a(void) { push(&a, 0); }
+static void push_b(void) { push(&b, 0); }
 static void push_a_waiting(void)
 {
     push(&a, 1);
@@ -112,8 +97,7 @@ static void owner_drains_until_both(void)
     size_t home = 0;
     while (home < 2) {
         home += zslab_pool_drain(pool);
-        if (home < 2)
-            zs__os_yield();
+        if (home < 2) zs__os_yield();
     }
 }
 
@@ -171,22 +155,17 @@ static void closed_setup(void)
 }
 static void closed_finish(void)
 {
-    if (!il_released(pool))
-        zslab_remote_drop(remote);
+    if (!il_released(pool)) zslab_remote_drop(remote);
     il_check(il_released(pool));
 }
-static void all_gone(void)
-{
-    il_check(il_released(pool));
-}
+static void all_gone(void) { il_check(il_released(pool)); }
 
 /* Two threads free one slot: one of them did. */
 static void push_same(void)
 {
     zslab_result r = zslab_remote_try_free(remote, a);
     il_check(r == ZSLAB_OK || r == ZSLAB_E_DOUBLE_FREE || r == ZSLAB_E_FULL);
-    if (r == ZSLAB_OK)
-        zs__add_u32(&accepted, 1);
+    if (r == ZSLAB_OK) zs__add_u32(&accepted, 1);
 }
 static void same_setup(void)
 {
@@ -201,25 +180,25 @@ static void same_finish(void)
 }
 
 static const il_scenario scenarios[] = {
-    { "push_vs_drain", queue_of_two, { owner_takes, push_a, push_b }, finish },
-    { "full_queue", queue_of_one, { owner_takes, push_a, push_b }, finish },
-    { "waiting_pushes", queue_of_one, { owner_drains_until_both, push_a_waiting, push_b_waiting }, finish },
-    { "push_vs_growth", two_that_grow, { owner_grows, push_a, push_b }, finish },
-    { "push_vs_close", closed_setup, { owner_closes, push_and_drop }, closed_finish },
-    { "close_vs_last_drop", closed_setup, { owner_closes, push_b_and_drop_shared }, all_gone },
-    { "same_slot_twice", same_setup, { push_same, push_same }, same_finish },
+    {"push_vs_drain", queue_of_two, {owner_takes, push_a, push_b}, finish},
+    {"full_queue", queue_of_one, {owner_takes, push_a, push_b}, finish},
+    {"waiting_pushes", queue_of_one, {owner_drains_until_both, push_a_waiting, push_b_waiting}, finish},
+    {"push_vs_growth", two_that_grow, {owner_grows, push_a, push_b}, finish},
+    {"push_vs_close", closed_setup, {owner_closes, push_and_drop}, closed_finish},
+    {"close_vs_last_drop", closed_setup, {owner_closes, push_b_and_drop_shared}, all_gone},
+    {"same_slot_twice", same_setup, {push_same, push_same}, same_finish},
 };
 
 static const il_plant plants[] = {
     /* [POOL-3] */
-    { "cell_relaxed", "push_vs_drain", "zs__pool_push", IL_STORE, "cells", 0, IL_RELAX, 0 },
-    { "cell_read_relaxed", "push_vs_drain", "zs__pool_drain_now", IL_LOAD, "cell", 0, IL_RELAX, 0 },
-    { "cell_not_emptied", "full_queue", "zs__pool_drain_now", IL_STORE, "cell", 0, IL_DROP, 0 },
-    { "head_relaxed", "full_queue", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0 },
+    {"cell_relaxed", "push_vs_drain", "zs__pool_push", IL_STORE, "cells", 0, IL_RELAX, 0},
+    {"cell_read_relaxed", "push_vs_drain", "zs__pool_drain_now", IL_LOAD, "cell", 0, IL_RELAX, 0},
+    {"cell_not_emptied", "full_queue", "zs__pool_drain_now", IL_STORE, "cell", 0, IL_DROP, 0},
+    {"head_relaxed", "full_queue", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0},
     /* [POOL-7] */
-    { "growth_forgotten", "push_vs_growth", "zs__pool_grow", IL_STORE, "grown", 0, IL_DROP, 0 },
+    {"growth_forgotten", "push_vs_growth", "zs__pool_grow", IL_STORE, "grown", 0, IL_DROP, 0},
     /* [POOL-5] */
-    { "close_unseen", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0 },
+    {"close_unseen", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0},
 };
 
 int main(int argc, char **argv)

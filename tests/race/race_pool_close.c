@@ -15,10 +15,7 @@ static zslab_remote *remote;
 static void *slot[SLOTS];
 static uint32_t accepted, refused; /* frees, as the threads were answered */
 
-static uint64_t value(const void *p)
-{
-    return (uint64_t)(uintptr_t)p ^ 0x5a5a;
-}
+static uint64_t value(const void *p) { return (uint64_t)(uintptr_t)p ^ 0x5a5a; }
 
 /* A slot just allocated: nobody else's. Its second word is written, the first is the free list's. */
 static void *mine(void *p)
@@ -30,15 +27,9 @@ static void *mine(void *p)
     return p;
 }
 
-static void *take(void)
-{
-    return mine(zslab_pool_alloc(pool));
-}
+static void *take(void) { return mine(zslab_pool_alloc(pool)); }
 
-static void look(const void *p)
-{
-    il_check(il_read((const char *)p + 8) == value(p));
-}
+static void look(const void *p) { il_check(il_read((const char *)p + 8) == value(p)); }
 
 /* Slots all taken, by thread 0; the queue has so many places, and the owner drains at the first. */
 static void set_up(size_t queue, size_t pushed)
@@ -58,8 +49,7 @@ static void set_up(size_t queue, size_t pushed)
     il_check(pool != NULL);
     il_watch(memory, sizeof memory);
     remote = zslab_pool_remote(pool);
-    for (i = 0; i < SLOTS; i++)
-        slot[i] = take();
+    for (i = 0; i < SLOTS; i++) slot[i] = take();
     for (i = 0; i < pushed; i++) {
         look(slot[i]);
         il_disclaim(slot[i]);
@@ -108,10 +98,7 @@ static void owner_frees_and_takes(void)
     il_check(zslab_pool_free(pool, slot[2]) == ZSLAB_OK);
     il_check(take() != NULL);
 }
-static void owner_destroys(void)
-{
-    zslab_pool_destroy(pool);
-}
+static void owner_destroys(void) { zslab_pool_destroy(pool); }
 
 /* Every slot is held by somebody, refused ones included, or comes out of the pool once. */
 static void all_there(void)
@@ -123,8 +110,7 @@ static void all_there(void)
     zslab_stats_pool(pool, &s);
     il_check(s.queued == 0 && s.corruption_events == 0);
     live = s.live;
-    while (take())
-        out++;
+    while (take()) out++;
     il_check(live + out == SLOTS);
     zslab_pool_destroy(pool);
     zslab_remote_drop(remote);
@@ -136,8 +122,7 @@ static void all_counted(void)
     const uint64_t tail = zs__load_u64(&remote->inbox.tail);
     size_t i, live = 0;
     il_check(tail == (ZS__POOL_CLOSED | accepted));
-    for (i = 0; i < SLOTS; i++)
-        live += zs__load_u8(&remote->fixed.states[i]) == ZS__POOL_LIVE;
+    for (i = 0; i < SLOTS; i++) live += zs__load_u8(&remote->fixed.states[i]) == ZS__POOL_LIVE;
     il_check(live == SLOTS - accepted);
     zslab_remote_drop(remote);
     il_check(zs__load_u32(&remote->inbox.refs) == 0);
@@ -155,8 +140,7 @@ static void give_same(void)
 {
     zslab_result r = zslab_remote_try_free(remote, slot[0]);
     il_check(r == ZSLAB_OK || r == ZSLAB_E_DOUBLE_FREE);
-    if (r == ZSLAB_OK)
-        zs__add_u32(&accepted, 1);
+    if (r == ZSLAB_OK) zs__add_u32(&accepted, 1);
 }
 static void same_slot(void)
 {
@@ -181,28 +165,25 @@ static void with_another(void)
     set_up(2, 0);
     zslab_remote_clone(remote);
 }
-static void no_reference(void)
-{
-    il_check(zs__load_u32(&remote->inbox.refs) == 0);
-}
+static void no_reference(void) { il_check(zs__load_u32(&remote->inbox.refs) == 0); }
 
 static const il_scenario scenarios[] = {
-    { "push_vs_owner_free", one_place, { owner_frees_and_takes, give_both }, all_there },
-    { "push_vs_push", one_place, { owner_drains_twice, give_0, give_1 }, all_there },
-    { "push_vs_close", two_places, { owner_destroys, give_0, give_1 }, all_counted },
-    { "wait_vs_close", one_place_full, { owner_destroys, wait_1, wait_2 }, all_counted_and_one },
-    { "free_twice", same_slot, { owner_drains_twice, give_same, give_same }, one_won },
-    { "references", with_another, { owner_destroys, clone_and_drop, clone_and_drop }, no_reference },
+    {"push_vs_owner_free", one_place, {owner_frees_and_takes, give_both}, all_there},
+    {"push_vs_push", one_place, {owner_drains_twice, give_0, give_1}, all_there},
+    {"push_vs_close", two_places, {owner_destroys, give_0, give_1}, all_counted},
+    {"wait_vs_close", one_place_full, {owner_destroys, wait_1, wait_2}, all_counted_and_one},
+    {"free_twice", same_slot, {owner_drains_twice, give_same, give_same}, one_won},
+    {"references", with_another, {owner_destroys, clone_and_drop, clone_and_drop}, no_reference},
 };
 
 static const il_plant plants[] = {
     /* [POOL-3] */
-    { "room_before_empty", "push_vs_owner_free", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0 },
-    { "place_not_taken", "push_vs_push", "zs__pool_push", IL_CAS, "tail", 0, IL_LIE, 1 },
+    {"room_before_empty", "push_vs_owner_free", "zs__pool_drain_now", IL_STORE, "head", 0, IL_RELAX, 0},
+    {"place_not_taken", "push_vs_push", "zs__pool_push", IL_CAS, "tail", 0, IL_LIE, 1},
     /* [POOL-5] */
-    { "close_forgotten", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0 },
+    {"close_forgotten", "push_vs_close", "zslab_pool_destroy", IL_RMW, "tail", 0, IL_DROP, 0},
     /* [POOL-4] */
-    { "two_winners", "free_twice", "zs__pool_remote_free", IL_CAS, "states", 0, IL_LIE, 1 },
+    {"two_winners", "free_twice", "zs__pool_remote_free", IL_CAS, "states", 0, IL_LIE, 1},
 };
 
 int main(int argc, char **argv)

@@ -28,14 +28,8 @@ static void open_epoch(zslab_reclaim reclaim)
     race_lost(b);
 }
 
-static void latency(void)
-{
-    open_epoch(ZSLAB_RECLAIM_LATENCY);
-}
-static void rss(void)
-{
-    open_epoch(ZSLAB_RECLAIM_RSS);
-}
+static void latency(void) { open_epoch(ZSLAB_RECLAIM_LATENCY); }
+static void rss(void) { open_epoch(ZSLAB_RECLAIM_RSS); }
 static void refused(void)
 {
     il_refuse_fence(1);
@@ -50,10 +44,7 @@ static void finish(void)
     race_all_home(CHUNKS, SMALL);
 }
 
-static void gather_a(void)
-{
-    il_check(zslab_free(z, a) == ZSLAB_OK);
-}
+static void gather_a(void) { il_check(zslab_free(z, a) == ZSLAB_OK); }
 static void gathered(void)
 {
     latency();
@@ -76,10 +67,7 @@ static void reset_and_take(void)
     race_give(p);
     race_give(q);
 }
-static void leave(void)
-{
-    zslab_thread_detach(z);
-}
+static void leave(void) { zslab_thread_detach(z); }
 
 /* A stale pointer is refused, and frees nobody's object, also while its chunk becomes another class's. [STAMP-1] */
 static void release_and_reuse(void)
@@ -153,10 +141,7 @@ static void take_elsewhere(void)
 
 /* Pages of a released epoch are purged, by who released it or by a trim, while their owner binds the chunks
    again. [EPOCH-5] */
-static void release(void)
-{
-    il_check(zslab_epoch_release(z, e) == ZSLAB_OK);
-}
+static void release(void) { il_check(zslab_epoch_release(z, e) == ZSLAB_OK); }
 static void take_in_next(void)
 {
     zslab_epoch next = zslab_epoch_open(z, NULL);
@@ -166,10 +151,7 @@ static void take_in_next(void)
     race_give(p);
     il_check(zslab_epoch_release(z, next) == ZSLAB_OK);
 }
-static void trim(void)
-{
-    zslab_trim(z);
-}
+static void trim(void) { zslab_trim(z); }
 static void latency_released(void)
 {
     latency();
@@ -182,10 +164,7 @@ static void rss_released(void)
 }
 
 /* An object made while its epoch is reset is gone with it, or belongs to the new round. */
-static void reset(void)
-{
-    il_check(zslab_epoch_reset(z, e) == ZSLAB_OK);
-}
+static void reset(void) { il_check(zslab_epoch_reset(z, e) == ZSLAB_OK); }
 static void take_and_free(void)
 {
     void *p = zslab_malloc_epoch(z, SMALL, e);
@@ -194,24 +173,24 @@ static void take_and_free(void)
 }
 
 static const il_scenario scenarios[] = {
-    { "reset_vs_gathered", gathered, { reset_and_take, leave }, finish },
-    { "reset_vs_gathered_rss", gathered_rss, { reset_and_take, leave }, finish },
-    { "release_vs_stale_free", latency, { release_and_reuse, stale_free }, finish },
-    { "release_vs_stale_free_rss", rss, { release_and_reuse, stale_free }, finish },
-    { "binding_vs_stale_free", latency, { release_and_bind, stale_free }, finish },
-    { "reuse_vs_double_free", freed, { reuse_large, stale_free }, finish },
-    { "release_vs_fold", latency, { take_elsewhere, give_and_release }, finish },
-    { "purge_vs_rebind", rss, { take_in_next, release }, finish },
-    { "refused_purge_vs_rebind", refused, { take_in_next, release }, finish },
-    { "trim_vs_rebind", latency_released, { take_in_next, trim }, finish },
-    { "trim_vs_rebind_rss", rss_released, { take_in_next, trim }, finish },
-    { "reset_vs_alloc", latency, { take_and_free, reset }, finish },
-    { "reset_vs_alloc_rss", rss, { take_and_free, reset }, finish },
+    {"reset_vs_gathered", gathered, {reset_and_take, leave}, finish},
+    {"reset_vs_gathered_rss", gathered_rss, {reset_and_take, leave}, finish},
+    {"release_vs_stale_free", latency, {release_and_reuse, stale_free}, finish},
+    {"release_vs_stale_free_rss", rss, {release_and_reuse, stale_free}, finish},
+    {"binding_vs_stale_free", latency, {release_and_bind, stale_free}, finish},
+    {"reuse_vs_double_free", freed, {reuse_large, stale_free}, finish},
+    {"release_vs_fold", latency, {take_elsewhere, give_and_release}, finish},
+    {"purge_vs_rebind", rss, {take_in_next, release}, finish},
+    {"refused_purge_vs_rebind", refused, {take_in_next, release}, finish},
+    {"trim_vs_rebind", latency_released, {take_in_next, trim}, finish},
+    {"trim_vs_rebind_rss", rss_released, {take_in_next, trim}, finish},
+    {"reset_vs_alloc", latency, {take_and_free, reset}, finish},
+    {"reset_vs_alloc_rss", rss, {take_and_free, reset}, finish},
 };
 
 static const il_plant plants[] = {
     /* [EPOCH-4] */
-    { "claim_not_read", "purge_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0 },
+    {"claim_not_read", "purge_vs_rebind", "", IL_LOAD, "purging", 0, IL_LIE, 0},
 };
 
 int main(int argc, char **argv)

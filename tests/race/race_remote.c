@@ -31,20 +31,12 @@ static void owner_takes(void)
 {
     void *p[4];
     int i;
-    for (i = 0; i < 4; i++)
-        p[i] = race_take(SMALL);
-    for (i = 0; i < 3; i++)
-        race_give(p[i]);
+    for (i = 0; i < 4; i++) p[i] = race_take(SMALL);
+    for (i = 0; i < 3; i++) race_give(p[i]);
     c = p[3];
 }
-static void other_gives_a(void)
-{
-    race_give(a);
-}
-static void other_gives_b(void)
-{
-    race_give(b);
-}
+static void other_gives_a(void) { race_give(a); }
+static void other_gives_b(void) { race_give(b); }
 
 /* Hints about two slabs meet in the owner's inbox. */
 static void remember_two_slabs(void)
@@ -75,10 +67,7 @@ static void other_gives_both(void)
 }
 
 /* The owner leaves, another thread takes the heap over, a third gives back. */
-static void owner_leaves(void)
-{
-    zslab_thread_detach(z);
-}
+static void owner_leaves(void) { zslab_thread_detach(z); }
 static void next_owner(void)
 {
     c = race_take(SMALL);
@@ -86,10 +75,7 @@ static void next_owner(void)
 }
 
 /* The chunk empties, goes to the pool and serves the other class while a hint about it is on its way. [OWN-1] */
-static void gather_a(void)
-{
-    race_give(a); /* remembered, not yet told */
-}
+static void gather_a(void) { race_give(a); /* remembered, not yet told */ }
 static void reuse_setup(void)
 {
     two_objects();
@@ -102,10 +88,7 @@ static void owner_reuses(void)
     c = race_take(LARGE);
     d = race_take(LARGE);
 }
-static void late_hint(void)
-{
-    zslab_thread_detach(z);
-}
+static void late_hint(void) { zslab_thread_detach(z); }
 static void third_thread(void)
 {
     void *p = race_take(LARGE);
@@ -172,25 +155,25 @@ static void finish_told(void) /* no inbox has them, so they are home */
 }
 
 static const il_scenario scenarios[] = {
-    { "free_vs_fold", two_objects, { owner_takes, other_gives_a, other_gives_b }, finish },
-    { "two_slabs_vs_fold", two_slabs, { owner_takes_large, other_gives_a, other_gives_b }, finish },
-    { "gathered_vs_fold", two_objects, { owner_takes, other_gives_both }, finish },
-    { "park_vs_takeover_vs_push", two_objects, { owner_leaves, next_owner, other_gives_both }, finish },
-    { "reuse_vs_late_hint", reuse_setup, { owner_reuses, late_hint }, finish },
-    { "reuse_elsewhere_vs_late_hint", reuse_setup, { owner_reuses, late_hint, third_thread }, finish },
-    { "again_vs_fold", one_told, { owner_folds, a_leaves, b_leaves }, finish_told },
+    {"free_vs_fold", two_objects, {owner_takes, other_gives_a, other_gives_b}, finish},
+    {"two_slabs_vs_fold", two_slabs, {owner_takes_large, other_gives_a, other_gives_b}, finish},
+    {"gathered_vs_fold", two_objects, {owner_takes, other_gives_both}, finish},
+    {"park_vs_takeover_vs_push", two_objects, {owner_leaves, next_owner, other_gives_both}, finish},
+    {"reuse_vs_late_hint", reuse_setup, {owner_reuses, late_hint}, finish},
+    {"reuse_elsewhere_vs_late_hint", reuse_setup, {owner_reuses, late_hint, third_thread}, finish},
+    {"again_vs_fold", one_told, {owner_folds, a_leaves, b_leaves}, finish_told},
 };
 
 static const il_plant plants[] = {
-    { "relaxed_give", "free_vs_fold", "zs__free_to_owner", IL_STORE, "state", 0, IL_RELAX, 0 },
-    { "relaxed_take", "free_vs_fold", "zs__take_remote", IL_LOAD, "states + j", 0, IL_RELAX, 0 },
+    {"relaxed_give", "free_vs_fold", "zs__free_to_owner", IL_STORE, "state", 0, IL_RELAX, 0},
+    {"relaxed_take", "free_vs_fold", "zs__take_remote", IL_LOAD, "states + j", 0, IL_RELAX, 0},
     /* [HINT-1] */
-    { "state_not_asked", "gathered_vs_fold", "zs__take_remote", IL_LOAD, "states", 0, IL_LIE, 0x02020202 },
-    { "flag_not_cleared", "again_vs_fold", "zs__inbox_drain", IL_RMW, "queued", 0, IL_DROP, 0 },
-    { "flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0 },
-    { "next_after_push", "again_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0 },
-    { "next_after_flag", "again_vs_fold", "zs__inbox_drain", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued) },
-    { "hint_lost", "again_vs_fold", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0 },
+    {"state_not_asked", "gathered_vs_fold", "zs__take_remote", IL_LOAD, "states", 0, IL_LIE, 0x02020202},
+    {"flag_not_cleared", "again_vs_fold", "zs__inbox_drain", IL_RMW, "queued", 0, IL_DROP, 0},
+    {"flag_not_set", "free_vs_fold", "zs__inbox_push", IL_RMW, "queued", 0, IL_LIE, 0},
+    {"next_after_push", "again_vs_fold", "zs__inbox_push", IL_STORE, "next", 0, IL_LATER, 0},
+    {"next_after_flag", "again_vs_fold", "zs__inbox_drain", IL_LOAD, "next", 0, IL_LATER, offsetof(zs__hint, queued)},
+    {"hint_lost", "again_vs_fold", "zs__inbox_push", IL_CAS, "inbox", 0, IL_DROP, 0},
 };
 
 int main(int argc, char **argv)

@@ -21,10 +21,7 @@ static void latency(void) { open_epoch(ZSLAB_RECLAIM_LATENCY, 0); }
 static void rss(void) { open_epoch(ZSLAB_RECLAIM_RSS, 0); }
 static void shared_rss(void) { open_epoch(ZSLAB_RECLAIM_RSS, ZSLAB_FLAG_SHARED); }
 
-static void use(void)
-{
-    race_give(race_take_in(SMALL, e));
-}
+static void use(void) { race_give(race_take_in(SMALL, e)); }
 static void latency_used(void)
 {
     latency();
@@ -41,10 +38,7 @@ static void reset(void)
     zslab_result r = zslab_epoch_reset(z, e);
     il_check(r == ZSLAB_OK || r == ZSLAB_E_CLOSED);
 }
-static void close_it(void)
-{
-    il_check(zslab_epoch_close(z, e) == ZSLAB_OK);
-}
+static void close_it(void) { il_check(zslab_epoch_close(z, e) == ZSLAB_OK); }
 
 /* May go with a reset beside it. */
 static void take_some(void)
@@ -73,10 +67,7 @@ static void finish_open(void)
 }
 
 /* CLOSED is said of an epoch where nothing lives, whatever its owner has in its store buffer. */
-static void keep_one(void)
-{
-    kept = zslab_malloc_epoch(z, SMALL, e);
-}
+static void keep_one(void) { kept = zslab_malloc_epoch(z, SMALL, e); }
 static void close_and_ask(void)
 {
     close_it();
@@ -92,8 +83,7 @@ static void ask_by_opening(void) /* the last places are taken: the closing one s
 static void finish_said(void)
 {
     il_check(!(said_closed && kept));
-    if (kept)
-        il_check(zslab_free(z, kept) == ZSLAB_OK);
+    if (kept) il_check(zslab_free(z, kept) == ZSLAB_OK);
     il_check(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     zslab_destroy(z);
 }
@@ -118,7 +108,7 @@ static void take_or_not(void)
 /* Two slabs a chunk: both are looked at before a chunk counts as empty. */
 static void two_slabs(void)
 {
-    static const uint32_t classes[] = { 32 };
+    static const uint32_t classes[] = {32};
     zslab_config config;
     kept = NULL;
     said_closed = 0;
@@ -138,10 +128,8 @@ static void *many[70];
 static void fill(void)
 {
     int i;
-    for (i = 0; i < 70; i++)
-        il_check((many[i] = zslab_malloc_epoch(z, 32, e)) != NULL);
-    for (i = 1; i < 69; i++)
-        il_check(zslab_free(z, many[i]) == ZSLAB_OK);
+    for (i = 0; i < 70; i++) il_check((many[i] = zslab_malloc_epoch(z, 32, e)) != NULL);
+    for (i = 1; i < 69; i++) il_check(zslab_free(z, many[i]) == ZSLAB_OK);
 }
 static void two_slabs_filled(void)
 {
@@ -157,28 +145,28 @@ static void finish_slabs(void)
 }
 
 static const il_scenario scenarios[] = {
-    { "first_attach_vs_reset", latency, { take_some, reset }, finish_open },
-    { "first_attach_vs_reset_rss", rss, { take_some, reset }, finish_open },
-    { "renew_vs_two_resets", latency_used, { take_some, reset, reset }, finish_open },
-    { "renew_vs_two_resets_rss", rss_used, { take_some, reset, reset }, finish_open },
-    { "ask_vs_store", latency_used, { keep_one, close_and_ask }, finish_said },
-    { "ask_vs_first_store", latency, { keep_one, close_and_ask }, finish_said },
-    { "open_vs_store", latency_used, { keep_one, ask_by_opening }, finish_said },
-    { "reset_close_take", latency_used, { take_or_not, reset, close_it }, finish_ended },
-    { "reset_close_take_rss", rss_used, { take_or_not, reset, close_it }, finish_ended },
-    { "reset_close_take_shared", shared_rss, { take_or_not, reset, close_it }, finish_ended },
-    { "two_slabs_close_vs_frees", two_slabs_filled, { free_first, close_it, free_last }, finish_slabs },
+    {"first_attach_vs_reset", latency, {take_some, reset}, finish_open},
+    {"first_attach_vs_reset_rss", rss, {take_some, reset}, finish_open},
+    {"renew_vs_two_resets", latency_used, {take_some, reset, reset}, finish_open},
+    {"renew_vs_two_resets_rss", rss_used, {take_some, reset, reset}, finish_open},
+    {"ask_vs_store", latency_used, {keep_one, close_and_ask}, finish_said},
+    {"ask_vs_first_store", latency, {keep_one, close_and_ask}, finish_said},
+    {"open_vs_store", latency_used, {keep_one, ask_by_opening}, finish_said},
+    {"reset_close_take", latency_used, {take_or_not, reset, close_it}, finish_ended},
+    {"reset_close_take_rss", rss_used, {take_or_not, reset, close_it}, finish_ended},
+    {"reset_close_take_shared", shared_rss, {take_or_not, reset, close_it}, finish_ended},
+    {"two_slabs_close_vs_frees", two_slabs_filled, {free_first, close_it, free_last}, finish_slabs},
 };
 
 static const il_plant plants[] = {
     /* [EPOCH-6] */
-    { "owner_not_asked", "ask_vs_store", "zs__place_late", IL_LOAD, "acked", 0, IL_LIE, 1 },
-    { "asked_without_fence", "ask_vs_store", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0 },
+    {"owner_not_asked", "ask_vs_store", "zs__place_late", IL_LOAD, "acked", 0, IL_LIE, 1},
+    {"asked_without_fence", "ask_vs_store", "zs__fence_all", IL_ASYM, "", 0, IL_DROP, 0},
     /* [EPOCH-2] */
-    { "round_not_read", "renew_vs_two_resets", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 3u << 22 | 1u << 6 },
-    { "round_not_read", "first_attach_vs_reset", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 2u << 22 | 1u << 6 },
+    {"round_not_read", "renew_vs_two_resets", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 3u << 22 | 1u << 6},
+    {"round_not_read", "first_attach_vs_reset", "zs__row_serve", IL_LOAD, "word", 1, IL_LIE, 2u << 22 | 1u << 6},
     /* [STAMP-1] */
-    { "dead_drains", "reset_close_take_rss", "zs__chunk_drains", IL_LOAD, "stamp", 0, IL_LIE, 3u << 22 | 1u << 6 },
+    {"dead_drains", "reset_close_take_rss", "zs__chunk_drains", IL_LOAD, "stamp", 0, IL_LIE, 3u << 22 | 1u << 6},
 };
 
 int main(int argc, char **argv)

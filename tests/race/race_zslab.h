@@ -23,7 +23,7 @@ static zslab *z;
 static uint32_t race_epochs = 4; /* places of the ring; a setup may want fewer */
 static size_t race_cache = ZSLAB_CACHE_NONE;
 static size_t race_sample; /* bytes a sample: a profile is taken */
-static const uint32_t race_classes[] = { SMALL, LARGE };
+static const uint32_t race_classes[] = {SMALL, LARGE};
 
 /* An allocator of so many chunks. */
 static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t flags)
@@ -50,10 +50,7 @@ static inline void race_create(size_t chunks, zslab_reclaim reclaim, uint32_t fl
     il_name(z, sizeof *z, "z");
 }
 
-static inline uint64_t race_value(const void *p)
-{
-    return (uint64_t)(uintptr_t)p ^ 0x5a5a;
-}
+static inline uint64_t race_value(const void *p) { return (uint64_t)(uintptr_t)p ^ 0x5a5a; }
 
 /* An object just allocated: nobody else's, and written to; others may run while it is held. NULL passes. */
 static inline void *race_mine(void *p, size_t size)
@@ -66,26 +63,16 @@ static inline void *race_mine(void *p, size_t size)
     return p;
 }
 
-static inline void *race_take(size_t size)
-{
-    return race_mine(zslab_malloc(z, size), size);
-}
+static inline void *race_take(size_t size) { return race_mine(zslab_malloc(z, size), size); }
 
-static inline void *race_take_in(size_t size, zslab_epoch e)
-{
-    return race_mine(zslab_malloc_epoch(z, size, e), size);
-}
+static inline void *race_take_in(size_t size, zslab_epoch e) { return race_mine(zslab_malloc_epoch(z, size, e), size); }
 
 /* Still intact? */
-static inline void race_look(const void *p)
-{
-    il_check(il_read(p) == race_value(p));
-}
+static inline void race_look(const void *p) { il_check(il_read(p) == race_value(p)); }
 
 static inline void race_give(void *p)
 {
-    if (!p)
-        return;
+    if (!p) return;
     race_look(p);
     il_disclaim(p);
     il_check(zslab_free(z, p) == ZSLAB_OK);
@@ -94,8 +81,7 @@ static inline void race_give(void *p)
 /* The object's epoch ends with the object in it. */
 static inline void race_lost(const void *p)
 {
-    if (p)
-        il_disclaim(p);
+    if (p) il_disclaim(p);
 }
 
 /* Every thread is gone and every object given back: one thread must be able to allocate the whole range, as
@@ -107,10 +93,8 @@ static inline void race_all_home(size_t chunks, size_t size)
     zslab_trim(z);
     for (n = 0; n < 64 && (p[n] = race_take(size)) != NULL; n++)
         ;
-    if (n != all)
-        il_fail("%lu of %lu objects found a place", (unsigned long)n, (unsigned long)all);
-    for (i = 0; i < n; i++)
-        race_give(p[i]);
+    if (n != all) il_fail("%lu of %lu objects found a place", (unsigned long)n, (unsigned long)all);
+    for (i = 0; i < n; i++) race_give(p[i]);
     zslab_destroy(z);
 }
 

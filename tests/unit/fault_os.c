@@ -12,10 +12,10 @@ static const char *const hook_name[] = {"reserve", "commit", "purge", "fallback"
 
 static struct {
     uint64_t calls[HOOKS];
-    int hook;              /* which one fails */
-    uint64_t from, to;     /* calls [from, to) of it, counted from 1 */
+    int hook;          /* which one fails */
+    uint64_t from, to; /* calls [from, to) of it, counted from 1 */
     uint64_t failed;
-    size_t lent;           /* bytes reserved and not released */
+    size_t lent; /* bytes reserved and not released */
     int ranges;
     struct {
         void *p;
@@ -27,8 +27,7 @@ static struct {
 static int fails(int hook)
 {
     uint64_t n = ++sys.calls[hook];
-    if (hook != sys.hook || n < sys.from || n >= sys.to)
-        return 0;
+    if (hook != sys.hook || n < sys.from || n >= sys.to) return 0;
     sys.failed++;
     return 1;
 }
@@ -64,10 +63,8 @@ static void *large_alloc(void *user, size_t size, size_t alignment)
     void *p = fails(HOOK_LARGE) ? NULL : test_aligned_alloc(alignment, size);
     int i;
     (void)user;
-    if (!p)
-        return NULL;
-    for (i = 0; sys.large[i].p; i++)
-        MUST(i < LARGE - 1);
+    if (!p) return NULL;
+    for (i = 0; sys.large[i].p; i++) MUST(i < LARGE - 1);
     sys.large[i].p = p;
     sys.large[i].bytes = size;
     sys.larges++;
@@ -77,8 +74,7 @@ static int large_at(const void *p) /* its place; -1: none of the fallback's */
 {
     int i;
     for (i = 0; i < LARGE; i++)
-        if (p && sys.large[i].p == p)
-            return i;
+        if (p && sys.large[i].p == p) return i;
     return -1;
 }
 static void large_free(void *user, void *p)
@@ -128,8 +124,7 @@ static void take_all(story *s, zslab_epoch e, size_t most)
     size_t i;
     for (i = 0; i < OBJECTS; i++) {
         s->bytes[i] = 1 + i * 131 % most;
-        if ((s->p[i] = ask(s, s->bytes[i], e)) != NULL)
-            test_fill(s->p[i], s->bytes[i], i);
+        if ((s->p[i] = ask(s, s->bytes[i], e)) != NULL) test_fill(s->p[i], s->bytes[i], i);
     }
 }
 
@@ -163,8 +158,7 @@ static void grow_all(story *s)
 static size_t held(const story *s)
 {
     size_t i, n = 0;
-    for (i = 0; i < OBJECTS; i++)
-        n += s->p[i] != NULL;
+    for (i = 0; i < OBJECTS; i++) n += s->p[i] != NULL;
     return n;
 }
 
@@ -179,10 +173,14 @@ static void *ask_large(story *s, zslab_heap *heap, size_t bytes, int way)
 {
     void *p = NULL;
     switch (way) {
-    case 0: return asked(s, zslab_malloc(s->z, bytes));
-    case 1: return asked(s, zslab_malloc_epoch(s->z, bytes, zslab_epoch_current(s->z)));
-    case 2: return asked(s, zslab_heap_malloc(heap, bytes));
-    case 3: return asked(s, zslab_malloc_batch(s->z, bytes, 1, &p) ? p : NULL);
+    case 0:
+        return asked(s, zslab_malloc(s->z, bytes));
+    case 1:
+        return asked(s, zslab_malloc_epoch(s->z, bytes, zslab_epoch_current(s->z)));
+    case 2:
+        return asked(s, zslab_heap_malloc(heap, bytes));
+    case 3:
+        return asked(s, zslab_malloc_batch(s->z, bytes, 1, &p) ? p : NULL);
     case 4:
         p = asked(s, zslab_aligned_alloc(s->z, 16384, bytes));
         CHECK((uintptr_t)p % 16384 == 0);
@@ -213,27 +211,29 @@ static void tell_large(story *s)
     void *p[12];
     size_t bytes[12], i;
     zslab_heap *heap = zslab_heap_create(s->z);
-    if (!asked(s, heap))
-        return;
+    if (!asked(s, heap)) return;
     for (i = 0; i < 12; i++) {
         bytes[i] = 9000 + 1000 * i;
-        if ((p[i] = ask_large(s, heap, bytes[i], (int)(i % 6))) != NULL)
-            test_fill(p[i], bytes[i], i);
+        if ((p[i] = ask_large(s, heap, bytes[i], (int)(i % 6))) != NULL) test_fill(p[i], bytes[i], i);
     }
-    for (i = 0; i < 12; i += 2)
-        resize(s, &p[i], &bytes[i], i % 4 ? 100 : 50000, i);
-    for (i = 0; i < 12; i += 4)
-        resize(s, &p[i + 2], &bytes[i + 2], 20000, i + 2);
+    for (i = 0; i < 12; i += 2) resize(s, &p[i], &bytes[i], i % 4 ? 100 : 50000, i);
+    for (i = 0; i < 12; i += 4) resize(s, &p[i + 2], &bytes[i + 2], 20000, i + 2);
     for (i = 0; i < 12; i++) {
-        if (!p[i])
-            continue;
+        if (!p[i]) continue;
         CHECK(zslab_owns(s->z, p[i]) && zslab_usable_size(s->z, p[i]) >= bytes[i]);
         CHECK(test_filled(p[i], bytes[i], i));
         switch (i % 4) {
-        case 0: CHECK_IS(zslab_free(s->z, p[i]), ZSLAB_OK); break;
-        case 1: CHECK_IS(zslab_heap_free(heap, p[i]), ZSLAB_OK); break;
-        case 2: CHECK_IS(zslab_free_sized(s->z, p[i], bytes[i]), ZSLAB_OK); break;
-        default: CHECK(zslab_free_batch(s->z, &p[i], 1) == 1);
+        case 0:
+            CHECK_IS(zslab_free(s->z, p[i]), ZSLAB_OK);
+            break;
+        case 1:
+            CHECK_IS(zslab_heap_free(heap, p[i]), ZSLAB_OK);
+            break;
+        case 2:
+            CHECK_IS(zslab_free_sized(s->z, p[i], bytes[i]), ZSLAB_OK);
+            break;
+        default:
+            CHECK(zslab_free_batch(s->z, &p[i], 1) == 1);
         }
     }
     CHECK(sys.larges == 0);
@@ -248,12 +248,10 @@ static void tell_handles(story *s)
     for (i = 0; i < 40; i++) {
         h[i] = zslab_handle_alloc(s->z, 8 + i * 60, zslab_epoch_current(s->z), &p[i]);
         CHECK((h[i] != 0) == (p[i] != NULL));
-        if (asked(s, p[i]))
-            test_fill(p[i], 8 + i * 60, i);
+        if (asked(s, p[i])) test_fill(p[i], 8 + i * 60, i);
     }
     for (i = 0; i < 40; i++) {
-        if (!h[i])
-            continue;
+        if (!h[i]) continue;
         CHECK(zslab_handle_get(s->z, h[i]) == p[i] && test_filled(p[i], 8 + i * 60, i));
         CHECK_IS(zslab_handle_free(s->z, h[i]), ZSLAB_OK);
         CHECK_FAILS(zslab_handle_get(s->z, h[i]), ZSLAB_E_STALE);
@@ -277,12 +275,10 @@ static void tell_pool(story *s)
     c.memory_bytes = sizeof memory;
     c.fallback = large;
     MUST(pool = zslab_pool_create(&c));
-    for (i = 0; i < 6; i++)
-        n += (p[i] = asked(s, zslab_pool_alloc(pool))) != NULL && i >= 3;
+    for (i = 0; i < 6; i++) n += (p[i] = asked(s, zslab_pool_alloc(pool))) != NULL && i >= 3;
     zslab_stats_pool(pool, &stats);
     CHECK(stats.hits == 3 && stats.fallbacks == n && stats.allocs == 3 + n && (size_t)sys.larges == n);
-    for (i = 0; i < 6; i++)
-        CHECK_IS(zslab_pool_free(pool, p[i]), ZSLAB_OK);
+    for (i = 0; i < 6; i++) CHECK_IS(zslab_pool_free(pool, p[i]), ZSLAB_OK);
     CHECK(sys.larges == 0);
     zslab_pool_destroy(pool);
 }
@@ -308,8 +304,7 @@ static void tell(story *s)
     memset(s->p, 0, sizeof s->p);
     if (asked(s, heap = zslab_heap_create(s->z)) != NULL) {
         void *p = zslab_heap_malloc(heap, 50);
-        if (p)
-            CHECK_IS(zslab_heap_free(heap, p), ZSLAB_OK);
+        if (p) CHECK_IS(zslab_heap_free(heap, p), ZSLAB_OK);
         zslab_heap_destroy(heap);
     }
     tell_large(s);
@@ -359,8 +354,7 @@ static int survives(const test_mode *m, int hook, uint64_t from, uint64_t to, si
         return 1;
     }
     tell(&s);
-    if (hook == HOOK_PURGE)
-        CHECK(s.refused == 0); /* what cannot be given back is kept */
+    if (hook == HOOK_PURGE) CHECK(s.refused == 0); /* what cannot be given back is kept */
     sys.to = 0;
     s.refused = 0;
     tell(&s);
@@ -402,7 +396,6 @@ int main(int argc, char **argv)
 {
     uint64_t most = argc > 1 ? test_amount(argc, argv, 0) : UINT64_MAX;
     TEST_EACH_MODE(m)
-        if (!m->in_buffer)
-            every_call_fails(m, most);
+    if (!m->in_buffer) every_call_fails(m, most);
     return test_summary("fault_os");
 }

@@ -21,7 +21,16 @@ int main(void) { return printf("stands between the allocator and Linux\n"), 77; 
 
 /* ---- the system as the header sees it ---- */
 enum {
-    SYS_MAP, SYS_PROTECT, SYS_LOCK, SYS_KEY, SYS_ARM, SYS_STATM_OPEN, SYS_STATM_READ, SYS_CLOCK, SYS_PAGE, SYS_CALLS
+    SYS_MAP,
+    SYS_PROTECT,
+    SYS_LOCK,
+    SYS_KEY,
+    SYS_ARM,
+    SYS_STATM_OPEN,
+    SYS_STATM_READ,
+    SYS_CLOCK,
+    SYS_PAGE,
+    SYS_CALLS
 };
 static struct {
     unsigned refused; /* a bit for each of these */
@@ -37,8 +46,7 @@ static struct {
 
 static int sys_says(int no) /* refusals leave a reason where the system does */
 {
-    if (no)
-        errno = EPERM;
+    if (no) errno = EPERM;
     return no;
 }
 static int sys_refuses(int call) { return sys_says((int)(sys_fake.refused >> call & 1)); }
@@ -46,8 +54,7 @@ static int sys_refuses(int call) { return sys_says((int)(sys_fake.refused >> cal
 static void *sys_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
     void *p;
-    if (sys_says(bytes > sys_fake.map_most) || (sys_refuses(SYS_MAP) && sys_fake.skip-- <= 0))
-        return MAP_FAILED;
+    if (sys_says(bytes > sys_fake.map_most) || (sys_refuses(SYS_MAP) && sys_fake.skip-- <= 0)) return MAP_FAILED;
     p = mmap(at, bytes, prot, flags, fd, offset);
     sys_fake.mapped += p == MAP_FAILED ? 0 : bytes;
     return p;
@@ -59,8 +66,7 @@ static int sys_munmap(void *p, size_t bytes)
 }
 static int sys_mprotect(void *p, size_t bytes, int prot)
 {
-    if (sys_says(bytes > sys_fake.granted) || (sys_refuses(SYS_PROTECT) && sys_fake.skip-- <= 0))
-        return -1;
+    if (sys_says(bytes > sys_fake.granted) || (sys_refuses(SYS_PROTECT) && sys_fake.skip-- <= 0)) return -1;
     sys_fake.granted -= sys_fake.granted == SIZE_MAX ? 0 : bytes;
     return mprotect(p, bytes, prot);
 }
@@ -72,18 +78,18 @@ static int sys_mlock(const void *p, size_t bytes) { return sys_refuses(SYS_LOCK)
 static long sys_syscall(long number, ...)
 {
     long a[6] = {0, 0, 0, 0, 0, 0};
-    const int count = number == SYS_sched_getscheduler ? 1 : number == SYS_membarrier ? 2 : number == SYS_getrandom ? 3
-                      : number == SYS_futex ? 5 : 6;
+    const int count = number == SYS_sched_getscheduler ? 1
+                      : number == SYS_membarrier       ? 2
+                      : number == SYS_getrandom        ? 3
+                      : number == SYS_futex            ? 5
+                                                       : 6;
     int i;
     va_list list;
-    if (sys_says(number == sys_fake.number))
-        return -1;
+    if (sys_says(number == sys_fake.number)) return -1;
     va_start(list, number);
-    for (i = 0; i < count; i++)
-        a[i] = va_arg(list, long);
+    for (i = 0; i < count; i++) a[i] = va_arg(list, long);
     va_end(list);
-    if (number == SYS_sched_getscheduler)
-        return sys_fake.policy;
+    if (number == SYS_sched_getscheduler) return sys_fake.policy;
     if (number == SYS_futex && ((const long *)(intptr_t)a[3])[1] < 1000000)
         __atomic_fetch_add(&sys_fake.naps, 1, __ATOMIC_RELAXED);
     return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -212,8 +218,7 @@ static void few_pages(uint32_t flags)
     z = test_create(&c);
     for (i = 0; i < 7; i++) {
         void **list = NULL, **p;
-        for (bytes = 0; (p = (void **)zslab_malloc(z, size[i])) != NULL; bytes += size[i], list = p)
-            *p = list;
+        for (bytes = 0; (p = (void **)zslab_malloc(z, size[i])) != NULL; bytes += size[i], list = p) *p = list;
         test_at("size %zu: %zu bytes", size[i], bytes);
         CHECK(zslab_last_error() == ZSLAB_E_NOMEM && bytes > (size_t)12 << 20);
         for (; list; list = p) {
@@ -361,8 +366,7 @@ static void no_purge(void)
     c.reclaim = ZSLAB_RECLAIM_RSS;
     z = test_create(&c);
     MUST(e = zslab_epoch_open(z, "kept"));
-    for (i = 0; i < 1000; i++)
-        MUST(zslab_malloc_epoch(z, 500, e));
+    for (i = 0; i < 1000; i++) MUST(zslab_malloc_epoch(z, 500, e));
     sys_fake.advice = MADV_DONTNEED;
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     zslab_stats_global(z, &stats);
@@ -414,8 +418,7 @@ static void no_clock_no_statm_no_random(void)
 static void no_page_size(void) /* 4 KiB is what it is taken for */
 {
     zslab *z;
-    if (sysconf(_SC_PAGESIZE) != 4096)
-        return;
+    if (sysconf(_SC_PAGESIZE) != 4096) return;
     refuse(1u << SYS_PAGE, 0);
     z = test_create(NULL);
     CHECK(z->page_bytes == 4096);
@@ -507,8 +510,7 @@ static void a_real_time_waiter_naps(void)
         sys_fake.naps = 0;
         sys_fake.policy = policies[i];
         zs__lock_take(&kept);
-        for (turn = 0; turn < 2 * ZS__SPINS_ALONE; turn++)
-            zs__wait_turn(&kept.word, kept.word, turn);
+        for (turn = 0; turn < 2 * ZS__SPINS_ALONE; turn++) zs__wait_turn(&kept.word, kept.word, turn);
         zs__lock_drop(&kept);
         CHECK(sys_fake.naps == (i > 1 ? 2 : 0));
     }
@@ -576,23 +578,19 @@ static void calls(zslab *z)
     size_t i;
     KEEPS(e = zslab_epoch_open(z, "e"));
     KEEPS(zslab_reserve(z, 100, 2000));
-    for (i = 0; i < 3000; i++)
-        KEEPS(p[i] = zslab_malloc_epoch(z, 100 + i % 9 * 64, e));
-    for (i = 0; i < 3000; i += 2)
-        KEEPS(zslab_free(z, p[i]));
+    for (i = 0; i < 3000; i++) KEEPS(p[i] = zslab_malloc_epoch(z, 100 + i % 9 * 64, e));
+    for (i = 0; i < 3000; i += 2) KEEPS(zslab_free(z, p[i]));
     KEEPS(h = zslab_handle_alloc(z, 64, e, NULL));
     KEEPS(zslab_handle_get(z, h));
     KEEPS(zslab_handle_free(z, h));
     KEEPS(zslab_handle_free(z, h));
     KEEPS(zslab_epoch_close(z, e));
-    for (i = 1; i < 3000; i += 2)
-        KEEPS(zslab_free(z, p[i]));
+    for (i = 1; i < 3000; i += 2) KEEPS(zslab_free(z, p[i]));
     KEEPS(zslab_epoch_state_of(z, e));
     KEEPS(f = zslab_epoch_open(z, "f"));
     KEEPS(d = zslab_domain_wrap(z, f, ZSLAB_ON_EXIT_RELEASE));
     KEEPS(zslab_domain_enter(d));
-    for (i = 0; i < 100; i++)
-        KEEPS(p[i] = zslab_calloc(z, 10, 10));
+    for (i = 0; i < 100; i++) KEEPS(p[i] = zslab_calloc(z, 10, 10));
     KEEPS(p[0] = zslab_realloc(z, p[0], 700));
     KEEPS(zslab_epoch_reset(z, f));
     KEEPS(zslab_free(z, p[0]));
@@ -628,8 +626,7 @@ static void calls_of_pools(void)
     c.slot_count = 1;
     c.fallback.alloc = no_memory, c.fallback.free = nobody;
     KEEPS(pool = zslab_pool_create(&c));
-    if (!pool)
-        return;
+    if (!pool) return;
     KEEPS(remote = zslab_pool_remote(pool));
     KEEPS(zslab_pool_alloc(pool));
     KEEPS(zslab_pool_alloc(pool));
@@ -659,17 +656,14 @@ static void errno_stays(void)
             for (i = 0; i < 2; i++) { /* refused from the start; from then on */
                 test_at("refused %d, mode %d, %s", refused, mode, i ? "later" : "from the start");
                 nothing_refused();
-                if (i)
-                    MUST(z = zslab_create(&c));
+                if (i) MUST(z = zslab_create(&c));
                 refuse(refused < SYS_CALLS ? 1u << refused : 0, 0);
                 if (refused >= SYS_CALLS) {
                     sys_fake.advice = advices[refused % 4];
                     sys_fake.number = numbers[refused / 4 % 4];
                 }
-                if (!i)
-                    KEEPS(z = zslab_create(&c));
-                if (z)
-                    calls(z);
+                if (!i) KEEPS(z = zslab_create(&c));
+                if (z) calls(z);
                 calls_of_pools();
                 KEEPS(zslab_destroy(z));
             }

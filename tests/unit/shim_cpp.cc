@@ -25,8 +25,7 @@ static int handler_calls;
 
 static void handler()
 {
-    if (++handler_calls == 3)
-        std::set_new_handler(nullptr);
+    if (++handler_calls == 3) std::set_new_handler(nullptr);
 }
 
 template <class F> static bool throws(F f)
@@ -84,11 +83,11 @@ static void refusals()
 {
     CHECK(throws([] { return ::operator new(huge); }));
     CHECK(throws([] { return ::operator new[](huge); }));
-    CHECK(throws([] { return ::operator new(huge, std::align_val_t{64}); }));
+    CHECK(throws([] { return ::operator new (huge, std::align_val_t{64}); }));
     CHECK(throws([] { return ::operator new[](huge, std::align_val_t{64}); }));
     CHECK(::operator new(huge, std::nothrow) == nullptr);
     CHECK(::operator new[](huge, std::nothrow) == nullptr);
-    CHECK(::operator new(huge, std::align_val_t{64}, std::nothrow) == nullptr);
+    CHECK(::operator new (huge, std::align_val_t{64}, std::nothrow) == nullptr);
     CHECK(::operator new[](huge, std::align_val_t{64}, std::nothrow) == nullptr);
     std::set_new_handler(handler);
     CHECK(throws([] { return ::operator new(huge); }));
@@ -112,8 +111,7 @@ int main()
         table["key " + std::to_string(i * 7919 % 3001)].push_back(std::string(static_cast<std::size_t>(i % 100), 'z'));
     std::size_t total = 0;
     for (auto &row : table)
-        for (auto &s : row.second)
-            total += s.size();
+        for (auto &s : row.second) total += s.size();
     CHECK(total == 990000);
     std::printf("shim_cpp: %d failed\n", failed);
     return failed != 0;

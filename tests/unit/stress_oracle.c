@@ -41,14 +41,14 @@ typedef enum era_kind {
 typedef struct era {
     zslab_epoch id;
     era_kind kind;
-    uint64_t count;        /* atomic: objects, and allocations under way times 2^32 */
-    uint32_t closing;      /* atomic: a close or release has begun, */
-    uint32_t closed;       /*         has returned; */
-    uint32_t released;     /*         it is, or was, a release */
-    uint32_t ended;        /* atomic: found without objects: its place is free */
-    uint32_t begun, done;  /* atomic: resets and releases; they differ while one is under way */
-    uint32_t unknown;      /* atomic: allocations that crossed a reset and may have survived it */
-    pthread_rwlock_t use;  /* GOES: held to use its objects; alone to reset and release them */
+    uint64_t count;       /* atomic: objects, and allocations under way times 2^32 */
+    uint32_t closing;     /* atomic: a close or release has begun, */
+    uint32_t closed;      /*         has returned; */
+    uint32_t released;    /*         it is, or was, a release */
+    uint32_t ended;       /* atomic: found without objects: its place is free */
+    uint32_t begun, done; /* atomic: resets and releases; they differ while one is under way */
+    uint32_t unknown;     /* atomic: allocations that crossed a reset and may have survived it */
+    pthread_rwlock_t use; /* GOES: held to use its objects; alone to reset and release them */
 } era;
 #define UNDER_WAY ((uint64_t)1 << 32)
 
@@ -57,12 +57,12 @@ typedef struct object {
     size_t bytes;
     uint64_t serial;
     era *of;
-    uint32_t round;        /* of->begun when it was made */
+    uint32_t round; /* of->begun when it was made */
     zslab_handle handle;
 } object;
 
 typedef struct box {
-    pthread_mutex_t lock;  /* guards what */
+    pthread_mutex_t lock; /* guards what */
     object what;
 } box;
 
@@ -83,7 +83,7 @@ typedef struct worker {
     unsigned steps;
     object held[HELD];
     size_t count;
-    zslab_domain *left_inside;         /* entered, and not left before the thread ended */
+    zslab_domain *left_inside; /* entered, and not left before the thread ended */
     zslab_heap *heap;
 } worker;
 
@@ -94,10 +94,10 @@ static struct {
     char *buffer;
     budget budget;
     memory memory;
-    size_t chunks;         /* of the range or limit */
+    size_t chunks; /* of the range or limit */
     uint32_t shared, rss, owned, exact;
-    uint32_t room;         /* atomic: objects that may still be made, BOUNDED budgets */
-    uint32_t places;       /* atomic: epochs that may still be opened */
+    uint32_t room;   /* atomic: objects that may still be made, BOUNDED budgets */
+    uint32_t places; /* atomic: epochs that may still be opened */
     era eras[ERAS];
     uint32_t era_count;    /* atomic */
     uint32_t ended_before; /* eras below it have ended */
@@ -105,23 +105,23 @@ static struct {
     era *current;          /* atomic; changed under advancing */
     pthread_mutex_t advancing;
     era *common_era;
-    zslab_domain *common;  /* resets its epoch at the last exit */
+    zslab_domain *common; /* resets its epoch at the last exit */
     zslab_heap *wanderer;
     pthread_mutex_t wandering; /* guards wanderer */
     box box[BOXES];
     zslab_handle corpse[CORPSES]; /* atomic: handles of objects that are gone */
-    uint32_t corpses;      /* atomic */
+    uint32_t corpses;             /* atomic */
     zslab_pool *pool;
     zslab_remote *remote;
-    void *slot[BOXES];     /* atomic */
+    void *slot[BOXES]; /* atomic */
     int pool_owner;
-    uint64_t serial;       /* atomic */
-    uint64_t wrong, told;  /* atomic: wrong calls made, and reported */
-    uint64_t leaks;        /* atomic */
+    uint64_t serial;      /* atomic */
+    uint64_t wrong, told; /* atomic: wrong calls made, and reported */
+    uint64_t leaks;       /* atomic */
     size_t class_count, largest;
     uint32_t table[4];
     worker worker[THREADS];
-    pthread_mutex_t gate;  /* guards phase, running and the workers' fields above their thread */
+    pthread_mutex_t gate; /* guards phase, running and the workers' fields above their thread */
     pthread_cond_t turn;
     unsigned phase, running, alive;
 } w_;
@@ -143,15 +143,13 @@ static int token_take(uint32_t *tokens, uint32_t n)
 {
     uint32_t had = GET(*tokens);
     while (had >= n)
-        if (__atomic_compare_exchange_n(tokens, &had, had - n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-            return 1;
+        if (__atomic_compare_exchange_n(tokens, &had, had - n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return 1;
     return 0;
 }
 static int room_take(uint32_t n) { return w_.budget != ENOUGH || token_take(&w_.room, n); }
 static void room_give(uint32_t n)
 {
-    if (w_.budget == ENOUGH)
-        ADD(w_.room, n);
+    if (w_.budget == ENOUGH) ADD(w_.room, n);
 }
 
 /* Why this thread's last call failed; without thread-local storage another thread may have written it since. */
@@ -162,8 +160,7 @@ static int may_refuse(zslab_result why)
 {
     int may = w_.budget == FULL && (why == ZSLAB_E_NOMEM || (why == ZSLAB_E_LIMIT && w_.memory != RANGE));
     ADD(refusals, 1);
-    if (!may)
-        printf("refused: %s\n", zslab_result_name(why));
+    if (!may) printf("refused: %s\n", zslab_result_name(why));
     return may;
 }
 
@@ -171,8 +168,7 @@ static int may_refuse(zslab_result why)
 static void era_ended(era *e) /* closed, and without objects: the next question says so */
 {
     zslab_epoch_state state;
-    if (SWAP(e->ended, 1))
-        return;
+    if (SWAP(e->ended, 1)) return;
     state = zslab_epoch_state_of(Z, e->id);
     CHECK(state == ZSLAB_EPOCH_CLOSED || (!w_.exact && state == ZSLAB_EPOCH_CLOSING));
     ADD(w_.places, 1);
@@ -180,8 +176,7 @@ static void era_ended(era *e) /* closed, and without objects: the next question 
 
 static void era_less(era *e, uint64_t what) /* an object, or an allocation under way, less */
 {
-    if (SUB(e->count, what) == 0 && GET(e->closed) && !GET(e->unknown) && e->kind != CURRENT)
-        era_ended(e);
+    if (SUB(e->count, what) == 0 && GET(e->closed) && !GET(e->unknown) && e->kind != CURRENT) era_ended(e);
 }
 
 static era *era_new(zslab_epoch id, era_kind kind) /* NULL: this world has had enough */
@@ -201,11 +196,9 @@ static era *era_open(uint64_t *random, era_kind kind)
 {
     era *e;
     zslab_epoch id;
-    if (GET(w_.era_count) > ERAS - 64 || !token_take(&w_.places, 1))
-        return NULL;
+    if (GET(w_.era_count) > ERAS - 64 || !token_take(&w_.places, 1)) return NULL;
     id = zslab_epoch_open(Z, draw(random, 4) ? "oracle" : NULL);
-    if (!CHECK(id != ZSLAB_EPOCH_NONE))
-        return NULL;
+    if (!CHECK(id != ZSLAB_EPOCH_NONE)) return NULL;
     MUST((e = era_new(id, kind)) != NULL);
     return e;
 }
@@ -213,13 +206,11 @@ static era *era_open(uint64_t *random, era_kind kind)
 static void era_close(era *e)
 {
     zslab_result r;
-    if (SWAP(e->closing, 1))
-        return;
+    if (SWAP(e->closing, 1)) return;
     r = zslab_epoch_close(Z, e->id);
     CHECK(r == ZSLAB_OK || (r == ZSLAB_E_CLOSED && GET(e->released)));
     SET(e->closed, 1);
-    if (GET(e->count) == 0 && !GET(e->unknown))
-        era_ended(e);
+    if (GET(e->count) == 0 && !GET(e->unknown)) era_ended(e);
 }
 
 static void gone(era *e) /* all its objects at once; e->use is held alone */
@@ -245,8 +236,7 @@ static void era_reset(era *e)
             CHECK(r == ZSLAB_E_CLOSED && GET(e->closing));
             SUB(e->begun, 1);
         }
-        if (GET(e->count) == 0 && GET(e->closed) && !GET(e->unknown))
-            era_ended(e);
+        if (GET(e->count) == 0 && GET(e->closed) && !GET(e->unknown)) era_ended(e);
     }
     pthread_rwlock_unlock(&e->use);
 }
@@ -274,8 +264,7 @@ static era *some_era(worker *w)
 {
     size_t i = (size_t)draw(&w->random, PLACES);
     era *e = GET(w_.place[i]), *fresh;
-    if (e && (!GET(e->closing) || draw(&w->random, 8) == 0))
-        return GET(e->ended) ? NULL : e;
+    if (e && (!GET(e->closing) || draw(&w->random, 8) == 0)) return GET(e->ended) ? NULL : e;
     fresh = era_open(&w->random, draw(&w->random, 3) ? GOES : DRAINS);
     if (fresh && !__atomic_compare_exchange_n(&w_.place[i], &e, fresh, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         era_close(fresh); /* somebody else was quicker */
@@ -286,12 +275,10 @@ static era *era_of(zslab_epoch id) /* that is, or was, current */
 {
     era *e = GET(w_.current);
     uint32_t i;
-    if (GET(e->id) == id)
-        return e;
+    if (GET(e->id) == id) return e;
     pthread_mutex_lock(&w_.advancing); /* then every advance has registered what it opened */
     for (i = GET(w_.era_count), e = NULL; i-- > 0 && !e;)
-        if (GET(w_.eras[i].id) == id)
-            e = &w_.eras[i];
+        if (GET(w_.eras[i].id) == id) e = &w_.eras[i];
     pthread_mutex_unlock(&w_.advancing);
     return e;
 }
@@ -299,24 +286,20 @@ static era *era_of(zslab_epoch id) /* that is, or was, current */
 /* ---- objects ---- */
 static int use_begin(const object *o) /* 0: gone with its epoch's objects */
 {
-    if (o->of->kind != GOES)
-        return 1;
+    if (o->of->kind != GOES) return 1;
     pthread_rwlock_rdlock(&o->of->use);
-    if (GET(o->of->begun) == o->round)
-        return 1;
+    if (GET(o->of->begun) == o->round) return 1;
     pthread_rwlock_unlock(&o->of->use);
     return 0;
 }
 static void use_end(const object *o)
 {
-    if (o->of->kind == GOES)
-        pthread_rwlock_unlock(&o->of->use);
+    if (o->of->kind == GOES) pthread_rwlock_unlock(&o->of->use);
 }
 
 static void dead(zslab_handle h)
 {
-    if (!h)
-        return;
+    if (!h) return;
     CHECK(zslab_handle_get(Z, h) == NULL);
     SET(w_.corpse[ADD(w_.corpses, 1) % CORPSES], h);
 }
@@ -339,8 +322,7 @@ static size_t some_size(uint64_t *random)
 /* Refused: for a reason that holds. */
 static void refused(const era *e, size_t size, zslab_result why)
 {
-    if (ZSLAB_NO_TLS && (e->kind == CURRENT || GET(e->closing) || size > w_.largest))
-        return;
+    if (ZSLAB_NO_TLS && (e->kind == CURRENT || GET(e->closing) || size > w_.largest)) return;
     if (why == ZSLAB_E_CLOSED)
         CHECK(e->kind == CURRENT || GET(e->closing));
     else if (why == ZSLAB_E_TOO_BIG)
@@ -356,23 +338,22 @@ static void *make_in(worker *w, era *e, size_t size, zslab_handle *h)
     *h = 0;
     switch (draw(&w->random, 6)) {
     case 0:
-        if (size > w_.largest)
-            break;
-        if ((*h = zslab_handle_alloc(Z, size, e->id, &p)) != 0)
-            CHECK(p != NULL);
+        if (size > w_.largest) break;
+        if ((*h = zslab_handle_alloc(Z, size, e->id, &p)) != 0) CHECK(p != NULL);
         return p;
     case 1:
-        if (size > w_.largest)
-            break;
+        if (size > w_.largest) break;
         *h = zslab_heap_handle_alloc(w->heap, size, e->id, &p);
         return p;
-    case 2: return zslab_heap_malloc_epoch(w->heap, size, e->id);
+    case 2:
+        return zslab_heap_malloc_epoch(w->heap, size, e->id);
     case 3:
         pthread_mutex_lock(&w_.wandering);
         p = zslab_heap_malloc_epoch(w_.wanderer, size, e->id);
         pthread_mutex_unlock(&w_.wandering);
         return p;
-    default: break;
+    default:
+        break;
     }
     return zslab_malloc_epoch(Z, size, e->id);
 }
@@ -380,8 +361,7 @@ static void *make_in(worker *w, era *e, size_t size, zslab_handle *h)
 /* An allocation that a reset or release crossed: with a handle it says whether it lives. o->of->use is held. */
 static int survived(const object *o)
 {
-    if (o->handle && !GET(o->of->released) && zslab_handle_get(Z, o->handle) == o->p)
-        return 1;
+    if (o->handle && !GET(o->of->released) && zslab_handle_get(Z, o->handle) == o->p) return 1;
     if (o->handle || GET(o->of->released)) {
         room_give(1);
     } else {
@@ -394,8 +374,7 @@ static void era_make(worker *w, era *e)
 {
     object o;
     uint32_t done;
-    if (w->count == HELD || !room_take(1))
-        return;
+    if (w->count == HELD || !room_take(1)) return;
     ADD(e->count, UNDER_WAY);
     if (GET(e->closed)) {
         room_give(1);
@@ -424,28 +403,22 @@ static void era_make(worker *w, era *e)
     o.round = done;
     ADD(e->count, 1);
     SUB(e->count, UNDER_WAY);
-    if (draw(&w->random, 4) == 0)
-        CHECK(zslab_epoch_state_of(Z, e->id) != ZSLAB_EPOCH_CLOSED);
+    if (draw(&w->random, 4) == 0) CHECK(zslab_epoch_state_of(Z, e->id) != ZSLAB_EPOCH_CLOSED);
     CHECK(zslab_epoch_of(Z, o.p) == e->id && zslab_usable_size(Z, o.p) >= o.bytes);
-    if (o.handle)
-        CHECK(zslab_handle_get(Z, o.handle) == o.p && zslab_handle_of(Z, o.p) == o.handle);
+    if (o.handle) CHECK(zslab_handle_get(Z, o.handle) == o.p && zslab_handle_of(Z, o.p) == o.handle);
     fill(&o);
     use_end(&o);
     w->held[w->count++] = o;
 }
 
-static int all_zero(const unsigned char *p, size_t bytes)
-{
-    return p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0;
-}
+static int all_zero(const unsigned char *p, size_t bytes) { return p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0; }
 
 /* One of the current epoch's, whichever that is by then. */
 static void current_make(worker *w)
 {
     object o;
     memset(&o, 0, sizeof o);
-    if (w->count == HELD || !room_take(1))
-        return;
+    if (w->count == HELD || !room_take(1)) return;
     o.bytes = some_size(&w->random);
     switch (draw(&w->random, 6)) {
     case 0:
@@ -457,9 +430,14 @@ static void current_make(worker *w)
         o.p = (unsigned char *)zslab_aligned_alloc(Z, 32, 64);
         CHECK((uintptr_t)o.p % 32 == 0);
         break;
-    case 2: o.p = (unsigned char *)zslab_heap_malloc(w->heap, o.bytes); break;
-    case 3: o.p = (unsigned char *)zslab_realloc(Z, NULL, o.bytes); break;
-    default: o.p = (unsigned char *)zslab_malloc(Z, o.bytes);
+    case 2:
+        o.p = (unsigned char *)zslab_heap_malloc(w->heap, o.bytes);
+        break;
+    case 3:
+        o.p = (unsigned char *)zslab_realloc(Z, NULL, o.bytes);
+        break;
+    default:
+        o.p = (unsigned char *)zslab_malloc(Z, o.bytes);
     }
     if (!o.p) {
         refused(GET(w_.current), o.bytes, reason());
@@ -467,12 +445,10 @@ static void current_make(worker *w)
         return;
     }
     o.of = era_of(zslab_epoch_of(Z, o.p));
-    if (!CHECK(o.of && o.of->kind == CURRENT))
-        return;
+    if (!CHECK(o.of && o.of->kind == CURRENT)) return;
     ADD(o.of->count, 1);
     fill(&o);
-    if (draw(&w->random, 8) == 0)
-        CHECK(zslab_epoch_state_of(Z, o.of->id) != ZSLAB_EPOCH_CLOSED);
+    if (draw(&w->random, 8) == 0) CHECK(zslab_epoch_state_of(Z, o.of->id) != ZSLAB_EPOCH_CLOSED);
     w->held[w->count++] = o;
 }
 
@@ -487,12 +463,21 @@ static void give_back(worker *w, object *o, uint64_t how)
     }
     look(o);
     switch (how % 8) {
-    case 0: r = zslab_free_sized(Z, p, o->bytes); break;
-    case 1: r = w ? zslab_heap_free(w->heap, p) : zslab_free(Z, p); break;
-    case 2: r = zslab_free_batch(Z, &p, 1) == 1 ? ZSLAB_OK : ZSLAB_E_INVALID; break;
+    case 0:
+        r = zslab_free_sized(Z, p, o->bytes);
+        break;
+    case 1:
+        r = w ? zslab_heap_free(w->heap, p) : zslab_free(Z, p);
+        break;
+    case 2:
+        r = zslab_free_batch(Z, &p, 1) == 1 ? ZSLAB_OK : ZSLAB_E_INVALID;
+        break;
     case 3:
-    case 4: r = o->handle ? zslab_handle_free(Z, o->handle) : zslab_free(Z, p); break;
-    default: r = zslab_free(Z, p);
+    case 4:
+        r = o->handle ? zslab_handle_free(Z, o->handle) : zslab_free(Z, p);
+        break;
+    default:
+        r = zslab_free(Z, p);
     }
     CHECK_IS(r, ZSLAB_OK);
     dead(o->handle);
@@ -514,14 +499,12 @@ static void a_mail(worker *w)
     box *b = &w_.box[draw(&w->random, BOXES)];
     object theirs, mine;
     memset(&mine, 0, sizeof mine);
-    if (w->count && draw(&w->random, 4))
-        mine = w->held[--w->count];
+    if (w->count && draw(&w->random, 4)) mine = w->held[--w->count];
     pthread_mutex_lock(&b->lock);
     theirs = b->what;
     b->what = mine;
     pthread_mutex_unlock(&b->lock);
-    if (!theirs.p)
-        return;
+    if (!theirs.p) return;
     if (w->count < HELD && draw(&w->random, 2))
         w->held[w->count++] = theirs;
     else
@@ -532,16 +515,13 @@ static void a_mail(worker *w)
 static void a_look(worker *w)
 {
     object *o;
-    if (!w->count)
-        return;
+    if (!w->count) return;
     o = &w->held[draw(&w->random, w->count)];
-    if (!use_begin(o))
-        return;
+    if (!use_begin(o)) return;
     look(o);
     CHECK(zslab_owns(Z, o->p) == 1 && zslab_usable_size(Z, o->p) >= o->bytes && zslab_epoch_of(Z, o->p) == o->of->id);
     CHECK(zslab_epoch_state_of(Z, o->of->id) != ZSLAB_EPOCH_CLOSED);
-    if (o->handle)
-        CHECK(zslab_handle_get(Z, o->handle) == o->p && zslab_handle_of(Z, o->p) == o->handle);
+    if (o->handle) CHECK(zslab_handle_get(Z, o->handle) == o->p && zslab_handle_of(Z, o->p) == o->handle);
     use_end(o);
 }
 
@@ -551,8 +531,7 @@ static void a_realloc(worker *w)
     unsigned char *q;
     size_t bytes = some_size(&w->random), both;
     unsigned char was[64];
-    if (!w->count || !room_take(1))
-        return;
+    if (!w->count || !room_take(1)) return;
     o = &w->held[draw(&w->random, w->count)];
     if (use_begin(o)) {
         look(o);
@@ -584,11 +563,9 @@ static void a_wrong(worker *w)
     const object *o;
     CHECK_IS(zslab_free(Z, &here), ZSLAB_E_FOREIGN);
     ADD(w_.wrong, 1);
-    if (!w->count)
-        return;
+    if (!w->count) return;
     o = &w->held[draw(&w->random, w->count)];
-    if (!use_begin(o))
-        return;
+    if (!use_begin(o)) return;
     CHECK_IS(zslab_free(Z, o->p + 1), ZSLAB_E_MISALIGNED);
     CHECK_IS(zslab_free_sized(Z, o->p, zslab_usable_size(Z, o->p) + 1), ZSLAB_E_INVALID);
     ADD(w_.wrong, 2);
@@ -599,8 +576,7 @@ static void a_wrong(worker *w)
 static void a_corpse(worker *w)
 {
     zslab_handle h = GET(w_.corpse[draw(&w->random, CORPSES)]);
-    if (!h)
-        return;
+    if (!h) return;
     CHECK(zslab_handle_get(Z, h) == NULL && (ZSLAB_NO_TLS || zslab_last_error() == ZSLAB_E_STALE));
     CHECK_IS(zslab_handle_free(Z, h), ZSLAB_E_STALE);
     ADD(w_.wrong, 1);
@@ -610,15 +586,11 @@ static void a_batch(worker *w)
 {
     void *p[24];
     size_t size = 1 + (size_t)draw(&w->random, w_.largest < 500 ? w_.largest : 500), i, n;
-    if (!room_take(24))
-        return;
+    if (!room_take(24)) return;
     n = zslab_malloc_batch(Z, size, 24, p);
-    if (n < 24)
-        refused(GET(w_.current), size, reason());
-    for (i = 0; i < n; i++)
-        test_fill(p[i], size, i);
-    for (i = 0; i < n; i++)
-        CHECK(test_filled(p[i], size, i));
+    if (n < 24) refused(GET(w_.current), size, reason());
+    for (i = 0; i < n; i++) test_fill(p[i], size, i);
+    for (i = 0; i < n; i++) CHECK(test_filled(p[i], size, i));
     CHECK(zslab_free_batch(Z, p, n) == n);
     room_give(24);
 }
@@ -629,19 +601,15 @@ static void a_burst(worker *w, era *e)
     enum { MOST = 4000 };
     void **p;
     size_t size = some_size(&w->random), n = 0, i, most = 50 + (size_t)draw(&w->random, 300);
-    if (e->kind != DRAINS || size > w_.largest || w_.budget == ENOUGH)
-        return;
-    if (w_.budget == FULL && draw(&w->random, 2))
-        most = MOST;
+    if (e->kind != DRAINS || size > w_.largest || w_.budget == ENOUGH) return;
+    if (w_.budget == FULL && draw(&w->random, 2)) most = MOST;
     p = (void **)malloc(most * sizeof *p);
     MUST(p);
     ADD(e->count, UNDER_WAY);
     while (!GET(e->closed) && n < most && (p[n] = zslab_malloc_epoch(Z, size, e->id)) != NULL)
         test_fill(p[n], size < 32 ? size : 32, n), n++;
-    if (n < most && !GET(e->closed))
-        refused(e, size, reason());
-    if (n)
-        CHECK(zslab_epoch_state_of(Z, e->id) != ZSLAB_EPOCH_CLOSED);
+    if (n < most && !GET(e->closed)) refused(e, size, reason());
+    if (n) CHECK(zslab_epoch_state_of(Z, e->id) != ZSLAB_EPOCH_CLOSED);
     while (n) {
         i = (size_t)draw(&w->random, n);
         CHECK_IS(zslab_free(Z, p[i]), ZSLAB_OK);
@@ -659,8 +627,7 @@ static void a_domain(worker *w)
     zslab_handle h = 0;
     void *p[4] = {NULL, NULL, NULL, NULL}, *q = NULL;
     size_t i;
-    if (!token_take(&w_.places, 1))
-        return;
+    if (!token_take(&w_.places, 1)) return;
     if (!room_take(5)) {
         ADD(w_.places, 1);
         return;
@@ -675,8 +642,7 @@ static void a_domain(worker *w)
     CHECK(zslab_epoch_state_of(Z, e) == ZSLAB_EPOCH_ACTIVE);
     if (zslab_domain_enter(d) == ZSLAB_OK) {
         CHECK(zslab_domain_current(Z) == d || w_.shared);
-        if (draw(&w->random, 3) == 0 && zslab_domain_enter(d) == ZSLAB_OK)
-            in = d;
+        if (draw(&w->random, 3) == 0 && zslab_domain_enter(d) == ZSLAB_OK) in = d;
         for (i = 0; i < 4; i++) {
             size_t size = 1 + (size_t)draw(&w->random, w_.largest);
             p[i] = w_.owned ? zslab_malloc(Z, size) : zslab_malloc_epoch(Z, size, e);
@@ -690,10 +656,8 @@ static void a_domain(worker *w)
         }
         h = zslab_handle_alloc(Z, 24, e, &q);
         CHECK(h ? zslab_handle_get(Z, h) == q : may_refuse(reason()));
-        if (in)
-            CHECK_IS(zslab_domain_exit(in), ZSLAB_OK);
-        if (p[0] && draw(&w->random, 2))
-            CHECK_IS(zslab_free(Z, p[0]), ZSLAB_OK);
+        if (in) CHECK_IS(zslab_domain_exit(in), ZSLAB_OK);
+        if (p[0] && draw(&w->random, 2)) CHECK_IS(zslab_free(Z, p[0]), ZSLAB_OK);
         CHECK_IS(zslab_domain_force_close(d), ZSLAB_E_BUSY);
         CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
         CHECK_IS(zslab_domain_enter(d), ZSLAB_E_CLOSED);
@@ -712,8 +676,7 @@ static void a_common(worker *w)
 {
     void *p;
     zslab_epoch e = w_.common_era->id;
-    if (!w_.common || !room_take(1))
-        return;
+    if (!w_.common || !room_take(1)) return;
     if (zslab_domain_enter(w_.common) == ZSLAB_OK) {
         p = w_.owned ? zslab_malloc(Z, 40) : zslab_malloc_epoch(Z, 40, e);
         CHECK(p || may_refuse(reason()));
@@ -722,8 +685,7 @@ static void a_common(worker *w)
             test_fill(p, 40, 3);
             CHECK(test_filled(p, 40, 3));
         }
-        if (w_.budget == ENOUGH || draw(&w->random, 2))
-            CHECK_IS(zslab_free(Z, p), ZSLAB_OK);
+        if (w_.budget == ENOUGH || draw(&w->random, 2)) CHECK_IS(zslab_free(Z, p), ZSLAB_OK);
         CHECK_IS(zslab_domain_exit(w_.common), ZSLAB_OK);
     } else {
         CHECK(may_refuse(reason()));
@@ -736,8 +698,7 @@ static void an_advance(worker *w)
     era *e, *was;
     zslab_epoch id;
     (void)w;
-    if (GET(w_.era_count) > ERAS - 64 || !token_take(&w_.places, 1))
-        return;
+    if (GET(w_.era_count) > ERAS - 64 || !token_take(&w_.places, 1)) return;
     pthread_mutex_lock(&w_.advancing);
     was = w_.current;
     id = zslab_epoch_advance(Z);
@@ -769,13 +730,10 @@ static void a_slot(worker *w)
     int owner = w_.pool_owner == w->number;
     void *nothing = NULL, *p = owner ? zslab_pool_alloc(w_.pool) : NULL;
     zslab_result r;
-    if (owner && !p)
-        CHECK(ZSLAB_NO_TLS || zslab_last_error() == ZSLAB_E_FULL);
-    if (p)
-        test_fill(p, 48, 5);
+    if (owner && !p) CHECK(ZSLAB_NO_TLS || zslab_last_error() == ZSLAB_E_FULL);
+    if (p) test_fill(p, 48, 5);
     p = SWAP(w_.slot[i], p);
-    if (!p)
-        return;
+    if (!p) return;
     CHECK(test_filled(p, 48, 5) && zslab_pool_owns(w_.pool, p));
     r = owner ? zslab_pool_free(w_.pool, p) : zslab_remote_try_free(w_.remote, p);
     CHECK(r == ZSLAB_OK || (!owner && r == ZSLAB_E_FULL));
@@ -796,8 +754,7 @@ static void a_figure(worker *w)
     zslab_stats_global(Z, &g);
     CHECK(g.misuse[ZSLAB_E_CORRUPT] == 0 && g.current_epoch != 0);
     CHECK(zslab_stats_json(Z, text, sizeof text) > 0 && zslab_stats_prometheus(Z, text, sizeof text) > 0);
-    if (!e)
-        return;
+    if (!e) return;
     r = zslab_stats_epoch(Z, (size_t)draw(&w->random, w_.class_count), e->id, &s);
     CHECK(r == ZSLAB_OK || (r == ZSLAB_E_CLOSED && GET(e->closing)));
 }
@@ -805,8 +762,7 @@ static void a_figure(worker *w)
 static void an_end(worker *w, uint64_t how) /* of an epoch that everybody uses */
 {
     era *e = GET(w_.place[draw(&w->random, PLACES)]);
-    if (!e || GET(e->ended))
-        return;
+    if (!e || GET(e->ended)) return;
     if (how == 0 || e->kind == DRAINS)
         era_close(e);
     else if (how == 1)
@@ -820,13 +776,11 @@ static void one_step(worker *w)
     uint64_t kind = draw(&w->random, 1000);
     era *e;
     if (kind < 300) {
-        if ((e = some_era(w)) != NULL)
-            era_make(w, e);
+        if ((e = some_era(w)) != NULL) era_make(w, e);
     } else if (kind < 430) {
         current_make(w);
     } else if (kind < 730) {
-        if (w->count)
-            free_one(w, (size_t)draw(&w->random, w->count));
+        if (w->count) free_one(w, (size_t)draw(&w->random, w->count));
     } else if (kind < 800) {
         a_mail(w);
     } else if (kind < 840) {
@@ -834,8 +788,7 @@ static void one_step(worker *w)
     } else if (kind < 870) {
         a_realloc(w);
     } else if (kind < 880) {
-        if ((e = some_era(w)) != NULL)
-            a_burst(w, e);
+        if ((e = some_era(w)) != NULL) a_burst(w, e);
     } else if (kind < 890) {
         a_wrong(w);
     } else if (kind < 900) {
@@ -901,8 +854,7 @@ static void *work(void *arg)
         w_.running--;
         pthread_cond_broadcast(&w_.turn);
         pthread_mutex_unlock(&w_.gate);
-        if (leaves)
-            return NULL;
+        if (leaves) return NULL;
     }
 }
 
@@ -910,8 +862,7 @@ static void *work(void *arg)
 static void leave_inside(worker *w)
 {
     w->left_inside = NULL;
-    if (!w_.owned || draw(&w->random, 2) || !token_take(&w_.places, 1))
-        return;
+    if (!w_.owned || draw(&w->random, 2) || !token_take(&w_.places, 1)) return;
     if ((w->left_inside = zslab_domain_create(Z)) == NULL) {
         CHECK(may_refuse(reason()));
         ADD(w_.places, 1);
@@ -921,8 +872,7 @@ static void leave_inside(worker *w)
 static void was_inside(worker *w)
 {
     zslab_epoch e;
-    if (!w->left_inside)
-        return;
+    if (!w->left_inside) return;
     e = zslab_domain_epoch(w->left_inside);
     CHECK_IS(zslab_domain_destroy(w->left_inside), ZSLAB_OK);
     CHECK(zslab_epoch_state_of(Z, e) == ZSLAB_EPOCH_CLOSED);
@@ -939,23 +889,18 @@ static void run_phase(uint64_t *random, int last)
         worker *w = &w_.worker[i];
         w->awake = last || draw(random, 4) != 0;
         w->leaves = last || (w->awake && draw(random, 3) == 0);
-        if (!w->awake)
-            continue;
+        if (!w->awake) continue;
         w->steps = last ? 1 : 20 + (unsigned)draw(random, TEST_SLOWED ? 100 : 400);
-        if (w->leaves)
-            leave_inside(w);
-        if (w_.pool_owner < 0)
-            w_.pool_owner = w->number;
+        if (w->leaves) leave_inside(w);
+        if (w_.pool_owner < 0) w_.pool_owner = w->number;
         awake++;
-        if (!w->exists)
-            MUST(pthread_create(&w->thread, NULL, work, w) == 0);
+        if (!w->exists) MUST(pthread_create(&w->thread, NULL, work, w) == 0);
         w->exists = 1;
     }
     w_.phase++;
     w_.running = awake;
     pthread_cond_broadcast(&w_.turn);
-    while (w_.running)
-        pthread_cond_wait(&w_.turn, &w_.gate);
+    while (w_.running) pthread_cond_wait(&w_.turn, &w_.gate);
     pthread_mutex_unlock(&w_.gate);
     for (i = 0; i < THREADS; i++)
         if (w_.worker[i].awake && w_.worker[i].leaves) {
@@ -973,8 +918,7 @@ static void look_at_eras(void)
         era *e = &w_.eras[i];
         zslab_epoch_state state;
         CHECK(e->count < UNDER_WAY);
-        if (i == w_.ended_before && e->ended && e != w_.current)
-            w_.ended_before++;
+        if (i == w_.ended_before && e->ended && e != w_.current) w_.ended_before++;
         state = zslab_epoch_state_of(Z, e->id);
         if (e->ended)
             CHECK(state == ZSLAB_EPOCH_CLOSED || (!w_.exact && state == ZSLAB_EPOCH_CLOSING));
@@ -1013,8 +957,7 @@ static void look_at_all(void)
     if (!CHECK(g.cached_bytes <= g.committed_bytes))
         printf("  %llu bytes are cached, %llu committed\n", (unsigned long long)g.cached_bytes,
                (unsigned long long)g.committed_bytes);
-    if (w_.memory == LIMIT)
-        CHECK(g.committed_bytes <= w_.config.limit_bytes);
+    if (w_.memory == LIMIT) CHECK(g.committed_bytes <= w_.config.limit_bytes);
     look_at_eras();
 }
 
@@ -1023,8 +966,7 @@ static void free_all(uint64_t *random)
 {
     uint32_t i;
     for (i = 0; i < THREADS; i++)
-        while (w_.worker[i].count)
-            free_one(&w_.worker[i], (size_t)draw(random, w_.worker[i].count));
+        while (w_.worker[i].count) free_one(&w_.worker[i], (size_t)draw(random, w_.worker[i].count));
     for (i = 0; i < BOXES; i++)
         if (w_.box[i].what.p) {
             give_back(NULL, &w_.box[i].what, draw(random, 8));
@@ -1032,8 +974,7 @@ static void free_all(uint64_t *random)
         }
     for (i = w_.ended_before; i < w_.era_count; i++) {
         era *e = &w_.eras[i];
-        if (!e->ended && e->unknown)
-            draw(random, 2) || e->closing ? era_release(e) : era_reset(e);
+        if (!e->ended && e->unknown) draw(random, 2) || e->closing ? era_release(e) : era_reset(e);
         CHECK(e->count == 0);
     }
     look_at_all();
@@ -1045,22 +986,18 @@ static void fill_up(uint64_t *random, zslab_epoch e)
     size_t cls = (size_t)draw(random, w_.class_count), size = zslab_size_class_bytes(Z, cls), n = 0, want;
     size_t slots = ((size_t)1 << ZSLAB_CHUNK_SHIFT) / size, pinned = 0, i;
     static void *p[80000];
-    if ((w_.memory != LIMIT && w_.memory != RANGE) || slots * w_.chunks > sizeof p / sizeof *p)
-        return;
+    if ((w_.memory != LIMIT && w_.memory != RANGE) || slots * w_.chunks > sizeof p / sizeof *p) return;
     if (w_.owned)
         for (i = 0, pinned = 2; i < THREADS; i++) /* the wanderer's, the main thread's; of each sleeper two */
             pinned += (unsigned)w_.worker[i].exists + 1;
     pinned *= 2;
     want = w_.chunks > pinned * w_.class_count ? (w_.chunks - pinned * w_.class_count) * slots : 0;
-    while (n < w_.chunks * slots && (p[n] = zslab_malloc_epoch(Z, size, e)) != NULL)
-        n++;
-    if (n < w_.chunks * slots)
-        CHECK_IS(zslab_last_error(), w_.memory == LIMIT ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM);
+    while (n < w_.chunks * slots && (p[n] = zslab_malloc_epoch(Z, size, e)) != NULL) n++;
+    if (n < w_.chunks * slots) CHECK_IS(zslab_last_error(), w_.memory == LIMIT ? ZSLAB_E_LIMIT : ZSLAB_E_NOMEM);
     if (!CHECK(n >= want))
         printf("  %zu objects of %zu bytes, %zu chunks of %zu slots, %zu heaps of others, %zu classes\n", n, size,
                w_.chunks, slots, pinned, w_.class_count);
-    while (n)
-        CHECK_IS(zslab_free(Z, p[--n]), ZSLAB_OK);
+    while (n) CHECK_IS(zslab_free(Z, p[--n]), ZSLAB_OK);
 }
 
 /* With nothing live nothing is refused. */
@@ -1068,8 +1005,7 @@ static void serve_one(zslab_epoch e, size_t size)
 {
     zslab_handle h;
     void *p = zslab_malloc_epoch(Z, size, e);
-    if (!CHECK(p))
-        printf("  %zu bytes: %s\n", size, zslab_result_name(zslab_last_error()));
+    if (!CHECK(p)) printf("  %zu bytes: %s\n", size, zslab_result_name(zslab_last_error()));
     CHECK_IS(zslab_free(Z, p), ZSLAB_OK);
     h = zslab_handle_alloc(Z, size, e, &p);
     if (!CHECK(h))
@@ -1125,25 +1061,21 @@ static void end_current(uint64_t *random)
     era *e = w_.current, *next;
     zslab_epoch id;
     size_t i;
-    if (!w_.places)
-        return;
+    if (!w_.places) return;
     if (draw(random, 2)) {
         CHECK_IS(zslab_epoch_close(Z, e->id), ZSLAB_OK);
     } else {
         for (i = 0; i < THREADS; i++)
-            if (w_.worker[i].count)
-                return;
+            if (w_.worker[i].count) return;
         for (i = 0; i < BOXES; i++)
-            if (w_.box[i].what.p)
-                return;
+            if (w_.box[i].what.p) return;
         CHECK_IS(zslab_epoch_release(Z, e->id), ZSLAB_OK);
     }
     e->closing = e->closed = 1;
     CHECK_FAILS(zslab_malloc(Z, 8), ZSLAB_E_CLOSED);
     w_.places--;
     id = zslab_epoch_advance(Z);
-    if (!CHECK(id))
-        return;
+    if (!CHECK(id)) return;
     MUST((next = era_new(id, CURRENT)) != NULL);
     w_.current = next;
 }
@@ -1152,12 +1084,10 @@ static void between_phases(uint64_t *random, int last)
 {
     errno = 4711;
     look_at_all();
-    if (!last && draw(random, 3) == 0)
-        end_current(random);
+    if (!last && draw(random, 3) == 0) end_current(random);
     if (last || draw(random, 2) == 0) {
         free_all(random);
-        if (draw(random, 2))
-            test_in_thread(serve_all, random);
+        if (draw(random, 2)) test_in_thread(serve_all, random);
         serve_all(random);
     }
     look_at_all();
@@ -1203,8 +1133,7 @@ static void draw_config(uint64_t *random)
     c->epoch_count = counts[draw(random, 5)];
     c->cache_bytes = draw(random, 2) ? ZSLAB_CACHE_NONE : 0;
     w_.budget = (budget)draw(random, 3);
-    if (plenty)
-        w_.budget = PLENTY;
+    if (plenty) w_.budget = PLENTY;
     w_.memory = w_.budget == PLENTY ? SYSTEM : (memory)(1 + draw(random, 3));
     if (w_.budget != PLENTY || draw(random, 2)) {
         memcpy(w_.table, tables[t], sizeof w_.table);
@@ -1212,8 +1141,7 @@ static void draw_config(uint64_t *random)
         for (c->class_count = 0; c->class_count < 4 && w_.table[c->class_count]; c->class_count++)
             ;
     }
-    if (draw(random, 4) == 0)
-        c->on_leak = leaked;
+    if (draw(random, 4) == 0) c->on_leak = leaked;
     c->on_misuse = told;
     w_.shared = (c->flags & ZSLAB_FLAG_SHARED) != 0;
     w_.owned = !w_.shared;
@@ -1228,12 +1156,11 @@ static void draw_memory(void)
 {
     zslab_config *c = &w_.config;
     size_t chunk = (size_t)1 << ZSLAB_CHUNK_SHIFT;
-    if (w_.memory == RANGE)
-        c->reserve_bytes = w_.chunks * chunk;
+    if (w_.memory == RANGE) c->reserve_bytes = w_.chunks * chunk;
     if (w_.memory == LIMIT) { /* and heaps and rows, of which two have magazines: what LIMITS in the header says */
         size_t magazine = 16 * (chunk / 8 < 1023 ? chunk / 8 : 1023);
-        c->limit_bytes = w_.chunks * chunk +
-                         (2 * THREADS + 4) * (9216 + (PLACES + 6) * 3686 + 2 * c->class_count * magazine);
+        c->limit_bytes =
+            w_.chunks * chunk + (2 * THREADS + 4) * (9216 + (PLACES + 6) * 3686 + 2 * c->class_count * magazine);
     }
     if (w_.memory == BUFFER) { /* and rows: the metadata of each thread and epoch */
         size_t row = 4096 + c->class_count * ((chunk / 8 < 1023 ? chunk / 8 : 1023) * 16 + 256);
@@ -1268,10 +1195,8 @@ static void begin(uint64_t seed, uint64_t *random)
     draw_config(random);
     draw_memory();
     name_world();
-    for (i = 0; i < ERAS; i++)
-        pthread_rwlock_init(&w_.eras[i].use, NULL);
-    for (i = 0; i < BOXES; i++)
-        pthread_mutex_init(&w_.box[i].lock, NULL);
+    for (i = 0; i < ERAS; i++) pthread_rwlock_init(&w_.eras[i].use, NULL);
+    for (i = 0; i < BOXES; i++) pthread_mutex_init(&w_.box[i].lock, NULL);
     pthread_mutex_init(&w_.advancing, NULL);
     pthread_mutex_init(&w_.wandering, NULL);
     pthread_mutex_init(&w_.gate, NULL);
@@ -1282,8 +1207,7 @@ static void begin(uint64_t seed, uint64_t *random)
     w_.places = w_.config.epoch_count - 1;
     w_.current = era_new(zslab_epoch_current(Z), CURRENT);
     MUST((w_.common_era = w_.places > 3 ? era_open(random, CURRENT) : w_.current) != NULL);
-    if (w_.places > 3)
-        MUST((w_.common = zslab_domain_wrap(Z, w_.common_era->id, ZSLAB_ON_EXIT_RESET)) != NULL);
+    if (w_.places > 3) MUST((w_.common = zslab_domain_wrap(Z, w_.common_era->id, ZSLAB_ON_EXIT_RESET)) != NULL);
     MUST((w_.wanderer = zslab_heap_create(Z)) != NULL);
     pool.slot_bytes = 48, pool.slot_count = POOL_SLOTS, pool.queue_capacity = 1 + (size_t)draw(random, 8);
     pool.batch_count = 3;
@@ -1302,20 +1226,16 @@ static void end(uint64_t *random)
     zslab_global_stats g;
     uint32_t i;
     for (i = 0; i < BOXES; i++)
-        if (w_.slot[i])
-            CHECK_IS(zslab_pool_free(w_.pool, w_.slot[i]), ZSLAB_OK);
+        if (w_.slot[i]) CHECK_IS(zslab_pool_free(w_.pool, w_.slot[i]), ZSLAB_OK);
     zslab_pool_drain(w_.pool);
     zslab_stats_pool(w_.pool, &s);
     CHECK(s.live == 0 && s.queued == 0 && s.corruption_events == 0);
     zslab_pool_destroy(w_.pool);
     zslab_remote_drop(w_.remote);
-    if (w_.common)
-        CHECK_IS(zslab_domain_destroy(w_.common), ZSLAB_OK);
+    if (w_.common) CHECK_IS(zslab_domain_destroy(w_.common), ZSLAB_OK);
     zslab_heap_destroy(w_.wanderer);
-    for (i = 0; i < THREADS; i++)
-        zslab_heap_destroy(w_.worker[i].heap);
-    if (draw(random, 2))
-        zslab_thread_detach(Z);
+    for (i = 0; i < THREADS; i++) zslab_heap_destroy(w_.worker[i].heap);
+    if (draw(random, 2)) zslab_thread_detach(Z);
     zslab_trim(Z);
     zslab_stats_global(Z, &g);
     CHECK(g.live_objects == 0);
@@ -1323,10 +1243,8 @@ static void end(uint64_t *random)
         printf("  %llu bytes are committed, the cache is of %llu\n", (unsigned long long)g.committed_bytes,
                (unsigned long long)g.cache_limit_bytes);
     test_destroy(Z);
-    for (i = 0; i < ERAS; i++)
-        pthread_rwlock_destroy(&w_.eras[i].use);
-    for (i = 0; i < BOXES; i++)
-        pthread_mutex_destroy(&w_.box[i].lock);
+    for (i = 0; i < ERAS; i++) pthread_rwlock_destroy(&w_.eras[i].use);
+    for (i = 0; i < BOXES; i++) pthread_mutex_destroy(&w_.box[i].lock);
     pthread_mutex_destroy(&w_.advancing);
     pthread_mutex_destroy(&w_.wandering);
     pthread_mutex_destroy(&w_.gate);
@@ -1389,12 +1307,9 @@ int main(int argc, char **argv)
         same = verbose = 1;
         at = argc;
     }
-    if (argc > at && strcmp(argv[at], "-v") == 0)
-        verbose = 1, at++;
-    if (argc > at && strcmp(argv[at], "-p") == 0)
-        plenty = 1, at++;
-    if (argc > at)
-        seed = strtoull(argv[at], NULL, 0);
+    if (argc > at && strcmp(argv[at], "-v") == 0) verbose = 1, at++;
+    if (argc > at && strcmp(argv[at], "-p") == 0) plenty = 1, at++;
+    if (argc > at) seed = strtoull(argv[at], NULL, 0);
 #if TEST_UNIX
     signal(SIGALRM, died);
     if (!TEST_SANITIZED) {

@@ -2,13 +2,10 @@
    plainer computation; the same table put to use. */
 #include "tests/lib/test.h"
 
-enum { STEPS = 4097 };     /* what a class may end at: 8, 16, 32, 48 ... 65536 */
+enum { STEPS = 4097 }; /* what a class may end at: 8, 16, 32, 48 ... 65536 */
 static uint64_t requests[STEPS];
 
-static uint32_t top_of(uint32_t step)
-{
-    return step ? 16 * step : 8;
-}
+static uint32_t top_of(uint32_t step) { return step ? 16 * step : 8; }
 
 static zslab *sampling(uint32_t every, size_t largest)
 {
@@ -27,8 +24,7 @@ static zslab *sampling(uint32_t every, size_t largest)
 static void remember(zslab *z)
 {
     uint32_t step;
-    for (step = 0; step < z->samples->steps; step++)
-        z->samples->count[step] = requests[step];
+    for (step = 0; step < z->samples->steps; step++) z->samples->count[step] = requests[step];
 }
 
 /* Bytes of the slots that a table gives the requests; no class for one of them: the largest number. */
@@ -38,10 +34,8 @@ static uint64_t bytes_with(const uint32_t *table, size_t count)
     size_t cls = 0;
     uint32_t step;
     for (step = 0; step < STEPS; step++) {
-        while (cls < count && table[cls] < top_of(step))
-            cls++;
-        if (requests[step] && cls == count)
-            return UINT64_MAX;
+        while (cls < count && table[cls] < top_of(step)) cls++;
+        if (requests[step] && cls == count) return UINT64_MAX;
         sum += requests[step] ? requests[step] * table[cls] : 0;
     }
     return sum;
@@ -53,15 +47,12 @@ static uint64_t brute(size_t most)
     uint32_t ends[20], table[20], step, sizes = 0, set, i;
     uint64_t least = UINT64_MAX, bytes;
     for (step = 0; step < STEPS; step++)
-        if (requests[step])
-            ends[sizes++] = top_of(step);
+        if (requests[step]) ends[sizes++] = top_of(step);
     for (set = 1; set < 1u << sizes; set++) {
         size_t count = 0;
         for (i = 0; i < sizes; i++)
-            if (set >> i & 1)
-                table[count++] = ends[i];
-        if (count <= most && (bytes = bytes_with(table, count)) < least)
-            least = bytes;
+            if (set >> i & 1) table[count++] = ends[i];
+        if (count <= most && (bytes = bytes_with(table, count)) < least) least = bytes;
     }
     return least;
 }
@@ -79,8 +70,7 @@ static uint64_t slow(size_t most)
             sum[sizes + 1] = sum[sizes] + requests[step];
             sizes++;
         }
-    for (j = 1; j <= sizes; j++)
-        least[0][j] = ends[j - 1] * sum[j];
+    for (j = 1; j <= sizes; j++) least[0][j] = ends[j - 1] * sum[j];
     for (k = 2; k <= most; k++) {
         memcpy(least[1], least[0], sizeof least[0]); /* fewer classes may do */
         for (j = 1; j <= sizes; j++)
@@ -98,8 +88,7 @@ static size_t suggested(const zslab *z, size_t most, uint32_t *table) /* checked
     CHECK(count > 0 && count <= most && count <= 255);
     CHECK(!zs__class_table_refusal(table, count));
     CHECK(zs__advise(z, table, most, &told) == count && told == bytes_with(table, count));
-    for (i = count; i < most; i++)
-        CHECK(table[i] == 0xabababab);
+    for (i = count; i < most; i++) CHECK(table[i] == 0xabababab);
     return count;
 }
 
@@ -131,8 +120,7 @@ static void best_of_many(uint32_t steps, size_t most)
     uint64_t seed = steps;
     uint32_t table[255], i;
     memset(requests, 0, sizeof requests);
-    for (i = 0; i < steps; i++)
-        requests[i] = test_random(&seed) % 3 ? test_random(&seed) % 1000 * (steps - i) : 0;
+    for (i = 0; i < steps; i++) requests[i] = test_random(&seed) % 3 ? test_random(&seed) % 1000 * (steps - i) : 0;
     requests[steps - 1] = 1;
     remember(z);
     memset(table, 0xab, sizeof table);
@@ -147,8 +135,7 @@ static void limits(void)
     uint32_t table[300], i;
     CHECK(zslab_suggest_classes(z, table, 300) == 0); /* nothing was asked for */
     memset(requests, 0, sizeof requests);
-    for (i = 0; i < z->samples->steps; i++)
-        requests[i] = UINT64_C(1) << 33; /* sums stay below 2^64 */
+    for (i = 0; i < z->samples->steps; i++) requests[i] = UINT64_C(1) << 33; /* sums stay below 2^64 */
     remember(z);
     CHECK(zslab_suggest_classes(z, table, 0) == 0);
     CHECK(zslab_suggest_classes(z, NULL, 10) == 0);
@@ -259,8 +246,7 @@ static void followed(void)
     c.class_count = count;
     z = test_create(&c);
     CHECK(ask(z) == told);
-    for (i = 0; i < count; i++)
-        CHECK(zslab_size_class_bytes(z, i) == table[i]);
+    for (i = 0; i < count; i++) CHECK(zslab_size_class_bytes(z, i) == table[i]);
     test_destroy(z);
     z = test_create(NULL); /* nothing of it without samples */
     MUST(zslab_stats_json(z, json, sizeof json) < sizeof json && zslab_malloc(z, 8));
@@ -272,11 +258,10 @@ int main(int argc, char **argv)
 {
     best_of_few((int)test_amount(argc, argv, 1000));
     best_of_many(STEPS / 8 + 1, 33);
-    if (ZS__CHUNK_BYTES >= 65536)
-        best_of_many(TEST_SLOWED ? STEPS / 8 : STEPS, TEST_SLOWED ? 20 : 60);
+    if (ZS__CHUNK_BYTES >= 65536) best_of_many(TEST_SLOWED ? STEPS / 8 : STEPS, TEST_SLOWED ? 20 : 60);
     limits();
     TEST_EACH_MODE(m)
-        every_request(m);
+    every_request(m);
     some_requests();
     followed();
     return test_summary("test_advice");

@@ -58,11 +58,9 @@ static void slots_serve_again(zslab *z)
     int round;
     size_t i, n;
     for (round = 0; round < 4; round++) {
-        for (i = 0; i < MANY; i++)
-            MUST(p[i] = zslab_malloc(z, 40));
+        for (i = 0; i < MANY; i++) MUST(p[i] = zslab_malloc(z, 40));
         qsort(p, MANY, sizeof *p, by_address);
-        for (i = 1; i < MANY; i++)
-            CHECK((char *)p[i] - (char *)p[i - 1] >= 48);
+        for (i = 1; i < MANY; i++) CHECK((char *)p[i] - (char *)p[i - 1] >= 48);
         for (i = MANY; i; i--) {
             n = (size_t)(test_random(&seed) % i);
             CHECK_IS(zslab_free(z, p[n]), ZSLAB_OK);
@@ -118,10 +116,8 @@ static void batches(zslab *z)
     static void *p[MANY];
     size_t i;
     CHECK(zslab_malloc_batch(z, 100, MANY, p) == MANY);
-    for (i = 0; i < MANY; i++)
-        test_fill(p[i], 100, i);
-    for (i = 0; i < MANY; i++)
-        CHECK(test_filled(p[i], 100, i));
+    for (i = 0; i < MANY; i++) test_fill(p[i], 100, i);
+    for (i = 0; i < MANY; i++) CHECK(test_filled(p[i], 100, i));
     CHECK(zslab_free_batch(z, p, MANY) == MANY);
     CHECK(zslab_free_batch(z, p, 10) == 0);
     CHECK(zslab_malloc_batch(z, 100, 0, p) == 0 && zslab_free_batch(z, p, 0) == 0);
@@ -139,8 +135,7 @@ static void reserve_and_trim(zslab *z)
     size_t i, before;
     CHECK_IS(zslab_reserve(z, 64, MANY), ZSLAB_OK);
     before = z->committed_bytes;
-    for (i = 0; i < MANY; i++)
-        MUST(p[i] = zslab_malloc(z, 64));
+    for (i = 0; i < MANY; i++) MUST(p[i] = zslab_malloc(z, 64));
     CHECK(z->committed_bytes == before); /* what was reserved is what is used */
     CHECK(zslab_free_batch(z, p, MANY) == MANY);
     CHECK_IS(zslab_reserve(z, 0, 1), ZSLAB_E_INVALID);
@@ -176,11 +171,9 @@ static void chunks_change_class(const test_mode *m)
     for (round = 0; round < 2; round++)
         for (cls = 0; (bytes = zslab_size_class_bytes(z, cls)) != 0; cls++) {
             for (n = 0; n < 2000 && n * bytes < 30 * ZS__CHUNK_BYTES; n++)
-                if (!(p[n] = zslab_malloc(z, bytes)))
-                    break;
+                if (!(p[n] = zslab_malloc(z, bytes))) break;
             CHECK(n == 2000 || n * bytes >= 20 * ZS__CHUNK_BYTES);
-            for (i = 0; i < n; i++)
-                CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+            for (i = 0; i < n; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
             zslab_trim(z);
         }
     CHECK(z->committed_bytes <= c.limit_bytes);
@@ -201,7 +194,9 @@ static void explicit_heaps(zslab *z)
     }
     for (i = 0; i < 300; i++) { /* by its own heap, the other one, the thread's */
         CHECK(test_filled(p[i], 8 + i, i));
-        CHECK_IS(i % 3 == 0 ? zslab_heap_free(a, p[i]) : i % 3 == 1 ? zslab_heap_free(b, p[i]) : zslab_free(z, p[i]),
+        CHECK_IS(i % 3 == 0   ? zslab_heap_free(a, p[i])
+                 : i % 3 == 1 ? zslab_heap_free(b, p[i])
+                              : zslab_free(z, p[i]),
                  ZSLAB_OK);
         CHECK_IS(zslab_heap_free(a, p[i]), ZSLAB_E_DOUBLE_FREE);
     }
@@ -236,8 +231,7 @@ static void explicit_heaps_whole(zslab *z)
         for (i = 0; i < 3 * bytes && !((char *)p[0])[i]; i++)
             ;
         CHECK(i == 3 * bytes);
-        for (i = 0; i < 3 * bytes; i++)
-            ((unsigned char *)p[0])[i] = (unsigned char)(i * 7);
+        for (i = 0; i < 3 * bytes; i++) ((unsigned char *)p[0])[i] = (unsigned char)(i * 7);
         MUST((q = zslab_heap_realloc(h, p[0], 9 * bytes)) != NULL);
         for (i = 0; i < 3 * bytes && ((unsigned char *)q)[i] == (unsigned char)(i * 7); i++)
             ;
@@ -257,8 +251,7 @@ static void explicit_heaps_whole(zslab *z)
     CHECK_FAILS(zslab_heap_calloc(h, SIZE_MAX / 2, 3), ZSLAB_E_TOO_BIG);
     CHECK_FAILS(zslab_heap_aligned_alloc(h, 3, 8), ZSLAB_E_INVALID);
     CHECK(zslab_heap_malloc_batch(h, 72, 300, p) == 300);
-    for (i = 0; i < 300; i++)
-        CHECK(zslab_usable_size(z, p[i]) >= 72 && zslab_epoch_of(z, p[i]) == current);
+    for (i = 0; i < 300; i++) CHECK(zslab_usable_size(z, p[i]) >= 72 && zslab_epoch_of(z, p[i]) == current);
     p[7] = NULL, p[9] = q, p[11] = q;
     CHECK(zslab_heap_free_batch(h, p, 300) == 298); /* all but the NULL and the second q */
     zslab_trim(z);
@@ -308,7 +301,8 @@ static void results_have_names(void)
 
 int main(void)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         every_size(z);
         many_at_once(z);

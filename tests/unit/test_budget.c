@@ -38,8 +38,7 @@ static void never_more_than_the_limit(const test_mode *m)
             p[n] = test_random(&r) % 5 ? zslab_malloc_epoch(z, size, e) : NULL;
             if (!p[n] && !zslab_handle_alloc(z, size, e, &p[n]))
                 refused += zslab_last_error() == ZSLAB_E_LIMIT || m->in_buffer;
-            if (n % 64 == 0)
-                CHECK(charged(z) <= limit);
+            if (n % 64 == 0) CHECK(charged(z) <= limit);
         }
         CHECK(charged(z) <= limit);
         CHECK(refused >= 50);
@@ -58,8 +57,7 @@ static void what_the_process_pays(void)
     zslab *z = test_create(NULL);
     uint64_t before = zslab_rss_bytes();
     size_t counted = charged(z), grown, i;
-    for (i = 0; i < 200000; i++)
-        memset(zslab_malloc(z, 16 + i % 200), 1, 16);
+    for (i = 0; i < 200000; i++) memset(zslab_malloc(z, 16 + i % 200), 1, 16);
     grown = (size_t)(zslab_rss_bytes() - before);
     counted = charged(z) - counted;
     CHECK(grown <= counted + counted / 10 && counted <= grown + grown / 10);
@@ -79,8 +77,7 @@ static void *a_little_everywhere(void *unused)
         for (cls = 0; cls < ROWS_CLASSES; cls++)
             CHECK_IS(zslab_free(rows_z, zslab_malloc_epoch(rows_z, (size_t)64 << cls, rows_e[i])), ZSLAB_OK);
     pthread_barrier_wait(&rows_turn);
-    if (rows_asleep)
-        pthread_barrier_wait(&rows_turn);
+    if (rows_asleep) pthread_barrier_wait(&rows_turn);
     return unused;
 }
 
@@ -100,29 +97,21 @@ static void ended_epochs_leave_room(int asleep, zslab_reclaim reclaim, int range
     c.reclaim = reclaim;
     rows_z = test_create(&c);
     MUST(pthread_barrier_init(&rows_turn, NULL, ROWS_THREADS + 1) == 0);
-    for (i = 0; i < ROWS_EPOCHS; i++)
-        MUST(rows_e[i] = zslab_epoch_open(rows_z, NULL));
-    for (i = 0; i < ROWS_THREADS; i++)
-        MUST(pthread_create(&thread[i], NULL, a_little_everywhere, NULL) == 0);
+    for (i = 0; i < ROWS_EPOCHS; i++) MUST(rows_e[i] = zslab_epoch_open(rows_z, NULL));
+    for (i = 0; i < ROWS_THREADS; i++) MUST(pthread_create(&thread[i], NULL, a_little_everywhere, NULL) == 0);
     pthread_barrier_wait(&rows_turn);
-    for (i = 0; !asleep && i < ROWS_THREADS; i++)
-        pthread_join(thread[i], NULL);
-    for (i = 0; i < ROWS_EPOCHS; i++)
-        CHECK_IS(zslab_epoch_close(rows_z, rows_e[i]), ZSLAB_OK);
+    for (i = 0; !asleep && i < ROWS_THREADS; i++) pthread_join(thread[i], NULL);
+    for (i = 0; i < ROWS_EPOCHS; i++) CHECK_IS(zslab_epoch_close(rows_z, rows_e[i]), ZSLAB_OK);
     e = zslab_epoch_open(rows_z, NULL);
     for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc_epoch(rows_z, 4096, e)) != NULL; n++)
         ;
     if (asleep) /* a chunk a class, and the magazines of the two rows that the owner may be in [TAKE-6] */
         left -= (size_t)ROWS_THREADS * (ROWS_CLASSES * C + 2 * (size_t)MAGAZINES);
-    if (!CHECK(n * 4096 >= left))
-        printf("  %zu bytes of %zu\n", n * 4096, left);
+    if (!CHECK(n * 4096 >= left)) printf("  %zu bytes of %zu\n", n * 4096, left);
     CHECK_IS(zslab_check(rows_z, NULL, NULL), ZSLAB_OK); /* counts all of it again [BUDGET-1] */
-    while (n)
-        CHECK_IS(zslab_free(rows_z, p[--n]), ZSLAB_OK);
-    if (asleep)
-        pthread_barrier_wait(&rows_turn);
-    for (i = 0; asleep && i < ROWS_THREADS; i++)
-        pthread_join(thread[i], NULL);
+    while (n) CHECK_IS(zslab_free(rows_z, p[--n]), ZSLAB_OK);
+    if (asleep) pthread_barrier_wait(&rows_turn);
+    for (i = 0; asleep && i < ROWS_THREADS; i++) pthread_join(thread[i], NULL);
     pthread_barrier_destroy(&rows_turn);
     test_destroy(rows_z);
 }
@@ -133,8 +122,7 @@ static void limits_at_run_time(const test_mode *m)
     static void *p[1 << 12];
     zslab *z = test_open(m, NULL);
     size_t n, more;
-    for (n = 0; n < 6 * C / 1024; n++)
-        MUST(p[n] = zslab_malloc(z, 1024));
+    for (n = 0; n < 6 * C / 1024; n++) MUST(p[n] = zslab_malloc(z, 1024));
     CHECK_IS(zslab_set_limits(z, 0, charged(z)), ZSLAB_OK);
     for (; n < 7 * C / 1024 && (p[n] = zslab_malloc(z, 1024)) != NULL; n++)
         ; /* what the chunks at hand have */
@@ -145,8 +133,7 @@ static void limits_at_run_time(const test_mode *m)
     MUST(p[n] = zslab_malloc(z, 1024)); /* needs no memory that is not there */
     n++;
     CHECK_FAILS(zslab_malloc(z, C + 1), ZSLAB_E_LIMIT);
-    while (n > 64)
-        CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+    while (n > 64) CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
     CHECK_IS(zslab_set_limits(z, 0, charged(z) + 4 * C), ZSLAB_OK);
     for (more = n; (p[more] = zslab_malloc(z, 1024)) != NULL && more < 40 * C / 1024; more++)
         ;
@@ -170,8 +157,7 @@ static void *at_the_edge(void *arg)
     for (round = 0; round < 400; round++) {
         for (n = 0; n < 60 && (p[n] = zslab_malloc(z, C / 2 + 1)) != NULL; n++)
             CHECK(zs__load_ptr(&zs__own(z)->charged_bytes) <= HIGH);
-        while (n)
-            CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+        while (n) CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
     }
     zs__add_u32(&edge_stop, 1);
     return NULL;
@@ -187,14 +173,12 @@ static void two_at_the_edge(void)
     c.reclaim = ZSLAB_RECLAIM_RSS;
     z = test_create(&c);
     edge_stop = 0;
-    for (i = 0; i < 2; i++)
-        pthread_create(&t[i], NULL, at_the_edge, z);
+    for (i = 0; i < 2; i++) pthread_create(&t[i], NULL, at_the_edge, z);
     for (i = 0; zs__load_u32(&edge_stop) < 2; i++) {
         zslab_set_limits(z, 0, i & 1 ? HIGH : LOW);
         sched_yield();
     }
-    for (i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
+    for (i = 0; i < 2; i++) pthread_join(t[i], NULL);
     zslab_trim(z);
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
     test_destroy(z);
@@ -208,8 +192,7 @@ static pthread_barrier_t room_turn;
 static void *in_every_epoch(void *unused)
 {
     int i;
-    for (i = 0; i < ROOM_EPOCHS; i++)
-        CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
+    for (i = 0; i < ROOM_EPOCHS; i++) CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
     pthread_barrier_wait(&room_turn); /* all of them are there at once */
     return unused;
 }
@@ -234,17 +217,12 @@ static void a_buffer_keeps_room(uint32_t flags)
     MUST(buffer = c.memory = malloc(c.memory_bytes));
     room_z = test_create(&c);
     room_e[0] = zslab_epoch_current(room_z);
-    for (i = 1; i < ROOM_EPOCHS; i++)
-        MUST(room_e[i] = zslab_epoch_open(room_z, NULL));
-    for (i = 0; i < ROOM_HANDLES; i++)
-        CHECK(zslab_handle_alloc(room_z, each, room_e[0], NULL) != 0);
+    for (i = 1; i < ROOM_EPOCHS; i++) MUST(room_e[i] = zslab_epoch_open(room_z, NULL));
+    for (i = 0; i < ROOM_HANDLES; i++) CHECK(zslab_handle_alloc(room_z, each, room_e[0], NULL) != 0);
     pthread_barrier_init(&room_turn, NULL, ROOM_THREADS);
-    for (i = 0; i < ROOM_THREADS; i++)
-        pthread_create(&t[i], NULL, in_every_epoch, NULL);
-    for (i = 0; i < ROOM_THREADS; i++)
-        pthread_join(t[i], NULL);
-    for (i = 0; i < ROOM_EPOCHS; i++)
-        CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
+    for (i = 0; i < ROOM_THREADS; i++) pthread_create(&t[i], NULL, in_every_epoch, NULL);
+    for (i = 0; i < ROOM_THREADS; i++) pthread_join(t[i], NULL);
+    for (i = 0; i < ROOM_EPOCHS; i++) CHECK(zslab_malloc_epoch(room_z, 64, room_e[i]) != NULL);
     CHECK_IS(zslab_check(room_z, NULL, NULL), ZSLAB_OK);
     test_destroy(room_z);
     free(buffer);
@@ -298,21 +276,35 @@ static void each_crossing_once(const test_mode *m)
             told_free = i & 1;
             before = told;
             switch (way) {
-            case 0: p = zslab_malloc(told_z, 3 * C); break;
-            case 1: p = zslab_calloc(told_z, 3, C); break;
-            case 2: p = zslab_realloc(told_z, q, 5 * C); break;
-            case 3: p = zslab_aligned_alloc(told_z, 2 * C, 3 * C); break;
-            case 4: h = zslab_handle_alloc(told_z, 3 * C, e, &p); CHECK(h); break;
-            case 5: p = zslab_malloc_epoch(told_z, 3 * C, e); break;
-            case 6: p = zslab_heap_malloc_epoch(heap, 3 * C, e); break;
-            default: CHECK_IS(zslab_reserve(told_z, 3 * C, 1), ZSLAB_OK);
+            case 0:
+                p = zslab_malloc(told_z, 3 * C);
+                break;
+            case 1:
+                p = zslab_calloc(told_z, 3, C);
+                break;
+            case 2:
+                p = zslab_realloc(told_z, q, 5 * C);
+                break;
+            case 3:
+                p = zslab_aligned_alloc(told_z, 2 * C, 3 * C);
+                break;
+            case 4:
+                h = zslab_handle_alloc(told_z, 3 * C, e, &p);
+                CHECK(h);
+                break;
+            case 5:
+                p = zslab_malloc_epoch(told_z, 3 * C, e);
+                break;
+            case 6:
+                p = zslab_heap_malloc_epoch(heap, 3 * C, e);
+                break;
+            default:
+                CHECK_IS(zslab_reserve(told_z, 3 * C, 1), ZSLAB_OK);
             }
             CHECK(way == 7 || p != NULL);
             CHECK(told == before + 1 || m->in_buffer); /* a buffer's free space stays counted */
-            if (told != before)
-                CHECK(told_limit == stats(told_z).soft_limit_bytes && told_bytes > told_limit);
-            if (way < 2 || way == 3)
-                CHECK_IS(zslab_free(told_z, p), ZSLAB_OK);
+            if (told != before) CHECK(told_limit == stats(told_z).soft_limit_bytes && told_bytes > told_limit);
+            if (way < 2 || way == 3) CHECK_IS(zslab_free(told_z, p), ZSLAB_OK);
             CHECK_IS(zslab_epoch_release(told_z, e), ZSLAB_OK);
             before = told;
             zslab_trim(told_z);
@@ -365,8 +357,7 @@ static void first_refusal_once(const test_mode *m)
         MUST((p[n++] = zslab_malloc_epoch(z, 500, e)) != NULL); /* a success, by whatever path */
         CHECK(!zslab_malloc_epoch(z, 500, e) && dry_count == 2 * round + 2);
         CHECK(!zslab_malloc_epoch(z, 0, e) && dry_count == 2 * round + 2);
-        while (n)
-            CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+        while (n) CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
         MUST((p[0] = zslab_malloc_epoch(z, 500, e)) != NULL);
         CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);
     }
@@ -376,7 +367,7 @@ static void first_refusal_once(const test_mode *m)
 static void each(void (*test)(const test_mode *))
 {
     TEST_EACH_MODE(m)
-        test(m);
+    test(m);
 }
 
 int main(void)

@@ -3,7 +3,7 @@
 #include "tests/lib/test.h"
 
 #define GUARD 4096
-static unsigned char *block;  /* guard, buffer, guard */
+static unsigned char *block; /* guard, buffer, guard */
 
 static unsigned char *buffer_of(size_t bytes, size_t shift) /* ends `shift` bytes before the back guard's end */
 {
@@ -17,19 +17,16 @@ static int guards_intact(size_t bytes, size_t shift)
 {
     size_t i, all = 2 * GUARD + bytes + 128;
     for (i = 0; i < GUARD + shift; i++)
-        if (block[i] != 0x5a)
-            return 0;
+        if (block[i] != 0x5a) return 0;
     for (i = GUARD + shift + bytes; i < all; i++)
-        if (block[i] != 0x5a)
-            return 0;
+        if (block[i] != 0x5a) return 0;
     return 1;
 }
 
 static zslab *open_in(unsigned char *buffer, size_t bytes, const zslab_config *with)
 {
     zslab_config c = {0};
-    if (with)
-        c = *with;
+    if (with) c = *with;
     c.memory = buffer;
     c.memory_bytes = bytes;
     return zslab_create(&c);
@@ -48,8 +45,7 @@ static size_t exercise(zslab *z)
         zslab_epoch e;
         for (n = 0; n < 200000; n++) {
             held[n].bytes = 1 + (size_t)(test_random(&seed) % (round == 1 ? 16 : 700));
-            if (!(held[n].p = zslab_malloc(z, held[n].bytes)))
-                break;
+            if (!(held[n].p = zslab_malloc(z, held[n].bytes))) break;
             test_fill(held[n].p, held[n].bytes, n);
         }
         CHECK(n == 200000 || zslab_last_error() == ZSLAB_E_NOMEM || zslab_last_error() == ZSLAB_E_LIMIT);
@@ -103,12 +99,10 @@ static void the_minimum(const zslab_config *c)
     CHECK(least > ZS__CHUNK_BYTES);
     for (shift = 0; shift < 128; shift += TEST_SLOWED ? 7 : 1) {
         zslab *z = open_in(buffer_of(least, shift), least, c);
-        if (!CHECK(z != NULL))
-            continue;
+        if (!CHECK(z != NULL)) continue;
         for (cls = 0; (size = zslab_size_class_bytes(z, cls)) != 0; cls++) {
             void *p = zslab_malloc(z, size);
-            if (!CHECK(p != NULL))
-                break;
+            if (!CHECK(p != NULL)) break;
             memset(p, 0xee, size);
             CHECK_IS(zslab_free(z, p), ZSLAB_OK);
             zslab_trim(z);
@@ -185,10 +179,8 @@ static void threads_in_a_small_buffer(void)
     pthread_t thread[16];
     int i;
     MUST(z && (mine = zslab_malloc(z, 40)) != NULL); /* rows may take what is left */
-    for (i = 0; i < 16; i++)
-        MUST(pthread_create(&thread[i], NULL, one_object, z) == 0);
-    for (i = 0; i < 16; i++)
-        pthread_join(thread[i], NULL);
+    for (i = 0; i < 16; i++) MUST(pthread_create(&thread[i], NULL, one_object, z) == 0);
+    for (i = 0; i < 16; i++) pthread_join(thread[i], NULL);
     CHECK_IS(zslab_free(z, mine), ZSLAB_OK);
     CHECK(zslab_malloc(z, 40) != NULL);
     test_destroy(z);

@@ -47,8 +47,7 @@ static void calls(void)
 
 static void heard(struct zslab *which, uint64_t epoch, int event)
 {
-    if (which != z || !z)
-        return;
+    if (which != z || !z) return;
     events[event]++;
     calls();
     zslab_epoch_state state = zslab_epoch_state_of(z, epoch);
@@ -63,8 +62,7 @@ static int shown(void *user, zslab_leak when, const zslab_visit *object)
     (void)user;
     leaks++;
     calls();
-    if (when == ZSLAB_LEAK_AT_CLOSE)
-        CHECK_IS(zslab_free(z, (void *)(uintptr_t)object->p), ZSLAB_OK);
+    if (when == ZSLAB_LEAK_AT_CLOSE) CHECK_IS(zslab_free(z, (void *)(uintptr_t)object->p), ZSLAB_OK);
     return 0;
 }
 
@@ -132,6 +130,6 @@ static void every_way(const test_mode *m)
 
 int main(void)
 {
-    TEST_EACH_MODE (m) every_way(m);
+    TEST_EACH_MODE(m) every_way(m);
     return test_summary("test_callbacks");
 }

@@ -13,8 +13,7 @@ static int divides(uint32_t size)
     recip = k.recip;
     for (slot = 0; at < ZS__CHUNK_BYTES; slot++)
         for (in = 0; in < size && at < ZS__CHUNK_BYTES; in++, at++, t += recip)
-            if ((t >> ZS__RECIP_BITS) != slot || ((t & ZS__RECIP_MASK) < recip) != (in == 0))
-                return 0;
+            if ((t >> ZS__RECIP_BITS) != slot || ((t & ZS__RECIP_MASK) < recip) != (in == 0)) return 0;
     return recip <= ZS__RECIP_MASK;
 }
 
@@ -52,14 +51,11 @@ static void default_table_is_as_documented(void)
     size_t i, base, bytes[40], n = 0;
     zslab *z = test_create(NULL);
     bytes[n++] = 8;
-    for (i = 16; i <= 128; i += 16)
-        bytes[n++] = i;
+    for (i = 16; i <= 128; i += 16) bytes[n++] = i;
     for (base = 128; base < 8192; base *= 2)
-        for (i = 1; i <= 4; i++)
-            bytes[n++] = base + base / 4 * i;
+        for (i = 1; i <= 4; i++) bytes[n++] = base + base / 4 * i;
     CHECK(n == 33);
-    for (i = 0; i < n && bytes[i] <= ZS__CHUNK_BYTES; i++)
-        CHECK(zslab_size_class_bytes(z, i) == bytes[i]);
+    for (i = 0; i < n && bytes[i] <= ZS__CHUNK_BYTES; i++) CHECK(zslab_size_class_bytes(z, i) == bytes[i]);
     CHECK(zslab_size_class_bytes(z, i) == 0 && zslab_size_class_of(z, bytes[i - 1] + 1) == ZSLAB_CLASS_LARGE);
     test_destroy(z);
 }
@@ -75,10 +71,8 @@ static void smallest_class_serves(const uint32_t *table, size_t count)
     z = test_create(&c);
     CHECK(zslab_size_class_of(z, 0) == count);
     for (size = 1; size <= table[count - 1]; size++) {
-        if (size > table[cls])
-            cls++;
-        if (zslab_size_class_of(z, size) != cls)
-            break;
+        if (size > table[cls]) cls++;
+        if (zslab_size_class_of(z, size) != cls) break;
     }
     CHECK(size == (size_t)table[count - 1] + 1);
     CHECK(zslab_size_class_of(z, size) == ZSLAB_CLASS_LARGE && zslab_size_class_of(z, SIZE_MAX) == count);
@@ -92,8 +86,7 @@ static void tables_of_all_kinds(void)
     smallest_class_serves(classic, 8);
     smallest_class_serves(one, 1);
     smallest_class_serves(eight, 1);
-    for (i = 0; i < 255; i++)
-        widest[i] = i < 2 ? 8 * (i + 1) : 16 * i;
+    for (i = 0; i < 255; i++) widest[i] = i < 2 ? 8 * (i + 1) : 16 * i;
     smallest_class_serves(widest, ZS__CHUNK_BYTES < 4096 * 2 ? 200 : 255);
     if (ZS__CHUNK_BYTES >= 65536) {
         static const uint32_t large[] = {16, 32768, 65520, 65536};

@@ -12,7 +12,7 @@ typedef struct object {
     uint32_t bytes, seed;
 } object;
 
-typedef struct mailbox { /* objects on their way to another thread, which frees them */
+typedef struct mailbox {  /* objects on their way to another thread, which frees them */
     pthread_mutex_t lock; /* guards count and object */
     size_t count;
     object object[PARCEL];
@@ -38,8 +38,10 @@ typedef struct worker {
 
 static void let_go(worker *w, object o)
 {
-    if (!CHECK(test_filled(o.p, o.bytes, o.seed)) || !CHECK_IS(zslab_free(z, o.p), ZSLAB_OK)) w->wrong++;
-    else w->freed++;
+    if (!CHECK(test_filled(o.p, o.bytes, o.seed)) || !CHECK_IS(zslab_free(z, o.p), ZSLAB_OK))
+        w->wrong++;
+    else
+        w->freed++;
 }
 
 static void post(worker *w, mailbox *box, object o)
@@ -73,8 +75,7 @@ static void try_one(worker *w)
     object o = {NULL, (uint32_t)(8 + r % 64 * (r >> 8 & 7)), (uint32_t)(r >> 32)};
     o.p = zslab_malloc_epoch(z, o.bytes, e);
     if (!o.p) {
-        if (!small || zslab_last_error() != ZSLAB_E_NOMEM)
-            w->wrong += !CHECK_IS(zslab_last_error(), ZSLAB_E_CLOSED);
+        if (!small || zslab_last_error() != ZSLAB_E_NOMEM) w->wrong += !CHECK_IS(zslab_last_error(), ZSLAB_E_CLOSED);
         w->refused++;
         __atomic_store_n(&some_refused, 1, __ATOMIC_RELAXED); /* relaxed: when is of no account */
         return;
@@ -93,8 +94,10 @@ static void *work(void *arg)
             size_t at = (size_t)(test_random(&w->random) % w->held_count);
             object o = w->held[at];
             w->held[at] = w->held[--w->held_count];
-            if (i % 3) let_go(w, o);
-            else post(w, &mail[(w->me + 1) % WORKERS], o);
+            if (i % 3)
+                let_go(w, o);
+            else
+                post(w, &mail[(w->me + 1) % WORKERS], o);
         }
         empty_mail(w, &mail[w->me]);
     }
@@ -267,7 +270,8 @@ static void releases_beside_a_busy_allocator(const test_mode *mode, double secon
 int main(int argc, char **argv)
 {
     double seconds = argc > 1 ? atof(argv[1]) : 1;
-    TEST_EACH_MODE (mode) {
+    TEST_EACH_MODE(mode)
+    {
         small = test_tight(mode);
         closing_races_with_everything(mode, seconds);
         advance_never_refuses(mode, seconds / 4);

@@ -15,10 +15,7 @@ static zslab_config plain(void)
     return c;
 }
 
-static void refused(zslab_config c)
-{
-    CHECK_FAILS(zslab_create(&c), ZSLAB_E_INVALID);
-}
+static void refused(zslab_config c) { CHECK_FAILS(zslab_create(&c), ZSLAB_E_INVALID); }
 
 /* It works: an object of each class comes and goes. */
 static void works(zslab *z)
@@ -54,8 +51,7 @@ static void reserve_bytes(void)
     zslab *z;
     c.reserve_bytes = 1, refused(c);
     c.reserve_bytes = 2 * CHUNK - 1, refused(c);
-    if (sizeof(size_t) > 4)
-        c.reserve_bytes = (CHUNK << 24) + CHUNK, refused(c);
+    if (sizeof(size_t) > 4) c.reserve_bytes = (CHUNK << 24) + CHUNK, refused(c);
     c.reserve_bytes = SIZE_MAX, refused(c);
     c.reserve_bytes = 2 * CHUNK;
     z = test_create(&c);
@@ -106,8 +102,7 @@ static void class_bytes(void)
     too_large[0] = 16, too_large[1] = (uint32_t)(CHUNK < 65536 ? CHUNK : 65536) + 16;
     c.class_bytes = too_large, refused(c);
     too_large[1] -= 16, accepted(c); /* an object as large as a chunk, or as classes get */
-    for (i = 0; i < 256; i++)
-        table[i] = 16 * (i + 1);
+    for (i = 0; i < 256; i++) table[i] = 16 * (i + 1);
     c.class_bytes = table, c.class_count = 256, refused(c);
     c.class_count = 255, accepted(c);
     c.class_bytes = one, c.class_count = 1, accepted(c);
@@ -120,8 +115,7 @@ static void epoch_count(void)
     static const uint32_t right[] = {2, 4, 128, 4096, 65536};
     zslab_config c = plain();
     size_t i, n;
-    for (i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        c.epoch_count = wrong[i], refused(c);
+    for (i = 0; i < sizeof wrong / sizeof *wrong; i++) c.epoch_count = wrong[i], refused(c);
     for (i = 0; i < sizeof right / sizeof *right; i++) {
         zslab *z;
         c.epoch_count = right[i];
@@ -171,8 +165,7 @@ static void limit_bytes(void)
     c.limit_bytes = 3 * CHUNK;
     z = test_create(&c);
     test_limit_chunks(z, 3);
-    for (; (p = zslab_malloc(z, 1024)) != NULL; n++)
-        last = p;
+    for (; (p = zslab_malloc(z, 1024)) != NULL; n++) last = p;
     CHECK(zslab_last_error() == ZSLAB_E_LIMIT && n == 3 * (CHUNK / 1024));
     CHECK_FAILS(zslab_malloc(z, 8), ZSLAB_E_LIMIT);
     CHECK_IS(zslab_reserve(z, 1024, 1), ZSLAB_E_LIMIT);
@@ -210,8 +203,7 @@ static int resident(const zslab *z) /* every page of the committed range; believ
     size_t pages = z->range_committed / z->page_bytes, i, n = 0;
     unsigned char *map = (unsigned char *)malloc(pages);
     MUST(map && mincore(z->base, z->range_committed, map) == 0);
-    for (i = 0; i < pages; i++)
-        n += map[i] & 1;
+    for (i = 0; i < pages; i++) n += map[i] & 1;
     free(map);
     return pages && n == pages;
 #endif
@@ -222,8 +214,7 @@ static void flags(void)
     zslab_config c = plain();
     uint32_t bit;
     zslab *z;
-    for (bit = 64; bit; bit <<= 1)
-        c.flags = bit, refused(c);
+    for (bit = 64; bit; bit <<= 1) c.flags = bit, refused(c);
     c.flags = ZSLAB_FLAG_SHARED, accepted(c);
     c.flags = ZSLAB_FLAG_HARDENED, accepted(c);
     c.flags = ZSLAB_FLAG_SHARED | ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_PREFAULT;
@@ -324,7 +315,7 @@ static void fallback(void)
     CHECK_IS(zslab_free(z, fallback_object), ZSLAB_OK);
     CHECK_IS(zslab_free_sized(z, fallback_object, 100000), ZSLAB_OK);
     CHECK(fallback_calls[1] == 2);
-    CHECK_IS(zslab_free(z, &other), ZSLAB_E_FOREIGN); /* owns says no */
+    CHECK_IS(zslab_free(z, &other), ZSLAB_E_FOREIGN);          /* owns says no */
     CHECK_IS(zslab_free(z, z->base + CHUNK), ZSLAB_E_FOREIGN); /* inside the range nobody asks */
     works(z);
     test_destroy(z);

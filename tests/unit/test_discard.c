@@ -23,8 +23,7 @@ static unsigned steps;
 static void pause_now_and_then(void) /* in the middle of a free: its word says freed, its slot does not yet */
 {
     static unsigned frees; /* atomic */
-    if (__atomic_fetch_add(&frees, 1, __ATOMIC_RELAXED) % 16 == 0)
-        sched_yield();
+    if (__atomic_fetch_add(&frees, 1, __ATOMIC_RELAXED) % 16 == 0) sched_yield();
 }
 
 static zslab_epoch next_generation(void)
@@ -38,8 +37,7 @@ static zslab_epoch next_generation(void)
 static void let_go(zslab_handle h)
 {
     zslab_result r = h ? zslab_handle_free(z, h) : ZSLAB_E_STALE;
-    if (!h)
-        return;
+    if (!h) return;
     __atomic_fetch_add(r == ZSLAB_OK ? &gone : r == ZSLAB_E_STALE ? &stale : &unlike, 1, __ATOMIC_RELAXED);
 }
 
@@ -50,8 +48,7 @@ static void *work(void *seed)
     for (unsigned i = 0; i < steps; i++) {
         uint64_t r = test_random(&random);
         zslab_handle h = zslab_handle_alloc(z, r % 8 ? 16 + r % 2000 : 9000 + r % 30000, e, NULL);
-        if (h)
-            __atomic_fetch_add(&served, 1, __ATOMIC_RELAXED);
+        if (h) __atomic_fetch_add(&served, 1, __ATOMIC_RELAXED);
         if (r >> 32 & 1) /* its owner frees it, at once */
             let_go(h);
         else
@@ -77,17 +74,14 @@ static void discards_beside_frees(uint32_t flags, zslab_reclaim reclaim)
     MUST(group = zslab_group_create(z, &g));
     memset(held, 0, sizeof held);
     served = gone = stale = unlike = 0;
-    for (size_t i = 0; i < THREADS; i++)
-        MUST(!pthread_create(&thread[i], NULL, work, (void *)(i + 1)));
-    for (size_t i = 0; i < THREADS; i++)
-        pthread_join(thread[i], NULL);
+    for (size_t i = 0; i < THREADS; i++) MUST(!pthread_create(&thread[i], NULL, work, (void *)(i + 1)));
+    for (size_t i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
     CHECK(served > steps && gone > 0 && stale > 0 && !unlike);
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
     for (size_t i = 0; i < HELD; i++) let_go(held[i]);
     CHECK(!unlike);
     for (zslab_epoch e = 0; (e = zslab_epoch_next(z, e)) != 0;)
-        if (e != zslab_epoch_current(z))
-            CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+        if (e != zslab_epoch_current(z)) CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     zslab_stats_global(z, &s);
     CHECK(s.live_objects == 0 && s.large_objects == 0);
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);

@@ -4,16 +4,10 @@
 
 static const test_mode *mode;
 
-static zslab *make(void)
-{
-    return test_open(mode, NULL);
-}
+static zslab *make(void) { return test_open(mode, NULL); }
 
 /* In shared mode a thread has no domain of its own: plain allocations go to the current epoch. */
-static int implicit(void)
-{
-    return test_owned(mode);
-}
+static int implicit(void) { return test_owned(mode); }
 
 static void *in_domain(zslab *z, zslab_domain *d, size_t size)
 {
@@ -58,7 +52,7 @@ static void each_policy_does_what_it_says(void)
             void *p = in_domain(z, d, 64);
             MUST(p);
             CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
-            CHECK(zslab_epoch_state_of(z, e) == (goes_on ? ZSLAB_EPOCH_ACTIVE
+            CHECK(zslab_epoch_state_of(z, e) == (goes_on                         ? ZSLAB_EPOCH_ACTIVE
                                                  : policy == ZSLAB_ON_EXIT_CLOSE ? ZSLAB_EPOCH_CLOSING
                                                                                  : ZSLAB_EPOCH_CLOSED));
             int lives = policy == ZSLAB_ON_EXIT_KEEP || policy == ZSLAB_ON_EXIT_CLOSE;
@@ -594,7 +588,8 @@ static void heaps_carry_domains(const test_mode *m)
 
 int main(void)
 {
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         mode = each;
         a_created_domain_releases_at_the_last_exit();
         each_policy_does_what_it_says();

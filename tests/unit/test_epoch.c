@@ -229,7 +229,7 @@ static void ids_that_never_were_are_refused(void)
     refused_everywhere(z, e | 0x8000);                      /* a place past the ring */
     refused_everywhere(z, (e & ~(zslab_epoch)0xffff) | 16); /* the first place past it */
     refused_everywhere(z, ~(zslab_epoch)0);
-    refused_everywhere(z, e & 0xffff);                      /* a place without an era */
+    refused_everywhere(z, e & 0xffff); /* a place without an era */
     for (int i = 0; i < 9; i++) foreign = zslab_epoch_open(other, "another allocator's");
     refused_everywhere(z, foreign);
     CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_ACTIVE && zslab_epoch_of(z, p) == e);
@@ -321,8 +321,8 @@ static void ids_never_come_back(long epochs)
         wrong += zslab_malloc_epoch(z, 8, e) != NULL || (last && zslab_malloc_epoch(z, 8, last) != NULL);
         if (i % 1000) continue;
         for (int k = 0; k < KEPT; k++)
-            wrong += zslab_epoch_state_of(z, kept[k]) != ZSLAB_EPOCH_CLOSED ||
-                     zslab_epoch_release(z, kept[k]) == ZSLAB_OK;
+            wrong +=
+                zslab_epoch_state_of(z, kept[k]) != ZSLAB_EPOCH_CLOSED || zslab_epoch_release(z, kept[k]) == ZSLAB_OK;
         kept[i / 1000 % KEPT] = e;
     }
     CHECK(wrong == 0 && objects == (epochs + 6) / 7);
@@ -414,7 +414,8 @@ static void own_rows_are_not_waited_for(void)
 int main(int argc, char **argv)
 {
     long epochs = argc > 1 ? atol(argv[1]) : TEST_SLOWED ? 20000 : 300000;
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         mode = each;
         states_answer_as_the_table_says();
         a_reset_epoch_serves_again();

@@ -9,8 +9,8 @@ typedef struct scene {
     zslab *z;
     size_t cls, bytes, live;
     char *beside[LIVE];
-    char *p;               /* the object misused */
-    zslab_result answer;   /* of the worker's last free */
+    char *p;             /* the object misused */
+    zslab_result answer; /* of the worker's last free */
     test_worker other;
     zslab_heap *heap;
 } scene;
@@ -127,7 +127,7 @@ static void slots_without_an_object(scene *s)
 {
     char *chunk = (char *)((uintptr_t)s->p & ~(uintptr_t)ZS__CHUNK_MASK), *slot;
     size_t i, slots = ZS__CHUNK_BYTES / s->bytes, live = 0;
-    for (i = 0; i < slots; i += slots > 3000 ? 7 : 1) {
+    for (i = 0; i<slots; i += slots> 3000 ? 7 : 1) {
         slot = chunk + i * s->bytes;
         if (zslab_usable_size(s->z, slot))
             live++;
@@ -142,14 +142,12 @@ static void double_free(scene *s)
 {
     static char *many[200];
     size_t i, n = s->bytes <= 2048 ? 200 : 20;
-    for (i = 0; i < n; i++)
-        many[i] = (char *)take(s);
+    for (i = 0; i < n; i++) many[i] = (char *)take(s);
     for (i = 0; i < n; i++) {
         give(s, many[i]);
         refused(s, many[i], ZSLAB_E_DOUBLE_FREE);
     }
-    for (i = 0; i < n; i++)
-        refused(s, many[i], ZSLAB_E_DOUBLE_FREE);
+    for (i = 0; i < n; i++) refused(s, many[i], ZSLAB_E_DOUBLE_FREE);
     refused_by_all(s, many[0], ZSLAB_E_DOUBLE_FREE);
     CHECK(zslab_owns(s->z, many[0]));
 }
@@ -233,8 +231,7 @@ static void stale(scene *s)
     MUST((q = (char *)zslab_malloc_epoch(s->z, s->bytes, e)) != NULL);
     CHECK_IS(zslab_epoch_release(s->z, e), ZSLAB_OK);
     refused_by_all(s, q, ZSLAB_E_STALE);
-    if (s->bytes > 8)
-        refused(s, q + 8, ZSLAB_E_MISALIGNED);
+    if (s->bytes > 8) refused(s, q + 8, ZSLAB_E_MISALIGNED);
     CHECK_FAILS(zslab_malloc_epoch(s->z, s->bytes, e), ZSLAB_E_CLOSED);
 }
 
@@ -262,8 +259,7 @@ static void scene_open(scene *s, zslab *z, size_t cls)
     s->bytes = zslab_size_class_bytes(z, cls);
     s->live = s->bytes <= 1024 ? LIVE : 3;
     MUST(s->heap = zslab_heap_create(z));
-    for (i = 0; i < s->live; i++)
-        s->beside[i] = (char *)take(s);
+    for (i = 0; i < s->live; i++) s->beside[i] = (char *)take(s);
     s->p = (char *)take(s);
 }
 
@@ -271,8 +267,7 @@ static void scene_close(scene *s)
 {
     size_t i;
     CHECK(test_live(s->z) == s->live + 1);
-    for (i = 0; i < s->live; i++)
-        give(s, s->beside[i]);
+    for (i = 0; i < s->live; i++) give(s, s->beside[i]);
     give(s, s->p);
     zslab_heap_destroy(s->heap);
     CHECK(test_live(s->z) == 0);
@@ -280,8 +275,14 @@ static void scene_close(scene *s)
 
 static void every_misuse(const test_mode *m)
 {
-    static void (*const deeds[])(scene *) = {foreign, misaligned, slots_without_an_object, double_free,
-                                             double_free_by_two, wrong_size, batch_with_wrong_ones, stale,
+    static void (*const deeds[])(scene *) = {foreign,
+                                             misaligned,
+                                             slots_without_an_object,
+                                             double_free,
+                                             double_free_by_two,
+                                             wrong_size,
+                                             batch_with_wrong_ones,
+                                             stale,
                                              bad_requests};
     zslab_config c = {0};
     scene s;
@@ -332,7 +333,7 @@ static void unusual_classes(void)
 int main(void)
 {
     TEST_EACH_MODE(m)
-        every_misuse(m);
+    every_misuse(m);
     unusual_classes();
     return test_summary("test_exact");
 }

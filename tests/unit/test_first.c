@@ -22,8 +22,7 @@ static int refused(const zslab_config *c, zslab_result why, const char *field)
 {
     char text[200], short_text[6];
     size_t length;
-    if (zslab_create(c) || zslab_last_error() != why)
-        return 0;
+    if (zslab_create(c) || zslab_last_error() != why) return 0;
     length = zslab_config_error(text, sizeof text);
     if (length != strlen(text) || zslab_config_error(NULL, 0) != length || strncmp(text, field, strlen(field)) != 0)
         return 0;
@@ -150,8 +149,7 @@ static void test_a_small_stack_is_enough(void)
     pthread_attr_t attributes;
     int done = 0;
     pthread_attr_init(&attributes);
-    if (pthread_attr_setstacksize(&attributes, 16 << 10))
-        return; /* this system's threads need more themselves */
+    if (pthread_attr_setstacksize(&attributes, 16 << 10)) return; /* this system's threads need more themselves */
     CHECK(!pthread_create(&thread, &attributes, small_stack, &done));
     pthread_join(thread, NULL);
     CHECK(done);

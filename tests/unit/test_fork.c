@@ -24,8 +24,7 @@ static void *a_thread(void *arg)
 {
     size_t i;
     (void)arg;
-    for (i = 0; i < LIVE; i += 3)
-        replace(i, i);
+    for (i = 0; i < LIVE; i += 3) replace(i, i);
     return NULL;
 }
 
@@ -36,14 +35,12 @@ static void use_it(int threads)
     uint64_t seed = 4;
     size_t i;
     void *q;
-    for (i = 0; i < 3000; i++)
-        replace((size_t)(test_random(&seed) % LIVE), test_random(&seed));
+    for (i = 0; i < 3000; i++) replace((size_t)(test_random(&seed) % LIVE), test_random(&seed));
     MUST((e = zslab_epoch_open(z, "child")) != ZSLAB_EPOCH_NONE);
     MUST((q = zslab_malloc_epoch(z, 100, e)) != NULL);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     CHECK_IS(zslab_free(z, q), ZSLAB_E_STALE);
-    if (threads && !TEST_TSAN)
-        test_in_thread(a_thread, NULL);
+    if (threads && !TEST_TSAN) test_in_thread(a_thread, NULL);
     zslab_trim(z);
     CHECK(test_live(z) != (size_t)-1);
     for (i = 0; i < LIVE; i++) {
@@ -60,23 +57,20 @@ static void quiet_parent(const test_mode *m)
     size_t i;
     z = test_open(m, NULL);
     memset(p, 0, sizeof p);
-    for (i = 0; i < 3 * LIVE; i++)
-        replace(i % LIVE, test_random(&seed));
+    for (i = 0; i < 3 * LIVE; i++) replace(i % LIVE, test_random(&seed));
     for (i = 0; i < 5; i++) {
         in_a_child(use_it, 1);
         replace(i, 70); /* the parent's own objects are untouched */
     }
     CHECK(test_live(z) == LIVE);
-    for (i = 0; i < LIVE; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; i < LIVE; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     test_destroy(z);
 }
 
 static void grandchild(int depth)
 {
     replace(1, 200);
-    if (depth)
-        in_a_child(grandchild, depth - 1);
+    if (depth) in_a_child(grandchild, depth - 1);
     replace(2, 300);
     CHECK(test_live(z) == LIVE);
 }
@@ -86,8 +80,7 @@ static void forks_of_forks(const test_mode *m)
     size_t i;
     z = test_open(m, NULL);
     memset(p, 0, sizeof p);
-    for (i = 0; i < LIVE; i++)
-        replace(i, i);
+    for (i = 0; i < LIVE; i++) replace(i, i);
     in_a_child(grandchild, 4);
     test_destroy(z);
 }
@@ -95,8 +88,7 @@ static void forks_of_forks(const test_mode *m)
 static void frees_all(int count)
 {
     int i;
-    for (i = 0; i < count; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; i < count; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
 }
 
 /* A free that empties a chunk may be the child's first call, and another thread have held the arena at the fork. */
@@ -106,8 +98,7 @@ static void child_only_frees(const test_mode *m)
     int i;
     c.cache_bytes = ZSLAB_CACHE_NONE;
     z = test_open(m, &c);
-    for (i = 0; i < LIVE; i++)
-        MUST((p[i] = zslab_malloc(z, 4096)) != NULL);
+    for (i = 0; i < LIVE; i++) MUST((p[i] = zslab_malloc(z, 4096)) != NULL);
     zs__arena_take(z);
     in_a_child(frees_all, LIVE);
     zs__arena_drop(z);
@@ -120,8 +111,7 @@ static void ends_it(int with_objects)
 {
     zslab *other = zslab_create(NULL);
     MUST(other && zslab_malloc(other, 10));
-    if (with_objects)
-        replace(3, 33);
+    if (with_objects) replace(3, 33);
     zslab_destroy(z);
     CHECK(zslab_malloc(other, 10) != NULL && test_live(other) == 2);
     test_destroy(other);
@@ -132,8 +122,7 @@ static void child_ends_it(const test_mode *m)
     size_t i;
     z = test_open(m, NULL);
     memset(p, 0, sizeof p);
-    for (i = 0; i < LIVE; i++)
-        replace(i, i);
+    for (i = 0; i < LIVE; i++) replace(i, i);
     in_a_child(ends_it, 0);
     in_a_child(ends_it, 1);
     CHECK(test_live(z) == LIVE);
@@ -154,18 +143,15 @@ static void *makes_many(void *unused)
         MUST(p[i] = zslab_malloc(z, 100));
         memset(p[i], (int)i, 100);
     }
-    for (i = 0; i < LIVE; i++)
-        CHECK(*(unsigned char *)p[i] == (unsigned char)i);
-    for (i = 0; i < LIVE; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; i < LIVE; i++) CHECK(*(unsigned char *)p[i] == (unsigned char)i);
+    for (i = 0; i < LIVE; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     return unused;
 }
 
 static void frees_anothers(int with_handle)
 {
     CHECK_IS(with_handle ? zslab_handle_free(z, zslab_handle_of(z, p[1])) : zslab_free(z, p[0]), ZSLAB_OK);
-    if (!TEST_TSAN)
-        test_in_thread(makes_many, NULL);
+    if (!TEST_TSAN) test_in_thread(makes_many, NULL);
     makes_many(NULL);
     CHECK(test_live(z) == 1);
 }
@@ -257,7 +243,7 @@ static void last_inside(const test_mode *m)
 }
 
 /* ---- with other threads at work ---- */
-static int stop; /* atomic */
+static int stop;       /* atomic */
 static char second[1]; /* argument of the second thread */
 static struct {
     void *p[300];
@@ -273,15 +259,12 @@ static void *churn(void *arg)
         uint64_t x = test_random(&seed);
         size_t i = (size_t)(x % 300);
         void *q;
-        if (work[me].p[i])
-            zslab_free(z, work[me].p[i]);
+        if (work[me].p[i]) zslab_free(z, work[me].p[i]);
         MUST(work[me].p[i] = zslab_malloc(z, 1 + (size_t)((x >> 20) % 1500)));
         MUST(q = zslab_malloc(z, 1 + (size_t)((x >> 32) % 300)));
         q = __atomic_exchange_n(&mail[x >> 40 & 63], q, __ATOMIC_ACQ_REL);
-        if (q)
-            zslab_free(z, q);
-        if (x % 5000 == 0)
-            zslab_trim(z);
+        if (q) zslab_free(z, q);
+        if (x % 5000 == 0) zslab_trim(z);
         if (x % 7000 == 0) {
             zslab_epoch e = zslab_epoch_open(z, NULL);
             if (e) {
@@ -302,21 +285,17 @@ static void busy_parent(const test_mode *m, int forks)
     memset(p, 0, sizeof p);
     memset(work, 0, sizeof work);
     memset(mail, 0, sizeof mail);
-    for (i = 0; i < LIVE; i++)
-        replace(i, i * 7);
+    for (i = 0; i < LIVE; i++) replace(i, i * 7);
     stop = 0;
-    for (k = 0; k < 2; k++)
-        MUST(pthread_create(&thread[k], NULL, churn, k ? second : NULL) == 0);
+    for (k = 0; k < 2; k++) MUST(pthread_create(&thread[k], NULL, churn, k ? second : NULL) == 0);
     for (k = 0; k < forks; k++) {
         test_at("%s, fork %d", m->name, k);
         replace((size_t)k % LIVE, (uint64_t)k);
         in_a_child(use_it, k % 2);
     }
     __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-    for (k = 0; k < 2; k++)
-        pthread_join(thread[k], NULL);
-    for (i = 0; i < LIVE; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (k = 0; k < 2; k++) pthread_join(thread[k], NULL);
+    for (i = 0; i < LIVE; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     test_destroy(z);
 }
 
@@ -372,14 +351,12 @@ static int telling;
 
 static void halt_here(void)
 {
-    if (!telling || !pthread_equal(pthread_self(), teller))
-        return;
+    if (!telling || !pthread_equal(pthread_self(), teller)) return;
     pthread_mutex_lock(&halt.lock);
     if (++halt.calls == halt.stop_at) {
         halt.inside = 1;
         pthread_cond_broadcast(&halt.moved);
-        while (!halt.go_on)
-            pthread_cond_wait(&halt.moved, &halt.lock);
+        while (!halt.go_on) pthread_cond_wait(&halt.moved, &halt.lock);
     }
     pthread_mutex_unlock(&halt.lock);
 }
@@ -410,18 +387,14 @@ static void *tell(void *unused)
     teller = pthread_self();
     telling = 1;
     pthread_mutex_unlock(&halt.lock);
-    for (i = 0; i < 300; i++)
-        MUST(q[i] = i % 2 ? zslab_malloc_epoch(z, 1 + i * 27, e) : zslab_malloc(z, 1 + i * 27));
+    for (i = 0; i < 300; i++) MUST(q[i] = i % 2 ? zslab_malloc_epoch(z, 1 + i * 27, e) : zslab_malloc(z, 1 + i * 27));
     MUST(zslab_handle_alloc(z, 500, e, NULL) != 0);
-    for (i = 0; i < 300; i += 4)
-        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    for (i = 0; i < 300; i += 4) CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
-    for (i = 1; i < 300; i += 4)
-        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    for (i = 1; i < 300; i += 4) CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
     zslab_trim(z);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
-    for (i = 2; i < 300; i += 4)
-        CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
+    for (i = 2; i < 300; i += 4) CHECK_IS(zslab_free(z, q[i]), ZSLAB_OK);
     zslab_trim(z);
     pthread_mutex_lock(&halt.lock);
     halt.over = 1;
@@ -443,25 +416,21 @@ static int forks_inside_call(const test_mode *m, uint64_t call)
     c.reserve_bytes = 4000 * ZS__CHUNK_BYTES;
     z = test_open(m, &c);
     memset(p, 0, sizeof p);
-    for (i = 0; i < LIVE; i++)
-        replace(i, i * 7);
+    for (i = 0; i < LIVE; i++) replace(i, i * 7);
     halt.calls = 0, halt.stop_at = call;
     halt.inside = halt.go_on = halt.over = 0;
     MUST(pthread_create(&thread, NULL, tell, NULL) == 0);
     pthread_mutex_lock(&halt.lock);
-    while (!halt.inside && !halt.over)
-        pthread_cond_wait(&halt.moved, &halt.lock);
+    while (!halt.inside && !halt.over) pthread_cond_wait(&halt.moved, &halt.lock);
     inside = halt.inside;
     pthread_mutex_unlock(&halt.lock);
-    if (inside)
-        in_a_child(use_it, (int)(call % 2));
+    if (inside) in_a_child(use_it, (int)(call % 2));
     pthread_mutex_lock(&halt.lock);
     halt.go_on = 1;
     pthread_cond_broadcast(&halt.moved);
     pthread_mutex_unlock(&halt.lock);
     pthread_join(thread, NULL);
-    for (i = 0; i < LIVE; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; i < LIVE; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     CHECK(test_live(z) == 0);
     test_destroy(z);
     return inside;
@@ -470,8 +439,7 @@ static int forks_inside_call(const test_mode *m, uint64_t call)
 static void forks_inside_every_call(const test_mode *m)
 {
     uint64_t n = 1;
-    do
-        test_at("%s, inside call %d", m->name, (int)n);
+    do test_at("%s, inside call %d", m->name, (int)n);
     while (forks_inside_call(m, n++));
     printf("%s: forks inside %d calls of the system\n", m->name, (int)n - 2);
     CHECK(n > 10);
@@ -480,25 +448,22 @@ static void forks_inside_every_call(const test_mode *m)
 int main(int argc, char **argv)
 {
     int forks = (int)test_amount(argc, argv, 60);
-    if (TEST_MSAN)
-        return test_skip("MemorySanitizer's own locks do not survive a fork while other threads run");
-    TEST_EACH_MODE(m) {
+    if (TEST_MSAN) return test_skip("MemorySanitizer's own locks do not survive a fork while other threads run");
+    TEST_EACH_MODE(m)
+    {
         quiet_parent(m);
         forks_of_forks(m);
         child_ends_it(m);
         child_only_frees(m);
         child_frees_anothers(m);
         advice_in_the_child(m);
-        if (test_owned(m))
-            last_inside(m);
-        if (!test_owned(m) && !m->in_buffer)
-            claims_under_way(m);
+        if (test_owned(m)) last_inside(m);
+        if (!test_owned(m) && !m->in_buffer) claims_under_way(m);
         if (TEST_TSAN)
             printf("%s: forks beside running threads are not for ThreadSanitizer\n", m->name);
         else
             busy_parent(m, forks);
-        if (!TEST_TSAN && !m->in_buffer)
-            forks_inside_every_call(m);
+        if (!TEST_TSAN && !m->in_buffer) forks_inside_every_call(m);
     }
     return test_summary("test_fork");
 }

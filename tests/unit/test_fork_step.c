@@ -8,16 +8,16 @@
 #include "tests/lib/child.h"
 #include <semaphore.h>
 
-#define OURS 60         /* objects of the thread that forks */
-#define MORE 40         /* made while the other one is stopped */
-#define TOLD 120        /* of the one that is stepped */
+#define OURS 60  /* objects of the thread that forks */
+#define MORE 40  /* made while the other one is stopped */
+#define TOLD 120 /* of the one that is stepped */
 
 typedef struct thing {
-    void *volatile p;      /* NULL: none that is finished */
+    void *volatile p; /* NULL: none that is finished */
     size_t bytes;
     zslab_handle h;
     zslab_epoch e;
-    volatile int going;    /* its free, or its epoch's end, has begun */
+    volatile int going; /* its free, or its epoch's end, has begun */
 } thing;
 
 static zslab *z;
@@ -33,8 +33,7 @@ static _Thread_local int telling;
 static void on_trap(int signo, siginfo_t *info, void *context)
 {
     (void)signo, (void)info;
-    if (++steps != stop_at)
-        return;
+    if (++steps != stop_at) return;
     sem_post(&inside); /* a signal handler may */
     while (sem_wait(&go_on))
         ;
@@ -43,8 +42,7 @@ static void on_trap(int signo, siginfo_t *info, void *context)
 
 static void next_call(void) /* the thread that forks does not count its own */
 {
-    if (telling && ++calls == begin_at)
-        STEP_ON();
+    if (telling && ++calls == begin_at) STEP_ON();
 }
 #define CALL(x) (next_call(), (x))
 
@@ -52,8 +50,7 @@ static void next_call(void) /* the thread that forks does not count its own */
 static void made(thing *t, void *p, size_t bytes, zslab_handle h, zslab_epoch e)
 {
     bytes = bytes < 64 ? bytes : 64; /* enough to tell whose they are */
-    if (p)
-        test_fill(p, bytes, 5);
+    if (p) test_fill(p, bytes, 5);
     t->bytes = bytes;
     t->h = h;
     t->e = e;
@@ -63,8 +60,7 @@ static void made(thing *t, void *p, size_t bytes, zslab_handle h, zslab_epoch e)
 
 static void drop(thing *t)
 {
-    if (!t->p)
-        return;
+    if (!t->p) return;
     t->going = 1;
     if (t->h)
         CALL(zslab_handle_free(z, t->h));
@@ -90,29 +86,24 @@ static void ending(zslab_epoch e) /* what an epoch still has goes with it */
 {
     size_t i;
     for (i = 0; i < OURS + TOLD + MORE; i++)
-        if (all[i].e == e)
-            all[i].going = 1;
+        if (all[i].e == e) all[i].going = 1;
 }
 
 static void ended(zslab_epoch e)
 {
     size_t i;
     for (i = 0; i < OURS + TOLD + MORE; i++)
-        if (all[i].e == e)
-            all[i].p = NULL;
+        if (all[i].e == e) all[i].p = NULL;
 }
 
 static void objects_and_handles(zslab_epoch *e)
 {
     size_t i;
-    for (i = 0; i < TOLD / 2; i++)
-        make(&told[i], 1 + i * 97 % 6000, i % 4 == 3 ? 0 : e[i % 4]);
-    for (i = TOLD / 2; i < TOLD; i++)
-        make_with_handle(&told[i], 1 + i * 61 % 900, e[i % 3]);
+    for (i = 0; i < TOLD / 2; i++) make(&told[i], 1 + i * 97 % 6000, i % 4 == 3 ? 0 : e[i % 4]);
+    for (i = TOLD / 2; i < TOLD; i++) make_with_handle(&told[i], 1 + i * 61 % 900, e[i % 3]);
     for (i = 0; i < OURS / 2; i++) /* another thread's */
         drop(&ours[i]);
-    for (i = 0; i < TOLD; i += 7)
-        drop(&told[i]);
+    for (i = 0; i < TOLD; i += 7) drop(&told[i]);
     for (i = 3; i < TOLD / 2; i += 4) {
         told[i].going = 1;
         made(&told[i], CALL(zslab_realloc(z, told[i].p, 900)), 900, 0, 0);
@@ -124,11 +115,9 @@ static void a_domain(void)
     size_t i;
     zslab_epoch e;
     zslab_domain *d = told_domain = CALL(zslab_domain_create(z));
-    if (!d || CALL(zslab_domain_enter(d)) != ZSLAB_OK)
-        return;
+    if (!d || CALL(zslab_domain_enter(d)) != ZSLAB_OK) return;
     e = zslab_domain_epoch(d);
-    for (i = 0; i < TOLD / 2; i += 7)
-        make(&told[i], 1 + i * 40, e);
+    for (i = 0; i < TOLD / 2; i += 7) make(&told[i], 1 + i * 40, e);
     ending(e);
     CALL(zslab_domain_exit(d));
     ended(e);
@@ -140,12 +129,11 @@ static void a_heap(void)
 {
     zslab_heap *heap = CALL(zslab_heap_create(z));
     void *p = heap ? CALL(zslab_heap_malloc(heap, 300)) : NULL;
-    if (p)
-        CALL(zslab_heap_free(heap, p));
+    if (p) CALL(zslab_heap_free(heap, p));
     CALL(zslab_heap_destroy(heap));
 }
 
-static zslab_epoch end_epochs[3]; /* a parent, its child, one that drains */
+static zslab_epoch end_epochs[3];     /* a parent, its child, one that drains */
 static int end_calls[6], end_sure[6]; /* by record: called, registered for sure */
 
 static void end_told(void *user, zslab *in, zslab_epoch e, zslab_end why)
@@ -158,8 +146,7 @@ static void endings(void)
 {
     zslab_epoch_config c = {0};
     size_t i;
-    if (!(end_epochs[0] = c.parent = CALL(zslab_epoch_open(z, NULL))))
-        return;
+    if (!(end_epochs[0] = c.parent = CALL(zslab_epoch_open(z, NULL)))) return;
     if (!(end_epochs[1] = CALL(zslab_epoch_open_with(z, &c))) || !(end_epochs[2] = CALL(zslab_epoch_open(z, NULL))))
         return;
     for (i = 0; i < 6; i++)
@@ -185,8 +172,7 @@ static void another_allocator(void)
     zslab *other;
     small.reserve_bytes = 64 * ZS__CHUNK_BYTES;
     other = CALL(zslab_create(&small));
-    if (other)
-        CALL(zslab_malloc(other, 10));
+    if (other) CALL(zslab_malloc(other, 10));
     CALL(zslab_destroy(other));
 }
 
@@ -199,11 +185,9 @@ static void *tell(void *unused)
     ending(e[0]);
     CALL(zslab_epoch_reset(z, e[0]));
     ended(e[0]);
-    for (i = 0; i < TOLD / 2; i += 4)
-        make(&told[i], 100, e[0]);
+    for (i = 0; i < TOLD / 2; i += 4) make(&told[i], 100, e[0]);
     CALL(zslab_epoch_close(z, e[1]));
-    for (i = 1; i < TOLD / 2; i += 4)
-        drop(&told[i]);
+    for (i = 1; i < TOLD / 2; i += 4) drop(&told[i]);
     CALL(zslab_trim(z));
     a_domain();
     a_heap();
@@ -215,8 +199,7 @@ static void *tell(void *unused)
         make(&told[i], 1000 + i * 60, 0);
     CALL(zslab_reserve(z, 200, 100));
     another_allocator();
-    for (i = 0; i < TOLD; i++)
-        drop(&told[i]);
+    for (i = 0; i < TOLD; i++) drop(&told[i]);
     CALL(zslab_epoch_close(z, e[0]));
     CALL(zslab_trim(z));
     CALL(zslab_thread_detach(z));
@@ -232,8 +215,7 @@ static void *tell(void *unused)
 static void goes(thing *t)
 {
     zslab_result r;
-    if (!t->p)
-        return;
+    if (!t->p) return;
     if (t->going) {
         r = t->h ? zslab_handle_free(z, t->h) : zslab_free(z, t->p);
         CHECK(r == ZSLAB_OK || r == ZSLAB_E_STALE || r == ZSLAB_E_DOUBLE_FREE || r == ZSLAB_E_FOREIGN);
@@ -253,8 +235,7 @@ static void goes(thing *t)
 static void *malloc_and_free(void *unused)
 {
     size_t i;
-    for (i = 0; i < 20; i++)
-        CHECK_IS(zslab_free(z, zslab_malloc(z, 1 + i * 200)), ZSLAB_OK);
+    for (i = 0; i < 20; i++) CHECK_IS(zslab_free(z, zslab_malloc(z, 1 + i * 200)), ZSLAB_OK);
     return unused;
 }
 
@@ -266,19 +247,36 @@ static void first_call(unsigned which)
     zslab_handle h;
     zslab *other;
     switch (which) {
-    case 0: break; /* zslab_check */
-    case 1: malloc_and_free(NULL); break;
-    case 2: CHECK(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE); break;
-    case 3: zslab_trim(z); break;
-    case 4: zslab_stats_global(z, &g); break;
-    case 5: CHECK_IS(zslab_stats_class(z, 3, &k), ZSLAB_OK); break;
+    case 0:
+        break; /* zslab_check */
+    case 1:
+        malloc_and_free(NULL);
+        break;
+    case 2:
+        CHECK(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE);
+        break;
+    case 3:
+        zslab_trim(z);
+        break;
+    case 4:
+        zslab_stats_global(z, &g);
+        break;
+    case 5:
+        CHECK_IS(zslab_stats_class(z, 3, &k), ZSLAB_OK);
+        break;
     case 6:
         CHECK((h = zslab_handle_alloc(z, 90, zslab_epoch_current(z), NULL)) != 0);
         CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
         break;
-    case 7: CHECK_IS(zslab_reserve(z, 50, 5000), ZSLAB_OK); break;
-    case 8: zslab_thread_detach(z); break;
-    case 9: goes(&ours[OURS - 4]), ours[OURS - 4].p = NULL; break;
+    case 7:
+        CHECK_IS(zslab_reserve(z, 50, 5000), ZSLAB_OK);
+        break;
+    case 8:
+        zslab_thread_detach(z);
+        break;
+    case 9:
+        goes(&ours[OURS - 4]), ours[OURS - 4].p = NULL;
+        break;
     default:
         MUST((other = zslab_create(NULL)) != NULL && zslab_malloc(other, 10) != NULL);
         zslab_destroy(other);
@@ -299,15 +297,12 @@ static void use_all(void)
         CHECK(more[i].p != NULL);
     }
     CHECK_IS(zslab_epoch_close(z, e[2]), ZSLAB_OK);
-    for (i = 2; i < 200; i += 5)
-        goes(&more[i]);
+    for (i = 2; i < 200; i += 5) goes(&more[i]);
     CHECK(zslab_epoch_state_of(z, e[2]) == ZSLAB_EPOCH_CLOSED);
     CHECK_IS(zslab_epoch_reset(z, e[1]), ZSLAB_OK);
     for (i = 0; i < 200; i++)
-        if (i % 5 != 1 && i % 5 != 2)
-            goes(&more[i]);
-    for (i = 0; i < 5; i++)
-        CHECK_IS(zslab_epoch_release(z, e[i]), i == 2 ? ZSLAB_E_CLOSED : ZSLAB_OK);
+        if (i % 5 != 1 && i % 5 != 2) goes(&more[i]);
+    for (i = 0; i < 5; i++) CHECK_IS(zslab_epoch_release(z, e[i]), i == 2 ? ZSLAB_E_CLOSED : ZSLAB_OK);
     zslab_trim(z);
 }
 
@@ -318,8 +313,7 @@ static size_t strays(uint32_t chunk, int in_use, const zs__row *row, uint32_t cl
         const zs__chunk *c = &z->chunks[chunk - 1];
         wrong += z->cold[chunk - 1].mark++ != 0;
         wrong += in_use && (c->stamp != row->stamp || c->cls != cls);
-        if (z->cold[chunk - 1].mark > 3)
-            break; /* round and round */
+        if (z->cold[chunk - 1].mark > 3) break; /* round and round */
     }
     return wrong;
 }
@@ -354,10 +348,8 @@ static size_t lost_hints(void)
         for (i = 0; z->chunks[chunk].recip && i < zs__chunk_class(z, &z->chunks[chunk])->slabs; i++)
             n += z->hints[zs__chunk_slab(z, &z->chunks[chunk]) + i].queued != 0;
     for (heap = z->heaps; heap; heap = heap->next) {
-        for (i = heap->inbox; i; i = z->hints[i - 1].next)
-            n -= n != 0;
-        for (i = heap->todo; i; i = z->hints[i - 1].next)
-            n -= n != 0;
+        for (i = heap->inbox; i; i = z->hints[i - 1].next) n -= n != 0;
+        for (i = heap->todo; i; i = z->hints[i - 1].next) n -= n != 0;
     }
     return n;
 }
@@ -366,8 +358,7 @@ static size_t free_places(void)
 {
     size_t n = 0;
     uint32_t q;
-    for (q = z->place_head; q; q = z->places[q - 1].next)
-        n++;
+    for (q = z->place_head; q; q = z->places[q - 1].next) n++;
     return n;
 }
 
@@ -380,15 +371,12 @@ static void child(int number)
         void *p = zslab_malloc_epoch(z, 30, told_epochs[i]);
         CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     }
-    for (i = 0; i < OURS + TOLD + MORE; i++)
-        goes(&all[i]);
+    for (i = 0; i < OURS + TOLD + MORE; i++) goes(&all[i]);
     CHECK(test_live(z) <= 2); /* what was being made, or copied */
     if (told_domain && !z->shared)
         CHECK_IS(zslab_domain_destroy(told_domain), ZSLAB_OK); /* nobody is inside any more */
-    for (i = 0; i < 3; i++)
-        zslab_epoch_close(z, told_epochs[i]);
-    for (i = 0; i < 3; i++)
-        zslab_epoch_release(z, end_epochs[i]);
+    for (i = 0; i < 3; i++) zslab_epoch_close(z, told_epochs[i]);
+    for (i = 0; i < 3; i++) zslab_epoch_release(z, end_epochs[i]);
     zslab_trim(z);
     before = test_live(z);
     use_all();
@@ -409,15 +397,12 @@ static void takes_some(unsigned number)
     const zslab_heap *heap;
     const zs__row *row;
     size_t i;
-    if (z->shared || z->arena_lock || z->epoch_lock || z->close_next != z->close_turn)
-        return;
+    if (z->shared || z->arena_lock || z->epoch_lock || z->close_next != z->close_turn) return;
     for (i = 0; i < z->epoch_count; i++)
-        if (z->places[i].rows_lock)
-            return;
+        if (z->places[i].rows_lock) return;
     for (heap = z->heaps; heap; heap = heap->next)
         for (row = heap->made; row; row = row->made)
-            if (row->lock)
-                return;
+            if (row->lock) return;
     for (i = 0; i < MORE; i++)
         if (number % 3 == 0)
             drop(&later[i]);
@@ -454,10 +439,8 @@ static unsigned forks(const test_mode *m, uint64_t apart, uint64_t *seed)
     memset(end_calls, 0, sizeof end_calls);
     memset(end_sure, 0, sizeof end_sure);
     memset(end_epochs, 0, sizeof end_epochs);
-    for (i = 0; i < 3; i++)
-        MUST((told_epochs[i] = zslab_epoch_open(z, "told")) != ZSLAB_EPOCH_NONE);
-    for (i = 0; i < OURS; i++)
-        make(&ours[i], 1 + i * 90, i < OURS - 3 ? 0 : told_epochs[i - (OURS - 3)]);
+    for (i = 0; i < 3; i++) MUST((told_epochs[i] = zslab_epoch_open(z, "told")) != ZSLAB_EPOCH_NONE);
+    for (i = 0; i < OURS; i++) make(&ours[i], 1 + i * 90, i < OURS - 3 ? 0 : told_epochs[i - (OURS - 3)]);
     calls = 0, over = 0;
     MUST(sem_init(&inside, 0, 0) == 0 && sem_init(&go_on, 0, 0) == 0);
     plan(apart, seed);
@@ -468,8 +451,7 @@ static unsigned forks(const test_mode *m, uint64_t apart, uint64_t *seed)
         sem_post(&go_on);
     }
     pthread_join(thread, NULL);
-    for (i = 0; i < OURS + TOLD + MORE; i++)
-        drop(&all[i]);
+    for (i = 0; i < OURS + TOLD + MORE; i++) drop(&all[i]);
     CHECK(zslab_epoch_state_of(z, told_epochs[1]) == ZSLAB_EPOCH_CLOSED);
     CHECK(test_live(z) == 0 && lost_chunks() == 0);
     test_destroy(z);
@@ -483,8 +465,7 @@ static uint64_t stride; /* steps between two forks */
 static void on_stride(int signo, siginfo_t *info, void *context)
 {
     (void)signo, (void)info, (void)context;
-    if (++steps % stride)
-        return;
+    if (++steps % stride) return;
     sem_post(&inside);
     while (sem_wait(&go_on))
         ;
@@ -548,24 +529,20 @@ int main(int argc, char **argv)
     unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 1, i;
     step_handler(on_trap);
     STEPPED(calls++);
-    if (!steps)
-        return test_skip("no trap after an instruction here");
-    TEST_EACH_MODE(m) {
+    if (!steps) return test_skip("no trap after an instruction here");
+    TEST_EACH_MODE(m)
+    {
         unsigned number = 0;
-        for (i = 0; i < rounds; i++)
-            number += forks(m, TEST_SLOWED ? 20 : 3, &seed);
+        for (i = 0; i < rounds; i++) number += forks(m, TEST_SLOWED ? 20 : 3, &seed);
         printf("%s: %u forks in %u calls\n", m->name, number, (unsigned)calls * rounds);
         CHECK(number >= 10 * rounds);
     }
     stride = 97;
     step_handler(on_stride);
     TEST_EACH_MODE(m)
-        group_forks(m);
+    group_forks(m);
     return test_summary("test_fork_step");
 }
 #else
-int main(void)
-{
-    return test_skip("single steps are for x86-64 Linux, without TSan and MSan");
-}
+int main(void) { return test_skip("single steps are for x86-64 Linux, without TSan and MSan"); }
 #endif

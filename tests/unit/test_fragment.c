@@ -19,16 +19,12 @@ static size_t some_size(uint64_t *seed)
     double normal = -6;
     size_t bytes;
     int i;
-    for (i = 0; i < 12; i++)
-        normal += (double)(test_random(seed) >> 11) / 9007199254740992.0;
+    for (i = 0; i < 12; i++) normal += (double)(test_random(seed) >> 11) / 9007199254740992.0;
     bytes = (size_t)(524288 * exp(1.386 * normal)); /* three of them are a factor of 64 */
     return bytes < 8192 ? 8192 : bytes > (size_t)32 << 20 ? (size_t)32 << 20 : bytes;
 }
 
-static size_t pages_of(size_t bytes)
-{
-    return (bytes + 4095) & ~(size_t)4095;
-}
+static size_t pages_of(size_t bytes) { return (bytes + 4095) & ~(size_t)4095; }
 
 static void day(uint64_t replacements, size_t hundredths) /* of what lives: a limit; 0: there is none */
 {
@@ -52,8 +48,7 @@ static void day(uint64_t replacements, size_t hundredths) /* of what lives: a li
         live[count].p = zslab_malloc(z, size);
         live[count].bytes = size;
         refused += !live[count].p;
-        if (!live[count].p)
-            continue;
+        if (!live[count].p) continue;
         bytes += pages_of(size);
         peak = bytes > peak ? bytes : peak;
         count++;
@@ -67,16 +62,14 @@ static void day(uint64_t replacements, size_t hundredths) /* of what lives: a li
     CHECK(high <= peak / 20 * 31);
     CHECK(!hundredths || s.committed_bytes + s.metadata_bytes <= c.limit_bytes);
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
-    while (count--)
-        CHECK_IS(zslab_free(z, live[count].p), ZSLAB_OK);
+    while (count--) CHECK_IS(zslab_free(z, live[count].p), ZSLAB_OK);
     zslab_destroy(z);
 }
 
 int main(int argc, char **argv)
 {
     const uint64_t replacements = test_amount(argc, argv, 60000);
-    if (sizeof(void *) < 8 || TEST_EMULATED)
-        return test_skip("a range of 1 GiB");
+    if (sizeof(void *) < 8 || TEST_EMULATED) return test_skip("a range of 1 GiB");
     day(replacements, 0);
     day(replacements, 105);
     return test_summary("test_fragment");

@@ -35,8 +35,7 @@ static zslab_epoch open_in(zslab *z, zslab_group *g, uint32_t flags, zslab_epoch
 static size_t fill(zslab *z, zslab_epoch e, size_t size, size_t most)
 {
     size_t n = 0;
-    while (n < most && zslab_malloc_epoch(z, size, e))
-        n++;
+    while (n < most && zslab_malloc_epoch(z, size, e)) n++;
     return n;
 }
 
@@ -82,16 +81,13 @@ static void ten_thousand(void)
     size_t before = (size_t)global(z).metadata_bytes, i;
     zslab_epoch e;
     char text[400];
-    for (i = 0; i < 10000; i++)
-        MUST(g[i] = group(z, "t\"\\\n", 0, 0, 0));
+    for (i = 0; i < 10000; i++) MUST(g[i] = group(z, "t\"\\\n", 0, 0, 0));
     CHECK(global(z).metadata_bytes - before <= 10000 * 1024);
     MUST(e = open_in(z, g[7], 0, 0));
     MUST(zslab_malloc_epoch(z, 64, e));
+    for (i = 0; i < 10000; i++) CHECK(of(g[i]).committed_bytes == (i == 7 ? C : 0));
     for (i = 0; i < 10000; i++)
-        CHECK(of(g[i]).committed_bytes == (i == 7 ? C : 0));
-    for (i = 0; i < 10000; i++)
-        if (i != 7 && i != 9)
-            CHECK_IS(zslab_group_destroy(g[i]), ZSLAB_OK);
+        if (i != 7 && i != 9) CHECK_IS(zslab_group_destroy(g[i]), ZSLAB_OK);
     CHECK(zslab_stats_json(z, text, sizeof text) > sizeof text);
     {
         size_t n = zslab_stats_json(z, NULL, 0) + 1000, k = zslab_stats_prometheus(z, NULL, 0) + 1000;
@@ -156,17 +152,14 @@ static void sums_add_up(const test_mode *m)
     uint64_t r = 11;
     int i, step;
     memset(p, 0, sizeof p);
-    for (i = 0; i < 4; i++)
-        MUST(g[i] = group(z, "g", 0, 0, i == 3 ? 8 * C : 0));
+    for (i = 0; i < 4; i++) MUST(g[i] = group(z, "g", 0, 0, i == 3 ? 8 * C : 0));
     for (step = 0; step < 1200; step++) {
         size_t k = (size_t)test_random(&r) % EPOCHS, n;
-        if (!e[k])
-            e[k] = open_in(z, test_random(&r) % 5 ? g[k & 3] : NULL, test_random(&r) & 1, 0);
+        if (!e[k]) e[k] = open_in(z, test_random(&r) % 5 ? g[k & 3] : NULL, test_random(&r) & 1, 0);
         for (n = 0; n < 60; n++) {
             size_t at = (size_t)test_random(&r) % OBJECTS;
             size_t size = (size_t)(test_random(&r) % 30 ? test_random(&r) % 3000 : test_random(&r) % (3 * C)) + 1;
-            if (p[at])
-                zslab_free(z, p[at]); /* its epoch may have ended: stale, or another's by now */
+            if (p[at]) zslab_free(z, p[at]); /* its epoch may have ended: stale, or another's by now */
             p[at] = NULL;
             if (test_random(&r) & 1)
                 p[at] = zslab_malloc_epoch(z, size, e[k]);
@@ -175,15 +168,23 @@ static void sums_add_up(const test_mode *m)
                 p[(at + 1) % OBJECTS] = NULL;
         }
         switch (test_random(&r) % 12) {
-        case 0: zslab_epoch_release(z, e[k]), e[k] = 0; break;
-        case 1: zslab_epoch_close(z, e[k]), e[k] = 0; break;
-        case 2: zslab_epoch_reset(z, e[k]); break;
-        case 3: zslab_trim(z); break;
-        default: break;
+        case 0:
+            zslab_epoch_release(z, e[k]), e[k] = 0;
+            break;
+        case 1:
+            zslab_epoch_close(z, e[k]), e[k] = 0;
+            break;
+        case 2:
+            zslab_epoch_reset(z, e[k]);
+            break;
+        case 3:
+            zslab_trim(z);
+            break;
+        default:
+            break;
         }
         CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK); /* [BUDGET-1] to [BUDGET-4] from the records */
-        for (i = 0, n = 0; i < 4; i++)
-            n += (size_t)of(g[i]).committed_bytes;
+        for (i = 0, n = 0; i < 4; i++) n += (size_t)of(g[i]).committed_bytes;
         CHECK(n <= global(z).committed_bytes);
     }
     test_destroy(z);
@@ -270,14 +271,11 @@ static void *use_both_and_sleep(void *arg)
     zslab *z = (zslab *)arg;
     size_t i, n;
     for (i = 0; i < 2; i++) {
-        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++)
-            MUST(p[i][n] = zslab_malloc_epoch(z, 1000, sleep_in[i]));
-        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++)
-            CHECK_IS(zslab_free(z, p[i][n]), ZSLAB_OK);
+        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++) MUST(p[i][n] = zslab_malloc_epoch(z, 1000, sleep_in[i]));
+        for (n = 0; n < sizeof p[i] / sizeof p[i][0]; n++) CHECK_IS(zslab_free(z, p[i][n]), ZSLAB_OK);
     }
     zs__store_rel_u32(&sleep_now, 1);
-    while (!zs__load_acq_u32(&sleep_over))
-        zs__os_yield();
+    while (!zs__load_acq_u32(&sleep_over)) zs__os_yield();
     return NULL;
 }
 
@@ -292,16 +290,14 @@ static void a_refusal_leaves_others_alone(void)
     MUST(sleep_in[1] = open_in(z, greedy, 0, 0));
     sleep_now = sleep_over = 0;
     MUST(!pthread_create(&t, NULL, use_both_and_sleep, z));
-    while (!zs__load_acq_u32(&sleep_now))
-        zs__os_yield();
+    while (!zs__load_acq_u32(&sleep_now)) zs__os_yield();
     held = (size_t)of(modest).committed_bytes;
     n = fill(z, sleep_in[1], 2000, 100000);
     CHECK(held >= 2 * C && of(greedy).refused == 1);
-    CHECK(n >= 7 * (C / 2048)); /* all but a chunk that the sleeper may keep */
+    CHECK(n >= 7 * (C / 2048));               /* all but a chunk that the sleeper may keep */
     CHECK(of(modest).committed_bytes < held); /* there was a chunk to take, and so all were asked */
     held = (size_t)of(modest).committed_bytes;
-    for (n = 0; n < 100; n++)
-        CHECK_FAILS(zslab_malloc_epoch(z, 2000, sleep_in[1]), ZSLAB_E_LIMIT);
+    for (n = 0; n < 100; n++) CHECK_FAILS(zslab_malloc_epoch(z, 2000, sleep_in[1]), ZSLAB_E_LIMIT);
     CHECK(of(modest).committed_bytes == held);
     zs__store_rel_u32(&sleep_over, 1);
     pthread_join(t, NULL);
@@ -424,12 +420,10 @@ static void metadata_comes_back_to_it(const test_mode *m)
     MUST(g = group(z, "guaranteed", 0, 0, 64 * C));
     MUST(e = open_in(z, g, 0, 0));
     for (round = 0; round < 10; round++) {
-        for (i = 0; i < MANY; i++)
-            MUST(h[i] = zslab_handle_alloc(z, round & 1 ? 16 : 48, e, NULL));
+        for (i = 0; i < MANY; i++) MUST(h[i] = zslab_handle_alloc(z, round & 1 ? 16 : 48, e, NULL));
         covered = round < 4 && zs__load_ptr(&g->covered) > covered ? zs__load_ptr(&g->covered) : covered;
         CHECK(zs__load_ptr(&g->covered) <= covered + C);
-        for (i = 0; i < MANY; i++)
-            CHECK_IS(zslab_handle_free(z, h[i]), ZSLAB_OK);
+        for (i = 0; i < MANY; i++) CHECK_IS(zslab_handle_free(z, h[i]), ZSLAB_OK);
         zslab_trim(z);
     }
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
@@ -550,8 +544,7 @@ static void a_cache_within_its_limit(const test_mode *m)
         uint64_t r = 5;
         int oldest = 0;
         zslab_handle kept = zslab_handle_alloc(z, 100, current, NULL);
-        if (!by_group)
-            test_limit_chunks(z, 17);
+        if (!by_group) test_limit_chunks(z, 17);
         for (step = 0; step < GENERATIONS; step++) {
             size_t n;
             MUST(generation[step] = open_in(z, by_group ? g : NULL, ZSLAB_EPOCH_DISCARDABLE, 0));
@@ -560,8 +553,7 @@ static void a_cache_within_its_limit(const test_mode *m)
                 CHECK(zslab_handle_alloc(z, size, generation[step], NULL) != 0);
             }
             CHECK(!by_group || of(g).committed_bytes <= 16 * C);
-            while (oldest < step && zslab_epoch_state_of(z, generation[oldest]) == ZSLAB_EPOCH_CLOSED)
-                oldest++;
+            while (oldest < step && zslab_epoch_state_of(z, generation[oldest]) == ZSLAB_EPOCH_CLOSED) oldest++;
             for (n = (size_t)oldest; n <= (size_t)step; n++)
                 CHECK(zslab_epoch_state_of(z, generation[n]) == ZSLAB_EPOCH_ACTIVE);
         }
@@ -626,8 +618,7 @@ static void a_glance_is_right(const test_mode *m)
     uint32_t i, turn;
     memcpy(was, states, sizeof was);
     for (turn = 0; turn < 200; turn++) {
-        for (i = 0; i < 64; i++)
-            states[i] = (uint8_t)(test_random(&seed) % 8);
+        for (i = 0; i < 64; i++) states[i] = (uint8_t)(test_random(&seed) % 8);
         CHECK(zs__slab_seems_live(zs__own(z), (uint32_t)slab, ~(uint64_t)0) ==
               zs__slab_live(zs__own(z), (uint32_t)slab, ~(uint64_t)0));
     }

@@ -77,8 +77,7 @@ static zslab_result reason(const zslab *z, zslab_handle h, uint32_t ids)
     zslab_handle_fields f = zslab_handle_unpack(h);
     size_t bytes = zslab_size_class_bytes(z, f.size_class), slots = bytes ? ZS__CHUNK_BYTES / bytes : 0;
     if (f.size_class == ZSLAB_CLASS_LARGE) bytes = slots = 1;
-    if (f.version != 1 || !bytes || f.slot >= (slots < 64 ? slots : 64) ||
-        zs__id_index(z, f.slab_id) >= ids)
+    if (f.version != 1 || !bytes || f.slot >= (slots < 64 ? slots : 64) || zs__id_index(z, f.slab_id) >= ids)
         return ZSLAB_E_INVALID;
     return ZSLAB_E_STALE;
 }
@@ -549,7 +548,8 @@ static void the_registry_is_used_up(uint32_t flags)
     if (!z->guarded) CHECK(zslab_handle_alloc(z, 8192, e, NULL) != 0); /* the slot freed last */
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
     e = zslab_epoch_open(z, NULL); /* chunks in other hands still hold the ids: they are found */
-    for (made = 0; made < 64 && zslab_handle_alloc(z, 8192, e, NULL); made++) {}
+    for (made = 0; made < 64 && zslab_handle_alloc(z, 8192, e, NULL); made++) {
+    }
     CHECK(made == 64);
     test_destroy(z);
 }
@@ -632,7 +632,7 @@ static void two_frees_at_once(uint32_t flags, int by_pointer)
 enum { BOARD = 256 };
 typedef struct board { /* entities that some threads replace while others look them up */
     zslab *z;
-    zs__u64 cell[BOARD];  /* zslab_handle, atomic */
+    zs__u64 cell[BOARD]; /* zslab_handle, atomic */
     int stop;
     uint64_t seen, wrong;
 } board;
@@ -954,7 +954,8 @@ int main(int argc, char **argv)
     golden_values();
     fields_that_do_not_fit();
     pack_undoes_unpack();
-    EACH_MODE(m) {
+    EACH_MODE(m)
+    {
         a_handle_from_birth_to_death(modes[m]);
         plain_frees_of_handle_objects(modes[m]);
         refusals(modes[m]);
@@ -982,7 +983,8 @@ int main(int argc, char **argv)
     an_id_is_used_up_by_resets();
     ids_return_to_their_class();
     if (!ZSLAB_NO_TLS) ids_come_back_from_the_pool();
-    EACH_MODE(m) {
+    EACH_MODE(m)
+    {
         if (!(modes[m] & ZSLAB_FLAG_HARDENED) || modes[m] & ZSLAB_FLAG_SHARED) /* owned hardened heaps shuffle */
             aba_until_a_slot_is_used_up(modes[m], 0xfff000);
     }

@@ -10,8 +10,8 @@ typedef struct duel {
     zslab *z;
     void *p[BATCH];
     zslab_result answer[2][BATCH];
-    uint32_t at[2];        /* atomic: objects freed by each, over all batches */
-    uint32_t batch;        /* atomic: batches given out */
+    uint32_t at[2]; /* atomic: objects freed by each, over all batches */
+    uint32_t batch; /* atomic: batches given out */
     uint32_t stop;
 } duel;
 
@@ -19,8 +19,7 @@ static void wait_for(const uint32_t *word, uint32_t value) /* until *word has re
 {
     unsigned spins;
     for (spins = 0; (int32_t)(__atomic_load_n(word, __ATOMIC_ACQUIRE) - value) < 0; spins++)
-        if (spins % 1000 == 999)
-            sched_yield();
+        if (spins % 1000 == 999) sched_yield();
 }
 
 /* Who comes late sees the other at once, who waits sees him a cache miss later: a random delay evens that out. */
@@ -31,8 +30,7 @@ static void free_batch(duel *d, int me, uint32_t begin)
     for (i = 0; i < BATCH; i++) {
         __atomic_store_n(&d->at[me], begin + i + 1, __ATOMIC_RELEASE); /* here I am */
         wait_for(&d->at[!me], begin + i + 1);
-        for (delay = test_random(&random) % 512; delay; delay--)
-            __asm__ __volatile__("");
+        for (delay = test_random(&random) % 512; delay; delay--) __asm__ __volatile__("");
         d->answer[me][i] = zslab_free(d->z, d->p[i]);
     }
     __atomic_store_n(&d->at[me], begin + BATCH + 1, __ATOMIC_RELEASE);
@@ -46,8 +44,7 @@ static void *second(void *arg)
     test_pin(1);
     for (batch = 1;; batch++) {
         wait_for(&d->batch, batch);
-        if (__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE))
-            return NULL;
+        if (__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE)) return NULL;
         free_batch(d, 1, (batch - 1) * (BATCH + 1));
     }
 }
@@ -56,8 +53,7 @@ static uint64_t one_batch(duel *d, uint32_t batch, uint64_t *first_won, uint64_t
 {
     uint64_t exact = 0;
     uint32_t i;
-    for (i = 0; i < BATCH; i++)
-        MUST(d->p[i] = zslab_malloc(d->z, 8 + (i * 97 + batch) % 1000));
+    for (i = 0; i < BATCH; i++) MUST(d->p[i] = zslab_malloc(d->z, 8 + (i * 97 + batch) % 1000));
     __atomic_store_n(&d->batch, batch, __ATOMIC_RELEASE);
     free_batch(d, 0, (batch - 1) * (BATCH + 1));
     for (i = 0; i < BATCH; i++) {
@@ -87,8 +83,7 @@ static void *free_simultaneously(void *user)
     d.z = test_create(&c);
     MUST(pthread_create(&thread, NULL, second, &d) == 0);
     test_pin(0);
-    for (batch = 1; batch <= batches; batch++)
-        exact += one_batch(&d, batch, &first_won, &both);
+    for (batch = 1; batch <= batches; batch++) exact += one_batch(&d, batch, &first_won, &both);
     __atomic_store_n(&d.stop, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&d.batch, batch, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
@@ -179,8 +174,7 @@ static void shuffled(uint32_t flags)
         }
         test_destroy(z);
     }
-    for (i = 0; i < 64; i++)
-        same += offset[0][i] == offset[1][i];
+    for (i = 0; i < 64; i++) same += offset[0][i] == offset[1][i];
     printf("flags %u: %d of 126 slots follow the one before, %d of 64 are the same in another allocator\n", flags,
            neighbours, same);
     CHECK(neighbours < 20); /* of 126; in order it would be 126, by chance about 2: 20 comes once in 10^12 runs */
@@ -190,8 +184,7 @@ static void shuffled(uint32_t flags)
 int main(int argc, char **argv)
 {
     uint64_t rounds = test_amount(argc, argv, 50000);
-    if (!TEST_TSAN)
-        simultaneous_frees(0, rounds / 10); /* may accept both: shows how often two really meet */
+    if (!TEST_TSAN) simultaneous_frees(0, rounds / 10); /* may accept both: shows how often two really meet */
     simultaneous_frees(ZSLAB_FLAG_HARDENED, rounds);
     simultaneous_frees(ZSLAB_FLAG_HARDENED | ZSLAB_FLAG_SHARED, rounds / 10);
     simultaneous_frees(ZSLAB_FLAG_SHARED, rounds / 10); /* decides them too: the bit's old value */

@@ -13,7 +13,7 @@ static void heard_epoch(uint64_t epoch, int event);
 
 enum { TABLE = 1 << 16 };
 static struct {
-    pthread_mutex_t lock;  /* guards the rest */
+    pthread_mutex_t lock; /* guards the rest */
     size_t allocs, frees, live, last_size;
     const void *at[TABLE]; /* what is out, by open addressing; a freed one leaves its place to be used again */
     int out[TABLE];
@@ -117,8 +117,7 @@ static void *free_all(void *user)
 {
     void **p = (void **)user;
     size_t i;
-    for (i = 1; p[i]; i++)
-        CHECK_IS(zslab_free((zslab *)p[0], p[i]), ZSLAB_OK);
+    for (i = 1; p[i]; i++) CHECK_IS(zslab_free((zslab *)p[0], p[i]), ZSLAB_OK);
     return NULL;
 }
 
@@ -130,8 +129,7 @@ static void plain(zslab *z)
         MUST(p[i] = zslab_malloc(z, 1 + i % 500));
     HEARD(3000, 0);
     CHECK(heard.last_size == 1); /* as asked for, not as large as the class */
-    for (i = 1; i <= 1500; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 1; i <= 1500; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     HEARD(0, 1500);
     memmove(p + 1, p + 1501, 1500 * sizeof *p);
     p[0] = z;
@@ -274,14 +272,11 @@ static void closing(zslab *z)
     void *p[202];
     size_t i;
     p[0] = z;
-    for (i = 1; i <= 200; i++)
-        MUST(p[i] = zslab_malloc_epoch(z, 200, e));
+    for (i = 1; i <= 200; i++) MUST(p[i] = zslab_malloc_epoch(z, 200, e));
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
-    for (i = 0; i < 5; i++)
-        CHECK_FAILS(zslab_malloc_epoch(z, 200, e), ZSLAB_E_CLOSED);
+    for (i = 0; i < 5; i++) CHECK_FAILS(zslab_malloc_epoch(z, 200, e), ZSLAB_E_CLOSED);
     HEARD(200, 0);
-    for (i = 101; i <= 200; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 101; i <= 200; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     HEARD(0, 100);
     p[101] = NULL;
     test_in_thread(free_all, p);
@@ -293,8 +288,7 @@ static void closing(zslab *z)
 static void event_is(size_t i, uint64_t epoch, int event)
 {
     test_at("event %zu of %zu", i, events.count);
-    if (CHECK(i < events.count))
-        CHECK(events.epoch[i] == epoch && events.event[i] == event);
+    if (CHECK(i < events.count)) CHECK(events.epoch[i] == epoch && events.event[i] == event);
     test_at("%s", "");
 }
 
@@ -352,15 +346,12 @@ static void *churn_thread(void *user)
         uint64_t r = test_random(&seed);
         void **at = &mine[r % 100];
         p = *at;
-        if (p && r >> 40 & 1)
-            p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
-        if (p)
-            CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
+        if (p && r >> 40 & 1) p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
+        if (p) CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
         MUST(*at = zslab_malloc(busy.z, 1 + (size_t)((r >> 32) % 600)));
     }
     for (i = 0; i < 100; i++)
-        if (mine[i])
-            CHECK_IS(zslab_free(busy.z, mine[i]), ZSLAB_OK);
+        if (mine[i]) CHECK_IS(zslab_free(busy.z, mine[i]), ZSLAB_OK);
     return NULL;
 }
 
@@ -371,13 +362,10 @@ static void threads(const test_mode *m)
     memset(&busy, 0, sizeof busy);
     forget();
     busy.z = test_open(m, NULL);
-    for (i = 0; i < 2; i++)
-        MUST(pthread_create(&thread[i], NULL, churn_thread, (void *)(uintptr_t)(i + 1)) == 0);
-    for (i = 0; i < 2; i++)
-        pthread_join(thread[i], NULL);
+    for (i = 0; i < 2; i++) MUST(pthread_create(&thread[i], NULL, churn_thread, (void *)(uintptr_t)(i + 1)) == 0);
+    for (i = 0; i < 2; i++) pthread_join(thread[i], NULL);
     for (i = 0; i < 64; i++)
-        if (busy.swap[i])
-            CHECK_IS(zslab_free(busy.z, busy.swap[i]), ZSLAB_OK);
+        if (busy.swap[i]) CHECK_IS(zslab_free(busy.z, busy.swap[i]), ZSLAB_OK);
     CHECK(heard.allocs == heard.frees && heard.live == 0);
     test_destroy(busy.z);
 }
@@ -385,8 +373,7 @@ static void threads(const test_mode *m)
 static void *fill_thread(void *user)
 {
     (void)user;
-    while (busy.given < TABLE / 2 && zslab_malloc_epoch(busy.z, 48, busy.epoch))
-        busy.given++;
+    while (busy.given < TABLE / 2 && zslab_malloc_epoch(busy.z, 48, busy.epoch)) busy.given++;
     return NULL;
 }
 
@@ -405,8 +392,7 @@ static void refused(const test_mode *m)
             pthread_mutex_lock(&heard.lock);
             size_t begun = heard.allocs;
             pthread_mutex_unlock(&heard.lock);
-            if (begun > 100)
-                break;
+            if (begun > 100) break;
             sched_yield();
         }
         CHECK_IS(zslab_epoch_close(busy.z, busy.epoch), ZSLAB_OK);
@@ -434,9 +420,9 @@ static void undone(void)
 
 int main(void)
 {
-    if (!ZSLAB_NO_TLS)
-        undone();
-    TEST_EACH_MODE(m) {
+    if (!ZSLAB_NO_TLS) undone();
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         forget();
         plain(z);

@@ -27,8 +27,7 @@ static void sizes_and_wrong_frees(zslab *z)
     size_t sizes[] = {above(z), C - 1, C, C + 1, 2 * C, 3 * C - 1, 5 * C + 100}, i, bytes, at;
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char *p;
-        if (sizes[i] < above(z))
-            continue;
+        if (sizes[i] < above(z)) continue;
         MUST((p = (char *)zslab_malloc(z, sizes[i])) != NULL);
         bytes = zslab_usable_size(z, p);
         CHECK(bytes >= sizes[i] && bytes - sizes[i] < (zs__own(z)->page_bytes < C ? zs__own(z)->page_bytes : C));
@@ -39,8 +38,7 @@ static void sizes_and_wrong_frees(zslab *z)
             CHECK_IS(zslab_free(z, p + at), ZSLAB_E_MISALIGNED);
             CHECK(zslab_usable_size(z, p + at) == 0);
         }
-        if (bytes % C)
-            CHECK_IS(zslab_free(z, p + bytes), ZSLAB_E_FOREIGN);
+        if (bytes % C) CHECK_IS(zslab_free(z, p + bytes), ZSLAB_E_FOREIGN);
         CHECK_IS(zslab_free_sized(z, p, 8), ZSLAB_E_INVALID);
         CHECK_IS(zslab_free_sized(z, p, bytes + 1), ZSLAB_E_INVALID);
         CHECK_FAILS(zslab_realloc(z, p + 16, 2 * C), ZSLAB_E_MISALIGNED);
@@ -165,8 +163,7 @@ static void zeros(zslab *z)
         CHECK(i == bytes);
         memset(p, 1, bytes);
         CHECK_IS(zslab_free(z, p), ZSLAB_OK);
-        if (round == 1)
-            zslab_trim(z);
+        if (round == 1) zslab_trim(z);
         if (round == 2) { /* part of it used, part of it fresh */
             MUST((q = (unsigned char *)zslab_malloc(z, C + 1)) != NULL);
             memset(q, 2, C + 1);
@@ -201,13 +198,11 @@ static void resized(zslab *z)
     CHECK(zslab_realloc(z, p, 2 * C) == p);
     CHECK(zslab_realloc(z, p, 6 * C) == p);
     CHECK(zslab_realloc(z, p, 2 * C) == p);
-    for (i = 0; i < 4; i++)
-        MUST((barrier[i] = (char *)zslab_malloc(z, C)) != NULL);
+    for (i = 0; i < 4; i++) MUST((barrier[i] = (char *)zslab_malloc(z, C)) != NULL);
     memset(p, 7, 2 * C);
     MUST((p = (char *)zslab_realloc(z, p, 12 * C)) != NULL);
     CHECK(p[0] == 7 && p[2 * C - 1] == 7);
-    for (i = 0; i < 4; i++)
-        CHECK_IS(zslab_free(z, barrier[i]), ZSLAB_OK);
+    for (i = 0; i < 4; i++) CHECK_IS(zslab_free(z, barrier[i]), ZSLAB_OK);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
 }
 
@@ -261,8 +256,7 @@ static void counted(zslab *z)
     CHECK(es.live_objects == 0);
     CHECK_IS(zslab_stats_class(z, 254, &c), ZSLAB_E_INVALID);
     for (i = 0; i < g.class_count; i++)
-        if (zslab_stats_class(z, i, &c) == ZSLAB_OK)
-            live += c.live_objects;
+        if (zslab_stats_class(z, i, &c) == ZSLAB_OK) live += c.live_objects;
     CHECK(live + 1 == g.live_objects);
     zslab_epoch_release(z, e);
     g = stats(z);
@@ -319,13 +313,11 @@ static void against_a_model(zslab *z, uint64_t steps, size_t most)
     uint64_t seed = 7, step;
     int i;
     memset(slot, 0, sizeof slot);
-    for (i = 0; i < EPOCHS; i++)
-        MUST(e[i] = zslab_epoch_open(z, NULL));
+    for (i = 0; i < EPOCHS; i++) MUST(e[i] = zslab_epoch_open(z, NULL));
     for (step = 0; step < steps; step++) {
         int k = (int)(test_random(&seed) % SLOTS), what = (int)(test_random(&seed) % 40);
         size_t bytes = (size_t)(test_random(&seed) % most) + 1;
-        if (test_random(&seed) % 2)
-            bytes = bytes % 4000 + 1;
+        if (test_random(&seed) % 2) bytes = bytes % 4000 + 1;
         if (what == 0) {
             int ended = (int)(test_random(&seed) % EPOCHS);
             if (test_random(&seed) % 2) {
@@ -368,18 +360,15 @@ static void against_a_model(zslab *z, uint64_t steps, size_t most)
             slot[k].h = what % 3 ? 0 : zslab_handle_alloc(z, bytes, e[slot[k].epoch], &out);
             slot[k].p = what % 3 ? (char *)zslab_malloc_epoch(z, bytes, e[slot[k].epoch]) : (char *)out;
             slot[k].bytes = bytes;
-            if (CHECK(slot[k].p != NULL))
-                slot[k].p[0] = slot[k].p[bytes - 1] = (char)k;
+            if (CHECK(slot[k].p != NULL)) slot[k].p[0] = slot[k].p[bytes - 1] = (char)k;
         }
         if (step % 64 == 0) {
             size_t live = 0;
-            for (i = 0; i < SLOTS; i++)
-                live += slot[i].p != NULL;
+            for (i = 0; i < SLOTS; i++) live += slot[i].p != NULL;
             CHECK(test_live(z) == live);
         }
     }
-    for (i = 0; i < EPOCHS; i++)
-        CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK);
+    for (i = 0; i < EPOCHS; i++) CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK);
     CHECK(test_live(z) == 0);
 }
 
@@ -393,15 +382,13 @@ static void full_and_again(const test_mode *m)
     zslab_config c = {0};
     zslab *z;
     size_t n[3], i, round, sizes[3];
-    if (!m->in_buffer)
-        c.reserve_bytes = 64 * C;
+    if (!m->in_buffer) c.reserve_bytes = 64 * C;
     c.large_bytes_max = 60 * C;
     z = test_open(m, &c);
     sizes[0] = C, sizes[1] = 16 * C, sizes[2] = 5 * C;
     for (round = 0; round < 9; round++) {
         size_t bytes = sizes[round % 3];
-        for (i = 0; i < sizeof p / sizeof *p && (p[i] = zslab_malloc(z, bytes)) != NULL; i++)
-            test_fill(p[i], bytes, i);
+        for (i = 0; i < sizeof p / sizeof *p && (p[i] = zslab_malloc(z, bytes)) != NULL; i++) test_fill(p[i], bytes, i);
         CHECK(i > 0 && zslab_last_error() == ZSLAB_E_NOMEM);
         if (round < 3)
             n[round] = i;
@@ -414,8 +401,7 @@ static void full_and_again(const test_mode *m)
         for (i = 0; i < sizeof p / sizeof *p && (p[i] = zslab_malloc(z, 3000)) != NULL; i++)
             ; /* the same chunks as slabs */
         CHECK(i * 3000 > n[0] * C / 2 || i == sizeof p / sizeof *p);
-        while (i--)
-            CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        while (i--) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
         if (round % 2) {
             zslab_epoch e = zslab_epoch_open(z, NULL);
             while (zslab_malloc_epoch(z, 5 * C, e))
@@ -470,8 +456,7 @@ static void small_after_large(const test_mode *m)
             ;
         CHECK_IS(how ? zslab_epoch_release(z, e) : zslab_epoch_reset(z, e), ZSLAB_OK);
         e = zslab_epoch_open(z, NULL);
-        while (zslab_malloc_epoch(z, 64, e))
-            n++;
+        while (zslab_malloc_epoch(z, 64, e)) n++;
         CHECK(m->in_buffer || n >= 12 * C / 64);
         test_destroy(z);
     }
@@ -518,8 +503,7 @@ static void beside_a_fallback(const test_mode *m)
         CHECK_FAILS(zslab_handle_alloc(z, bytes, e, NULL), ZSLAB_E_TOO_BIG);
         CHECK(zslab_size_class_of(z, bytes) == zs__own(z)->class_count);
         CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
-        if (!zs__own(z)->shared)
-            CHECK_FAILS(zslab_malloc(z, bytes), ZSLAB_E_TOO_BIG);
+        if (!zs__own(z)->shared) CHECK_FAILS(zslab_malloc(z, bytes), ZSLAB_E_TOO_BIG);
         CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
         CHECK(asked == 1);
         CHECK_IS(zslab_free(z, outside), ZSLAB_OK);
@@ -573,8 +557,7 @@ static void kept(const test_mode *m)
         CHECK(!keeps || r == p);
         CHECK(zslab_usable_size(z, r) >= bytes && zslab_epoch_of(z, r) == e && stats(z).large_objects == 2);
         for (i = 0; how >= 2 && i < bytes; i++)
-            if (r[i])
-                break;
+            if (r[i]) break;
         CHECK(how < 2 || i == bytes);
         test_fill(r, bytes, (uint64_t)how);
         CHECK_IS(zslab_free(z, r), ZSLAB_OK);
@@ -592,8 +575,7 @@ static void kept(const test_mode *m)
     CHECK(!is_kept(z, p) && zslab_check(z, NULL, NULL) == ZSLAB_OK);
     for (i = 0; i < 3 * ZS__KEPT_MOST; i++) { /* more lengths than a heap keeps */
         MUST((p = (char *)zslab_malloc_epoch(z, (i % 5 + 1) * C, f)) != NULL);
-        if (i % 3)
-            CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+        if (i % 3) CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     }
     CHECK(stats(z).large_objects == ZS__KEPT_MOST && zslab_check(z, NULL, NULL) == ZSLAB_OK);
     CHECK_IS(zslab_epoch_release(z, f), ZSLAB_OK);
@@ -622,8 +604,7 @@ static void from_a_sleeper(const test_mode *m)
     zslab_config c = {0};
     test_worker w;
     int i;
-    if (!m->in_buffer)
-        c.reserve_bytes = 64 * C;
+    if (!m->in_buffer) c.reserve_bytes = 64 * C;
     job.z = test_open(m, &c);
     job.bytes = 20 * C;
     test_worker_start(&w);
@@ -631,14 +612,12 @@ static void from_a_sleeper(const test_mode *m)
         MUST(job.e = zslab_epoch_open(job.z, NULL));
         test_worker_do(&w, job_alloc, NULL);
         MUST(job.p);
-        if (i % 3 == 0)
-            CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
+        if (i % 3 == 0) CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
         if (i % 3 == 1)
             CHECK_IS(zslab_epoch_release(job.z, job.e), ZSLAB_OK);
         else
             CHECK_IS(zslab_epoch_close(job.z, job.e), ZSLAB_OK);
-        if (i % 3 == 2)
-            CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
+        if (i % 3 == 2) CHECK_IS(zslab_free(job.z, job.p), ZSLAB_OK);
         CHECK(stats(job.z).large_objects == 0);
     }
     test_worker_end(&w);
@@ -659,8 +638,7 @@ static void kept_by_a_sleeper(const test_mode *m)
     size_t limit;
     char *p;
     int i;
-    if (m->in_buffer)
-        return;
+    if (m->in_buffer) return;
     job.z = test_open(m, &c);
     test_worker_start(&w);
     MUST((p = (char *)zslab_malloc(job.z, 64)) != NULL);
@@ -673,8 +651,7 @@ static void kept_by_a_sleeper(const test_mode *m)
         test_worker_do(&w, job_free, NULL);
         limit = (size_t)(stats(job.z).committed_bytes + stats(job.z).metadata_bytes);
         CHECK_IS(zslab_set_limits(job.z, 0, limit), ZSLAB_OK); /* nothing fits beside it */
-        if (i == 2)
-            CHECK_IS(zslab_seal(job.z, 1), ZSLAB_OK);
+        if (i == 2) CHECK_IS(zslab_seal(job.z, 1), ZSLAB_OK);
         MUST((p = (char *)zslab_malloc(job.z, i == 1 ? 64 : i ? 2 * C : 3 * C)) != NULL);
         CHECK_IS(zslab_seal(job.z, 0), ZSLAB_OK);
         CHECK_IS(zslab_free(job.z, p), ZSLAB_OK);
@@ -703,8 +680,7 @@ static void *storm_main(void *arg)
             p[bytes - 1] = 1;
         }
         was = (char *)__atomic_exchange_n(&storm.shared[k], p, __ATOMIC_ACQ_REL);
-        if (was && zslab_free(storm.z, was) != ZSLAB_OK)
-            __atomic_fetch_add(&storm.errors, 1, __ATOMIC_RELAXED);
+        if (was && zslab_free(storm.z, was) != ZSLAB_OK) __atomic_fetch_add(&storm.errors, 1, __ATOMIC_RELAXED);
     }
     return NULL;
 }
@@ -716,14 +692,11 @@ static void storm_of_threads(const test_mode *m)
     uintptr_t i;
     memset(&storm, 0, sizeof storm);
     storm.z = test_open(m, NULL);
-    for (i = 0; i < 3; i++)
-        MUST(!pthread_create(&t[i], NULL, storm_main, (void *)(i + 1)));
-    for (i = 0; i < 3; i++)
-        pthread_join(t[i], NULL);
+    for (i = 0; i < 3; i++) MUST(!pthread_create(&t[i], NULL, storm_main, (void *)(i + 1)));
+    for (i = 0; i < 3; i++) pthread_join(t[i], NULL);
     CHECK(storm.errors == 0);
     for (i = 0; i < 64; i++)
-        if (storm.shared[i])
-            CHECK_IS(zslab_free(storm.z, storm.shared[i]), ZSLAB_OK);
+        if (storm.shared[i]) CHECK_IS(zslab_free(storm.z, storm.shared[i]), ZSLAB_OK);
     CHECK(test_live(storm.z) == 0);
     test_destroy(storm.z);
 }
@@ -783,16 +756,14 @@ static void back_with_the_system(const test_mode *m)
         for (i = 0; i < 10; i++) {
             MUST((p = (char *)zslab_malloc_epoch(z, 20 * C, e)) != NULL);
             memset(p, 1, 20 * C);
-            if (how == 2)
-                CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+            if (how == 2) CHECK_IS(zslab_free(z, p), ZSLAB_OK);
         }
         CHECK(how == 2 || stats(z).committed_bytes >= before + 200 * C);
         if (how == 0)
             CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
         else if (how == 1)
             CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
-        if (how)
-            CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+        if (how) CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
         CHECK(stats(z).committed_bytes <= before && stats(z).cached_bytes == 0);
     }
     test_destroy(z);
@@ -831,23 +802,22 @@ static void limits_forget(const test_mode *m)
     for (grouped = 0; grouped < 2; grouped++)
         for (j = 1; j < 4; j++) {
             fresh = reaches(m, 0, sizes[j], grouped);
-            for (i = 0; i < 4; i++)
-                CHECK(reaches(m, sizes[i], sizes[j], grouped) >= fresh - fresh / 20 - 1);
+            for (i = 0; i < 4; i++) CHECK(reaches(m, sizes[i], sizes[j], grouped) >= fresh - fresh / 20 - 1);
         }
 }
 
 int main(int argc, char **argv)
 {
     uint64_t steps = test_amount(argc, argv, 20000);
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         sizes_and_wrong_frees(z);
         released_and_reset(z);
         closed(z);
         aligned(z, m->in_buffer ? 8 * C : (size_t)1 << (SIZE_MAX > 0xffffffffu ? 30 : 24));
         aligned_in_epoch(z);
-        if (!m->in_buffer)
-            limits_forget(m);
+        if (!m->in_buffer) limits_forget(m);
         zeros(z);
         resized(z);
         handles(z);

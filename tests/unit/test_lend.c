@@ -19,10 +19,8 @@ static void *other(void *unused)
 {
     uint32_t turn;
     for (turn = 1;; turn++) {
-        while (__atomic_load_n(&begun, __ATOMIC_ACQUIRE) != turn)
-            sched_yield();
-        if (!order)
-            break;
+        while (__atomic_load_n(&begun, __ATOMIC_ACQUIRE) != turn) sched_yield();
+        if (!order) break;
         order();
         __atomic_store_n(&done, turn, __ATOMIC_RELEASE);
     }
@@ -34,15 +32,13 @@ static void tell(void (*what)(void))
 {
     order = what;
     __atomic_store_n(&begun, begun + 1, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) != begun)
-        sched_yield();
+    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) != begun) sched_yield();
 }
 
 static uint32_t lent(void) /* chunks */
 {
     uint32_t chunk, n = 0;
-    for (chunk = 0; chunk < z->fresh_chunk; chunk++)
-        n += z->cold[chunk].lent;
+    for (chunk = 0; chunk < z->fresh_chunk; chunk++) n += z->cold[chunk].lent;
     return n;
 }
 
@@ -54,8 +50,7 @@ static void begin(zslab_reclaim reclaim, size_t limit, size_t objects)
     c.cache_bytes = ZSLAB_CACHE_NONE;
     z = test_create(&c);
     MUST(e = zslab_epoch_open(z, NULL));
-    for (count = 0; count < objects; count++)
-        MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
+    for (count = 0; count < objects; count++) MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
     owner = zs__heap_peek(z);
     begun = done = 0;
     MUST(pthread_create(&thread, NULL, other, NULL) == 0);
@@ -75,23 +70,15 @@ static void end(void)
 
 static void free_all(void)
 {
-    while (count)
-        CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
+    while (count) CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
 }
 static void borrow(void) /* its bin runs dry; then it frees all but one */
 {
     MUST(mine[0] = zslab_malloc_epoch(z, SIZE, e));
-    while (count > 1)
-        CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
+    while (count > 1) CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
 }
-static void give_mine(void)
-{
-    CHECK_IS(zslab_free(z, mine[0]), ZSLAB_OK);
-}
-static void allocate_one(void)
-{
-    mine[1] = zslab_malloc_epoch(z, SIZE, e);
-}
+static void give_mine(void) { CHECK_IS(zslab_free(z, mine[0]), ZSLAB_OK); }
+static void allocate_one(void) { mine[1] = zslab_malloc_epoch(z, SIZE, e); }
 static void detach(void) { zslab_thread_detach(z); }
 static void trim(void) { zslab_trim(z); }
 
@@ -106,8 +93,7 @@ static void who_only_frees_has_none(void)
 static zs__bin *bin_of_other(void)
 {
     zs__row *row = zs__rows_first(&z->places[e & ZS__PLACE_MASK]);
-    while (row && row->heap == owner)
-        row = zs__row_beside(row);
+    while (row && row->heap == owner) row = zs__row_beside(row);
     return row ? zs__bin_for(z, row, SIZE) : NULL;
 }
 
@@ -149,10 +135,8 @@ static void goes_home_by(void (*way)(void), void (*way_of_owner)(void))
     begin(ZSLAB_RECLAIM_LATENCY, 0, SLOTS);
     tell(borrow);
     CHECK(lent() == 1);
-    if (way)
-        tell(way);
-    if (way_of_owner)
-        way_of_owner();
+    if (way) tell(way);
+    if (way_of_owner) way_of_owner();
     CHECK(lent() == 0);
     tell(give_mine);
     free_all();
@@ -197,28 +181,22 @@ static void a_sleeper_starves_nobody(zslab_reclaim reclaim, int how)
         return;
     }
     tell(borrow);
-    if (how == 0)
-        CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
-    if (how == 1)
-        CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
-    if (how == 2)
-        free_all();
+    if (how == 0) CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
+    if (how == 1) CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
+    if (how == 2) free_all();
     for (n = 0; n < 3; n++) {
         size_t i;
         MUST(next = zslab_epoch_open(z, NULL));
         for (i = 0; i < most; i++)
-            if (!zslab_malloc_epoch(z, SIZE, next))
-                break;
+            if (!zslab_malloc_epoch(z, SIZE, next)) break;
         CHECK(i == most);
         zslab_stats_global(z, &g);
         CHECK(g.thread_held_bytes <= 2 * ZS__CHUNK_BYTES); /* one a thread */
         CHECK_IS(zslab_epoch_release(z, next), ZSLAB_OK);
     }
-    if (how == 2)
-        tell(give_mine);
+    if (how == 2) tell(give_mine);
     tell(allocate_one); /* refused, or in a new round: what it had is not its any more */
-    if (mine[1])
-        CHECK_IS(zslab_free(z, mine[1]), ZSLAB_OK);
+    if (mine[1]) CHECK_IS(zslab_free(z, mine[1]), ZSLAB_OK);
     trim(); /* the chunk of that one may be lent to this thread now */
     end();
 }
@@ -246,8 +224,7 @@ static void nobody_binds_it(size_t size)
 /* A child has what it needs, whoever had borrowed. */
 static void child_fills(int objects)
 {
-    for (; objects; objects--)
-        CHECK(zslab_malloc_epoch(z, SIZE, e) != NULL);
+    for (; objects; objects--) CHECK(zslab_malloc_epoch(z, SIZE, e) != NULL);
     CHECK(lent() == 0);
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
 }
@@ -291,14 +268,10 @@ static void hold(void) { MUST(mine[0] = zslab_malloc_epoch(z, SIZE, another)); }
 static void refused(void) { CHECK(zslab_malloc_epoch(z, SIZE, e) == NULL); }
 static void free_most(void)
 {
-    while (count > stays)
-        CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
+    while (count > stays) CHECK_IS(zslab_free(z, object[--count]), ZSLAB_OK);
     turn();
 }
-static void one_of_another_class(void)
-{
-    CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, 2 * SIZE, e)), ZSLAB_OK);
-}
+static void one_of_another_class(void) { CHECK_IS(zslab_free(z, zslab_malloc_epoch(z, 2 * SIZE, e)), ZSLAB_OK); }
 static void begin_refused(size_t left) /* objects, when the other thread has freed the rest */
 {
     stays = left;
@@ -320,15 +293,13 @@ static void of_others_only(void)
     if (!z->fence_ready) /* nothing is taken from sleepers */
         objects = 0;
     trim();
-    for (; count < objects; count++)
-        MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
+    for (; count < objects; count++) MUST(object[count] = zslab_malloc_epoch(z, SIZE, e));
     CHECK(objects == 0 || lent() == 0);
     zslab_set_limits(z, 0, 1);
     tell(allocate_one);
     CHECK(objects == 0 || mine[1] == NULL);
     zslab_set_limits(z, 0, 0);
-    if (mine[1])
-        CHECK_IS(zslab_free(z, mine[1]), ZSLAB_OK);
+    if (mine[1]) CHECK_IS(zslab_free(z, mine[1]), ZSLAB_OK);
     free_all();
     tell(give_mine);
     end();

@@ -74,8 +74,7 @@ static void epochs_are_walked_oldest_first(void)
             CHECK(zslab_epoch_next(z, e) == (at < count ? alive[at] : ZSLAB_EPOCH_NONE));
         }
         for (e = ZSLAB_EPOCH_NONE, at = 0; (e = zslab_epoch_next(z, e)) != ZSLAB_EPOCH_NONE; at++)
-            if (at >= count || !CHECK(e == alive[at]))
-                break;
+            if (at >= count || !CHECK(e == alive[at])) break;
         CHECK(at == count);
     }
     CHECK(zslab_epoch_next(z, ~UINT64_C(0)) == ZSLAB_EPOCH_NONE);
@@ -190,8 +189,7 @@ static void note_living(void *user, zslab *z, zslab_epoch e, zslab_end why)
     note(user, z, e, why);
     CHECK(zslab_usable_size(z, looked_at) == 112 && zslab_epoch_of(z, looked_at) == e);
     CHECK_IS(zslab_epoch_reset(z, e), r);
-    if (why == ZSLAB_END_RESET)
-        return;
+    if (why == ZSLAB_END_RESET) return;
     CHECK_FAILS(zslab_malloc_epoch(z, 8, e), ZSLAB_E_CLOSED);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_E_CLOSED);
     CHECK_IS(zslab_epoch_on_end(z, e, note, NULL), ZSLAB_E_CLOSED);
@@ -245,16 +243,27 @@ static void endings_of_a_drained_epoch(int by)
     zslab_trim(z);
     CHECK(call_count == 0);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
-    if (by & 1)
-        CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED && !zslab_epoch_next(z, other));
+    if (by & 1) CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED && !zslab_epoch_next(z, other));
     CHECK(call_count == 0);
     switch (by / 2) {
-    case 0: MUST(zslab_epoch_open(z, NULL)); break;
-    case 1: MUST(zslab_epoch_advance(z)); break;
-    case 2: CHECK_IS(zslab_epoch_close(z, other), ZSLAB_OK); break;
-    case 3: CHECK_IS(zslab_epoch_release(z, other), ZSLAB_OK); break;
-    case 4: CHECK_IS(zslab_epoch_reset(z, other), ZSLAB_OK); break;
-    case 5: zslab_trim(z); break;
+    case 0:
+        MUST(zslab_epoch_open(z, NULL));
+        break;
+    case 1:
+        MUST(zslab_epoch_advance(z));
+        break;
+    case 2:
+        CHECK_IS(zslab_epoch_close(z, other), ZSLAB_OK);
+        break;
+    case 3:
+        CHECK_IS(zslab_epoch_release(z, other), ZSLAB_OK);
+        break;
+    case 4:
+        CHECK_IS(zslab_epoch_reset(z, other), ZSLAB_OK);
+        break;
+    case 5:
+        zslab_trim(z);
+        break;
     default:
         MUST((d = zslab_domain_create(z)) != NULL);
         CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
@@ -274,10 +283,7 @@ static void endings_of_a_drained_epoch(int by)
     CHECK(call_count == 4);
 }
 
-static void leave_inside(void *arg)
-{
-    CHECK_IS(zslab_domain_enter((zslab_domain *)arg), ZSLAB_OK);
-}
+static void leave_inside(void *arg) { CHECK_IS(zslab_domain_enter((zslab_domain *)arg), ZSLAB_OK); }
 static void *leave_inside_thread(void *arg)
 {
     leave_inside(arg);
@@ -370,8 +376,7 @@ static void make_every_call(void *user, zslab *z, zslab_epoch e, zslab_end why)
     CHECK_IS(zslab_epoch_release(z, new_one), ZSLAB_OK);
     if (why == ZSLAB_END_RESET)
         CHECK_IS(zslab_epoch_on_end(z, e, make_every_call, user), ZSLAB_OK); /* for the next end */
-    if (elsewhere)
-        CHECK_IS(zslab_epoch_release(z, elsewhere), ZSLAB_OK);
+    if (elsewhere) CHECK_IS(zslab_epoch_release(z, elsewhere), ZSLAB_OK);
     elsewhere = ZSLAB_EPOCH_NONE;
     zslab_trim(z);
     MUST(zslab_epoch_advance(z));
@@ -428,12 +433,10 @@ static void children_end_before_their_parent(void)
     c.parent = chain[3];
     CHECK_FAILS(zslab_epoch_open_with(z, &c), ZSLAB_E_CLOSED);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
-    for (i = 64; i-- > 0;)
-        CHECK(zslab_epoch_state_of(z, chain[i]) == ZSLAB_EPOCH_CLOSED || i > 40);
+    for (i = 64; i-- > 0;) CHECK(zslab_epoch_state_of(z, chain[i]) == ZSLAB_EPOCH_CLOSED || i > 40);
     zslab_trim(z);
     CHECK(call_count == 64);
-    for (i = 0; i < 64; i++)
-        CHECK(called(i, 64 - i, chain[64 - i], ZSLAB_END_DRAINED));
+    for (i = 0; i < 64; i++) CHECK(called(i, 64 - i, chain[64 - i], ZSLAB_END_DRAINED));
     call_count = 0;
     MUST(chain[0] = zslab_epoch_open(z, NULL));
     one = child_of(z, chain[0]), two = child_of(z, chain[0]), low = child_of(z, one);
@@ -521,20 +524,17 @@ static void note_in_tree(void *user, zslab *z, zslab_epoch e, zslab_end why)
     CHECK(!record_called[name]++);
     for (at = 0; at < TREES && trees[at].e != e; at++)
         ;
-    if (!CHECK(at < TREES && trees[at].count && trees[at].records[trees[at].count - 1] == name))
-        return;
+    if (!CHECK(at < TREES && trees[at].count && trees[at].records[trees[at].count - 1] == name)) return;
     trees[at].count--;
     for (i = 0; i < TREES; i++)
-        if (trees[i].e && trees[i].parent == at)
-            CHECK(trees[i].count == 0);
+        if (trees[i].e && trees[i].parent == at) CHECK(trees[i].count == 0);
     CHECK(why != ZSLAB_END_DRAINED || trees[at].closed);
 }
 
 static int below_tree(size_t i, size_t root)
 {
     for (; i < TREES; i = trees[i].parent)
-        if (i == root)
-            return 1;
+        if (i == root) return 1;
     return 0;
 }
 
@@ -553,8 +553,7 @@ static void trees_at_random(long steps)
         case 1: { /* a new one, below another or not */
             zslab_epoch_config c = {0};
             size_t parent = (size_t)test_random(&seed) % TREES;
-            if (trees[at].e)
-                break;
+            if (trees[at].e) break;
             trees[at].parent = trees[parent].e && !trees[parent].closed ? parent : TREES;
             c.parent = trees[at].parent < TREES ? trees[parent].e : ZSLAB_EPOCH_NONE;
             trees[at].closed = 0;
@@ -565,37 +564,30 @@ static void trees_at_random(long steps)
         case 2:
         case 3:
         case 4:
-            if (!trees[at].e || trees[at].closed)
-                break;
+            if (!trees[at].e || trees[at].closed) break;
             if (trees[at].count < 16 && records < RECORDS) {
                 trees[at].records[trees[at].count++] = records;
                 CHECK_IS(zslab_epoch_on_end(z, trees[at].e, note_in_tree, (void *)(uintptr_t)records++), ZSLAB_OK);
             }
             p = zslab_malloc_epoch(z, 40, trees[at].e);
-            if (CHECK(p != NULL) && test_random(&seed) % 2)
-                CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+            if (CHECK(p != NULL) && test_random(&seed) % 2) CHECK_IS(zslab_free(z, p), ZSLAB_OK);
             break;
         case 5:
-            if (!trees[at].e || trees[at].closed)
-                break;
-            for (i = 0; i < TREES; i++)
-                trees[i].closed |= trees[i].e && below_tree(i, at);
+            if (!trees[at].e || trees[at].closed) break;
+            for (i = 0; i < TREES; i++) trees[i].closed |= trees[i].e && below_tree(i, at);
             CHECK_IS(zslab_epoch_close(z, trees[at].e), ZSLAB_OK);
             break;
         case 6:
-            if (!trees[at].e)
-                break;
+            if (!trees[at].e) break;
             CHECK_IS(zslab_epoch_reset(z, trees[at].e), trees[at].closed ? ZSLAB_E_CLOSED : ZSLAB_OK);
             for (i = 0; i < TREES && !trees[at].closed; i++)
                 if (trees[i].e && below_tree(i, at)) {
                     CHECK(trees[i].count == 0);
-                    if (i != at)
-                        trees[i].e = 0;
+                    if (i != at) trees[i].e = 0;
                 }
             break;
         default:
-            if (!trees[at].e)
-                break;
+            if (!trees[at].e) break;
             zslab_epoch_release(z, trees[at].e); /* ZSLAB_E_CLOSED: drained */
             zslab_trim(z);
             for (i = 0; i < TREES; i++)
@@ -604,14 +596,12 @@ static void trees_at_random(long steps)
                     trees[i].closed |= 2;
                 }
             for (i = 0; i < TREES; i++)
-                if (trees[i].closed & 2)
-                    trees[i].e = 0, trees[i].closed = 0;
+                if (trees[i].closed & 2) trees[i].e = 0, trees[i].closed = 0;
         }
     }
     CHECK(records > 100);
     zslab_destroy(z);
-    for (i = 0; i < records; i++)
-        CHECK(record_called[i] == 1);
+    for (i = 0; i < records; i++) CHECK(record_called[i] == 1);
 }
 
 /* ---- why an epoch does not end ---- */
@@ -622,8 +612,7 @@ static void *use_and_sleep(void *arg)
 {
     MUST(zslab_malloc_epoch((zslab *)arg, 100, late_epoch));
     __atomic_store_n(&late_used, 1, __ATOMIC_RELEASE);
-    while (!__atomic_load_n(&late_go, __ATOMIC_ACQUIRE))
-        sched_yield();
+    while (!__atomic_load_n(&late_go, __ATOMIC_ACQUIRE)) sched_yield();
     return NULL;
 }
 
@@ -646,8 +635,7 @@ static void what_an_epoch_waits_for(void)
     CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
     late_used = late_go = 0;
     MUST(!pthread_create(&t, NULL, use_and_sleep, z));
-    while (!__atomic_load_n(&late_used, __ATOMIC_ACQUIRE))
-        sched_yield();
+    while (!__atomic_load_n(&late_used, __ATOMIC_ACQUIRE)) sched_yield();
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
     s = stats_of(z, e);
     CHECK(s.state == ZSLAB_EPOCH_CLOSING && s.children == 1 && s.visits == 2 && s.endings == 2);
@@ -689,8 +677,7 @@ static void wait_inside(void *user, zslab *z, zslab_epoch e, zslab_end why)
 {
     note(user, z, e, why);
     __atomic_store_n(&in_callback, 1, __ATOMIC_RELEASE);
-    while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE))
-        sched_yield();
+    while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE)) sched_yield();
 }
 
 static void *release_it(void *arg)
@@ -741,8 +728,7 @@ static void forks(void)
     CHECK_IS(zslab_epoch_on_end(z, forked_epoch, wait_inside, (void *)(uintptr_t)2), ZSLAB_OK);
     in_callback = go_on = 0;
     MUST(!pthread_create(&t, NULL, release_it, NULL));
-    while (!__atomic_load_n(&in_callback, __ATOMIC_ACQUIRE))
-        sched_yield();
+    while (!__atomic_load_n(&in_callback, __ATOMIC_ACQUIRE)) sched_yield();
     in_a_child(child_finishes_a_release, 0);
     __atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
     pthread_join(t, NULL);
@@ -756,8 +742,7 @@ static void forks(void)
     CHECK(call_count == 3 && calls[0].name == 3 && calls[1].name == 2 && calls[2].name == 1);
     CHECK(zslab_epoch_state_of(z, forked_epoch) == ZSLAB_EPOCH_CLOSED);
     test_destroy(z);
-    if (!fork_was)
-        test_leave(test_failed ? 1 : 0);
+    if (!fork_was) test_leave(test_failed ? 1 : 0);
     MUST(waitpid(fork_was, &status, 0) == fork_was);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -766,15 +751,15 @@ static void forks(void)
 int main(void)
 {
     int by;
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         mode = each;
         epochs_and_domains_open_with_a_configuration();
         epochs_are_walked_oldest_first();
         a_closing_epoch_is_walked_until_it_has_drained();
         ages_and_last_uses();
         endings_come_before_the_objects_go();
-        for (by = 0; by < 14; by++)
-            endings_of_a_drained_epoch(by);
+        for (by = 0; by < 14; by++) endings_of_a_drained_epoch(by);
         endings_at_domains_and_thread_exit();
         endings_at_destroy();
         endings_may_make_every_call();
@@ -783,8 +768,7 @@ int main(void)
         trees_at_random(10000);
         what_an_epoch_waits_for();
 #if TEST_UNIX
-        if (!TEST_TSAN)
-            forks();
+        if (!TEST_TSAN) forks();
 #endif
     }
     return test_summary("test_lifetime");

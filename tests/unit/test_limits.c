@@ -76,8 +76,7 @@ static void small_data(int mebibytes)
     size_t had, bytes, round;
     void *list, *longer;
     zslab *z;
-    if (sysconf(_SC_PAGESIZE) * 4 > (long)ZS__CHUNK_BYTES)
-        return;
+    if (sysconf(_SC_PAGESIZE) * 4 > (long)ZS__CHUNK_BYTES) return;
     MUST(setrlimit(RLIMIT_DATA, &limit) == 0);
     c.reserve_bytes = 2 * most;
     MUST((z = zslab_create(&c)) != NULL);
@@ -258,8 +257,7 @@ static void no_metadata(const test_mode *m)
     c.memory_bytes = bytes;
     z = test_create(&c);
     MUST(p = zslab_malloc(z, 100));
-    while (!z->shared && heaps < MOST && (heap[heaps] = zslab_heap_create(z)) != NULL)
-        heaps++;
+    while (!z->shared && heaps < MOST && (heap[heaps] = zslab_heap_create(z)) != NULL) heaps++;
     CHECK(heaps < MOST && (z->shared || (heaps > 0 && zslab_last_error() == ZSLAB_E_NOMEM)));
     while (domains < MOST && (domain[domains] = zslab_domain_wrap(z, zslab_epoch_current(z), ZSLAB_ON_EXIT_KEEP)))
         domains++;
@@ -267,12 +265,10 @@ static void no_metadata(const test_mode *m)
     CHECK_FAILS(zslab_domain_create(z), ZSLAB_E_NOMEM);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
     MUST(p = zslab_malloc(z, 100));
-    for (i = 0; i < domains; i++)
-        CHECK_IS(zslab_domain_destroy(domain[i]), ZSLAB_OK);
+    for (i = 0; i < domains; i++) CHECK_IS(zslab_domain_destroy(domain[i]), ZSLAB_OK);
     MUST(domain[0] = zslab_domain_create(z)); /* in place of one that went */
     CHECK_IS(zslab_domain_destroy(domain[0]), ZSLAB_OK);
-    for (i = 0; i < heaps; i++)
-        zslab_heap_destroy(heap[i]);
+    for (i = 0; i < heaps; i++) zslab_heap_destroy(heap[i]);
     CHECK(test_live(z) == 1);
     test_destroy(z);
     free(memory);
@@ -307,16 +303,12 @@ static void a_heap_in_many_epochs(const test_mode *m)
         CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
         zslab_heap_destroy(heap);
     }
-    for (i = 0; i < OPEN; i++)
-        MUST(e[i] = zslab_epoch_open(z, NULL));
+    for (i = 0; i < OPEN; i++) MUST(e[i] = zslab_epoch_open(z, NULL));
     for (round = 0; round < 2; round++) {
-        for (i = 0; i < OPEN; i++)
-            MUST(p[i] = zslab_malloc_epoch(z, 100, e[i * 701 % OPEN]));
-        for (i = 0; i < OPEN; i++)
-            CHECK(zslab_epoch_of(z, p[i]) == e[i * 701 % OPEN]);
+        for (i = 0; i < OPEN; i++) MUST(p[i] = zslab_malloc_epoch(z, 100, e[i * 701 % OPEN]));
+        for (i = 0; i < OPEN; i++) CHECK(zslab_epoch_of(z, p[i]) == e[i * 701 % OPEN]);
         CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
-        for (i = 0; i < OPEN; i++)
-            CHECK_IS(round ? zslab_epoch_release(z, e[i]) : zslab_free(z, p[i]), ZSLAB_OK);
+        for (i = 0; i < OPEN; i++) CHECK_IS(round ? zslab_epoch_release(z, e[i]) : zslab_free(z, p[i]), ZSLAB_OK);
     }
     CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_OK);
     test_destroy(z);
@@ -337,8 +329,7 @@ static void a_sealed_heap_in_many_epochs(const test_mode *m)
     CHECK(zslab_malloc(z, 100) && zslab_malloc_epoch(z, 100, e[0]));
     CHECK_IS(zslab_epoch_release(z, e[0]), ZSLAB_OK); /* a row and a chunk are left */
     CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
-    for (i = 0; i < OPEN; i++)
-        MUST(e[i] = zslab_epoch_open(z, NULL));
+    for (i = 0; i < OPEN; i++) MUST(e[i] = zslab_epoch_open(z, NULL));
     for (i = 0; i < OPEN; i += APART) {
         CHECK(zslab_malloc_epoch(z, 100, e[i]) != NULL);
         CHECK_IS(zslab_epoch_release(z, e[i]), ZSLAB_OK); /* for the next */
@@ -432,10 +423,8 @@ static void metadata_of_a_run(const test_mode *m)
         for (small = 0; small < 2; small++) {
             zslab *z = test_open(m, &c);
             CHECK_IS(zslab_free(z, zslab_malloc(z, classes[!small])), ZSLAB_OK);
-            for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, classes[small])) != NULL;)
-                n++;
-            while (n)
-                CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+            for (n = 0; n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, classes[small])) != NULL;) n++;
+            while (n) CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
             zslab_trim(z);
             test_destroy(z);
         }
@@ -462,10 +451,8 @@ static void a_free_needs_no_heap(const test_mode *m)
     static void *p[4 * ZS__CHUNK_BYTES / 1024];
     void *given[3];
     size_t i, n = sizeof p / sizeof *p;
-    for (i = 0; i < n; i++)
-        MUST(p[i] = zslab_malloc(z, 1024));
-    for (given[0] = z, i = 1; i < 3; i++)
-        MUST(given[i] = zslab_malloc(z, 64));
+    for (i = 0; i < n; i++) MUST(p[i] = zslab_malloc(z, 1024));
+    for (given[0] = z, i = 1; i < 3; i++) MUST(given[i] = zslab_malloc(z, 64));
     for (i = 0; i < n; i++) /* empty chunks stay with this thread */
         CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     zslab_stats_global(z, &g);
@@ -478,17 +465,13 @@ static void a_free_needs_no_heap(const test_mode *m)
 int main(void)
 {
     small_machines();
-    TEST_EACH_MODE(m) {
-        if (!m->in_buffer)
-            metadata_of_a_run(m);
-        if (test_owned(m) && !m->in_buffer)
-            no_thread_number(m);
-        if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer)
-            no_metadata(m);
-        if (test_owned(m))
-            a_free_needs_no_heap(m);
-        if (test_owned(m) && m->in_buffer)
-            a_high_thread_number(m);
+    TEST_EACH_MODE(m)
+    {
+        if (!m->in_buffer) metadata_of_a_run(m);
+        if (test_owned(m) && !m->in_buffer) no_thread_number(m);
+        if (m->reclaim != ZSLAB_RECLAIM_RSS && !m->in_buffer) no_metadata(m);
+        if (test_owned(m)) a_free_needs_no_heap(m);
+        if (test_owned(m) && m->in_buffer) a_high_thread_number(m);
         if (!m->in_buffer) {
             a_heap_in_many_epochs(m);
             if (m->reclaim != ZSLAB_RECLAIM_RSS) /* what was left has gone back */

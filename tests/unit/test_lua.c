@@ -28,10 +28,8 @@ static void *lua_memory(void *user, void *p, size_t was, size_t size)
 {
     (void)user;
     largest = size > largest ? size : largest;
-    if (size)
-        return p ? zslab_realloc(z, p, size) : zslab_malloc_epoch(z, size, e);
-    if (p)
-        CHECK_IS(zslab_free_sized(z, p, was), ZSLAB_OK);
+    if (size) return p ? zslab_realloc(z, p, size) : zslab_malloc_epoch(z, size, e);
+    if (p) CHECK_IS(zslab_free_sized(z, p, was), ZSLAB_OK);
     return NULL;
 }
 
@@ -84,8 +82,7 @@ int main(void)
     c.reclaim = ZSLAB_RECLAIM_RSS;
     c.cache_bytes = ZSLAB_CACHE_NONE;
     MUST((z = zslab_create(&c)) != NULL);
-    for (i = 0; i < 2; i++)
-        one_release(script);
+    for (i = 0; i < 2; i++) one_release(script);
     test_destroy(z);
     return test_summary("test_lua");
 }

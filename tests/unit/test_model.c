@@ -12,25 +12,25 @@
 #define MODEL_PLANTED 0
 #endif
 
-#define OBJECTS 4096    /* most live at once */
-#define OPENED 6        /* the current epoch and others opened by hand */
+#define OBJECTS 4096 /* most live at once */
+#define OPENED 6     /* the current epoch and others opened by hand */
 #define DOMAINS 4
 #define EPOCHS (OPENED + DOMAINS) /* a domain may have one of its own */
-#define OUTSIDE EPOCHS  /* where objects of the fallback are: in none */
-#define GHOSTS 512      /* pointers and handles that were objects */
+#define OUTSIDE EPOCHS            /* where objects of the fallback are: in none */
+#define GHOSTS 512                /* pointers and handles that were objects */
 #define HEAPS 3
 #define THREADS 3
-#define DEPTH 6         /* of domains inside domains */
-#define SLOTS 24        /* of the pool */
+#define DEPTH 6  /* of domains inside domains */
+#define SLOTS 24 /* of the pool */
 #define QUEUE 8
-#define BIG 32          /* objects of the fallback at once */
+#define BIG 32                                   /* objects of the fallback at once */
 #define LARGE_MOST (3 * ZS__CHUNK_BYTES + 80000) /* large_bytes_max */
 
 typedef struct object {
     unsigned char *p;
     size_t asked, bytes;
-    int epoch;             /* index in model.epochs */
-    uint64_t serial;       /* of its pattern */
+    int epoch;       /* index in model.epochs */
+    uint64_t serial; /* of its pattern */
     zslab_handle handle;
 } object;
 
@@ -38,10 +38,10 @@ typedef struct group {
     zslab_epoch id;
     zslab_epoch_state state;
     size_t live;
-    int drained;           /* it ended by itself: closing it once more is fine */
+    int drained; /* it ended by itself: closing it once more is fine */
 } group;
 
-typedef struct scope {     /* a domain, and the model's idea of it */
+typedef struct scope { /* a domain, and the model's idea of it */
     zslab_domain *d;
     zslab_epoch id;
     zslab_on_exit policy;
@@ -49,7 +49,7 @@ typedef struct scope {     /* a domain, and the model's idea of it */
     unsigned inside;
 } scope;
 
-typedef struct visit {     /* of one thread in a domain */
+typedef struct visit { /* of one thread in a domain */
     scope *s;
     unsigned entered;
 } visit;
@@ -103,8 +103,7 @@ static struct {
 
 static int fails(int hook)
 {
-    if (sys.in[hook] == 0 || --sys.in[hook])
-        return 0;
+    if (sys.in[hook] == 0 || --sys.in[hook]) return 0;
     if (sys.more[hook]) {
         sys.more[hook]--;
         sys.in[hook] = 1;
@@ -138,8 +137,7 @@ static void *big_alloc(void *user, size_t size, size_t alignment)
     void **at = big_place(NULL);
     size_t *p = at && alignment <= 64 && !fails(HOOK_FALLBACK) ? (size_t *)malloc(size + 64) : NULL;
     (void)user;
-    if (!p)
-        return NULL;
+    if (!p) return NULL;
     p[0] = size;
     *at = (char *)p + 64 - (size_t)p % 64; /* malloc's own is a multiple of 16: 16 bytes or more are in front */
     ((size_t *)*at)[-1] = size, ((void **)*at)[-2] = p;
@@ -149,8 +147,7 @@ static void big_free(void *user, void *p)
 {
     void **at = big_place(p);
     (void)user;
-    if (!CHECK(at != NULL))
-        return;
+    if (!CHECK(at != NULL)) return;
     *at = NULL;
     free(((void **)p)[-2]);
 }
@@ -175,12 +172,9 @@ static int room_left(size_t chunks)
 /* May an operation that needs so many chunks be refused for want of memory? */
 static int may_refuse_chunks(zslab_result why, size_t chunks)
 {
-    if (sys.failed != model.failures_seen && why == ZSLAB_E_NOMEM)
-        return 1;
-    if (model.variant == TIGHT && room_left(chunks))
-        return 0;
-    if (model.variant == LIMITED && why == ZSLAB_E_LIMIT)
-        return 1;
+    if (sys.failed != model.failures_seen && why == ZSLAB_E_NOMEM) return 1;
+    if (model.variant == TIGHT && room_left(chunks)) return 0;
+    if (model.variant == LIMITED && why == ZSLAB_E_LIMIT) return 1;
     return why == ZSLAB_E_NOMEM && (test_tight(model.mode) || model.variant == TIGHT);
 }
 
@@ -190,8 +184,7 @@ static int may_refuse(zslab_result why) { return may_refuse_chunks(why, 1); }
 static size_t table_place(const void *p) /* where it is, or where it would go */
 {
     size_t at = (size_t)((uintptr_t)p >> 3) * 2654435761u % (OBJECTS * 4);
-    while (model.table[at] && model.live[model.table[at] - 1].p != p)
-        at = (at + 1) % (OBJECTS * 4);
+    while (model.table[at] && model.live[model.table[at] - 1].p != p) at = (at + 1) % (OBJECTS * 4);
     return at;
 }
 
@@ -219,8 +212,7 @@ static void forget(object *o)
         model.outside--;
     else
         model.ghosts[model.ghost_count++ % GHOSTS] = o->p;
-    if (o->handle)
-        model.dead[model.dead_count++ % GHOSTS] = o->handle;
+    if (o->handle) model.dead[model.dead_count++ % GHOSTS] = o->handle;
     model.epochs[o->epoch].live--;
     table_remove(o->p);
     if (o != last) {
@@ -234,8 +226,7 @@ static void forget_epoch(int e) /* all its objects went at once */
 {
     size_t i;
     for (i = model.count; i-- > 0;)
-        if (model.live[i].epoch == e)
-            forget(&model.live[i]);
+        if (model.live[i].epoch == e) forget(&model.live[i]);
     CHECK(model.epochs[e].live == 0);
 }
 
@@ -249,17 +240,13 @@ static size_t class_bytes(size_t size) /* what an object of this size may use; 0
 
 static int is_large(size_t bytes) { return bytes > model.z->classes[model.z->class_count - 1].size; }
 
-static void check_bytes(const object *o)
-{
-    CHECK(test_filled(o->p, o->asked, o->serial));
-}
+static void check_bytes(const object *o) { CHECK(test_filled(o->p, o->asked, o->serial)); }
 
 static int group_of(zslab_epoch id) /* -1: closed, and its place in the model is another's */
 {
     int e;
     for (e = 0; e < EPOCHS; e++)
-        if (model.epochs[e].id == id)
-            return e;
+        if (model.epochs[e].id == id) return e;
     return -1;
 }
 
@@ -312,8 +299,7 @@ static size_t some_size(void)
 static size_t any_size(void) /* now and then one larger than every class */
 {
     size_t size = some_size();
-    if (model.variant == TIGHT)
-        return size;
+    if (model.variant == TIGHT) return size;
     return draw(64) ? size : model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(LARGE_MOST - 70000);
 }
 
@@ -324,34 +310,36 @@ static void beyond(void)
     void *p = zslab_malloc(model.z, size);
     const int inside = test_owned(model.mode) && model.depth[model.thread] != 0;
     if (p) {
-        if (CHECK(is_open(here()) && !inside))
-            adopt(p, size, size, OUTSIDE, 0);
+        if (CHECK(is_open(here()) && !inside)) adopt(p, size, size, OUTSIDE, 0);
     } else {
-        CHECK(zslab_last_error() == (!is_open(here()) ? ZSLAB_E_CLOSED : inside ? ZSLAB_E_TOO_BIG : ZSLAB_E_NOMEM) ||
+        CHECK(zslab_last_error() == (!is_open(here()) ? ZSLAB_E_CLOSED
+                                     : inside         ? ZSLAB_E_TOO_BIG
+                                                      : ZSLAB_E_NOMEM) ||
               may_refuse(zslab_last_error()));
     }
 }
 
-static object *some_object(void)
-{
-    return model.count ? &model.live[draw(model.count)] : NULL;
-}
+static object *some_object(void) { return model.count ? &model.live[draw(model.count)] : NULL; }
 
 static zslab_heap *some_heap(void) { return model.heaps[draw(HEAPS)]; }
 
 static void op_malloc(void)
 {
     size_t size = any_size();
-    if (model.count == OBJECTS)
-        return;
+    if (model.count == OBJECTS) return;
     if (draw(64) == 0) {
         beyond();
         return;
     }
     switch (draw(4)) {
-    case 0: given(zslab_calloc(model.z, 1, size), size, here()); break;
-    case 1: given(zslab_heap_malloc(some_heap(), size), size, 0); break;
-    default: given(zslab_malloc(model.z, size), size, here());
+    case 0:
+        given(zslab_calloc(model.z, 1, size), size, here());
+        break;
+    case 1:
+        given(zslab_heap_malloc(some_heap(), size), size, 0);
+        break;
+    default:
+        given(zslab_malloc(model.z, size), size, here());
     }
 }
 
@@ -360,8 +348,7 @@ static void op_malloc_epoch(void)
     int e = (int)draw(EPOCHS);
     size_t size = any_size();
     zslab_epoch id = model.epochs[e].id;
-    if (model.count == OBJECTS)
-        return;
+    if (model.count == OBJECTS) return;
     given(draw(4) ? zslab_malloc_epoch(model.z, size, id) : zslab_heap_malloc_epoch(some_heap(), size, id), size, e);
 }
 
@@ -369,8 +356,7 @@ static void op_aligned(void)
 {
     size_t alignment = (size_t)8 << draw(6), size = 1 + (size_t)draw(500);
     void *p;
-    if (model.count == OBJECTS)
-        return;
+    if (model.count == OBJECTS) return;
     p = zslab_aligned_alloc(model.z, alignment, size);
     CHECK((uintptr_t)p % alignment == 0);
     if (p) { /* its class may be larger than size's */
@@ -384,13 +370,10 @@ static void op_batch(void)
 {
     void *p[40];
     size_t n = (size_t)draw(40), i, got, size = some_size();
-    if (model.count + n > OBJECTS)
-        return;
+    if (model.count + n > OBJECTS) return;
     got = zslab_malloc_batch(model.z, size, n, p);
-    for (i = 0; i < got; i++)
-        given(p[i], size, here());
-    if (got < n)
-        given(NULL, size, here());
+    for (i = 0; i < got; i++) given(p[i], size, here());
+    if (got < n) given(NULL, size, here());
 }
 
 /* One way of giving an object back. */
@@ -401,18 +384,21 @@ static zslab_result give_back(object *o)
     if (planted && domain && model.thread == 1 && o->bytes == 64)
         return ZSLAB_OK; /* the planted bug: inside a domain the second thread's frees of one class are lost */
     switch (draw(5)) {
-    case 0: return zslab_free_sized(model.z, p, o->bytes);
-    case 1: return zslab_heap_free(some_heap(), p);
-    case 2: return zslab_free_batch(model.z, &p, 1) == 1 ? ZSLAB_OK : ZSLAB_E_INVALID;
-    default: return zslab_free(model.z, p);
+    case 0:
+        return zslab_free_sized(model.z, p, o->bytes);
+    case 1:
+        return zslab_heap_free(some_heap(), p);
+    case 2:
+        return zslab_free_batch(model.z, &p, 1) == 1 ? ZSLAB_OK : ZSLAB_E_INVALID;
+    default:
+        return zslab_free(model.z, p);
     }
 }
 
 static void op_free(void)
 {
     object *o = some_object();
-    if (!o)
-        return;
+    if (!o) return;
     check_bytes(o);
     CHECK_IS(give_back(o), ZSLAB_OK);
     if (draw(16) == 0) { /* at once again: dead or, with its epoch over, stale; the fallback's are not there any more */
@@ -433,16 +419,13 @@ static void op_free_batch(void) /* some good ones, a NULL, one of them twice */
         object *one = some_object();
         for (i = 0; one && i < n && o[i] != one; i++)
             ;
-        if (one && one->epoch != OUTSIDE && i == n)
-            p[n] = one->p, o[n++] = one;
+        if (one && one->epoch != OUTSIDE && i == n) p[n] = one->p, o[n++] = one;
     }
-    if (!n)
-        return;
+    if (!n) return;
     p[n] = NULL;
     p[n + 1] = p[0];
     CHECK(zslab_free_batch(model.z, p, n + 2) == n && model.misuses == before + 1);
-    for (i = 0; i < n; i++)
-        forget(find(p[i]));
+    for (i = 0; i < n; i++) forget(find(p[i]));
 }
 
 static void op_realloc(void)
@@ -452,8 +435,7 @@ static void op_realloc(void)
     size_t size = any_size(), both;
     unsigned char *q;
     int to;
-    if (!o)
-        return;
+    if (!o) return;
     check_bytes(o);
     was = *o;
     memcpy(saved, o->p, o->asked);
@@ -491,8 +473,7 @@ static void op_misuse(void)
     uint64_t before = model.misuses;
     size_t known = model.ghost_count < GHOSTS ? model.ghost_count : GHOSTS;
     char outside_of_all;
-    if (o && o->epoch == OUTSIDE)
-        o = NULL;
+    if (o && o->epoch == OUTSIDE) o = NULL;
     switch (draw(6)) {
     case 0:
         CHECK_IS(zslab_free(model.z, &outside_of_all), ZSLAB_E_FOREIGN);
@@ -501,20 +482,17 @@ static void op_misuse(void)
         CHECK_IS(zslab_free(model.z, model.z->base + model.z->range_bytes + draw(100)), ZSLAB_E_FOREIGN);
         break;
     case 2:
-        if (!o)
-            return;
+        if (!o) return;
         CHECK_IS(zslab_free(model.z, o->p + 1 + draw(o->bytes - 1)), ZSLAB_E_MISALIGNED);
         break;
     case 3:
-        if (!o)
-            return;
+        if (!o) return;
         CHECK_IS(zslab_free_sized(model.z, o->p, o->bytes + 1), ZSLAB_E_INVALID);
         break;
     default: { /* an object of the past: whatever its memory is by now, it is not live */
         void *ghost = known ? model.ghosts[draw(known)] : NULL;
         zslab_result r;
-        if (!ghost || find(ghost))
-            return;
+        if (!ghost || find(ghost)) return;
         CHECK(zslab_usable_size(model.z, ghost) == 0);
         r = zslab_free(model.z, ghost);
         CHECK(r == ZSLAB_E_DOUBLE_FREE || r == ZSLAB_E_STALE || r == ZSLAB_E_MISALIGNED || r == ZSLAB_E_FOREIGN);
@@ -530,8 +508,7 @@ static void op_handle_alloc(void)
     size_t size = any_size();
     void *p = &e;
     zslab_handle h;
-    if (model.count == OBJECTS)
-        return;
+    if (model.count == OBJECTS) return;
     h = draw(3) ? zslab_handle_alloc(model.z, size, model.epochs[e].id, &p)
                 : zslab_heap_handle_alloc(some_heap(), size, model.epochs[e].id, &p);
     if (!h) {
@@ -540,8 +517,7 @@ static void op_handle_alloc(void)
             given(NULL, size, e);
         return;
     }
-    if (!CHECK(is_open(e)))
-        return;
+    if (!CHECK(is_open(e))) return;
     adopt(p, size, class_bytes(size), e, h);
     CHECK(zslab_handle_get(model.z, h) == p && zslab_handle_of(model.z, p) == h);
     CHECK(zslab_handle_pack(zslab_handle_unpack(h)) == h);
@@ -550,8 +526,7 @@ static void op_handle_alloc(void)
 static void op_handle_get(void)
 {
     const object *o = some_object();
-    if (!o)
-        return;
+    if (!o) return;
     if (o->handle)
         CHECK(zslab_handle_get(model.z, o->handle) == o->p && zslab_handle_of(model.z, o->p) == o->handle);
     else
@@ -563,10 +538,8 @@ static void op_handle_free(void)
     object *o = NULL;
     int tries;
     zslab_handle h;
-    for (tries = 0; tries < 20 && (!o || !o->handle); tries++)
-        o = some_object();
-    if (!o || !o->handle)
-        return;
+    for (tries = 0; tries < 20 && (!o || !o->handle); tries++) o = some_object();
+    if (!o || !o->handle) return;
     check_bytes(o);
     h = o->handle;
     CHECK_IS(zslab_handle_free(model.z, h), ZSLAB_OK);
@@ -582,16 +555,14 @@ static void op_handle_misuse(void)
     zslab_handle h = known && draw(4) ? model.dead[draw(known)] : test_random(&model.random);
     zslab_result r;
     for (i = 0; i < model.count; i++)
-        if (model.live[i].handle == h)
-            return;
+        if (model.live[i].handle == h) return;
     CHECK(zslab_handle_get(model.z, h) == NULL);
     r = zslab_last_error();
     CHECK(r == ZSLAB_E_STALE || r == ZSLAB_E_INVALID);
     CHECK_IS(zslab_handle_free(model.z, h), r);
     CHECK(model.misuses == before + 1);
     for (i = 0; i < known; i++)
-        if (model.dead[i] == h)
-            CHECK(r == ZSLAB_E_STALE);
+        if (model.dead[i] == h) CHECK(r == ZSLAB_E_STALE);
 }
 
 /* ---- operations: epochs ---- */
@@ -609,10 +580,8 @@ static void epoch_end(int e, int how) /* the model's side of 0: reset, 1: close,
 {
     group *g = &model.epochs[e];
     g->drained |= g->state == ZSLAB_EPOCH_CLOSING && g->live == 0;
-    if (how != 1 && (how == 2 || g->state == ZSLAB_EPOCH_ACTIVE))
-        forget_epoch(e);
-    if (how)
-        g->state = how == 2 ? ZSLAB_EPOCH_CLOSED : ZSLAB_EPOCH_CLOSING;
+    if (how != 1 && (how == 2 || g->state == ZSLAB_EPOCH_ACTIVE)) forget_epoch(e);
+    if (how) g->state = how == 2 ? ZSLAB_EPOCH_CLOSED : ZSLAB_EPOCH_CLOSING;
 }
 
 /* An epoch other than the current one takes its next step. */
@@ -620,8 +589,7 @@ static void op_epoch(void)
 {
     int e = 1 + (int)draw(EPOCHS - 1);
     group *g = &model.epochs[e];
-    if (!g->id)
-        return;
+    if (!g->id) return;
     check_state(e);
     switch (g->state) {
     case ZSLAB_EPOCH_ACTIVE: {
@@ -637,8 +605,7 @@ static void op_epoch(void)
         if (g->live) {
             CHECK_IS(zslab_epoch_close(model.z, g->id), ZSLAB_OK);
             CHECK_IS(zslab_epoch_reset(model.z, g->id), ZSLAB_E_CLOSED);
-            if (draw(2))
-                break; /* it goes on draining */
+            if (draw(2)) break; /* it goes on draining */
             CHECK_IS(zslab_epoch_release(model.z, g->id), ZSLAB_OK);
             forget_epoch(e);
         } else {
@@ -649,14 +616,11 @@ static void op_epoch(void)
         g->state = ZSLAB_EPOCH_CLOSED;
         break;
     default:
-        if (!g->drained)
-            CHECK_IS(zslab_epoch_close(model.z, g->id), ZSLAB_E_CLOSED);
+        if (!g->drained) CHECK_IS(zslab_epoch_close(model.z, g->id), ZSLAB_E_CLOSED);
         CHECK_IS(zslab_epoch_release(model.z, g->id), ZSLAB_E_CLOSED);
-        if (e >= OPENED)
-            break;
+        if (e >= OPENED) break;
         g->drained = 0;
-        if (CHECK((g->id = zslab_epoch_open(model.z, "model")) != ZSLAB_EPOCH_NONE))
-            g->state = ZSLAB_EPOCH_ACTIVE;
+        if (CHECK((g->id = zslab_epoch_open(model.z, "model")) != ZSLAB_EPOCH_NONE)) g->state = ZSLAB_EPOCH_ACTIVE;
     }
     check_state(e);
 }
@@ -668,14 +632,11 @@ static void op_advance(void)
     size_t i;
     for (e = 1; e < OPENED && model.epochs[e].state != ZSLAB_EPOCH_CLOSED; e++)
         ;
-    if (e == OPENED)
-        return;
+    if (e == OPENED) return;
     model.epochs[e] = model.epochs[0];
-    if (model.epochs[e].state == ZSLAB_EPOCH_ACTIVE)
-        model.epochs[e].state = ZSLAB_EPOCH_CLOSING;
+    if (model.epochs[e].state == ZSLAB_EPOCH_ACTIVE) model.epochs[e].state = ZSLAB_EPOCH_CLOSING;
     for (i = 0; i < model.count; i++)
-        if (model.live[i].epoch == 0)
-            model.live[i].epoch = e;
+        if (model.live[i].epoch == 0) model.live[i].epoch = e;
     memset(&model.epochs[0], 0, sizeof model.epochs[0]);
     CHECK((model.epochs[0].id = zslab_epoch_advance(model.z)) != ZSLAB_EPOCH_NONE);
     CHECK(zslab_epoch_current(model.z) == model.epochs[0].id && model.epochs[0].id != model.epochs[e].id);
@@ -690,8 +651,7 @@ static void op_domain_make(void)
     scope *s = some_domain();
     int own = OPENED + (int)(s - model.domains), e = (int)draw(OPENED);
     zslab_on_exit policy = (zslab_on_exit)draw(4);
-    if (s->d)
-        return;
+    if (s->d) return;
     memset(s, 0, sizeof *s);
     if (draw(2)) {
         s->d = zslab_domain_create(model.z);
@@ -725,23 +685,20 @@ static void domain_end(scope *s, zslab_on_exit policy) /* the model's side */
 {
     int e = group_of(s->id);
     s->ended |= s->own;
-    if (policy == ZSLAB_ON_EXIT_KEEP || e < 0 || model.epochs[e].state == ZSLAB_EPOCH_CLOSED)
-        return;
+    if (policy == ZSLAB_ON_EXIT_KEEP || e < 0 || model.epochs[e].state == ZSLAB_EPOCH_CLOSED) return;
     epoch_end(e, policy == ZSLAB_ON_EXIT_RESET ? 0 : policy == ZSLAB_ON_EXIT_CLOSE ? 1 : 2);
 }
 
 static void domain_left(scope *s)
 {
-    if (--s->inside == 0)
-        domain_end(s, s->policy);
+    if (--s->inside == 0) domain_end(s, s->policy);
 }
 
 static void thread_left(int thread) /* a thread that ends leaves its domains, the last entered first */
 {
     for (; model.depth[thread]; model.depth[thread]--) {
         visit *v = &model.stack[thread][model.depth[thread] - 1];
-        for (; v->entered; v->entered--)
-            domain_left(v->s);
+        for (; v->entered; v->entered--) domain_left(v->s);
     }
 }
 
@@ -751,8 +708,7 @@ static void op_domain_enter(void)
     int *depth = &model.depth[model.thread];
     visit *top = *depth ? &model.stack[model.thread][*depth - 1] : NULL;
     zslab_result r;
-    if (!s->d || (*depth == DEPTH && top->s != s))
-        return;
+    if (!s->d || (*depth == DEPTH && top->s != s)) return;
     r = zslab_domain_enter(s->d);
     if (s->ended || !is_open(group_of(s->id))) {
         CHECK(r == ZSLAB_E_CLOSED || may_refuse(r));
@@ -764,8 +720,7 @@ static void op_domain_enter(void)
     }
     s->inside++;
     CHECK(zslab_domain_current(model.z) == s->d);
-    if (!test_owned(model.mode))
-        return; /* no thread is inside: the epoch is named at each call */
+    if (!test_owned(model.mode)) return; /* no thread is inside: the epoch is named at each call */
     if (top && top->s == s) {
         top->entered++;
         return;
@@ -779,20 +734,16 @@ static void op_domain_exit(void)
     scope *s = some_domain();
     int *depth = &model.depth[model.thread], shared = !test_owned(model.mode);
     visit *top = *depth ? &model.stack[model.thread][*depth - 1] : NULL;
-    if (top && draw(4))
-        s = top->s;
-    if (!s->d)
-        return;
+    if (top && draw(4)) s = top->s;
+    if (!s->d) return;
     if (shared ? !s->inside : !top || top->s != s) {
         CHECK_IS(zslab_domain_exit(s->d), ZSLAB_E_INVALID);
         return;
     }
     CHECK_IS(zslab_domain_exit(s->d), ZSLAB_OK);
     domain_left(s);
-    if (!shared && --top->entered == 0)
-        --*depth;
-    if (!shared)
-        CHECK(zslab_domain_current(model.z) == (*depth ? model.stack[model.thread][*depth - 1].s->d : NULL));
+    if (!shared && --top->entered == 0) --*depth;
+    if (!shared) CHECK(zslab_domain_current(model.z) == (*depth ? model.stack[model.thread][*depth - 1].s->d : NULL));
 }
 
 static void op_domain_end(void) /* by force, or for good */
@@ -800,8 +751,7 @@ static void op_domain_end(void) /* by force, or for good */
     scope *s = some_domain();
     int for_good = draw(3) != 0;
     zslab_result r;
-    if (!s->d)
-        return;
+    if (!s->d) return;
     r = for_good ? zslab_domain_destroy(s->d) : zslab_domain_force_close(s->d);
     if (s->inside) {
         CHECK(r == ZSLAB_E_BUSY);
@@ -812,8 +762,7 @@ static void op_domain_end(void) /* by force, or for good */
         domain_end(s, s->policy == ZSLAB_ON_EXIT_KEEP ? ZSLAB_ON_EXIT_CLOSE : s->policy);
         s->ended = 1;
     } else {
-        if (s->own && !s->ended)
-            domain_end(s, ZSLAB_ON_EXIT_RELEASE);
+        if (s->own && !s->ended) domain_end(s, ZSLAB_ON_EXIT_RELEASE);
         memset(s, 0, sizeof *s);
     }
 }
@@ -830,8 +779,7 @@ static void op_pool_alloc(void)
         CHECK(zslab_last_error() == ZSLAB_E_FULL && model.slot_count == SLOTS);
         return;
     }
-    if (!CHECK(model.slot_count < SLOTS && zslab_pool_owns(model.pool, p)))
-        return;
+    if (!CHECK(model.slot_count < SLOTS && zslab_pool_owns(model.pool, p))) return;
     test_fill(p, zslab_pool_usable_size(model.pool), 7);
     model.slots[model.slot_count++] = p;
 }
@@ -843,8 +791,7 @@ static void op_pool_free(void) /* by the owner, or queued for it; a second time 
     zslab_pool_stats before;
     zslab_result r;
     char *p = model.slots[i];
-    if (!model.slot_count)
-        return;
+    if (!model.slot_count) return;
     CHECK(test_filled(p, zslab_pool_usable_size(model.pool), 7));
     zslab_stats_pool(model.pool, &before);
     r = remotely ? zslab_remote_try_free(model.remote, p) : zslab_pool_free(model.pool, p);
@@ -912,8 +859,7 @@ static void op_stats(void)
         active += model.epochs[i].id && model.epochs[i].state == ZSLAB_EPOCH_ACTIVE;
         closing += model.epochs[i].state == ZSLAB_EPOCH_CLOSING && model.epochs[i].live != 0;
     }
-    for (i = 0; i < DOMAINS; i++)
-        domains += model.domains[i].d && model.domains[i].id == model.epochs[e].id;
+    for (i = 0; i < DOMAINS; i++) domains += model.domains[i].d && model.domains[i].id == model.epochs[e].id;
     zslab_stats_global(model.z, &g);
     CHECK(g.live_objects == model.count - model.outside && g.live_bytes == live_bytes);
     CHECK(g.misuse_count == model.misuses && g.current_epoch == model.epochs[0].id);
@@ -935,11 +881,9 @@ static void op_empty(void)
             CHECK_IS(zslab_epoch_reset(model.z, model.epochs[e].id), ZSLAB_OK);
             forget_epoch(e);
         }
-    while (model.count && test_failed == failed)
-        op_free();
+    while (model.count && test_failed == failed) op_free();
     for (e = 0; e < EPOCHS; e++)
-        if (model.epochs[e].id)
-            check_state(e);
+        if (model.epochs[e].id) check_state(e);
     for (cls = 0; cls < model.z->class_count && test_failed == failed; cls += 1 + (size_t)draw(4)) {
         size = zslab_size_class_bytes(model.z, cls);
         given(zslab_malloc(model.z, size), size, here());
@@ -957,8 +901,7 @@ static void op_heap(void)
     zslab_heap **heap = &model.heaps[draw(HEAPS)];
     int tries = 0;
     zslab_heap_destroy(*heap);
-    while ((*heap = zslab_heap_create(model.z)) == NULL && tries++ < 8)
-        CHECK(may_refuse(zslab_last_error()));
+    while ((*heap = zslab_heap_create(model.z)) == NULL && tries++ < 8) CHECK(may_refuse(zslab_last_error()));
     MUST(*heap);
 }
 
@@ -974,8 +917,7 @@ static void op_reserve(void)
 static void op_fault(void) /* some call of a hook fails, and perhaps more after it */
 {
     int hook = (int)draw(HOOKS);
-    if (model.variant != FAULTS)
-        return;
+    if (model.variant != FAULTS) return;
     sys.in[hook] = 1 + (unsigned)draw(3);
     sys.more[hook] = (unsigned)draw(4) * (unsigned)draw(2);
 }
@@ -988,21 +930,36 @@ static const struct operation {
     void (*run)(void);
     unsigned weight; /* of 10,000 */
 } operations[] = {
-    {"malloc", op_malloc, 3000},                  {"malloc_epoch", op_malloc_epoch, 500},
-    {"aligned", op_aligned, 200},                 {"batch", op_batch, 40},
-    {"free", op_free, 3400},                      {"free_batch", op_free_batch, 60},
-    {"realloc", op_realloc, 500},                 {"misuse", op_misuse, 300},
-    {"handle_alloc", op_handle_alloc, 500},       {"handle_get", op_handle_get, 300},
-    {"handle_free", op_handle_free, 200},         {"handle_misuse", op_handle_misuse, 100},
-    {"domain_make", op_domain_make, 50},          {"domain_enter", op_domain_enter, 120},
-    {"domain_exit", op_domain_exit, 150},         {"domain_end", op_domain_end, 40},
-    {"epoch", op_epoch, 60},                      {"advance", op_advance, 20},
-    {"pool_alloc", op_pool_alloc, 150},           {"pool_free", op_pool_free, 140},
-    {"pool_other", op_pool_other, 10},            {"stats", op_stats, 40},
-    {"check", op_check, 4},                       {"trim", op_trim, 10},
-    {"detach", op_detach, 10},                    {"heap", op_heap, 20},
-    {"reserve", op_reserve, 10},                  {"fault", op_fault, 60},
-    {"empty", op_empty, 5},                       {"thread", op_thread, 6},
+    {"malloc", op_malloc, 3000},
+    {"malloc_epoch", op_malloc_epoch, 500},
+    {"aligned", op_aligned, 200},
+    {"batch", op_batch, 40},
+    {"free", op_free, 3400},
+    {"free_batch", op_free_batch, 60},
+    {"realloc", op_realloc, 500},
+    {"misuse", op_misuse, 300},
+    {"handle_alloc", op_handle_alloc, 500},
+    {"handle_get", op_handle_get, 300},
+    {"handle_free", op_handle_free, 200},
+    {"handle_misuse", op_handle_misuse, 100},
+    {"domain_make", op_domain_make, 50},
+    {"domain_enter", op_domain_enter, 120},
+    {"domain_exit", op_domain_exit, 150},
+    {"domain_end", op_domain_end, 40},
+    {"epoch", op_epoch, 60},
+    {"advance", op_advance, 20},
+    {"pool_alloc", op_pool_alloc, 150},
+    {"pool_free", op_pool_free, 140},
+    {"pool_other", op_pool_other, 10},
+    {"stats", op_stats, 40},
+    {"check", op_check, 4},
+    {"trim", op_trim, 10},
+    {"detach", op_detach, 10},
+    {"heap", op_heap, 20},
+    {"reserve", op_reserve, 10},
+    {"fault", op_fault, 60},
+    {"empty", op_empty, 5},
+    {"thread", op_thread, 6},
 };
 #define OPERATIONS (sizeof operations / sizeof *operations)
 #define OP_MALLOC 0
@@ -1016,15 +973,13 @@ static tape tape_random(uint64_t seed, size_t count)
     size_t i;
     unsigned total = 0, k;
     uint8_t thread = 0;
-    for (k = 0; k < OPERATIONS; k++)
-        total += operations[k].weight;
+    for (k = 0; k < OPERATIONS; k++) total += operations[k].weight;
     t.op = (tape_op *)malloc((count + 1) * sizeof *t.op);
     MUST(t.op);
     t.count = count;
     for (i = 0; i < count; i++) {
         unsigned x = (unsigned)(test_random(&seed) % total);
-        for (k = 0; x >= operations[k].weight; k++)
-            x -= operations[k].weight;
+        for (k = 0; x >= operations[k].weight; k++) x -= operations[k].weight;
         if (k == OP_FREE && i / 4096 % 4 < 2 && test_random(&seed) % 4 == 0) /* the number of objects rises and falls */
             k = OP_MALLOC;
         if (test_random(&seed) % 16 == 0) /* a thread does several in a row: handing over costs more than they do */
@@ -1077,16 +1032,14 @@ static void begin(const player *by)
         c.os.reserve = sys_reserve, c.os.commit = sys_commit;
         c.os.purge = sys_purge, c.os.release = sys_release;
     }
-    if (by->variant == LIMITED)
-        c.limit_bytes = 60 * ZS__CHUNK_BYTES;
+    if (by->variant == LIMITED) c.limit_bytes = 60 * ZS__CHUNK_BYTES;
     if (by->variant == TIGHT) {
         c.class_bytes = tight_classes;
         c.class_count = sizeof tight_classes / sizeof *tight_classes;
         c.reserve_bytes = by->mode->in_buffer ? 0 : TIGHT_CHUNKS * ZS__CHUNK_BYTES;
     }
     model.z = test_open(by->mode, &c);
-    for (e = 0; e < EPOCHS; e++)
-        model.epochs[e].state = ZSLAB_EPOCH_CLOSED;
+    for (e = 0; e < EPOCHS; e++) model.epochs[e].state = ZSLAB_EPOCH_CLOSED;
     model.epochs[OUTSIDE].id = ZSLAB_EPOCH_NONE;
     model.epochs[0].id = zslab_epoch_current(model.z);
     model.epochs[0].state = ZSLAB_EPOCH_ACTIVE;
@@ -1094,8 +1047,7 @@ static void begin(const player *by)
         MUST((model.epochs[e].id = zslab_epoch_open(model.z, NULL)) != ZSLAB_EPOCH_NONE);
         model.epochs[e].state = ZSLAB_EPOCH_ACTIVE;
     }
-    for (e = 0; e < HEAPS; e++)
-        MUST((model.heaps[e] = zslab_heap_create(model.z)) != NULL);
+    for (e = 0; e < HEAPS; e++) MUST((model.heaps[e] = zslab_heap_create(model.z)) != NULL);
     pool.slot_bytes = 48, pool.slot_count = SLOTS, pool.queue_capacity = QUEUE, pool.batch_count = 5;
     MUST((model.pool = zslab_pool_create(&pool)) != NULL);
     MUST((model.remote = zslab_pool_remote(model.pool)) != NULL);
@@ -1107,8 +1059,7 @@ static void finish(const player *by)
     model.thread = 0;
     memset(sys.in, 0, sizeof sys.in);
     op_check();
-    while (model.count && test_failed == by->failed)
-        op_free();
+    while (model.count && test_failed == by->failed) op_free();
     op_check();
     op_stats();
     CHECK(model.by_code[ZSLAB_E_CORRUPT] == 0);
@@ -1128,8 +1079,7 @@ static void play(void *user, const tape *t, size_t *step)
     by.step = step;
     by.failed = test_failed;
     begin(&by);
-    for (i = 1; i < THREADS; i++)
-        test_worker_start(&other[i]);
+    for (i = 1; i < THREADS; i++) test_worker_start(&other[i]);
     while (*step < t->count && test_failed == by.failed) {
         model.thread = t->op[*step].thread % THREADS;
         if (t->op[*step].kind == OPERATIONS - 1) {
@@ -1155,7 +1105,10 @@ static void play(void *user, const tape *t, size_t *step)
     finish(&by);
 }
 
-#define PLAYER(p) {operation_name, (uint16_t)OPERATIONS, play, (p)}
+#define PLAYER(p)                                                                                                      \
+    {                                                                                                                  \
+        operation_name, (uint16_t)OPERATIONS, play, (p)                                                                \
+    }
 
 #if !MODEL_PLANTED
 /* Cut it down and say how it is played again. */
@@ -1164,8 +1117,7 @@ static void report(player *by, tape *t, size_t failed_at)
     tape_player p = PLAYER(by);
     printf("cutting down a tape of %zu operations that fails...\n", t->count);
     fflush(stdout);
-    if (TAPE_FORKS)
-        tape_shrink(&p, t, failed_at);
+    if (TAPE_FORKS) tape_shrink(&p, t, failed_at);
     printf("replay: test_model -r '%s %s: ", by->mode->name, variant_name[by->variant]);
     tape_print(stdout, &p, t);
     printf("'\n");
@@ -1182,8 +1134,7 @@ static void one_play(const test_mode *m, variant v, size_t count, uint64_t seed)
     holds = tape_holds(&p, &t, 1, &r);
     printf("%s, %s: seed %llu, %zu operations%s\n", m->name, variant_name[v], (unsigned long long)seed, r.step,
            holds ? "" : ": DIFFERENT");
-    if (!CHECK(holds))
-        report(&by, &t, r.finished ? r.step + 1 : 0);
+    if (!CHECK(holds)) report(&by, &t, r.finished ? r.step + 1 : 0);
     free(t.op);
 }
 
@@ -1193,27 +1144,25 @@ static int replay(const char *text)
     int used = 0, v;
     const char *colon = strchr(text, ':'), *gap = NULL, *at;
     for (at = text; colon && at < colon; at++)
-        if (*at == ' ')
-            gap = at;
+        if (*at == ' ') gap = at;
     MUST(gap && gap - text < 32 && colon - gap < 16);
     memcpy(mode, text, (size_t)(gap - text));
     mode[gap - text] = 0;
     used = (int)(colon - gap) - 1;
     memcpy(how, gap + 1, (size_t)used);
     how[used] = 0;
-    for (v = 0; v < VARIANTS; v++)
-        TEST_EACH_MODE(m)
-            if (strcmp(m->name, mode) == 0 && strcmp(variant_name[v], how) == 0) {
-                player by = {m, (variant)v, NULL, NULL, 0, 0};
-                tape_player p = PLAYER(&by);
-                tape t = tape_read(&p, colon + 1);
-                size_t step = 0;
-                MUST(t.count);
-                play(&by, &t, &step); /* in place, for a debugger */
-                printf("%zu of %zu operations\n", step, t.count);
-                free(t.op);
-                return test_summary("test_model");
-            }
+    for (v = 0; v < VARIANTS; v++) TEST_EACH_MODE(m)
+    if (strcmp(m->name, mode) == 0 && strcmp(variant_name[v], how) == 0) {
+        player by = {m, (variant)v, NULL, NULL, 0, 0};
+        tape_player p = PLAYER(&by);
+        tape t = tape_read(&p, colon + 1);
+        size_t step = 0;
+        MUST(t.count);
+        play(&by, &t, &step); /* in place, for a debugger */
+        printf("%zu of %zu operations\n", step, t.count);
+        free(t.op);
+        return test_summary("test_model");
+    }
     return test_skip("no such mode here");
 }
 
@@ -1221,14 +1170,12 @@ int main(int argc, char **argv)
 {
     uint64_t total, seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1, plays = 0;
     int v;
-    if (argc > 2 && strcmp(argv[1], "-r") == 0)
-        return replay(argv[2]);
+    if (argc > 2 && strcmp(argv[1], "-r") == 0) return replay(argv[2]);
     total = test_amount(argc, argv, 1400000);
     TEST_EACH_MODE(m)
-        plays += VARIANTS;
+    plays += VARIANTS;
     TEST_EACH_MODE(m)
-        for (v = 0; v < VARIANTS; v++)
-            one_play(m, (variant)v, (size_t)(total / plays), seed + (uint64_t)v);
+    for (v = 0; v < VARIANTS; v++) one_play(m, (variant)v, (size_t)(total / plays), seed + (uint64_t)v);
     return test_summary("test_model");
 }
 #endif

@@ -13,14 +13,13 @@ int main(void)
     char text[4096];
     FILE *f = tmpfile();
     size_t i, length;
-    if (!TAPE_FORKS)
-        return test_skip("tapes are cut down where a child process can play them");
+    if (!TAPE_FORKS) return test_skip("tapes are cut down where a child process can play them");
     MUST(f);
     CHECK(!tape_holds(&p, &t, 0, &r) && r.step > 0);
     tape_shrink(&p, &t, r.step + 1);
     tape_print(stdout, &p, &t);
     printf("\n");
-    CHECK(t.count <= 5); /* a domain, inside it, an object, its free by the second thread; a look */
+    CHECK(t.count <= 5);            /* a domain, inside it, an object, its free by the second thread; a look */
     for (i = 0; i < t.count; i++) { /* none can go */
         shorter = tape_copy(&t);
         CHECK(!tape_cut(&p, &shorter, i, i + 1, &r));

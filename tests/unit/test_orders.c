@@ -54,12 +54,10 @@ static void step(story *s, char what, owner who, test_worker *w)
             allocate(s);
         else
             elsewhere(s, who, w);
-        if (CHECK(!s->got == (was != ZSLAB_EPOCH_ACTIVE)) && s->got)
-            s->p[s->live++] = s->got;
+        if (CHECK(!s->got == (was != ZSLAB_EPOCH_ACTIVE)) && s->got) s->p[s->live++] = s->got;
         return;
     case 'F':
-        if (s->live)
-            CHECK_IS(zslab_free(s->z, s->p[--s->live]), ZSLAB_OK);
+        if (s->live) CHECK_IS(zslab_free(s->z, s->p[--s->live]), ZSLAB_OK);
         return;
     case 'R':
         r = zslab_epoch_reset(s->z, s->e);
@@ -68,18 +66,15 @@ static void step(story *s, char what, owner who, test_worker *w)
     case 'C': /* closing one that drained is fine; one that was released is gone */
         r = zslab_epoch_close(s->z, s->e);
         CHECK_IS(r, s->state == ZSLAB_EPOCH_CLOSED ? ZSLAB_E_CLOSED : ZSLAB_OK);
-        if (r == ZSLAB_OK)
-            s->state = ZSLAB_EPOCH_CLOSING;
+        if (r == ZSLAB_OK) s->state = ZSLAB_EPOCH_CLOSING;
         return;
     default:
         r = zslab_epoch_release(s->z, s->e);
         if (was != ZSLAB_EPOCH_CLOSED || s->state == was || r != ZSLAB_OK) /* nobody need have asked since it drained */
             CHECK_IS(r, was == ZSLAB_EPOCH_CLOSED ? ZSLAB_E_CLOSED : ZSLAB_OK);
-        if (r == ZSLAB_OK)
-            s->state = ZSLAB_EPOCH_CLOSED;
+        if (r == ZSLAB_OK) s->state = ZSLAB_EPOCH_CLOSED;
     }
-    if (r == ZSLAB_OK)
-        s->live = 0;
+    if (r == ZSLAB_OK) s->live = 0;
 }
 
 /* The number names the steps, base STEPS. */
@@ -94,12 +89,10 @@ static void tell(zslab *z, owner who, test_worker *w, unsigned number, int lengt
     for (i = 0; i < length; i++, number /= STEPS) text[i] = steps[number % STEPS];
     text[i] = 0;
     s.e = zslab_epoch_open(z, text);
-    if (!CHECK(s.e != ZSLAB_EPOCH_NONE))
-        MUST(s.e);
+    if (!CHECK(s.e != ZSLAB_EPOCH_NONE)) MUST(s.e);
     for (i = 0; i < length; i++) {
         step(&s, text[i], who, w);
-        if (ask && !CHECK(zslab_epoch_state_of(z, s.e) == should_be(&s)))
-            printf("  %s, after %d of it\n", text, i + 1);
+        if (ask && !CHECK(zslab_epoch_state_of(z, s.e) == should_be(&s))) printf("  %s, after %d of it\n", text, i + 1);
     }
     zslab_stats_global(z, &stats);
     if (!CHECK(zslab_epoch_state_of(z, s.e) == should_be(&s)) ||
@@ -107,8 +100,7 @@ static void tell(zslab *z, owner who, test_worker *w, unsigned number, int lengt
         !CHECK(stats.live_objects == (uint64_t)s.live))
         printf("  %s\n", text);
     for (i = 0; i < s.live; i++) CHECK_IS(zslab_free(z, s.p[i]), ZSLAB_OK);
-    if (s.state == ZSLAB_EPOCH_ACTIVE)
-        CHECK_IS(zslab_epoch_close(z, s.e), ZSLAB_OK);
+    if (s.state == ZSLAB_EPOCH_ACTIVE) CHECK_IS(zslab_epoch_close(z, s.e), ZSLAB_OK);
     CHECK(zslab_epoch_state_of(z, s.e) == ZSLAB_EPOCH_CLOSED);
 }
 
@@ -133,7 +125,8 @@ int main(int argc, char **argv)
 {
     int length = argc > 1 ? atoi(argv[1]) : TEST_SLOWED ? 3 : 4;
     MUST(length > 0 && length <= MOST);
-    TEST_EACH_MODE (m) {
+    TEST_EACH_MODE(m)
+    {
         for (int ask = 0; ask < 2; ask++) {
             every_order(m, ASLEEP, length, ask);
             every_order(m, GONE, length, ask);

@@ -13,8 +13,7 @@ int plugin_use(int destroy)
     static zslab *z;
     int i, wrong = 0;
     void *p;
-    if (!z)
-        z = zslab_create(NULL);
+    if (!z) z = zslab_create(NULL);
     for (i = 1; z && i < 300; i++) {
         p = zslab_malloc(z, (size_t)i * 5);
         wrong += !p || zslab_free(z, p) != ZSLAB_OK || zslab_free(z, p) != ZSLAB_E_DOUBLE_FREE;
@@ -57,14 +56,12 @@ static int once(const char *path)
     }
     symbol = dlsym(plugin, "plugin_use");
     *(void **)&use = symbol;
-    if (pthread_create(&thread, NULL, outlives, &wrong))
-        return 1;
+    if (pthread_create(&thread, NULL, outlives, &wrong)) return 1;
     pthread_barrier_wait(&meet);
     wrong += use(1);
     dlclose(plugin);
 #ifdef __GLIBC__ /* musl keeps what was loaded */
-    if (dlopen(path, RTLD_NOW | RTLD_NOLOAD))
-        wrong += 1000;
+    if (dlopen(path, RTLD_NOW | RTLD_NOLOAD)) wrong += 1000;
 #endif
     pthread_barrier_wait(&meet);
     pthread_join(thread, NULL); /* its exit calls nothing that was unloaded */
@@ -76,12 +73,9 @@ int main(int argc, char **argv)
     int i, rounds = argc > 2 ? atoi(argv[2]) : 0, wrong = 0;
     pthread_key_t key;
     pthread_barrier_init(&meet, NULL, 2);
-    for (i = 0; i < rounds && !wrong; i++)
-        wrong = once(argv[1]);
-    if (pthread_key_create(&key, NULL))
-        wrong = 2; /* keys were left behind */
-    if (wrong)
-        printf("round %d went wrong: %d\n", i, wrong);
+    for (i = 0; i < rounds && !wrong; i++) wrong = once(argv[1]);
+    if (pthread_key_create(&key, NULL)) wrong = 2; /* keys were left behind */
+    if (wrong) printf("round %d went wrong: %d\n", i, wrong);
     return wrong != 0;
 }
 #else
@@ -105,8 +99,7 @@ static void loaded_and_unloaded(const char *compiler, const char *model, const c
              "tests/unit/test_plugin.c -o %s-%s.so && "
              "%s -std=c11 -O1 -g -pthread -DPLUGIN_HOST tests/unit/test_plugin.c -ldl -o %s-host",
              compiler, model, ZSLAB_NO_TLS ? "-DZSLAB_NO_TLS=1" : "", where, model, compiler, where);
-    if (!CHECK(run(command) == 0))
-        return;
+    if (!CHECK(run(command) == 0)) return;
     snprintf(command, sizeof command, "%s-host %s%s-%s.so %d", where, *where == '/' ? "" : "./", where, model, rounds);
     CHECK(run(command) == 0);
     printf("%s, %s: %d times\n", compiler, model, rounds);

@@ -23,9 +23,22 @@ static void test_slot_sizes(void)
 {
     static const struct {
         size_t bytes, stride;
-    } cases[] = {{1, 8},     {8, 8},   {9, 16},     {15, 16},     {16, 16},        {17, 32},
-                 {40, 48},   {64, 64}, {100, 112},  {1000, 1008}, {1024, 1024},    {3000, 3008},
-                 {4097, 4112}, {65536, 65536}, {1 << 20, 1 << 20}, {(1 << 20) + 1, (1 << 20) + 16}};
+    } cases[] = {{1, 8},
+                 {8, 8},
+                 {9, 16},
+                 {15, 16},
+                 {16, 16},
+                 {17, 32},
+                 {40, 48},
+                 {64, 64},
+                 {100, 112},
+                 {1000, 1008},
+                 {1024, 1024},
+                 {3000, 3008},
+                 {4097, 4112},
+                 {65536, 65536},
+                 {1 << 20, 1 << 20},
+                 {(1 << 20) + 1, (1 << 20) + 16}};
     size_t i, k, b;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         zslab_pool_config c = pool_config(cases[i].bytes, 5);
@@ -39,12 +52,9 @@ static void test_slot_sizes(void)
             memset(slot[k], (int)k + 1, cases[i].stride);
         }
         for (k = 0; k < 5; k++)
-            for (b = 0; b < cases[i].stride; b++)
-                CHECK(slot[k][b] == k + 1);
-        for (k = 0; k < 5; k++)
-            CHECK_EQ(zslab_pool_free(p, slot[k]), ZSLAB_OK);
-        for (k = 5; k-- > 0;)
-            CHECK(zslab_pool_alloc(p) == slot[k]);
+            for (b = 0; b < cases[i].stride; b++) CHECK(slot[k][b] == k + 1);
+        for (k = 0; k < 5; k++) CHECK_EQ(zslab_pool_free(p, slot[k]), ZSLAB_OK);
+        for (k = 5; k-- > 0;) CHECK(zslab_pool_alloc(p) == slot[k]);
         zslab_pool_destroy(p);
     }
 }
@@ -57,16 +67,13 @@ static void test_newest_first_and_counted(void)
     zslab_pool_stats s;
     size_t i;
     pool_take(p, slot, 60);
-    for (i = 0; i < 20; i++)
-        CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+    for (i = 0; i < 20; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
     s = pool_stats(p);
     CHECK_EQ(s.live, 40);
     CHECK_EQ(s.high_water, 60);
     CHECK_EQ(s.reuses, 0);
-    for (i = 20; i-- > 0;)
-        CHECK(zslab_pool_alloc(p) == slot[i]);
-    for (i = 60; i < 100; i++)
-        CHECK(zslab_pool_alloc(p) != NULL);
+    for (i = 20; i-- > 0;) CHECK(zslab_pool_alloc(p) == slot[i]);
+    for (i = 60; i < 100; i++) CHECK(zslab_pool_alloc(p) != NULL);
     s = pool_stats(p);
     CHECK_EQ(s.live, 100);
     CHECK_EQ(s.high_water, 100);
@@ -165,18 +172,14 @@ static void *half_alloc(void *user, size_t bytes, size_t alignment)
     return (void)user, (void)bytes, (void)alignment, (void *)NULL;
 }
 
-static int half_owns(void *user, const void *p)
-{
-    return (void)user, (void)p, 0;
-}
+static int half_owns(void *user, const void *p) { return (void)user, (void)p, 0; }
 
 static void test_wrong_configurations(void)
 {
     char buffer[64];
     zslab_pool_config c[10];
     size_t i;
-    for (i = 0; i < 10; i++)
-        c[i] = pool_config(64, 4);
+    for (i = 0; i < 10; i++) c[i] = pool_config(64, 4);
     c[0].slot_bytes = SIZE_MAX;
     c[1].slot_count = (size_t)UINT32_MAX;
     c[2].slot_bytes = SIZE_MAX / 8, c[2].slot_count = 100;
@@ -234,10 +237,8 @@ static void test_callers_memory(void)
                 }
                 CHECK(zslab_pool_alloc(p) == NULL);
                 zslab_pool_destroy(p);
-                for (k = 0; k < shift; k++)
-                    CHECK(room[k] == 0xa5);
-                for (k = shift + need; k < need + 400; k++)
-                    CHECK(room[k] == 0xa5);
+                for (k = 0; k < shift; k++) CHECK(room[k] == 0xa5);
+                for (k = shift + need; k < need + 400; k++) CHECK(room[k] == 0xa5);
                 free(room);
             }
         }
@@ -312,12 +313,10 @@ static void test_fallback(void)
     after = pool_stats(p);
     CHECK(memcmp(&s, &after, sizeof s) == 0);
     CHECK_EQ(zslab_pool_free(p, &heap), ZSLAB_E_FOREIGN);
-    for (i = 0; i < 20; i++)
-        CHECK_EQ(zslab_pool_free(p, object[i]), ZSLAB_OK);
+    for (i = 0; i < 20; i++) CHECK_EQ(zslab_pool_free(p, object[i]), ZSLAB_OK);
     CHECK(heap.live == 0 && pool_stats(p).live == 0);
     heap.calls = 0;
-    for (i = 0; i < 8; i++)
-        CHECK(zslab_pool_owns(p, zslab_pool_alloc(p)));
+    for (i = 0; i < 8; i++) CHECK(zslab_pool_owns(p, zslab_pool_alloc(p)));
     CHECK_EQ(heap.calls, 0);
     zslab_pool_destroy(p);
 }

@@ -23,13 +23,11 @@ int main(void)
     r = zslab_pool_remote(p);
     pool_take(p, slot, 50);
     CHECK(zslab_pool_alloc(p) == NULL);
-    for (i = 0; i < 10; i++)
-        CHECK_EQ(zslab_remote_free(r, slot[i]), ZSLAB_OK);
+    for (i = 0; i < 10; i++) CHECK_EQ(zslab_remote_free(r, slot[i]), ZSLAB_OK);
     CHECK_EQ(zslab_remote_try_free(r, slot[10]), ZSLAB_E_FULL);
     CHECK_EQ(zslab_pool_free(p, slot[11]), ZSLAB_OK);
     CHECK_EQ(pool_stats(p).queued, 0);
-    for (i = 0; i < 11; i++)
-        CHECK(zslab_pool_alloc(p) != NULL);
+    for (i = 0; i < 11; i++) CHECK(zslab_pool_alloc(p) != NULL);
     CHECK(zslab_pool_alloc(p) == NULL);
     CHECK_EQ(pool_stats(p).corruption_events, 0);
     zslab_pool_destroy(p);

@@ -38,8 +38,7 @@ static void test_one_damaged(void)
     void *slot[SLOTS];
     size_t i;
     CHECK_EQ(take_all(p, slot), SLOTS);
-    for (i = 0; i < SLOTS; i++)
-        CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+    for (i = 0; i < SLOTS; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
     memset(stray(slot[20], 64), 0x41, 64);
     CHECK_EQ(take_all(p, slot), SLOTS - 1);
     CHECK_EQ(pool_stats(p).corruption_events, 1);
@@ -61,8 +60,7 @@ static void test_every_bit(void)
         void *slot[SLOTS];
         size_t i;
         CHECK_EQ(take_all(p, slot), SLOTS);
-        for (i = 0; i < SLOTS; i++)
-            CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+        for (i = 0; i < SLOTS; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
         if (bit < 64)
             stray(slot[7], 8)[bit / 8] ^= (unsigned char)(1u << bit % 8);
         else
@@ -84,8 +82,7 @@ static void test_random_damage(uint64_t seed)
         void *slot[SLOTS];
         size_t n = take_all(p, slot), i, lost = 0;
         for (hit = 0; hit < 5; hit++) {
-            for (i = 0; i < n; i++)
-                CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+            for (i = 0; i < n; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
             for (i = random_next(&rng) % 8; i--;) {
                 unsigned char *at = stray(slot[random_next(&rng) % n], 8);
                 at[random_next(&rng) % 8] = (unsigned char)random_next(&rng);
@@ -108,11 +105,9 @@ static void test_damage_and_queue(void)
     void *slot[SLOTS];
     size_t i;
     CHECK_EQ(take_all(p, slot), SLOTS);
-    for (i = 0; i < 10; i++)
-        CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+    for (i = 0; i < 10; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
     memset(stray(slot[5], 8), 0, 8);
-    for (i = 10; i < 20; i++)
-        CHECK_EQ(zslab_remote_try_free(r, slot[i]), ZSLAB_OK);
+    for (i = 10; i < 20; i++) CHECK_EQ(zslab_remote_try_free(r, slot[i]), ZSLAB_OK);
     CHECK_EQ(zslab_remote_try_free(r, slot[5]), ZSLAB_E_DOUBLE_FREE);
     CHECK_EQ(take_all(p, slot), 19);
     CHECK_EQ(pool_stats(p).corruption_events, 1);
@@ -129,8 +124,7 @@ static void test_damaged_head(void)
     void *slot[SLOTS];
     size_t i;
     CHECK_EQ(take_all(p, slot), SLOTS);
-    for (i = 0; i < 10; i++)
-        CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
+    for (i = 0; i < 10; i++) CHECK_EQ(zslab_pool_free(p, slot[i]), ZSLAB_OK);
     p->head = 0x12345678;
     CHECK_EQ(take_all(p, slot), 10);
     CHECK_EQ(pool_stats(p).live, SLOTS);

@@ -6,7 +6,7 @@
 
 /* ---- the program's hooks ---- */
 static struct {
-    int left;      /* calls until one is refused; negative: none is */
+    int left; /* calls until one is refused; negative: none is */
     int reserves, commits, releases;
     size_t committed;
     char *block;
@@ -140,8 +140,8 @@ static void grows_by_pieces(size_t slot_bytes, size_t count, size_t grow)
         CHECK(slot[i] == base + i * slot_bytes);
         memset(slot[i], (int)i, slot_bytes);
         CHECK_EQ(pool_stats(p).growths, growths);
-        CHECK_EQ(pool_stats(p).usable_bytes, (i / grow + 1) * grow < count ? (i / grow + 1) * grow * slot_bytes
-                                                                            : count * slot_bytes);
+        CHECK_EQ(pool_stats(p).usable_bytes,
+                 (i / grow + 1) * grow < count ? (i / grow + 1) * grow * slot_bytes : count * slot_bytes);
         CHECK_EQ(os.committed - metadata, (pool_stats(p).usable_bytes + page - 1) / page * page);
     }
     CHECK(zslab_pool_alloc(p) == NULL && zslab_last_error() == ZSLAB_E_FULL);
@@ -223,8 +223,7 @@ static void grows_while_remotes_give_back(void)
     c.queue_capacity = 16;
     p = pool_make(&c);
     passing = 1;
-    for (i = 0; i < 2; i++)
-        CHECK(pthread_create(&t[i], NULL, give_back, zslab_pool_remote(p)) == 0);
+    for (i = 0; i < 2; i++) CHECK(pthread_create(&t[i], NULL, give_back, zslab_pool_remote(p)) == 0);
     for (i = 0; i < ROUNDS; i++) {
         void **slot = (void **)zslab_pool_alloc(p), *was;
         CHECK(slot != NULL);
@@ -326,14 +325,12 @@ static void texts_while_pools_come_and_go(void)
     pthread_t t[2];
     int i;
     passing = 2;
-    for (i = 0; i < 2; i++)
-        CHECK(pthread_create(&t[i], NULL, comes_and_goes, NULL) == 0);
+    for (i = 0; i < 2; i++) CHECK(pthread_create(&t[i], NULL, comes_and_goes, NULL) == 0);
     while (__atomic_load_n(&passing, __ATOMIC_ACQUIRE)) {
         json(z);
         CHECK(zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
     }
-    for (i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
+    for (i = 0; i < 2; i++) pthread_join(t[i], NULL);
     CHECK(strstr(json(z), "\"pools\"") == NULL);
     zslab_destroy(z);
 }

@@ -132,8 +132,7 @@ static void all_home(run *t)
     CHECK_EQ(pool_stats(t->p).live, 0);
     CHECK_EQ(pool_stats(t->p).queued, 0);
     CHECK_EQ(pool_stats(t->p).corruption_events, 0);
-    for (i = 0; i < SLOTS; i++)
-        mark(t, zslab_pool_alloc(t->p), 0);
+    for (i = 0; i < SLOTS; i++) mark(t, zslab_pool_alloc(t->p), 0);
     CHECK(zslab_pool_alloc(t->p) == NULL);
 }
 
@@ -170,8 +169,7 @@ static void test_nothing_lost(size_t frees, size_t queue, zslab_batch batch, int
         sched_yield();
     }
     atomic_store(&t->done, 1);
-    for (n = 0; n < REMOTES; n++)
-        CHECK(pthread_join(thread[n], NULL) == 0);
+    for (n = 0; n < REMOTES; n++) CHECK(pthread_join(thread[n], NULL) == 0);
     CHECK_EQ(atomic_load(&t->accepted), frees);
     printf("queue %zu, %s, %s: %zu frees, %.0f ns each, %llu drains, %llu waits, nothing lost\n", queue,
            batch == ZSLAB_BATCH_FIXED ? "fixed" : "adaptive", use_try ? "try_free" : "free", frees,
@@ -197,8 +195,7 @@ static void test_close_while_pushing(size_t rounds, size_t queue)
         feed(t, 200 + (size_t)(random_next(&rng) % 800), &rng);
         zslab_pool_destroy(t->p);
         atomic_store(&t->done, 1);
-        for (n = 0; n < REMOTES; n++)
-            CHECK(pthread_join(thread[n], NULL) == 0);
+        for (n = 0; n < REMOTES; n++) CHECK(pthread_join(thread[n], NULL) == 0);
         /* the block is still there: t->r holds it */
         counted = zs__load_u64(&t->r->inbox.tail) & ~ZS__POOL_CLOSED;
         CHECK_EQ(counted, atomic_load(&t->accepted));
@@ -206,8 +203,7 @@ static void test_close_while_pushing(size_t rounds, size_t queue)
         refused += (size_t)atomic_load(&t->closed_seen);
         zslab_remote_drop(t->r);
     }
-    printf("queue %zu: closed %zu times while remotes pushed, %zu times under their hands\n", queue, rounds,
-           refused);
+    printf("queue %zu: closed %zu times while remotes pushed, %zu times under their hands\n", queue, rounds, refused);
 }
 
 /* Many threads, one slot: one free wins. */
@@ -217,8 +213,7 @@ static void *one_free(void *arg)
     run *t = (run *)arg;
     zslab_result r;
     atomic_fetch_add(&ready, 1);
-    while (atomic_load(&ready) < REMOTES)
-        sched_yield();
+    while (atomic_load(&ready) < REMOTES) sched_yield();
     r = zslab_remote_try_free(t->r, t->base);
     CHECK(r == ZSLAB_OK || r == ZSLAB_E_DOUBLE_FREE);
     if (r == ZSLAB_OK) atomic_fetch_add(&won, 1);
@@ -238,10 +233,8 @@ static void test_one_winner(void)
         t->base = (char *)zslab_pool_alloc(t->p);
         CHECK(t->base != NULL);
         atomic_store(&won, 0), atomic_store(&ready, 0);
-        for (n = 0; n < REMOTES; n++)
-            CHECK(pthread_create(&thread[n], NULL, one_free, t) == 0);
-        for (n = 0; n < REMOTES; n++)
-            CHECK(pthread_join(thread[n], NULL) == 0);
+        for (n = 0; n < REMOTES; n++) CHECK(pthread_create(&thread[n], NULL, one_free, t) == 0);
+        for (n = 0; n < REMOTES; n++) CHECK(pthread_join(thread[n], NULL) == 0);
         CHECK_EQ(atomic_load(&won), 1);
     }
     CHECK_EQ(pool_stats(t->p).corruption_events, 0);
@@ -256,8 +249,7 @@ static void *push_all(void *arg)
     size_t i;
     for (i = 0; i < 1000; i++) {
         CHECK_EQ(zslab_remote_free(t->r, t->base + i * 64), ZSLAB_OK);
-        while (t->use_try && i % 10 == 9 && pool_stats(t->p).queued)
-            sched_yield();
+        while (t->use_try && i % 10 == 9 && pool_stats(t->p).queued) sched_yield();
     }
     return NULL;
 }
@@ -276,8 +268,7 @@ static void test_threshold_moves(void)
     t->base = (char *)pool_stats(t->p).base;
     for (round = 0; round < 230; round++) {
         size_t i, threshold;
-        for (i = 0; i < 1000; i++)
-            CHECK(zslab_pool_alloc(t->p) != NULL);
+        for (i = 0; i < 1000; i++) CHECK(zslab_pool_alloc(t->p) != NULL);
         t->use_try = round >= 200; /* here: push ten, wait until they are home */
         CHECK(pthread_create(&thread, NULL, push_all, t) == 0);
         if (round >= 200) /* an owner that looks all the time */

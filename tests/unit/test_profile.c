@@ -4,7 +4,7 @@
 
 enum { SITES = 4, DEPTH = 3 };
 static const test_mode *mode;
-static size_t site_now;   /* who allocates: the capture's stack */
+static size_t site_now; /* who allocates: the capture's stack */
 static size_t captures;
 
 static size_t capture(void *user, void **pcs, size_t max)
@@ -12,8 +12,7 @@ static size_t capture(void *user, void **pcs, size_t max)
     size_t i;
     CHECK(user == &site_now && max >= DEPTH);
     captures++;
-    for (i = 0; i < DEPTH; i++)
-        pcs[i] = (void *)(uintptr_t)(0x100000 * (site_now + 1) + i);
+    for (i = 0; i < DEPTH; i++) pcs[i] = (void *)(uintptr_t)(0x100000 * (site_now + 1) + i);
     return DEPTH;
 }
 
@@ -32,8 +31,7 @@ static char *text;
 static size_t length, room;
 static int keep_text(void *user, const char *piece, size_t bytes)
 {
-    if (user && length + bytes > *(size_t *)user)
-        return 1;
+    if (user && length + bytes > *(size_t *)user) return 1;
     if (length + bytes + 1 > room) {
         room = 2 * (length + bytes + 1);
         MUST((text = (char *)realloc(text, room)) != NULL);
@@ -82,8 +80,7 @@ static sums read_profile(zslab *z)
         }
         CHECK(*at == '\n');
         s.objects += (double)n, s.bytes += (double)b, s.lines++;
-        for (i = 0; i < 8; i++)
-            s.epoch[i] += epochs[i] == epoch ? (double)b : 0;
+        for (i = 0; i < 8; i++) s.epoch[i] += epochs[i] == epoch ? (double)b : 0;
     }
     CHECK(s.objects == (double)total_n && s.bytes == (double)total_b);
     return s;
@@ -139,8 +136,7 @@ static void exact_at_one_byte(void)
     for (i = 0; i < 2000; i++) { /* records serve again */
         CHECK_IS(zslab_free(z, zslab_malloc(z, 100)), ZSLAB_OK);
         MUST(zslab_malloc(z, 24));
-        if (i % 100 == 99)
-            CHECK_IS(zslab_epoch_reset(z, epochs[0]), ZSLAB_OK);
+        if (i % 100 == 99) CHECK_IS(zslab_epoch_reset(z, epochs[0]), ZSLAB_OK);
     }
     s = read_profile(z);
     CHECK(s.lines == 0 && s.bytes == 0);
@@ -204,8 +200,7 @@ static void estimates_are_near(void)
         live[site_now] += (double)held[n].bytes;
         asked += held[n].bytes;
     }
-    for (i = 0; i < SITES; i++)
-        all += live[i];
+    for (i = 0; i < SITES; i++) all += live[i];
     s = read_profile(z);
     CHECK(near((double)captures, 2048, 0.1));
     CHECK(near(s.bytes, all, 0.15));
@@ -238,23 +233,20 @@ static void pairs_are_counted(int way)
     c.capture = capture_site;
     c.capture_user = &site_now;
     MUST((z = test_open(mode, &c)) != NULL && (e = zslab_epoch_open(z, "named")) != 0);
-    if (way == SCOPED)
-        MUST((d = zslab_domain_create(z)) != NULL && zslab_domain_enter(d) == ZSLAB_OK);
-    if (way == OWN_HEAP)
-        MUST((heap = zslab_heap_create(z)) != NULL);
+    if (way == SCOPED) MUST((d = zslab_domain_create(z)) != NULL && zslab_domain_enter(d) == ZSLAB_OK);
+    if (way == OWN_HEAP) MUST((heap = zslab_heap_create(z)) != NULL);
     memset(sampled_at, 0, sizeof sampled_at);
     for (i = 0; i < PAIRS; i++) {
         const size_t size = i & 1 ? 192 : 64, most = way == MANY ? 3 : 1;
         site_now = i & 1;
-        if (way == MANY && i % 3 != 1)
-            continue; /* three at once instead */
+        if (way == MANY && i % 3 != 1) continue; /* three at once instead */
         if (way == MANY)
             CHECK(zslab_malloc_batch(z, size, most, p) == most);
         else
-            p[0] = way == NAMED ? zslab_malloc_epoch(z, size, e) : heap ? zslab_heap_malloc(heap, size)
+            p[0] = way == NAMED ? zslab_malloc_epoch(z, size, e)
+                   : heap       ? zslab_heap_malloc(heap, size)
                                 : zslab_malloc(z, size);
-        if (way == IN_TURN)
-            CHECK_IS(zslab_free(other, zslab_malloc(other, 64)), ZSLAB_OK);
+        if (way == IN_TURN) CHECK_IS(zslab_free(other, zslab_malloc(other, 64)), ZSLAB_OK);
         for (n = 0; n < most; n++) {
             MUST(p[n] != NULL);
             CHECK_IS(heap ? zslab_heap_free(heap, p[n]) : zslab_free(z, p[n]), ZSLAB_OK);
@@ -263,10 +255,8 @@ static void pairs_are_counted(int way)
     CHECK(near((double)(sampled_at[0] + sampled_at[1]), samples, 0.03));
     CHECK(near((double)sampled_at[0], samples / 4, 0.05) && near((double)sampled_at[1], samples * 3 / 4, 0.03));
     CHECK(read_profile(z).lines == 0);
-    if (d)
-        CHECK(zslab_domain_exit(d) == ZSLAB_OK && zslab_domain_destroy(d) == ZSLAB_OK);
-    if (heap)
-        zslab_heap_destroy(heap);
+    if (d) CHECK(zslab_domain_exit(d) == ZSLAB_OK && zslab_domain_destroy(d) == ZSLAB_OK);
+    if (heap) zslab_heap_destroy(heap);
     test_destroy(z);
     test_destroy(other);
 }
@@ -276,8 +266,7 @@ static void *pairs_of_a_thread(void *arg)
 {
     zslab *z = (zslab *)arg;
     size_t i;
-    for (i = 0; i < 40000; i++)
-        CHECK_IS(zslab_free(z, zslab_malloc(z, 64)), ZSLAB_OK);
+    for (i = 0; i < 40000; i++) CHECK_IS(zslab_free(z, zslab_malloc(z, 64)), ZSLAB_OK);
     return NULL;
 }
 
@@ -303,14 +292,13 @@ static void threads_are_counted(void)
 int main(void)
 {
     int way;
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         mode = each;
         exact_at_one_byte();
         tags_are_sites();
-        if (strcmp(mode->name, "buffer") != 0)
-            estimates_are_near();
-        for (way = 0; way < WAYS; way++)
-            pairs_are_counted(way);
+        if (strcmp(mode->name, "buffer") != 0) estimates_are_near();
+        for (way = 0; way < WAYS; way++) pairs_are_counted(way);
         threads_are_counted();
     }
     free(text);

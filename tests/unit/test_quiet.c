@@ -16,14 +16,15 @@ static zslab *z;
 
 /* ---- the filter ---- */
 
-#define LETS(name)                                                                                       \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define LETS(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 static int only_write_and_exit(void) /* for every thread of the process; 0: not allowed here */
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        LETS(write), LETS(exit), LETS(exit_group),
+        LETS(write),
+        LETS(exit),
+        LETS(exit_group),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
@@ -106,7 +107,7 @@ static void *handed[64];
 static void *other(void *arg)
 {
     size_t at = 0;
-    for (;;) { /* until the process ends */
+    for (;;) {                                                                     /* until the process ends */
         void *p = __atomic_exchange_n(&handed[at++ % 64], NULL, __ATOMIC_ACQUIRE); /* pairs with hand() */
         if (p && zslab_free(z, p) != ZSLAB_OK) break;
         void *mine = zslab_malloc(z, 40 + at % 200);
@@ -128,7 +129,8 @@ static int hand(int rounds, int *given)
         /* release: the object; pairs with the exchange in other(). relaxed: then nothing was handed over */
         if (__atomic_compare_exchange_n(&handed[i % 64], &expected, p, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             ++*given;
-        else if (zslab_free(z, p) != ZSLAB_OK) return 0;
+        else if (zslab_free(z, p) != ZSLAB_OK)
+            return 0;
         if (i % 8 == 0 && (!request() || !generations())) return 0;
     }
     return 1;
@@ -225,7 +227,8 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? atoi(argv[1]) : 20000;
     if (TEST_SANITIZED) return test_skip("a sanitizer makes system calls of its own");
     if (!the_filter_kills()) return test_skip("no seccomp filter allowed here");
-    TEST_EACH_MODE (mode) {
+    TEST_EACH_MODE(mode)
+    {
         if (mode->reclaim == ZSLAB_RECLAIM_RSS) continue;
         tell("alone", mode, alone, rounds / 4);
         tell("two threads", mode, two, rounds);

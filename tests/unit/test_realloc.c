@@ -10,8 +10,7 @@ static void every_class_to_every_class(zslab *z)
             unsigned char *p = (unsigned char *)zslab_malloc(z, a), *q;
             size_t i, both = a < b ? a : b;
             MUST(p);
-            for (i = 0; i < a; i++)
-                p[i] = (unsigned char)(i * 7 + from);
+            for (i = 0; i < a; i++) p[i] = (unsigned char)(i * 7 + from);
             MUST(q = (unsigned char *)zslab_realloc(z, p, b));
             CHECK((q == p) == (from == to) && zslab_usable_size(z, q) == b);
             CHECK(q == p || zslab_usable_size(z, p) == 0);
@@ -28,8 +27,7 @@ static void same_class_stays_in_place(zslab *z)
     size_t size;
     void *p = zslab_malloc(z, 81);
     MUST(p);
-    for (size = 81; size <= 96; size++)
-        CHECK(zslab_realloc(z, p, size) == p);
+    for (size = 81; size <= 96; size++) CHECK(zslab_realloc(z, p, size) == p);
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
 }
 
@@ -91,12 +89,10 @@ static void no_room(const test_mode *m)
     c.limit_bytes = 4 * ZS__CHUNK_BYTES;
     z = test_open(m, &c);
     bytes = ZS__CHUNK_BYTES / 64 < 512 ? ZS__CHUNK_BYTES / 64 : 512;
-    while (n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, bytes)) != NULL)
-        test_fill(p[n], bytes, n), n++;
+    while (n < sizeof p / sizeof *p && (p[n] = zslab_malloc(z, bytes)) != NULL) test_fill(p[n], bytes, n), n++;
     if (n < sizeof p / sizeof *p) {
         CHECK(zslab_last_error() == ZSLAB_E_LIMIT);
-        for (i = 0; i < n; i += 7)
-            CHECK_FAILS(zslab_realloc(z, p[i], 2 * bytes), ZSLAB_E_LIMIT);
+        for (i = 0; i < n; i += 7) CHECK_FAILS(zslab_realloc(z, p[i], 2 * bytes), ZSLAB_E_LIMIT);
     }
     CHECK(test_live(z) == n && n >= 64);
     for (i = 0; i < n; i++) {
@@ -112,8 +108,7 @@ static void *fallback_alloc(void *user, size_t size, size_t alignment)
 {
     char *block = (char *)malloc(size + 128), *p = (char *)(((uintptr_t)block + 127) & ~(uintptr_t)63);
     (void)user;
-    if (!block || alignment > 64)
-        return NULL;
+    if (!block || alignment > 64) return NULL;
     memcpy(p - 16, &size, sizeof size);
     memcpy(p - 32, &block, sizeof block);
     fallback_live++;
@@ -148,8 +143,7 @@ static void through_the_fallback(const test_mode *m, int knows_sizes)
     c.large_bytes_max = ZSLAB_LARGE_NONE;
     z = test_open(m, &c);
     MUST((p = (unsigned char *)zslab_malloc(z, 1000)) != NULL);
-    for (i = 0; i < 1000; i++)
-        p[i] = (unsigned char)i;
+    for (i = 0; i < 1000; i++) p[i] = (unsigned char)i;
     CHECK_FAILS(zslab_realloc(z, p, 100000), ZSLAB_E_TOO_BIG); /* it stays in its epoch */
     MUST((q = (unsigned char *)zslab_malloc(z, 100000)) != NULL);
     memcpy(q, p, 1000);
@@ -177,7 +171,8 @@ static void through_the_fallback(const test_mode *m, int knows_sizes)
 
 int main(void)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         every_class_to_every_class(z);
         same_class_stays_in_place(z);

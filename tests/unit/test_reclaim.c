@@ -17,8 +17,7 @@ static void *mmap_huge(void *at, size_t bytes, int prot, int flags, int fd, off_
 {
     void *p = mmap(at, bytes, prot, flags, fd, offset);
 #if defined(MADV_HUGEPAGE)
-    if (huge_always && p != MAP_FAILED)
-        madvise(p, bytes, MADV_HUGEPAGE);
+    if (huge_always && p != MAP_FAILED) madvise(p, bytes, MADV_HUGEPAGE);
 #endif
     return p;
 }
@@ -75,7 +74,7 @@ typedef struct half { /* what one thread allocates */
     size_t bytes, first_class, classes;
     node *list[2]; /* alternating */
     size_t wrong, freed;
-    int which;     /* of the lists below: [mine, the other's] */
+    int which; /* of the lists below: [mine, the other's] */
     int in_turn, handles;
     struct half *other;
 } half;
@@ -84,8 +83,7 @@ static void allocate_some(half *h, size_t size, size_t bytes)
 {
     for (size_t left = bytes, i = 0; left >= size; left -= size, i++) {
         void *p = NULL;
-        if (h->handles)
-            zslab_handle_alloc(h->z, size, h->e, &p);
+        if (h->handles) zslab_handle_alloc(h->z, size, h->e, &p);
         node *n = (node *)(h->handles ? p : zslab_malloc_epoch(h->z, size, h->e));
         MUST(n);
         memset((void *)n, 0x5a, size);
@@ -166,8 +164,11 @@ static void tell(const story *s, size_t bytes, size_t first_class, size_t classe
     test_worker w[2];
     half h[2];
     char of[24];
-    snprintf(of, sizeof of, in_turn ? "in turn%s%s" : classes > 1 ? "all%s%s" : "%s%s%zu", handles ? " handles" : "",
-             huge_always ? " huge" : "", zslab_size_class_bytes(z, first_class));
+    snprintf(of, sizeof of,
+             in_turn       ? "in turn%s%s"
+             : classes > 1 ? "all%s%s"
+                           : "%s%s%zu",
+             handles ? " handles" : "", huge_always ? " huge" : "", zslab_size_class_bytes(z, first_class));
     for (int i = 0; i < 2; i++) test_worker_start(&w[i]);
     size_t began = resident();
     zslab_epoch e = fill(z, h, w, bytes, first_class, classes, in_turn, handles);
@@ -224,7 +225,7 @@ typedef struct field { /* every page of the chunks that the epoch took */
     object *live;
     size_t live_count, pages;
     char *base;
-    uint32_t *live_on;  /* live objects that touch the page */
+    uint32_t *live_on;   /* live objects that touch the page */
     unsigned char *seen; /* the page is of a chunk of the epoch */
 } field;
 
@@ -303,15 +304,16 @@ static void closing_keeps_exactly_the_live_pages(size_t bytes)
     CHECK(pages_wrong(&f) == 0);
     size_t gone = 0, stay = 0;
     for (size_t i = 0; i < f.pages; i++) (f.live_on[i] ? &stay : &gone)[0] += f.seen[i];
-    if (verbose)
-        printf("%-10s close with %zu live: %zu pages stay, %zu gone\n", mode->name, f.live_count, stay, gone);
+    if (verbose) printf("%-10s close with %zu live: %zu pages stay, %zu gone\n", mode->name, f.live_count, stay, gone);
     CHECK(page_bytes > 4096 ? gone && stay : gone > 100 && stay > 100);
     for (size_t i = 0; i < f.live_count; i++)
         CHECK(test_filled(f.live[i].p, f.live[i].size, zslab_size_class_of(z, f.live[i].size)));
     for (int turn = 0; f.live_count; turn++) { /* frees by the third, by an owner, by the other owner */
         CHECK(zslab_epoch_state_of(z, f.e) == ZSLAB_EPOCH_CLOSING);
-        if (turn % 3) test_worker_do(&w[turn % 3 - 1], free_live, &f);
-        else free_live(&f);
+        if (turn % 3)
+            test_worker_do(&w[turn % 3 - 1], free_live, &f);
+        else
+            free_live(&f);
         CHECK(pages_wrong(&f) == 0);
     }
     CHECK(zslab_epoch_state_of(z, f.e) == ZSLAB_EPOCH_CLOSED);
@@ -367,7 +369,8 @@ int main(int argc, char **argv)
     verbose = argc > 2;
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     MUST(zslab_rss_bytes() > 0);
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         ended_by_trim(each);
         if (each->reclaim != ZSLAB_RECLAIM_RSS) continue;
         mode = each;

@@ -35,8 +35,7 @@ static void tear_down(setting *t)
 
 static void push(setting *t, size_t from, size_t to)
 {
-    for (; from < to; from++)
-        CHECK_EQ(zslab_remote_try_free(t->r, t->slot[from]), ZSLAB_OK);
+    for (; from < to; from++) CHECK_EQ(zslab_remote_try_free(t->r, t->slot[from]), ZSLAB_OK);
 }
 
 /* A slot given to a remote is taken home by the allocation that needs it. */
@@ -144,8 +143,7 @@ static void test_adaptive_rule(size_t room, uint64_t seed)
         size_t filled = phase == 0 ? room : phase == 1 ? 1 : 1 + (size_t)(random_next(&rng) % room);
         push(&t, 0, filled);
         CHECK_EQ(zslab_pool_drain(t.p), filled);
-        for (i = filled; i-- > 0;)
-            CHECK(zslab_pool_alloc(t.p) != NULL);
+        for (i = filled; i-- > 0;) CHECK(zslab_pool_alloc(t.p) != NULL);
         if (cooldown) {
             cooldown--;
         } else if (filled * 100 > room * 75 && threshold > 8) {
@@ -208,8 +206,7 @@ static void test_outlives_its_owner(void)
     set_up(&t, &c);
     second = zslab_remote_clone(t.r);
     CHECK(second != NULL);
-    for (i = 0; i < 20; i++)
-        memset(t.slot[i], (int)i, 64);
+    for (i = 0; i < 20; i++) memset(t.slot[i], (int)i, 64);
     push(&t, 0, 4);
     zslab_pool_destroy(t.p);
     for (i = 4; i < 20; i++) {
@@ -318,8 +315,7 @@ static void test_fallback_objects(void)
     p = pool_make(&c);
     r = zslab_pool_remote(p);
     pool_take(p, slot, 2);
-    for (i = 0; i < 3; i++)
-        CHECK((object[i] = zslab_pool_alloc(p)) != NULL);
+    for (i = 0; i < 3; i++) CHECK((object[i] = zslab_pool_alloc(p)) != NULL);
     CHECK_EQ(heap_live, 3);
     CHECK_EQ(zslab_remote_try_free(r, object[0]), ZSLAB_OK);
     CHECK_EQ(zslab_remote_free(r, object[1]), ZSLAB_OK);

@@ -19,10 +19,7 @@ static int served(const void *p) /* or refused for want of memory, or because so
     return p || zslab_last_error() == ZSLAB_E_LIMIT || zslab_last_error() == ZSLAB_E_BUSY;
 }
 
-static int done_or_busy(zslab_result r)
-{
-    return r == ZSLAB_OK || r == ZSLAB_E_BUSY;
-}
+static int done_or_busy(zslab_result r) { return r == ZSLAB_OK || r == ZSLAB_E_BUSY; }
 
 /* Before: this thread's heap, rows for a few epochs, memory for what it will do. */
 static void announce(zslab *z, zslab_epoch e)
@@ -50,14 +47,12 @@ static void calls_of_many(zslab *z, zslab_epoch e, zslab_heap *heap)
     zslab_epoch other;
     zslab_domain *d;
     size_t i, n;
-    for (n = 0; n < COUNT && (p[n] = zslab_malloc_epoch(z, 64, e)) != NULL; n++)
-        memset(p[n], 1, 64);
+    for (n = 0; n < COUNT && (p[n] = zslab_malloc_epoch(z, 64, e)) != NULL; n++) memset(p[n], 1, 64);
     CHECK(n == COUNT || z->shared); /* one reserve for all there, and no order */
     CHECK(zslab_free_batch(z, p, n) == n);
     n = zslab_malloc_batch(z, 64, COUNT, p);
     CHECK(n == COUNT || z->shared);
-    for (i = 0; i < n; i++)
-        CHECK_IS(zslab_free_sized(z, p[i], 64), ZSLAB_OK);
+    for (i = 0; i < n; i++) CHECK_IS(zslab_free_sized(z, p[i], 64), ZSLAB_OK);
     CHECK(served(q = zslab_calloc(z, 10, 10)) && served(q = zslab_realloc(z, q, 1000)));
     CHECK_IS(zslab_free(z, q), ZSLAB_OK);
     CHECK(served(q = zslab_aligned_alloc(z, 64, 64)));
@@ -122,11 +117,9 @@ static void calls_of_one(zslab *z, zslab_epoch e)
     CHECK(zslab_stats_json(z, text, sizeof text) < sizeof text);
     CHECK(zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
     CHECK(zslab_suggest_classes(z, NULL, 0) == 0);
-    while (n < 1 << 19 && (p[n] = zslab_malloc_epoch(z, 64, e)) != NULL)
-        n++;
+    while (n < 1 << 19 && (p[n] = zslab_malloc_epoch(z, 64, e)) != NULL) n++;
     CHECK(n < 1 << 19 && zslab_last_error() == ZSLAB_E_LIMIT && dry_told == told + 1);
-    while (n)
-        CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
+    while (n) CHECK_IS(zslab_free(z, p[--n]), ZSLAB_OK);
     while (zslab_malloc(z, 64 * C))
         ;
     CHECK(zslab_last_error() == ZSLAB_E_LIMIT);
@@ -172,8 +165,7 @@ static uint32_t step, arrived;
 
 static void wait_for_step(uint32_t s) /* no call of the system */
 {
-    while (zs__load_acq_u32(&step) < s)
-        zs__pause();
+    while (zs__load_acq_u32(&step) < s) zs__pause();
 }
 
 static void *worker(void *number)
@@ -181,8 +173,7 @@ static void *worker(void *number)
     size_t me = (size_t)number, m, i;
     for (m = 0; m < TEST_MODES; m++) {
         announce(zs[m], es[m]);
-        for (i = 0; i < 100; i++)
-            passed[m][me][i] = zslab_malloc_epoch(zs[m], 100, es[m]);
+        for (i = 0; i < 100; i++) passed[m][me][i] = zslab_malloc_epoch(zs[m], 100, es[m]);
     }
     zs__add_u32(&arrived, 1);
     wait_for_step(1); /* the filter is there */
@@ -207,8 +198,7 @@ static void *worker(void *number)
 
 static void wait_for_all(uint32_t n)
 {
-    while (zs__load_acq_u32(&arrived) < n)
-        zs__pause();
+    while (zs__load_acq_u32(&arrived) < n) zs__pause();
 }
 
 static void sealed_child(void)
@@ -231,16 +221,12 @@ static void sealed_child(void)
         announce(zs[m], es[m]);
         CHECK_IS(zslab_reserve_for(zs[m], heaps[m], es[m], 64, 10), ZSLAB_OK);
     }
-    for (i = 0; i < THREADS; i++)
-        pthread_create(&t, NULL, worker, (void *)i);
+    for (i = 0; i < THREADS; i++) pthread_create(&t, NULL, worker, (void *)i);
     wait_for_all(THREADS);
-    for (m = 0; m < TEST_MODES; m++)
-        CHECK_IS(zslab_seal(zs[m], 1), ZSLAB_OK);
-    if (no_system())
-        _exit(77);
+    for (m = 0; m < TEST_MODES; m++) CHECK_IS(zslab_seal(zs[m], 1), ZSLAB_OK);
+    if (no_system()) _exit(77);
     zs__store_rel_u32(&step, 1);
-    for (m = 0; m < TEST_MODES; m++)
-        calls_of_many(zs[m], es[m], heaps[m]);
+    for (m = 0; m < TEST_MODES; m++) calls_of_many(zs[m], es[m], heaps[m]);
     wait_for_all(2 * THREADS);
     for (m = 0; m < TEST_MODES; m++)
         zs__lock_take(zs__as_lock(&zs[m]->epoch_lock)), zs__lock_take(zs__as_lock(&zs[m]->arena_lock));
@@ -252,8 +238,7 @@ static void sealed_child(void)
         test_at("%s", test_modes[m].name);
         calls_of_one(zs[m], es[m]);
         zslab_thread_detach(zs[m]);
-        if (!zs[m]->shared)
-            CHECK_FAILS(zslab_malloc(zs[m], 64), ZSLAB_E_LIMIT); /* announced no more */
+        if (!zs[m]->shared) CHECK_FAILS(zslab_malloc(zs[m], 64), ZSLAB_E_LIMIT); /* announced no more */
     }
     _exit(test_failed != 0);
 }
@@ -264,15 +249,13 @@ static void no_call_of_the_system(void)
     pid_t child;
     fflush(stdout);
     MUST((child = fork()) >= 0);
-    if (!child)
-        sealed_child();
+    if (!child) sealed_child();
     waitpid(child, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
         printf("no seccomp here\n");
     else
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    if (WIFSIGNALED(status))
-        printf("the child ended by signal %d\n", WTERMSIG(status));
+    if (WIFSIGNALED(status)) printf("the child ended by signal %d\n", WTERMSIG(status));
 }
 #else
 static void no_call_of_the_system(void)
@@ -288,8 +271,7 @@ static void no_call_of_the_system(void)
         announce(z, e);
         CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
         calls_of_many(z, e, NULL);
-        if (!m->in_buffer)
-            calls_of_one(z, e);
+        if (!m->in_buffer) calls_of_one(z, e);
         test_destroy(z);
     }
 }
@@ -302,13 +284,11 @@ static void open_again(const test_mode *m)
     zslab_epoch e = zslab_epoch_open(z, NULL);
     static void *p[3000];
     size_t i;
-    for (i = 0; i < 3000; i++)
-        MUST(p[i] = zslab_malloc_epoch(z, 200, e));
+    for (i = 0; i < 3000; i++) MUST(p[i] = zslab_malloc_epoch(z, 200, e));
     CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
     CHECK_IS(zslab_seal(z, 1), ZSLAB_OK);
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
-    for (i = 0; i < 2000; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; i < 2000; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSING);
     CHECK_IS(zslab_seal(z, 0), ZSLAB_OK);
     CHECK(zs__load_u32(&zs__sealed_count) == 0);
@@ -348,11 +328,9 @@ static void reserved(const test_mode *m)
             zslab_domain *d = zslab_domain_wrap(z, e, ZSLAB_ON_EXIT_KEEP);
             int inside = round & 1, explicit_heap = round & 2 && !(m->flags & ZSLAB_FLAG_SHARED), before;
             n = ((size_t)1 << 20) / sizes[s] < 4096 ? ((size_t)1 << 20) / sizes[s] : 4096;
-            if (inside)
-                CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
+            if (inside) CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
             CHECK_IS(zslab_reserve_for(z, explicit_heap ? heap : NULL, e, sizes[s], n), ZSLAB_OK);
-            if (round & 4 && inside)
-                CHECK_IS(zslab_domain_exit(d), ZSLAB_OK), inside = 0;
+            if (round & 4 && inside) CHECK_IS(zslab_domain_exit(d), ZSLAB_OK), inside = 0;
             before = calls;
             for (i = 0; i < n; i++)
                 MUST(p[i] = explicit_heap ? zslab_heap_malloc_epoch(heap, sizes[s], e)
@@ -360,8 +338,7 @@ static void reserved(const test_mode *m)
             for (i = 0; i < n; i++)
                 CHECK_IS(explicit_heap ? zslab_heap_free(heap, p[i]) : zslab_free(z, p[i]), ZSLAB_OK);
             CHECK(calls == before);
-            if (inside)
-                CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
+            if (inside) CHECK_IS(zslab_domain_exit(d), ZSLAB_OK);
             CHECK_IS(zslab_domain_destroy(d), ZSLAB_OK);
             CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
             CHECK_IS(zslab_reserve_for(z, NULL, e, sizes[s], n), ZSLAB_E_CLOSED);
@@ -379,9 +356,12 @@ typedef struct ask {
 static void each_its_own(const test_mode *m)
 {
     static const ask asks[][3] = {
-        {{20000, 20}, {C + 30000, 10}, {0, 0}},   {{20000, 20}, {64, 3000}, {0, 0}},
-        {{64, 3000}, {20000, 20}, {0, 0}},        {{C + 5000, 12}, {2 * C - 100, 6}, {20000, 9}},
-        {{2 * C - 100, 6}, {C + 5000, 12}, {5000, 30}}, {{3 * C, 5}, {3 * C, 5}, {40 * C, 1}},
+        {{20000, 20}, {C + 30000, 10}, {0, 0}},
+        {{20000, 20}, {64, 3000}, {0, 0}},
+        {{64, 3000}, {20000, 20}, {0, 0}},
+        {{C + 5000, 12}, {2 * C - 100, 6}, {20000, 9}},
+        {{2 * C - 100, 6}, {C + 5000, 12}, {5000, 30}},
+        {{3 * C, 5}, {3 * C, 5}, {40 * C, 1}},
     };
     static void *p[4096];
     size_t a, i, k, n, round;
@@ -426,10 +406,8 @@ static void touched_before_others(const test_mode *m)
     size_t i, round;
     if (!m->in_buffer) {
         MUST(zslab_malloc_epoch(z, 64, e)); /* a row */
-        for (i = 0; i < 40; i++)
-            MUST(p[i] = zslab_malloc_epoch(z, 2 * C, other));
-        for (i = 0; i < 20; i++)
-            CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        for (i = 0; i < 40; i++) MUST(p[i] = zslab_malloc_epoch(z, 2 * C, other));
+        for (i = 0; i < 20; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
         zslab_trim(z);
         while (zslab_trim(z)) /* whatever the cache keeps */
             ;
@@ -437,10 +415,8 @@ static void touched_before_others(const test_mode *m)
         for (round = 0; round < 2; round++) {
             while (zslab_malloc_epoch(z, 5 * C, e)) /* dry */
                 ;
-            for (i = 20 + 10 * round; i < 30 + 10 * round; i++)
-                CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
-            for (i = 0; i < (round ? 10 : 5); i++)
-                CHECK(zslab_malloc_epoch(z, round ? 6000 : 2 * C, e) != NULL);
+            for (i = 20 + 10 * round; i < 30 + 10 * round; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+            for (i = 0; i < (round ? 10 : 5); i++) CHECK(zslab_malloc_epoch(z, round ? 6000 : 2 * C, e) != NULL);
         }
     }
     test_destroy(z);
@@ -474,8 +450,7 @@ static void handles_of_what_is_reserved(const test_mode *m)
             CHECK(zslab_handle_alloc(z, 500, zslab_epoch_current(z), NULL) != 0);
             sys_grants = 1;
             n = sizes[s] > C ? 100 : 20000;
-            for (half = 0; half < 2; half++)
-                CHECK_IS(zslab_reserve_for(z, NULL, e, sizes[s], n / 2), ZSLAB_OK);
+            for (half = 0; half < 2; half++) CHECK_IS(zslab_reserve_for(z, NULL, e, sizes[s], n / 2), ZSLAB_OK);
             zslab_seal(z, sealed);
             sys_grants = calls = 0;
             for (i = 0; i < n && zslab_handle_alloc(z, sizes[s], e, NULL); i++)
@@ -493,8 +468,7 @@ static void registry_of_what_is_reserved(const test_mode *m)
     zslab *z = test_open(m, NULL);
     zslab_epoch e;
     size_t i;
-    for (i = 0; i < 20000; i++)
-        MUST(zslab_malloc(z, 8));
+    for (i = 0; i < 20000; i++) MUST(zslab_malloc(z, 8));
     for (i = 0; i < 200 && !m->in_buffer; i++) {
         MUST(e = zslab_epoch_open(z, NULL));
         CHECK_IS(zslab_reserve_for(z, NULL, e, 64, 10), ZSLAB_OK);

@@ -14,8 +14,8 @@
 typedef struct churner {
     zslab *z;
     uint64_t seed, rounds;
-    size_t most;           /* bytes */
-    int mine;              /* which byte its objects hold */
+    size_t most; /* bytes */
+    int mine;    /* which byte its objects hold */
 } churner;
 
 /* Replace one of many live objects at random, again and again. */
@@ -30,13 +30,11 @@ static void *churn(void *arg)
     for (i = 0; i < c->rounds; i++) {
         uint64_t x = test_random(&c->seed);
         n = (size_t)(x % LIVE);
-        if (p[n] && (*p[n] != c->mine || zslab_free(c->z, p[n]) != ok))
-            CHECK(0 && "an object changed hands");
+        if (p[n] && (*p[n] != c->mine || zslab_free(c->z, p[n]) != ok)) CHECK(0 && "an object changed hands");
         MUST(p[n] = (unsigned char *)zslab_malloc(c->z, 1 + (size_t)((x >> 32) % c->most)));
         *p[n] = (unsigned char)c->mine;
     }
-    for (n = 0; n < LIVE; n++)
-        CHECK_IS(zslab_free(c->z, p[n]), ok);
+    for (n = 0; n < LIVE; n++) CHECK_IS(zslab_free(c->z, p[n]), ok);
     free(p);
     return NULL;
 }
@@ -45,8 +43,7 @@ static uint64_t slow_calls(const zslab *z)
 {
     uint64_t n = 0;
     size_t cls;
-    for (cls = 0; cls < z->class_count; cls++)
-        n += z->shared_heap->counters[cls].slow;
+    for (cls = 0; cls < z->class_count; cls++) n += z->shared_heap->counters[cls].slow;
     return n;
 }
 
@@ -65,13 +62,11 @@ static void churns_without_the_lock(uint32_t flags, zslab_reclaim reclaim, uint6
         c[i].z = z, c[i].seed = (uint64_t)i + 1, c[i].rounds = rounds, c[i].most = most, c[i].mine = i + 1;
         MUST(pthread_create(&thread[i], NULL, churn, &c[i]) == 0);
     }
-    for (i = 0; i < 2; i++)
-        pthread_join(thread[i], NULL);
+    for (i = 0; i < 2; i++) pthread_join(thread[i], NULL);
     locked = 100.0 * (double)slow_calls(z) / (2.0 * (double)rounds);
     printf("sizes to %zu, flags %u, policy %d: %.2f %% of allocations took the lock\n", most, flags, (int)reclaim,
            locked);
-    if (ZSLAB_STATS)
-        CHECK(locked > 0 && locked <= 3.0);
+    if (ZSLAB_STATS) CHECK(locked > 0 && locked <= 3.0);
     CHECK(test_live(z) == 0);
     test_destroy(z);
 }
@@ -88,8 +83,7 @@ static void on_timer(int number)
     (void)number;
     for (i = 0; i < 64; i++) {
         void *p = __atomic_exchange_n(&signal_mailbox[i], NULL, __ATOMIC_ACQ_REL);
-        if (p && zslab_free(signal_z, p) == ZSLAB_OK)
-            signal_frees = signal_frees + 1;
+        if (p && zslab_free(signal_z, p) == ZSLAB_OK) signal_frees = signal_frees + 1;
     }
     errno = saved;
 }
@@ -110,8 +104,7 @@ static void frees_in_a_signal_handler(void)
         void *p = zslab_malloc(signal_z, 8 + (size_t)(test_random(&seed) % 500));
         MUST(p);
         p = __atomic_exchange_n(&signal_mailbox[i % 64], p, __ATOMIC_ACQ_REL);
-        if (p)
-            CHECK_IS(zslab_free(signal_z, p), ZSLAB_OK);
+        if (p) CHECK_IS(zslab_free(signal_z, p), ZSLAB_OK);
     }
     memset(&every, 0, sizeof every);
     setitimer(ITIMER_REAL, &every, NULL);
@@ -122,10 +115,7 @@ static void frees_in_a_signal_handler(void)
     test_destroy(signal_z);
 }
 #else
-static void frees_in_a_signal_handler(void)
-{
-    printf("no signals from a timer here\n");
-}
+static void frees_in_a_signal_handler(void) { printf("no signals from a timer here\n"); }
 #endif
 
 /* Last error and domain are the allocator's or the caller's, heaps are all one. */
@@ -205,8 +195,7 @@ static void a_listing_that_comes_late(void)
         bin = zs__bin_at(row, z->chunks[chunk].cls);
         CHECK_IS(zslab_free(z, p), ZSLAB_OK);
         CHECK(zs__shared_give(z, row, ~(uint32_t)0) == 1 && z->pool == chunk + 1);
-        if (taken)
-            MUST((other = zslab_malloc(z, 3000)) != NULL);
+        if (taken) MUST((other = zslab_malloc(z, 3000)) != NULL);
         zs__shared_list(z, bin, slab); /* the free goes on */
         zs__count_lock(z, &zs__cold_of(z, bin)->lock, ZS__LOCK_BIN);
         zs__shared_collect(z, bin);
@@ -239,8 +228,7 @@ static void a_chunk_that_could_not_be_bound(void)
     CHECK_IS(zslab_free(z, gone), ZSLAB_OK); /* drained: its pages go */
     MUST((e = zslab_epoch_open(z, "next")) != ZSLAB_EPOCH_NONE);
     MUST(zslab_malloc_epoch(z, 64, e)); /* takes the row, with the chunk in it */
-    while (zslab_malloc(z, 1024))
-        live++;
+    while (zslab_malloc(z, 1024)) live++;
     CHECK(zslab_last_error() == ZSLAB_E_LIMIT && live == 1 + 2 * (ZS__CHUNK_BYTES / 1024));
     CHECK_FAILS(zslab_malloc_epoch(z, 32, e), ZSLAB_E_LIMIT);
     CHECK(test_live(z) == live);
@@ -278,17 +266,14 @@ static void handles_beside_ends(zslab_reclaim reclaim)
     c.reclaim = reclaim;
     m.z = test_create(&c);
     m.epoch = zslab_epoch_open(m.z, NULL);
-    for (i = 0; i < 2; i++)
-        MUST(pthread_create(&t[i], NULL, makes_handles, &m) == 0);
+    for (i = 0; i < 2; i++) MUST(pthread_create(&t[i], NULL, makes_handles, &m) == 0);
     for (i = 0; i < 1000; i++) {
         zslab_epoch was = m.epoch, e = i % 3 ? ZSLAB_EPOCH_NONE : zslab_epoch_open(m.z, NULL);
-        if (e)
-            zs__store_rel_u64(&m.epoch, e);
+        if (e) zs__store_rel_u64(&m.epoch, e);
         CHECK_IS(e ? zslab_epoch_release(m.z, was) : zslab_epoch_reset(m.z, was), ZSLAB_OK);
     }
     zs__store_rel_u32(&m.done, 1);
-    for (i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
+    for (i = 0; i < 2; i++) pthread_join(t[i], NULL);
     CHECK_IS(zslab_check(m.z, NULL, NULL), ZSLAB_OK);
     CHECK_IS(zslab_epoch_release(m.z, m.epoch), ZSLAB_OK);
     CHECK(test_live(m.z) == 0);

@@ -12,26 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const size_t some_sizes[] = {1,    15,    16,    24,    100,   1000,   4096,   8192,    9000,    20000,
+static const size_t some_sizes[] = {1,     15,    16,    24,    100,    1000,   4096,    8192,    9000,    20000,
                                     32768, 32769, 50000, 70000, 262144, 300000, 1 << 20, 5 << 20, 40 << 20};
 #define SIZES (sizeof some_sizes / sizeof *some_sizes)
 
 static volatile size_t hidden; /* 0: what the compiler must not see through */
 
-static size_t opaque(size_t n)
-{
-    return n + hidden;
-}
+static size_t opaque(size_t n) { return n + hidden; }
 
-static int aligned(const void *p, size_t to)
-{
-    return (uintptr_t)p % to == 0;
-}
+static int aligned(const void *p, size_t to) { return (uintptr_t)p % to == 0; }
 
 static int all_zero(const unsigned char *p, size_t n)
 {
-    while (n && !*p)
-        p++, n--;
+    while (n && !*p) p++, n--;
     return n == 0;
 }
 
@@ -76,11 +69,9 @@ static void realloc_every_way(void)
             size_t a = some_sizes[from], b = some_sizes[to], both = a < b ? a : b, i, wrong = 0;
             unsigned char *p = malloc(opaque(a)), *q;
             MUST(p);
-            for (i = 0; i < a; i += 1 + a / 5000)
-                p[i] = (unsigned char)(i * 7);
+            for (i = 0; i < a; i += 1 + a / 5000) p[i] = (unsigned char)(i * 7);
             MUST(q = realloc(p, opaque(b)));
-            for (i = 0; i < both; i += 1 + a / 5000)
-                wrong += q[i] != (unsigned char)(i * 7);
+            for (i = 0; i < both; i += 1 + a / 5000) wrong += q[i] != (unsigned char)(i * 7);
             test_at("from %zu to %zu", a, b);
             CHECK(wrong == 0 && malloc_usable_size(q) >= b && aligned(q, 16));
             q[b - 1] = 1;
@@ -102,11 +93,10 @@ static void growth_step_by_step(void) /* past the place of others, so that runs 
     }
     for (at = 0; at < 600; at++)
         for (i = 0; i < 3; i++)
-            wrong += p[i][at * 20000 + 7] != (unsigned char)(at + i) ||
-                     p[i][at * 20000 + 19999] != (unsigned char)(at + i);
+            wrong +=
+                p[i][at * 20000 + 7] != (unsigned char)(at + i) || p[i][at * 20000 + 19999] != (unsigned char)(at + i);
     CHECK(wrong == 0);
-    for (i = 0; i < 3; i++)
-        free(p[i]);
+    for (i = 0; i < 3; i++) free(p[i]);
 }
 
 static void empty_and_null(void)
@@ -129,8 +119,8 @@ static void empty_and_null(void)
 
 static void refusals(void)
 {
-    static const size_t huge[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
-                                  (size_t)1 << 62, (size_t)1 << 47};
+    static const size_t huge[] = {SIZE_MAX,    SIZE_MAX - 15,   SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1,
+                                  PTRDIFF_MAX, (size_t)1 << 62, (size_t)1 << 47};
     char *volatile p = malloc(100), *volatile q = malloc(100000);
     void *out = p;
     size_t i;
@@ -235,8 +225,7 @@ static void many_gigabytes(void) /* address space; only the ends are touched */
     MUST(p);
     p[0] = 'a', p[((size_t)1 << 30) - 1] = 'b';
     for (n = (size_t)2 << 30; n <= (size_t)8 << 30; n *= 2) {
-        if (!(q = realloc(p, opaque(n))))
-            break; /* a machine that small may refuse */
+        if (!(q = realloc(p, opaque(n)))) break; /* a machine that small may refuse */
         p = q;
         p[n - 1] = 'c';
     }
@@ -246,10 +235,7 @@ static void many_gigabytes(void) /* address space; only the ends are touched */
     free(p);
 }
 
-static uint64_t resident(void)
-{
-    return zslab_rss_bytes();
-}
+static uint64_t resident(void) { return zslab_rss_bytes(); }
 
 static void memory_returns(void)
 {
@@ -261,8 +247,7 @@ static void memory_returns(void)
         memset(p[i], 1, 1 << 20);
     }
     most = resident();
-    for (int i = 0; i < N; i++)
-        free(p[i]);
+    for (int i = 0; i < N; i++) free(p[i]);
     CHECK(most > before + ((uint64_t)N << 20) * 9 / 10);
     CHECK(resident() < before + ((uint64_t)40 << 20));
     malloc_trim(0);
@@ -277,8 +262,7 @@ static void *filled_object(uint64_t *seed, size_t *n)
     void *p;
     *n = x % 50 == 0 ? 1 + x / 64 % 400000 : 1 + x / 64 % 3000;
     p = malloc(*n);
-    if (p)
-        memset(p, (int)(*n & 255), *n < 64 ? *n : 64);
+    if (p) memset(p, (int)(*n & 255), *n < 64 ? *n : 64);
     return p;
 }
 
@@ -296,14 +280,13 @@ static void *swapper(void *arg) /* each object is freed by whoever takes it out 
     for (int i = 0; i < 20000 && !stop; i++) {
         swap_place mine, theirs;
         mine.p = filled_object(&seed, &mine.n);
-        if (!mine.p)
-            return (void *)1;
+        if (!mine.p) return (void *)1;
         pthread_mutex_lock(&places_lock);
         theirs = places[seed % 256];
         places[seed % 256] = mine;
         pthread_mutex_unlock(&places_lock);
-        if (theirs.p && (theirs.p[0] != (theirs.n & 255) ||
-                         theirs.p[(theirs.n < 64 ? theirs.n : 64) - 1] != (theirs.n & 255)))
+        if (theirs.p &&
+            (theirs.p[0] != (theirs.n & 255) || theirs.p[(theirs.n < 64 ? theirs.n : 64) - 1] != (theirs.n & 255)))
             return (void *)1;
         free(theirs.p);
     }
@@ -314,10 +297,8 @@ static void passed_between_threads(void)
 {
     pthread_t t[4];
     void *wrong;
-    for (size_t i = 0; i < 4; i++)
-        MUST(!pthread_create(&t[i], NULL, swapper, (void *)(i + 1)));
-    for (size_t i = 0; i < 4; i++)
-        CHECK(!pthread_join(t[i], &wrong) && !wrong);
+    for (size_t i = 0; i < 4; i++) MUST(!pthread_create(&t[i], NULL, swapper, (void *)(i + 1)));
+    for (size_t i = 0; i < 4; i++) CHECK(!pthread_join(t[i], &wrong) && !wrong);
     for (size_t i = 0; i < 256; i++) {
         free(places[i].p);
         places[i].p = NULL;
@@ -336,8 +317,7 @@ static void late(void *p) /* in the thread's last moments: before, between and a
 static void *ends_late(void *arg)
 {
     (void)arg;
-    for (size_t i = 0; i < 40; i++)
-        pthread_setspecific(keys[i], malloc(64 + i));
+    for (size_t i = 0; i < 40; i++) pthread_setspecific(keys[i], malloc(64 + i));
     return NULL;
 }
 
@@ -345,17 +325,14 @@ static void threads_that_end(void)
 {
     pthread_t t;
     uint64_t after_first = 0;
-    for (size_t i = 0; i < 40; i++)
-        MUST(!pthread_key_create(&keys[i], late));
+    for (size_t i = 0; i < 40; i++) MUST(!pthread_key_create(&keys[i], late));
     for (int i = 0; i < 2000; i++) {
         MUST(!pthread_create(&t, NULL, ends_late, NULL));
         MUST(!pthread_join(t, NULL));
-        if (i == 200)
-            after_first = resident();
+        if (i == 200) after_first = resident();
     }
     CHECK(resident() < after_first + (4 << 20)); /* heaps of ended threads serve again */
-    for (size_t i = 0; i < 40; i++)
-        pthread_key_delete(keys[i]);
+    for (size_t i = 0; i < 40; i++) pthread_key_delete(keys[i]);
 }
 
 /* ---- fork, signals, plugins ---- */
@@ -368,10 +345,7 @@ static int ends_well(pid_t child)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void *thread_in_child(void *arg)
-{
-    return swapper(arg);
-}
+static void *thread_in_child(void *arg) { return swapper(arg); }
 
 static void forks_beside_threads(void)
 {
@@ -379,8 +353,7 @@ static void forks_beside_threads(void)
     void *wrong;
     stop = 0;
     for (int round = 0; round < 25; round++) {
-        for (size_t i = 0; i < 2; i++)
-            MUST(!pthread_create(&t[i], NULL, swapper, (void *)(i + 7)));
+        for (size_t i = 0; i < 2; i++) MUST(!pthread_create(&t[i], NULL, swapper, (void *)(i + 7)));
         for (int n = 0; n < 2; n++) {
             pid_t child = fork();
             if (child == 0) {
@@ -389,8 +362,7 @@ static void forks_beside_threads(void)
                 alarm(250);
                 for (int i = 0; i < 2000; i++) {
                     unsigned char *p = filled_object(&seed, &bytes), *q = realloc(p, bytes * 2);
-                    if (!p || !q || q[0] != (bytes & 255))
-                        _exit(1);
+                    if (!p || !q || q[0] != (bytes & 255)) _exit(1);
                     free(q);
                 }
                 pthread_mutex_init(&places_lock, NULL);
@@ -401,8 +373,7 @@ static void forks_beside_threads(void)
             }
             CHECK(child > 0 && ends_well(child));
         }
-        for (size_t i = 0; i < 2; i++)
-            CHECK(!pthread_join(t[i], &wrong) && !wrong);
+        for (size_t i = 0; i < 2; i++) CHECK(!pthread_join(t[i], &wrong) && !wrong);
     }
 }
 
@@ -451,11 +422,9 @@ static int with_little_address_space(void) /* the work of a child that may map 3
 {
     void *p[100];
     int wrong = 0;
-    for (size_t i = 0; i < 100; i++)
-        wrong += !(p[i] = malloc(opaque(i * 500)));
+    for (size_t i = 0; i < 100; i++) wrong += !(p[i] = malloc(opaque(i * 500)));
     wrong += malloc(opaque((size_t)1 << 30)) != NULL || errno != ENOMEM;
-    for (size_t i = 0; i < 100; i++)
-        free(p[i]);
+    for (size_t i = 0; i < 100; i++) free(p[i]);
     return wrong;
 }
 
@@ -481,8 +450,7 @@ static void plugins(void)
         MUST(plugin);
         CHECK(dlsym(plugin, "no such symbol") == NULL && dlerror() != NULL);
         dlclose(plugin);
-        if (i == 50)
-            before = resident();
+        if (i == 50) before = resident();
     }
     CHECK(resident() < before + (2 << 20));
 }
@@ -562,8 +530,7 @@ static int deed_done(const deed *d, size_t size, const char *mode, char *said, s
         alarm(250);
         setenv("ZSLAB_SHIM", mode, 1);
         wrong = d->prepare(size);
-        if (write(ends[1], &wrong, sizeof wrong) != sizeof wrong)
-            _exit(9);
+        if (write(ends[1], &wrong, sizeof wrong) != sizeof wrong) _exit(9);
         dup2(ends[1], 2);
         d->commit(wrong, size);
         for (int i = 0; i < 100; i++) /* and life goes on */
@@ -572,8 +539,7 @@ static int deed_done(const deed *d, size_t size, const char *mode, char *said, s
     }
     close(ends[1]);
     MUST(read(ends[0], p, sizeof *p) == sizeof *p);
-    while (n < cap - 1 && (got = read(ends[0], said + n, cap - 1 - n)) > 0)
-        n += (size_t)got;
+    while (n < cap - 1 && (got = read(ends[0], said + n, cap - 1 - n)) > 0) n += (size_t)got;
     said[n] = 0;
     close(ends[0]);
     waitpid(child, &status, 0);
@@ -604,8 +570,7 @@ static int mappings(void)
     FILE *f = fopen("/proc/self/maps", "r");
     int lines = 0, c;
     MUST(f);
-    while ((c = fgetc(f)) != EOF)
-        lines += c == '\n';
+    while ((c = fgetc(f)) != EOF) lines += c == '\n';
     fclose(f);
     return lines;
 }
@@ -623,8 +588,7 @@ static void growth_by_turns(void)
             p[i][0] = p[i][bytes - 1] = (char)i;
         }
     CHECK(mappings() <= before + 8);
-    for (i = 0; i < N; i++)
-        free(p[i]);
+    for (i = 0; i < N; i++) free(p[i]);
 }
 
 static void freed_with_their_size(void)
@@ -655,8 +619,7 @@ static void limit_set_later(void) /* in a child: limits stay */
         pthread_t t;
         bad |= !p || pthread_create(&t, NULL, free_it, p) || pthread_join(t, NULL);
         bad |= (p = malloc(opaque((size_t)4 << 30))) != NULL;
-        for (size_t i = 0; i < SIZES; i++)
-            bad |= !malloc(opaque(some_sizes[i]));
+        for (size_t i = 0; i < SIZES; i++) bad |= !malloc(opaque(some_sizes[i]));
         test_leave(bad);
     }
     CHECK(ends_well(child));
@@ -677,8 +640,7 @@ int main(int argc, char **argv)
         return test_skip(strerror(errno));
     }
     MUST(dlsym(RTLD_DEFAULT, "_ZnwmSt11align_val_t")); /* the library is there */
-    if (getenv("TEST_SHIM_LITTLE"))
-        return with_little_address_space();
+    if (getenv("TEST_SHIM_LITTLE")) return with_little_address_space();
     limit_set_later();
     sizes_and_alignment();
     zeroed();

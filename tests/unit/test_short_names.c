@@ -319,7 +319,7 @@ static void handles_say_when_they_are_stale(void)
     CHECK(!free_obj(alloc, 0) && !free_obj(alloc, ~(SlabHandle)0));
     CHECK(alloc_obj_epoch(alloc, 0, 0, &handles[0]) == NULL && handles[0] == 0);
     epoch_advance(alloc);
-    CHECK(alloc_obj_epoch(alloc, 128, 0, &handles[0]) == NULL); /* closing */
+    CHECK(alloc_obj_epoch(alloc, 128, 0, &handles[0]) == NULL);                 /* closing */
     for (int i = COUNT / 2; i < COUNT; i++) CHECK(free_obj(alloc, handles[i])); /* what lives drains */
     slab_allocator_free(alloc);
 }

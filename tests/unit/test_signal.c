@@ -5,7 +5,7 @@
 #include "tests/lib/step.h"
 
 #if STEP_HERE && !TEST_SANITIZED
-#define SUPPLY 600      /* objects for the handler */
+#define SUPPLY 600 /* objects for the handler */
 #define ROUNDS 10
 
 static zslab *z;
@@ -42,8 +42,7 @@ static void allocate(void)
 static void on_trap(int signo, siginfo_t *info, void *context)
 {
     (void)signo, (void)info;
-    if (++steps % every)
-        return;
+    if (++steps % every) return;
     if (taking) {
         allocate();
         return;
@@ -56,22 +55,20 @@ static void on_trap(int signo, siginfo_t *info, void *context)
 
 static void supply_more(void)
 {
-    for (next = 0; next < SUPPLY; next++)
-        MUST(supply[next] = zslab_malloc(z, 8 + next % 40 * 24));
+    for (next = 0; next < SUPPLY; next++) MUST(supply[next] = zslab_malloc(z, 8 + next % 40 * 24));
     next = 0;
 }
 
 /* The objects that the handler did not come to. */
 static void free_the_rest(void)
 {
-    for (; next < SUPPLY; next++)
-        CHECK_IS(zslab_free(z, supply[next]), ZSLAB_OK);
+    for (; next < SUPPLY; next++) CHECK_IS(zslab_free(z, supply[next]), ZSLAB_OK);
     CHECK(wrong == 0);
 }
 
 enum { FREE, MALLOC, REALLOC, BATCH, HANDLE, TRIM, RESET, CLOSE, RELEASE, CALLS };
-static const char *const call_name[] = {"free", "malloc", "realloc", "free_batch", "handle_free", "trim", "reset",
-                                        "close", "release"};
+static const char *const call_name[] = {"free", "malloc", "realloc", "free_batch", "handle_free",
+                                        "trim", "reset",  "close",   "release"};
 
 static void one_call(int call, size_t round)
 {
@@ -82,15 +79,16 @@ static void one_call(int call, size_t round)
     zslab_handle h;
     about = e;
     MUST(e && (p = zslab_malloc(z, size)) != NULL);
-    for (i = 0; i < 10; i++)
-        MUST(some[i] = zslab_malloc_epoch(z, size, e));
+    for (i = 0; i < 10; i++) MUST(some[i] = zslab_malloc_epoch(z, size, e));
     MUST((h = zslab_handle_alloc(z, size, e, NULL)) != 0);
     switch (call) {
     case FREE:
         STEPPED(r = zslab_free(z, p));
         p = NULL;
         break;
-    case MALLOC: STEPPED(q = zslab_malloc(z, size)); break;
+    case MALLOC:
+        STEPPED(q = zslab_malloc(z, size));
+        break;
     case REALLOC:
         STEPPED(q = zslab_realloc(z, p, size + 200));
         p = NULL;
@@ -99,11 +97,20 @@ static void one_call(int call, size_t round)
         STEPPED(i = zslab_free_batch(z, some, 10));
         CHECK(i == 10);
         break;
-    case HANDLE: STEPPED(r = zslab_handle_free(z, h)); break;
-    case TRIM: STEPPED(zslab_trim(z)); break;
-    case RESET: STEPPED(r = zslab_epoch_reset(z, e)); break;
-    case CLOSE: STEPPED(r = zslab_epoch_close(z, e)); break;
-    default: STEPPED(r = zslab_epoch_release(z, e));
+    case HANDLE:
+        STEPPED(r = zslab_handle_free(z, h));
+        break;
+    case TRIM:
+        STEPPED(zslab_trim(z));
+        break;
+    case RESET:
+        STEPPED(r = zslab_epoch_reset(z, e));
+        break;
+    case CLOSE:
+        STEPPED(r = zslab_epoch_close(z, e));
+        break;
+    default:
+        STEPPED(r = zslab_epoch_release(z, e));
     }
     CHECK(r == ZSLAB_OK && (q != NULL) == (call == MALLOC || call == REALLOC));
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
@@ -163,8 +170,7 @@ static void on_trap_at_the_limit(int signo, siginfo_t *info, void *context)
 {
     void *p;
     (void)signo, (void)info, (void)context;
-    if (++steps % every)
-        return;
+    if (++steps % every) return;
     p = zslab_malloc(z, steps / every % 2 ? (size_t)200000 : 7000);
     taken += p != NULL;
     refused += !p;
@@ -202,20 +208,15 @@ int main(void)
     step_handler(on_trap);
     every = ~(size_t)0;
     STEPPED(next = 0);
-    if (!steps)
-        return test_skip("no trap after an instruction here");
+    if (!steps) return test_skip("no trap after an instruction here");
     TEST_EACH_MODE(m)
-        if (!test_owned(m)) {
-            signals_at_every_instruction(m);
-            allocations_at_every_instruction(m);
-            if (!m->in_buffer)
-                at_the_limit(m);
-        }
+    if (!test_owned(m)) {
+        signals_at_every_instruction(m);
+        allocations_at_every_instruction(m);
+        if (!m->in_buffer) at_the_limit(m);
+    }
     return test_summary("test_signal");
 }
 #else
-int main(void)
-{
-    return test_skip("single steps are for x86-64 Linux, without sanitizers");
-}
+int main(void) { return test_skip("single steps are for x86-64 Linux, without sanitizers"); }
 #endif

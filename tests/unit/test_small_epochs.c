@@ -87,8 +87,8 @@ static void thousands_at_once(const test_mode *mode, size_t count)
         ended++;
     }
     CHECK(wrong == 0 && ended == count && test_live(z) == 0);
-    printf("%-15s %zu small epochs at once, %zu resident bytes each (objects: %d of %d bytes on average)\n",
-           mode->name, count, (after - before) / count, OBJECTS, 16 + 584 / 2);
+    printf("%-15s %zu small epochs at once, %zu resident bytes each (objects: %d of %d bytes on average)\n", mode->name,
+           count, (after - before) / count, OBJECTS, 16 + 584 / 2);
     for (size_t i = 0; i < 8191; i++) /* no place is lost */
         wrong += zslab_epoch_open(z, NULL) == ZSLAB_EPOCH_NONE;
     CHECK(wrong == 0);
@@ -100,7 +100,8 @@ static void thousands_at_once(const test_mode *mode, size_t count)
 int main(int argc, char **argv)
 {
     size_t count = argc > 1 ? (size_t)atol(argv[1]) : TEST_SLOWED ? 512 : 4096;
-    TEST_EACH_MODE (mode) {
+    TEST_EACH_MODE(mode)
+    {
         if (!mode->in_buffer) thousands_at_once(mode, count);
     }
     return test_summary("test_small_epochs");

@@ -2,15 +2,14 @@
    read by somebody else's parser; snapshots while others allocate. */
 #include "tests/lib/test.h"
 
-#define COUNTED(n) ((uint64_t)(ZSLAB_STATS ? (n) : 0))     /* what a counter says of n events */
+#define COUNTED(n) ((uint64_t)(ZSLAB_STATS ? (n) : 0))      /* what a counter says of n events */
 #define TOTALLED(n) ((uint64_t)(ZSLAB_STATS > 1 ? (n) : 0)) /* and a total */
 #define IS(got, want) is_u64((got), (want), __LINE__, #got " is " #want)
 
 static int is_u64(uint64_t got, uint64_t want, int line, const char *what)
 {
     char text[64];
-    if (got == want)
-        return test_count(1, __FILE__, line, what, NULL);
+    if (got == want) return test_count(1, __FILE__, line, what, NULL);
     snprintf(text, sizeof text, "%llu, not %llu", (unsigned long long)got, (unsigned long long)want);
     return test_count(0, __FILE__, line, what, text);
 }
@@ -59,10 +58,7 @@ static void take(zslab *z, size_t size, size_t count, void **out)
     MUST(zslab_malloc_batch(z, size, count, out) == count);
 }
 
-static void give(zslab *z, size_t count, void **p)
-{
-    CHECK(zslab_free_batch(z, p, count) == count);
-}
+static void give(zslab *z, size_t count, void **p) { CHECK(zslab_free_batch(z, p, count) == count); }
 
 /* ---- slow paths, owned heaps ---- */
 
@@ -225,23 +221,21 @@ static void remote_frees(void)
 
 static void refused(void)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         zslab_epoch e = zslab_epoch_open(z, NULL), current = zslab_epoch_current(z);
         size_t cls = zslab_size_class_of(z, 100);
         int i;
         CHECK(zslab_malloc_epoch(z, 100, e) != NULL);
         CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
-        for (i = 0; i < 5; i++)
-            CHECK_FAILS(zslab_malloc_epoch(z, 100, e), ZSLAB_E_CLOSED);
+        for (i = 0; i < 5; i++) CHECK_FAILS(zslab_malloc_epoch(z, 100, e), ZSLAB_E_CLOSED);
         IS(class_of(z, cls).slow_path_epoch_closed, COUNTED(5));
-        for (i = 0; i < 2; i++)
-            CHECK_FAILS(zslab_handle_alloc(z, 100, e, NULL), ZSLAB_E_CLOSED);
+        for (i = 0; i < 2; i++) CHECK_FAILS(zslab_handle_alloc(z, 100, e, NULL), ZSLAB_E_CLOSED);
         IS(class_of(z, cls).slow_path_epoch_closed, COUNTED(7));
         CHECK(zslab_malloc(z, 100) != NULL);
         CHECK_IS(zslab_epoch_close(z, current), ZSLAB_OK);
-        for (i = 0; i < 3; i++)
-            CHECK_FAILS(zslab_malloc(z, 100), ZSLAB_E_CLOSED);
+        for (i = 0; i < 3; i++) CHECK_FAILS(zslab_malloc(z, 100), ZSLAB_E_CLOSED);
         IS(class_of(z, cls).slow_path_epoch_closed, COUNTED(10));
         IS(global(z).slow_path_epoch_closed, COUNTED(10));
         IS(global(z).closing_epoch_count, 2);
@@ -262,8 +256,7 @@ static void limited(void)
     void *p[2 * SLOTS];
     int i;
     take(z, 1024, 2 * SLOTS, p);
-    for (i = 0; i < 4; i++)
-        CHECK_FAILS(zslab_malloc(z, 1024), ZSLAB_E_LIMIT);
+    for (i = 0; i < 4; i++) CHECK_FAILS(zslab_malloc(z, 1024), ZSLAB_E_LIMIT);
     IS(class_of(z, LARGE).slow_path_limit, COUNTED(4));
     IS(global(z).slow_path_limit, COUNTED(4));
     IS(global(z).slow_path_no_memory, 0);
@@ -272,8 +265,7 @@ static void limited(void)
     c.reserve_bytes = 2 * ZS__CHUNK_BYTES;
     z = two(c);
     take(z, 1024, 2 * SLOTS, p);
-    for (i = 0; i < 3; i++)
-        CHECK_FAILS(zslab_malloc(z, 1024), ZSLAB_E_NOMEM);
+    for (i = 0; i < 3; i++) CHECK_FAILS(zslab_malloc(z, 1024), ZSLAB_E_NOMEM);
     IS(class_of(z, LARGE).slow_path_no_memory, COUNTED(3));
     IS(global(z).slow_path_no_memory, COUNTED(3));
     IS(global(z).slow_path_limit, 0);
@@ -288,16 +280,12 @@ static void misuse(void)
     void *old = zslab_malloc_epoch(z, 64, e);
     int here, i;
     CHECK_IS(zslab_free(z, p), ZSLAB_OK);
-    for (i = 0; i < 2; i++)
-        CHECK_IS(zslab_free(z, p), ZSLAB_E_DOUBLE_FREE);
-    for (i = 0; i < 3; i++)
-        CHECK_IS(zslab_free(z, q + 8), ZSLAB_E_MISALIGNED);
-    for (i = 0; i < 4; i++)
-        CHECK_IS(zslab_free(z, &here), ZSLAB_E_FOREIGN);
+    for (i = 0; i < 2; i++) CHECK_IS(zslab_free(z, p), ZSLAB_E_DOUBLE_FREE);
+    for (i = 0; i < 3; i++) CHECK_IS(zslab_free(z, q + 8), ZSLAB_E_MISALIGNED);
+    for (i = 0; i < 4; i++) CHECK_IS(zslab_free(z, &here), ZSLAB_E_FOREIGN);
     CHECK_IS(zslab_free_sized(z, q, 1000), ZSLAB_E_INVALID);
     CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
-    for (i = 0; i < 5; i++)
-        CHECK_IS(zslab_free(z, old), ZSLAB_E_STALE);
+    for (i = 0; i < 5; i++) CHECK_IS(zslab_free(z, old), ZSLAB_E_STALE);
     zslab_global_stats g = global(z);
     IS(g.misuse[ZSLAB_E_DOUBLE_FREE], 2);
     IS(g.misuse[ZSLAB_E_MISALIGNED], 3);
@@ -318,15 +306,12 @@ static void misuse_of_handles(void)
     int i;
     MUST(h && q);
     CHECK_IS(zslab_handle_free(z, h), ZSLAB_OK);
-    for (i = 0; i < 3; i++)
-        CHECK_IS(zslab_handle_free(z, h), ZSLAB_E_STALE);
-    for (i = 0; i < 2; i++)
-        CHECK_IS(zslab_handle_free(z, ~(zslab_handle)0), ZSLAB_E_INVALID);
+    for (i = 0; i < 3; i++) CHECK_IS(zslab_handle_free(z, h), ZSLAB_E_STALE);
+    for (i = 0; i < 2; i++) CHECK_IS(zslab_handle_free(z, ~(zslab_handle)0), ZSLAB_E_INVALID);
     CHECK_FAILS(zslab_handle_get(z, h), ZSLAB_E_STALE); /* asking is no misuse */
     state = zs__slot_state(z, q);
     *state = 99;
-    for (i = 0; i < 4; i++)
-        CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_E_CORRUPT);
+    for (i = 0; i < 4; i++) CHECK_IS(zslab_check(z, NULL, NULL), ZSLAB_E_CORRUPT);
     *state = z->guarded ? ZS__GUARDED : ZS__LIVE;
     zslab_global_stats g = global(z);
     IS(g.misuse[ZSLAB_E_STALE], 3);
@@ -357,7 +342,8 @@ static void retired(void)
 
 static void figures(void)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab_config c = {0};
         c.class_bytes = two_classes;
         c.class_count = 2;
@@ -367,9 +353,8 @@ static void figures(void)
         size_t i;
         int fresh = test_owned(m); /* shared mode takes all slabs of a chunk at once */
         take(z, 64, 3 * SLOTS, p);
-        for (i = 0; i < 10; i++)
-            MUST(q[i] = zslab_malloc_epoch(z, 1000, e));
-        give(z, SLOTS, p);                          /* a whole slab */
+        for (i = 0; i < 10; i++) MUST(q[i] = zslab_malloc_epoch(z, 1000, e));
+        give(z, SLOTS, p);                           /* a whole slab */
         CHECK_IS(zslab_free(z, p[SLOTS]), ZSLAB_OK); /* one of the next */
         zslab_class_stats k = class_of(z, SMALL);
         IS(k.version, ZSLAB_STATS_VERSION);
@@ -480,8 +465,7 @@ static void pages(void)
     IS(epoch(z, LARGE, e).reclaimable_bytes, 0);
     IS(class_of(z, LARGE).estimated_rss_bytes, ZS__CHUNK_BYTES + page);
     for (i = 0; i < SLOTS; i++) /* all but one in the middle of the chunk */
-        if (i != SLOTS / 2)
-            CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        if (i != SLOTS / 2) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     zslab_epoch_stats s = epoch(z, LARGE, e);
     IS(s.live_objects, 2);
     IS(s.reclaimable_bytes, ZS__CHUNK_BYTES - page);
@@ -561,7 +545,8 @@ static void refused_arguments(void)
    heaps. */
 static void totals(void)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         zslab *z = test_open(m, NULL);
         zslab_epoch e = zslab_epoch_open(z, NULL);
         zslab_heap *heap = zslab_heap_create(z);
@@ -569,8 +554,7 @@ static void totals(void)
         void *p[300];
         remote_job job = {z, p, 100};
         size_t i;
-        for (i = 0; i < 300; i++)
-            MUST(p[i] = i % 3 ? zslab_malloc(z, 200) : zslab_malloc_epoch(z, 200, e));
+        for (i = 0; i < 300; i++) MUST(p[i] = i % 3 ? zslab_malloc(z, 200) : zslab_malloc_epoch(z, 200, e));
         test_in_thread(free_elsewhere, &job);
         give(z, 50, p + 100);
         CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
@@ -578,10 +562,8 @@ static void totals(void)
         job.p = p + 200;
         job.count = 50;
         test_in_thread(free_elsewhere, &job);
-        for (i = 0; i < 10; i++)
-            MUST(h[i] = zslab_handle_alloc(z, 200, zslab_epoch_current(z), NULL));
-        for (i = 0; i < 7; i++)
-            CHECK_IS(zslab_handle_free(z, h[i]), ZSLAB_OK);
+        for (i = 0; i < 10; i++) MUST(h[i] = zslab_handle_alloc(z, 200, zslab_epoch_current(z), NULL));
+        for (i = 0; i < 7; i++) CHECK_IS(zslab_handle_free(z, h[i]), ZSLAB_OK);
         p[0] = zslab_heap_malloc(heap, 200);
         p[1] = zslab_heap_malloc(heap, 200);
         CHECK_IS(zslab_heap_free(heap, p[0]), ZSLAB_OK);
@@ -611,8 +593,7 @@ static void lock_waits(void)
         uint64_t before = __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED);
         zs__epochs_take(z);
         MUST(pthread_create(&thread, NULL, open_one, z) == 0);
-        while (ZSLAB_STATS && __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED) == before)
-            sched_yield();
+        while (ZSLAB_STATS && __atomic_load_n(&z->lock_waits, __ATOMIC_RELAXED) == before) sched_yield();
         zs__epochs_drop(z);
         pthread_join(thread, NULL);
     }
@@ -631,8 +612,7 @@ static void *cross(void *user)
     void *p[8];
     size_t i;
     while (!__atomic_load_n(&x->stop, __ATOMIC_RELAXED)) {
-        for (i = 0; i < 8; i++)
-            MUST(p[i] = zslab_malloc(x->z, 64));
+        for (i = 0; i < 8; i++) MUST(p[i] = zslab_malloc(x->z, 64));
         give(x->z, 8, p);
     }
     return NULL;
@@ -743,7 +723,11 @@ static const char *json_of(const zslab *z)
 static const char *parsed(const char *json)
 {
     static char lines[TEXT_BYTES];
-    char path[] = "/tmp/test_stats_" "XX" "XX" "XX", command[160];
+    char path[] = "/tmp/test_stats_"
+                  "XX"
+                  "XX"
+                  "XX",
+         command[160];
     int fd = mkstemp(path);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     size_t length;
@@ -885,9 +869,9 @@ static void json_labels(void)
 /* What is UTF-8 stays, each byte of what is not is replaced: overlong, a surrogate, past the last one, cut short. */
 static void labels_in_utf8(void)
 {
-    static const char *const good[] = {"\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                       "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-    static const char *const bad[] = {"\xc1\xbf",     "\xe0\x9f\xbf",     "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+    static const char *const good[] = {"\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\xc1\xbf",         "\xe0\x9f\xbf",     "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
                                       "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82",     "\xbf"};
     char want[64];
     size_t i, j;
@@ -896,8 +880,7 @@ static void labels_in_utf8(void)
         zslab *z = test_create(NULL);
         MUST(zslab_epoch_open(z, label));
         strcpy(want, "\"");
-        for (j = 0; label[j] && i >= ZS__COUNT_OF(good); j++)
-            strcat(want, "\xef\xbf\xbd");
+        for (j = 0; label[j] && i >= ZS__COUNT_OF(good); j++) strcat(want, "\xef\xbf\xbd");
         strcat(want, i < ZS__COUNT_OF(good) ? label : "");
         strcat(want, "\"");
         CHECK(strstr(json_of(z), want) != NULL);
@@ -963,16 +946,15 @@ static void cut(size_t (*format)(const zslab *, char *, size_t))
 
 /* One line of the text exposition format, by its grammar; counts what must be unique. 0: wrong. */
 typedef struct prom {
-    char metric[128];      /* of the last TYPE */
-    char seen[256][96];    /* every metric so far */
+    char metric[128];   /* of the last TYPE */
+    char seen[256][96]; /* every metric so far */
     int metrics, is_counter, samples;
 } prom;
 
 static int prom_name(const char **s)
 {
     const char *from = *s;
-    if (!(**s == '_' || **s == ':' || (**s >= 'a' && **s <= 'z') || (**s >= 'A' && **s <= 'Z')))
-        return 0;
+    if (!(**s == '_' || **s == ':' || (**s >= 'a' && **s <= 'z') || (**s >= 'A' && **s <= 'Z'))) return 0;
     while (**s == '_' || **s == ':' || (**s >= 'a' && **s <= 'z') || (**s >= 'A' && **s <= 'Z') ||
            (**s >= '0' && **s <= '9'))
         ++*s;
@@ -982,13 +964,10 @@ static int prom_name(const char **s)
 static int prom_labels(const char **s)
 {
     for (++*s; **s != '}';) {
-        if (!prom_name(s) || *(*s)++ != '=' || *(*s)++ != '"')
-            return 0;
+        if (!prom_name(s) || *(*s)++ != '=' || *(*s)++ != '"') return 0;
         for (; **s != '"'; ++*s) {
-            if (!**s || **s == '\n')
-                return 0;
-            if (**s == '\\' && *++*s != '\\' && **s != '"' && **s != 'n')
-                return 0;
+            if (!**s || **s == '\n') return 0;
+            if (**s == '\\' && *++*s != '\\' && **s != '"' && **s != 'n') return 0;
         }
         ++*s;
         if (**s == ',')
@@ -1004,15 +983,12 @@ static int prom_line(prom *x, const char *s)
 {
     char name[128], type[16];
     int i, n;
-    if (sscanf(s, "# HELP %127s %n", name, &n) == 1)
-        return s[n] && s[n] != '\n';
+    if (sscanf(s, "# HELP %127s %n", name, &n) == 1) return s[n] && s[n] != '\n';
     if (sscanf(s, "# TYPE %127s %15s", name, type) == 2) {
         size_t length = strlen(name);
         for (i = 0; i < x->metrics; i++)
-            if (!strcmp(x->seen[i], name))
-                return 0;
-        if (x->metrics == 256 || length > 95)
-            return 0;
+            if (!strcmp(x->seen[i], name)) return 0;
+        if (x->metrics == 256 || length > 95) return 0;
         strcpy(x->seen[x->metrics++], name);
         strcpy(x->metric, name);
         x->is_counter = !strcmp(type, "counter");
@@ -1022,8 +998,7 @@ static int prom_line(prom *x, const char *s)
     n = prom_name(&s);
     if (!n || (size_t)n != strlen(x->metric) || strncmp(s - n, x->metric, (size_t)n))
         return 0; /* samples stand below their TYPE */
-    if (*s == '{' && !prom_labels(&s))
-        return 0;
+    if (*s == '{' && !prom_labels(&s)) return 0;
     x->samples++;
     return *s == ' ' && s[1] >= '0' && s[1] <= '9' && s[1 + strspn(s + 1, "0123456789.")] == '\n';
 }
@@ -1042,8 +1017,7 @@ static void prometheus(void)
     MUST(zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
     for (s = text; *s; s += strcspn(s, "\n") + 1) {
         test_at("%.60s", s);
-        if (!CHECK(prom_line(&x, s)))
-            break;
+        if (!CHECK(prom_line(&x, s))) break;
     }
     test_at("%s", "");
     CHECK(x.metrics > 60 && x.samples > x.metrics);
@@ -1078,41 +1052,34 @@ static void *churn_thread(void *user)
     while (!__atomic_load_n(&busy.stop, __ATOMIC_RELAXED)) {
         uint64_t r = test_random(&seed);
         void **at = &mine[r % 300], *p = *at;
-        if (p && r >> 40 & 1)
-            p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
-        if (p)
-            CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
+        if (p && r >> 40 & 1) p = __atomic_exchange_n(&busy.swap[r >> 20 & 63], p, __ATOMIC_ACQ_REL);
+        if (p) CHECK_IS(zslab_free(busy.z, p), ZSLAB_OK);
         MUST(*at = zslab_malloc(busy.z, 1 + (size_t)((r >> 32) % 2000)));
         if (r % 2003 == 0) {
             zslab_epoch e = zslab_epoch_open(busy.z, "short");
-            for (i = 0; e && i < 50; i++)
-                CHECK(zslab_malloc_epoch(busy.z, 1 + i * 7, e) != NULL);
-            if (e && r >> 50 & 1)
-                CHECK_IS(zslab_epoch_reset(busy.z, e), ZSLAB_OK);
-            if (e)
-                CHECK_IS(zslab_epoch_release(busy.z, e), ZSLAB_OK);
+            for (i = 0; e && i < 50; i++) CHECK(zslab_malloc_epoch(busy.z, 1 + i * 7, e) != NULL);
+            if (e && r >> 50 & 1) CHECK_IS(zslab_epoch_reset(busy.z, e), ZSLAB_OK);
+            if (e) CHECK_IS(zslab_epoch_release(busy.z, e), ZSLAB_OK);
         }
-        if (r % 20011 == 0)
-            zslab_trim(busy.z);
+        if (r % 20011 == 0) zslab_trim(busy.z);
     }
     for (i = 0; i < 300; i++)
-        if (mine[i])
-            CHECK_IS(zslab_free(busy.z, mine[i]), ZSLAB_OK);
+        if (mine[i]) CHECK_IS(zslab_free(busy.z, mine[i]), ZSLAB_OK);
     return NULL;
 }
 
 /* Figures stay possible while two threads work, and are exact when they are gone. */
 static void while_others_allocate(int rounds)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         pthread_t thread[2];
         uint64_t slow = 0;
         size_t i;
         int turn;
         memset(&busy, 0, sizeof busy);
         busy.z = test_open(m, NULL);
-        for (i = 0; i < 2; i++)
-            MUST(pthread_create(&thread[i], NULL, churn_thread, (void *)(uintptr_t)(i + 1)) == 0);
+        for (i = 0; i < 2; i++) MUST(pthread_create(&thread[i], NULL, churn_thread, (void *)(uintptr_t)(i + 1)) == 0);
         for (turn = 0; turn < rounds; turn++) {
             zslab_global_stats g = global(busy.z);
             zslab_class_stats k = class_of(busy.z, (size_t)turn % g.class_count);
@@ -1126,11 +1093,9 @@ static void while_others_allocate(int rounds)
             CHECK(zslab_stats_prometheus(busy.z, NULL, 0) > 1000);
         }
         __atomic_store_n(&busy.stop, 1, __ATOMIC_RELAXED);
-        for (i = 0; i < 2; i++)
-            pthread_join(thread[i], NULL);
+        for (i = 0; i < 2; i++) pthread_join(thread[i], NULL);
         for (i = 0; i < 64; i++)
-            if (busy.swap[i])
-                CHECK_IS(zslab_free(busy.z, busy.swap[i]), ZSLAB_OK);
+            if (busy.swap[i]) CHECK_IS(zslab_free(busy.z, busy.swap[i]), ZSLAB_OK);
         IS(global(busy.z).live_objects, 0);
         IS(test_live(busy.z), 0);
         test_destroy(busy.z);
@@ -1148,8 +1113,7 @@ static void churn(zslab *z, size_t most, int turns, uint64_t *seed)
     while (turns--) {
         uint64_t r = test_random(seed);
         size_t at = (size_t)(r % OBJECTS), size = 8 + (size_t)(r >> 40) % 600;
-        if (live_object[at])
-            CHECK_IS(zslab_free(z, live_object[at]), ZSLAB_OK);
+        if (live_object[at]) CHECK_IS(zslab_free(z, live_object[at]), ZSLAB_OK);
         live_object[at] = NULL;
         if (at < most) {
             MUST(live_object[at] = zslab_malloc(z, size));
@@ -1164,10 +1128,8 @@ static uint64_t resident(void)
     unsigned long long kib = 0;
     char line[256];
     FILE *f = fopen("/proc/self/smaps_rollup", "r");
-    while (f && !kib && fgets(line, sizeof line, f))
-        (void)sscanf(line, "Rss: %llu kB", &kib);
-    if (f)
-        fclose(f);
+    while (f && !kib && fgets(line, sizeof line, f)) (void)sscanf(line, "Rss: %llu kB", &kib);
+    if (f) fclose(f);
     return kib ? kib * 1024 : zslab_rss_bytes();
 }
 
@@ -1187,13 +1149,11 @@ static void estimate(uint32_t flags)
     test_destroy(z);
     memset(live_object, 0, sizeof live_object);
     before = resident();
-    if (!before || TEST_SANITIZED || TEST_EMULATED)
-        return;
+    if (!before || TEST_SANITIZED || TEST_EMULATED) return;
     z = test_create(&c);
     for (phase = 0; phase < 4; phase++) {
         churn(z, phase & 1 ? OBJECTS / 10 : OBJECTS, TEST_BRIEF ? 250000 : 1000000, &seed);
-        if (phase & 1)
-            zslab_trim(z);
+        if (phase & 1) zslab_trim(z);
         kernel = resident() - before;
         told = global(z).estimated_rss_bytes;
         CHECK(global(z).rss_bytes - zslab_rss_bytes() + (1 << 20) < 2 << 20); /* the same, a moment apart */

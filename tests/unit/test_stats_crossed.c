@@ -5,7 +5,7 @@
 
 static struct {
     zslab *z;
-    int left;              /* claims still to be crossed */
+    int left; /* claims still to be crossed */
     int inside;
     void *taken[100];
     size_t count;
@@ -13,8 +13,7 @@ static struct {
 
 static void crossed_by(void)
 {
-    if (!other.left || other.inside)
-        return;
+    if (!other.left || other.inside) return;
     other.left--;
     other.inside = 1;
     MUST(other.taken[other.count++] = zslab_malloc(other.z, 64));
@@ -34,8 +33,7 @@ static struct {
 static void looked_by(void)
 {
     uint64_t stamp;
-    if (!meanwhile.at || --meanwhile.at)
-        return;
+    if (!meanwhile.at || --meanwhile.at) return;
     stamp = meanwhile.chunk->stamp;
     CHECK_IS(zslab_epoch_release(meanwhile.z, meanwhile.ends), ZSLAB_OK);
     while (meanwhile.chunk->stamp == stamp || !meanwhile.chunk->stamp) {
@@ -57,8 +55,7 @@ static int bound_anew(uint32_t flags, long at)
     meanwhile.ends = zslab_epoch_open(z, "ends");
     meanwhile.next = zslab_epoch_open(z, "next");
     meanwhile.made = 0;
-    for (i = 0; i < OBJECTS; i++)
-        MUST(p = (char *)zslab_malloc_epoch(z, 64, meanwhile.ends));
+    for (i = 0; i < OBJECTS; i++) MUST(p = (char *)zslab_malloc_epoch(z, 64, meanwhile.ends));
     meanwhile.chunk = &z->chunks[(size_t)(p - z->base) >> ZSLAB_CHUNK_SHIFT];
     meanwhile.at = at;
     CHECK_IS(zslab_stats_class(z, zslab_size_class_of(z, 64), &k), ZSLAB_OK);

@@ -24,10 +24,8 @@ static void *p[LIVE];
 static void reserve_all(size_t most)
 {
     size_t i;
-    for (i = 0; i < LIVE; i++)
-        *(void *volatile *)&p[i] = NULL;
-    for (i = 0; i < SIZES; i++)
-        CHECK_IS(zslab_reserve(z, sizes[i], most), ZSLAB_OK);
+    for (i = 0; i < LIVE; i++) *(void *volatile *)&p[i] = NULL;
+    for (i = 0; i < SIZES; i++) CHECK_IS(zslab_reserve(z, sizes[i], most), ZSLAB_OK);
 }
 
 static uint64_t operate(uint64_t operations, uint64_t seed) /* how many answers were wrong */
@@ -36,12 +34,10 @@ static uint64_t operate(uint64_t operations, uint64_t seed) /* how many answers 
     for (i = 0; i < operations; i += 2) {
         uint64_t x = test_random(&seed);
         size_t n = x % LIVE;
-        if (p[n])
-            wrong += zslab_free(z, p[n]) != ZSLAB_OK;
+        if (p[n]) wrong += zslab_free(z, p[n]) != ZSLAB_OK;
         p[n] = zslab_malloc(z, sizes[(x >> 32) % SIZES]);
         wrong += p[n] == NULL;
-        if (p[n])
-            *(volatile char *)p[n] = 1;
+        if (p[n]) *(volatile char *)p[n] = 1;
     }
     return wrong;
 }
@@ -50,8 +46,7 @@ static void free_all(void)
 {
     size_t i;
     for (i = 0; i < LIVE; i++) {
-        if (p[i])
-            CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+        if (p[i]) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
         p[i] = NULL;
     }
 }
@@ -83,8 +78,7 @@ static void no_page_fault(const test_mode *m, uint64_t operations)
 {
     int run;
     for (run = 0; run < 2; run++)
-        if (page_faults(m, operations) == 0)
-            return;
+        if (page_faults(m, operations) == 0) return;
     CHECK(page_faults(m, operations) == 0);
 }
 
@@ -99,8 +93,7 @@ static long faults_of_reserved(const test_mode *m, size_t size)
     for (before = 0; before < 3; before++) {
         zslab_epoch e = zslab_epoch_open(z, NULL);
         if (before == 1)
-            for (i = 0; i < 100; i++)
-                MUST(zslab_malloc_epoch(z, size < ZS__CHUNK_BYTES ? size : 20000, e));
+            for (i = 0; i < 100; i++) MUST(zslab_malloc_epoch(z, size < ZS__CHUNK_BYTES ? size : 20000, e));
         CHECK_IS(zslab_reserve_for(z, NULL, e, size, n / 2), ZSLAB_OK);
         CHECK_IS(zslab_reserve_for(z, NULL, e, size, n - n / 2), ZSLAB_OK);
         sum -= faults();
@@ -109,8 +102,7 @@ static long faults_of_reserved(const test_mode *m, size_t size)
                 MUST(p[i] = zslab_malloc_epoch(z, size, e));
                 memset(p[i], 1, size);
             }
-            for (i = 0; i < n; i++)
-                CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+            for (i = 0; i < n; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
         }
         sum += faults();
         CHECK_IS(before ? zslab_epoch_close(z, e) : zslab_epoch_release(z, e), ZSLAB_OK);
@@ -124,8 +116,7 @@ static void no_fault_of_reserved(const test_mode *m)
     static const size_t each[] = {8, 64, 400, 1000, 8192, 20000, ZS__CHUNK_BYTES, 3 * ZS__CHUNK_BYTES - 100};
     size_t s, i;
     int run;
-    for (i = 0; i < LIVE; i++)
-        *(void *volatile *)&p[i] = NULL;
+    for (i = 0; i < LIVE; i++) *(void *volatile *)&p[i] = NULL;
     for (s = 0; s < sizeof each / sizeof *each; s++) {
         for (run = 0; run < 2 && faults_of_reserved(m, each[s]) != 0; run++)
             ; /* as above */
@@ -133,8 +124,14 @@ static void no_fault_of_reserved(const test_mode *m)
     }
 }
 
-#define FILTER_STATEMENT(code, k) {(unsigned short)(code), 0, 0, (unsigned)(k)}
-#define FILTER_JUMP(k, yes, no) {(unsigned short)(BPF_JMP | BPF_JEQ | BPF_K), yes, no, (unsigned)(k)}
+#define FILTER_STATEMENT(code, k)                                                                                      \
+    {                                                                                                                  \
+        (unsigned short)(code), 0, 0, (unsigned)(k)                                                                    \
+    }
+#define FILTER_JUMP(k, yes, no)                                                                                        \
+    {                                                                                                                  \
+        (unsigned short)(BPF_JMP | BPF_JEQ | BPF_K), yes, no, (unsigned)(k)                                            \
+    }
 static int only_write_and_exit(void)
 {
     struct sock_filter rules[] = {
@@ -155,8 +152,7 @@ static int in_a_filtered_child(int (*body)(uint64_t), uint64_t operations)
     int status = 0;
     pid_t child;
     fflush(stdout);
-    if ((child = fork()) == 0)
-        _exit(body(operations));
+    if ((child = fork()) == 0) _exit(body(operations));
     MUST(child > 0 && waitpid(child, &status, 0) == child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
@@ -164,24 +160,22 @@ static int in_a_filtered_child(int (*body)(uint64_t), uint64_t operations)
 static int one_thread(uint64_t operations)
 {
     reserve_all(LIVE);
-    if (only_write_and_exit())
-        return 2;
+    if (only_write_and_exit()) return 2;
     return operate(operations, 2) != 0;
 }
 
 static int makes_a_system_call(uint64_t operations)
 {
     (void)operations;
-    if (only_write_and_exit())
-        return 2;
+    if (only_write_and_exit()) return 2;
     return (int)syscall(SYS_getppid) < 0;
 }
 
 /* Another thread gives back what this one allocates; both under the filter. */
 #define RING 1024
 static struct {
-    void *p[RING];         /* atomic: NULL when taken */
-    uint32_t ready, go;    /* atomic */
+    void *p[RING];      /* atomic: NULL when taken */
+    uint32_t ready, go; /* atomic */
     uint64_t wrong;
 } ring;
 
@@ -189,17 +183,14 @@ static void *give_back(void *arg)
 {
     uint32_t at = 0;
     (void)zslab_free(z, arg); /* so that this thread has its heap */
-    if (only_write_and_exit())
-        _exit(2);
+    if (only_write_and_exit()) _exit(2);
     __atomic_store_n(&ring.ready, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&ring.go, __ATOMIC_ACQUIRE))
         ;
     for (;;) {
         void *q = __atomic_exchange_n(&ring.p[at], NULL, __ATOMIC_ACQ_REL);
-        if (!q)
-            continue;
-        if (zslab_free(z, q) != ZSLAB_OK)
-            __atomic_fetch_add(&ring.wrong, 1, __ATOMIC_RELAXED);
+        if (!q) continue;
+        if (zslab_free(z, q) != ZSLAB_OK) __atomic_fetch_add(&ring.wrong, 1, __ATOMIC_RELAXED);
         at = (at + 1) % RING;
     }
 }
@@ -211,12 +202,10 @@ static int two_threads(uint64_t operations)
     void *first;
     reserve_all(LIVE);
     first = zslab_malloc(z, 64);
-    if (pthread_create(&thread, NULL, give_back, first))
-        return 3;
+    if (pthread_create(&thread, NULL, give_back, first)) return 3;
     while (!__atomic_load_n(&ring.ready, __ATOMIC_ACQUIRE))
         ;
-    if (only_write_and_exit())
-        return 2;
+    if (only_write_and_exit()) return 2;
     __atomic_store_n(&ring.go, 1, __ATOMIC_RELEASE);
     for (i = 0; i < operations / 2; i++) {
         void *q = zslab_malloc(z, sizes[test_random(&seed) % SIZES]);
@@ -224,8 +213,7 @@ static int two_threads(uint64_t operations)
         wrong += q == NULL;
         while (q && __atomic_load_n(&ring.p[at], __ATOMIC_ACQUIRE))
             ;
-        if (q)
-            __atomic_store_n(&ring.p[at], q, __ATOMIC_RELEASE);
+        if (q) __atomic_store_n(&ring.p[at], q, __ATOMIC_RELEASE);
     }
     return wrong + __atomic_load_n(&ring.wrong, __ATOMIC_RELAXED) != 0;
 }
@@ -252,17 +240,15 @@ int main(int argc, char **argv)
 {
     uint64_t operations = test_amount(argc, argv, 10000000);
     int status;
-    if (TEST_SANITIZED)
-        return test_skip("a sanitizer makes system calls and page faults of its own");
+    if (TEST_SANITIZED) return test_skip("a sanitizer makes system calls and page faults of its own");
     status = in_a_filtered_child(makes_a_system_call, 0);
     CHECK(status == 2 || status == -SIGSYS); /* SIGSYS: the filter does kill */
     TEST_EACH_MODE(m)
-        if (!m->in_buffer)
-            no_fault_of_reserved(m);
+    if (!m->in_buffer) no_fault_of_reserved(m);
     TEST_EACH_MODE(m)
-        if (!m->in_buffer && m->reclaim == ZSLAB_RECLAIM_LATENCY) {
-            steady(m, m->flags ? operations / 10 : operations);
-            printf("%s: steady\n", m->name);
-        }
+    if (!m->in_buffer && m->reclaim == ZSLAB_RECLAIM_LATENCY) {
+        steady(m, m->flags ? operations / 10 : operations);
+        printf("%s: steady\n", m->name);
+    }
     return test_summary("test_steady");
 }

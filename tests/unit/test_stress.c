@@ -14,16 +14,16 @@
 #define SLOTS 48 /* of the pool: fewer than MAIL, so that a slot always finds room there */
 
 static zslab *z;
-static int owned;                  /* is malloc inside a domain the domain's? */
-static int stop;                   /* atomic */
-static void *mail[MAIL];           /* atomic: objects between the threads */
-static void *slots[MAIL];          /* atomic: slots of the pool on their way to the remote */
-static zslab_domain *common;       /* both go in and out; the last exit resets its epoch */
-static zslab_pool *pool;           /* of the first thread */
+static int owned;                                        /* is malloc inside a domain the domain's? */
+static int stop;                                         /* atomic */
+static void *mail[MAIL];                                 /* atomic: objects between the threads */
+static void *slots[MAIL];                                /* atomic: slots of the pool on their way to the remote */
+static zslab_domain *common;                             /* both go in and out; the last exit resets its epoch */
+static zslab_pool *pool;                                 /* of the first thread */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards names and wanderer */
-static zslab_handle names[NAMES];  /* anybody frees them at any time, also both at once */
-static zslab_heap *wanderer;       /* used by one at a time */
-static size_t named, unnamed;      /* atomic: objects named, and frees by name that were the one that counts */
+static zslab_handle names[NAMES];                        /* anybody frees them at any time, also both at once */
+static zslab_heap *wanderer;                             /* used by one at a time */
+static size_t named, unnamed; /* atomic: objects named, and frees by name that were the one that counts */
 
 typedef struct object { /* the bytes behind it are filled */
     size_t bytes;
@@ -38,16 +38,12 @@ typedef struct worker {
     object *p[LIVE];
 } worker;
 
-static int intact(const object *p)
-{
-    return test_filled(p + 1, p->bytes - sizeof *p, p->bytes);
-}
+static int intact(const object *p) { return test_filled(p + 1, p->bytes - sizeof *p, p->bytes); }
 
 static object *filled(void *p, size_t bytes, zslab_handle handle)
 {
     object *o = (object *)p;
-    if (!o)
-        return NULL;
+    if (!o) return NULL;
     CHECK(zslab_usable_size(z, o) >= bytes);
     o->bytes = bytes;
     o->handle = handle;
@@ -67,8 +63,7 @@ static object *make(worker *w, uint64_t x, zslab_epoch e)
     size_t bytes = sizeof(object) + 1 + (size_t)((x >> 20) % 900);
     zslab_handle h = 0;
     void *p;
-    if (e)
-        return filled(zslab_malloc_epoch(z, bytes, e), bytes, 0);
+    if (e) return filled(zslab_malloc_epoch(z, bytes, e), bytes, 0);
     switch ((x >> 8) % 8) {
     case 0:
         p = zslab_calloc(z, 1, bytes);
@@ -97,8 +92,7 @@ static object *make(worker *w, uint64_t x, zslab_epoch e)
 static void drop(worker *w, object *p, uint64_t x)
 {
     zslab_handle h;
-    if (!p || !CHECK(intact(p)))
-        return;
+    if (!p || !CHECK(intact(p))) return;
     h = p->handle;
     if (h && x & 1) {
         CHECK(zslab_handle_of(z, p) == h && zslab_handle_get(z, h) == p);
@@ -118,8 +112,7 @@ static void grow(object **p, size_t bytes)
 {
     object *q;
     size_t was = *p ? (*p)->bytes : 0;
-    if (!was || (q = (object *)zslab_realloc(z, *p, bytes)) == NULL)
-        return;
+    if (!was || (q = (object *)zslab_realloc(z, *p, bytes)) == NULL) return;
     CHECK(q->bytes == was);
     *p = filled(q, bytes, q->handle);
 }
@@ -129,10 +122,8 @@ static void a_batch(uint64_t x)
     size_t bytes = sizeof(object) + 1 + (size_t)((x >> 20) % 300);
     void *p[GROUP];
     size_t i, n = zslab_malloc_batch(z, bytes, GROUP, p);
-    for (i = 0; i < n; i++)
-        filled(p[i], bytes, 0);
-    for (i = 0; i < n; i++)
-        CHECK(intact((object *)p[i]));
+    for (i = 0; i < n; i++) filled(p[i], bytes, 0);
+    for (i = 0; i < n; i++) CHECK(intact((object *)p[i]));
     CHECK(zslab_free_batch(z, p, n) == n);
 }
 
@@ -141,8 +132,7 @@ static void wrong(object *p)
 {
     int here = 0;
     CHECK_IS(zslab_free(z, &here), ZSLAB_E_FOREIGN);
-    if (!p)
-        return;
+    if (!p) return;
     CHECK_IS(zslab_free(z, (char *)p + 8), ZSLAB_E_MISALIGNED);
     CHECK_IS(zslab_free_sized(z, p, 4000), ZSLAB_E_INVALID);
     CHECK(intact(p));
@@ -169,8 +159,7 @@ static void a_name(uint64_t x)
     h = names[i]; /* another's by now, perhaps: that one goes */
     names[i] = made;
     pthread_mutex_unlock(&lock);
-    if (h)
-        __atomic_fetch_add(&unnamed, zslab_handle_free(z, h) == ZSLAB_OK, __ATOMIC_RELAXED);
+    if (h) __atomic_fetch_add(&unnamed, zslab_handle_free(z, h) == ZSLAB_OK, __ATOMIC_RELAXED);
 }
 
 /* Objects of an epoch or of the domain this thread is inside of: all stay what they are. */
@@ -181,8 +170,7 @@ static void group_made(worker *w, object **p, uint64_t x, zslab_epoch e)
         p[i] = make(w, x + (i << 20), e);
         CHECK(!p[i] || zslab_epoch_of(z, p[i]) == e);
     }
-    for (i = 0; i < GROUP; i++)
-        CHECK(!p[i] || intact(p[i]));
+    for (i = 0; i < GROUP; i++) CHECK(!p[i] || intact(p[i]));
 }
 
 /* Opened, filled, and ended in one of the ways there are. */
@@ -191,8 +179,7 @@ static void an_epoch(worker *w, uint64_t x)
     zslab_epoch e = zslab_epoch_open(z, "stress");
     object *p[GROUP];
     size_t i;
-    if (!e)
-        return; /* the other thread's are still draining */
+    if (!e) return; /* the other thread's are still draining */
     group_made(w, p, x, e);
     if (x >> 60 & 1) {
         CHECK_IS(zslab_epoch_reset(z, e), ZSLAB_OK);
@@ -202,8 +189,7 @@ static void an_epoch(worker *w, uint64_t x)
     if (x >> 61 & 1) {
         CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
         CHECK(zslab_malloc_epoch(z, 32, e) == NULL);
-        for (i = 0; i < GROUP; i++)
-            drop(w, p[i], x >> i);
+        for (i = 0; i < GROUP; i++) drop(w, p[i], x >> i);
     } else {
         CHECK_IS(zslab_epoch_release(z, e), ZSLAB_OK);
         CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
@@ -215,8 +201,7 @@ static void a_domain(worker *w, uint64_t x)
 {
     zslab_domain *d = x >> 60 & 1 ? common : zslab_domain_create(z);
     object *p[GROUP], *q;
-    if (!d)
-        return; /* no epoch is left */
+    if (!d) return; /* no epoch is left */
     CHECK_IS(zslab_domain_enter(d), ZSLAB_OK);
     group_made(w, p, x, zslab_domain_epoch(d));
     if (owned && (q = filled(zslab_malloc(z, 64), 64, 0)) != NULL)
@@ -237,8 +222,7 @@ static void a_wanderer(uint64_t x)
     if (p) {
         p = (object *)__atomic_exchange_n(&mail[(x >> 20) % MAIL], p, __ATOMIC_ACQ_REL);
         CHECK(!p || intact(p));
-        if (p)
-            CHECK_IS(zslab_heap_free(wanderer, p), ZSLAB_OK);
+        if (p) CHECK_IS(zslab_heap_free(wanderer, p), ZSLAB_OK);
     }
     if (x >> 60 == 0) {
         zslab_heap_destroy(wanderer);
@@ -253,11 +237,9 @@ static void a_slot(worker *w, uint64_t x)
     size_t i = (size_t)(x >> 20) % MAIL;
     void *nothing = NULL, *p = w->first ? zslab_pool_alloc(pool) : NULL;
     zslab_result r;
-    if (p)
-        test_fill(p, 64, 7);
+    if (p) test_fill(p, 64, 7);
     p = __atomic_exchange_n(&slots[i], p, __ATOMIC_ACQ_REL);
-    if (!p)
-        return;
+    if (!p) return;
     CHECK(test_filled(p, 64, 7) && zslab_pool_owns(pool, p));
     r = w->first ? zslab_pool_free(pool, p) : zslab_remote_try_free(w->remote, p);
     CHECK(r == ZSLAB_OK || (!w->first && r == ZSLAB_E_FULL));
@@ -325,10 +307,8 @@ static void *stress(void *arg)
 {
     worker *w = (worker *)arg;
     size_t i;
-    for (; !__atomic_load_n(&stop, __ATOMIC_RELAXED); w->steps++)
-        one_step(w, test_random(&w->seed));
-    for (i = 0; i < LIVE; i++)
-        drop(w, w->p[i], i);
+    for (; !__atomic_load_n(&stop, __ATOMIC_RELAXED); w->steps++) one_step(w, test_random(&w->seed));
+    for (i = 0; i < LIVE; i++) drop(w, w->p[i], i);
     return NULL;
 }
 
@@ -366,8 +346,7 @@ static void clear_up(worker *w)
     size_t i;
     for (i = 0; i < MAIL; i++) {
         drop(&w[0], (object *)mail[i], i);
-        if (slots[i])
-            CHECK_IS(zslab_pool_free(pool, slots[i]), ZSLAB_OK);
+        if (slots[i]) CHECK_IS(zslab_pool_free(pool, slots[i]), ZSLAB_OK);
         mail[i] = slots[i] = NULL;
     }
     for (i = 0; i < NAMES; i++) {
@@ -398,13 +377,10 @@ static uint64_t two_threads(const test_mode *m, double seconds)
     memset(w, 0, sizeof w);
     arrange(m, w);
     __atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
-    for (i = 0; i < 2; i++)
-        MUST(pthread_create(&thread[i], NULL, stress, &w[i]) == 0);
-    while (now() - begin < seconds)
-        nanosleep(&nap, NULL);
+    for (i = 0; i < 2; i++) MUST(pthread_create(&thread[i], NULL, stress, &w[i]) == 0);
+    while (now() - begin < seconds) nanosleep(&nap, NULL);
     __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-    for (i = 0; i < 2; i++)
-        pthread_join(thread[i], NULL);
+    for (i = 0; i < 2; i++) pthread_join(thread[i], NULL);
     clear_up(w);
     return w[0].steps + w[1].steps;
 }
@@ -414,7 +390,7 @@ int main(int argc, char **argv)
     double seconds = argc > 1 ? atof(argv[1]) : 3.5;
     uint64_t steps = 0;
     TEST_EACH_MODE(m)
-        steps += two_threads(m, seconds / (ZSLAB_NO_TLS ? 4 : TEST_MODES));
+    steps += two_threads(m, seconds / (ZSLAB_NO_TLS ? 4 : TEST_MODES));
     printf("%.0f s, two threads, %.1f million steps\n", seconds, (double)steps / 1e6);
     return test_summary("test_stress");
 }

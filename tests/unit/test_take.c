@@ -21,8 +21,7 @@ typedef struct worker {
 
 static void wait_for(uint32_t *word)
 {
-    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
-        sched_yield();
+    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) sched_yield();
 }
 
 /* Fill the epoch with a share of all there is; where objects go one by one, in an order that fills the magazine with
@@ -34,8 +33,7 @@ static void *work(void *arg)
     void **p = (void **)calloc(MOST, sizeof *p);
     size_t n = 0, i, most = BYTES / 2 / SIZE;
     MUST(p && most <= MOST);
-    while (n < most && (p[n] = zslab_malloc_epoch(w->z, SIZE, w->e)) != NULL)
-        n++;
+    while (n < most && (p[n] = zslab_malloc_epoch(w->z, SIZE, w->e)) != NULL) n++;
     w->loaded = (uint32_t)n;
     for (i = n; i > 1 && w->how >= FREED; i--) {
         size_t other = (size_t)(test_random(&w->seed) % i);
@@ -43,17 +41,14 @@ static void *work(void *arg)
         p[other] = p[i - 1];
         p[i - 1] = q;
     }
-    for (i = 0; i < n && w->how >= FREED; i++)
-        CHECK_IS(zslab_free(w->z, p[i]), ZSLAB_OK);
+    for (i = 0; i < n && w->how >= FREED; i++) CHECK_IS(zslab_free(w->z, p[i]), ZSLAB_OK);
     free(p);
     __atomic_store_n(&w->asleep, 1, __ATOMIC_RELEASE);
-    if (w->sleeps)
-        wait_for(&w->wake);
+    if (w->sleeps) wait_for(&w->wake);
     if (w->sleeps && w->how == FREED) { /* it goes on where it was: what it still has is its own */
         void *q = zslab_malloc_epoch(w->z, SIZE, w->e);
         CHECK(q != NULL);
-        if (q)
-            CHECK_IS(zslab_free(w->z, q), ZSLAB_OK);
+        if (q) CHECK_IS(zslab_free(w->z, q), ZSLAB_OK);
     }
     return NULL;
 }
@@ -64,14 +59,12 @@ static zslab *create(int place, zslab_reclaim reclaim, uint32_t flags, void *mem
     c.reclaim = reclaim;
     c.flags = flags;
     c.epoch_count = 16;
-    if (place == 0)
-        c.limit_bytes = BYTES;
+    if (place == 0) c.limit_bytes = BYTES;
     if (place == 1) {
         c.memory = memory;
         c.memory_bytes = 2 * BYTES; /* rows of so many threads and epochs are in it too */
     }
-    if (place == 2)
-        c.reserve_bytes = BYTES;
+    if (place == 2) c.reserve_bytes = BYTES;
     return test_create(&c);
 }
 
@@ -91,15 +84,11 @@ static void one_after_the_other(zslab *z, ending how, int sleeps)
         MUST(w[i].e = zslab_epoch_open(z, NULL));
         MUST(pthread_create(&w[i].thread, NULL, work, &w[i]) == 0);
         wait_for(&w[i].asleep);
-        if (!sleeps)
-            pthread_join(w[i].thread, NULL);
+        if (!sleeps) pthread_join(w[i].thread, NULL);
         CHECK(w[i].loaded == BYTES / 2 / SIZE);
-        if (how == RELEASED)
-            CHECK_IS(zslab_epoch_release(z, w[i].e), ZSLAB_OK);
-        if (how == RESET)
-            CHECK_IS(zslab_epoch_reset(z, w[i].e), ZSLAB_OK);
-        if (how == CLOSED)
-            CHECK_IS(zslab_epoch_close(z, w[i].e), ZSLAB_OK);
+        if (how == RELEASED) CHECK_IS(zslab_epoch_release(z, w[i].e), ZSLAB_OK);
+        if (how == RESET) CHECK_IS(zslab_epoch_reset(z, w[i].e), ZSLAB_OK);
+        if (how == CLOSED) CHECK_IS(zslab_epoch_close(z, w[i].e), ZSLAB_OK);
     }
     for (other = 16; other <= 4096; other *= 4) { /* every other class has what it had */
         void *p = zslab_malloc(z, other);
@@ -146,7 +135,7 @@ static void every_way(void)
 enum { EPOCHS = 30, RANGE = 70 };
 typedef struct visitor {
     zslab *z;
-    zslab_heap *heap;      /* NULL: the thread's own */
+    zslab_heap *heap; /* NULL: the thread's own */
     zslab_epoch e[EPOCHS];
     uint32_t asleep, wake;
 } visitor;
@@ -185,13 +174,11 @@ static void a_visitor_of_many_epochs(zslab_reclaim reclaim, int explicit_heap)
     c.reclaim = reclaim;
     v.z = test_create(&c);
     v.heap = explicit_heap ? zslab_heap_create(v.z) : NULL;
-    for (i = 0; i < EPOCHS; i++)
-        MUST(v.e[i] = zslab_epoch_open(v.z, NULL));
+    for (i = 0; i < EPOCHS; i++) MUST(v.e[i] = zslab_epoch_open(v.z, NULL));
     MUST(pthread_create(&thread, NULL, visit_all, &v) == 0);
     wait_for(&v.asleep);
     if (v.z->fence_ready && !v.z->shared) {
-        for (; (p = zslab_malloc(v.z, 1024)) != NULL; last = p, n++)
-            *(void **)p = last;
+        for (; (p = zslab_malloc(v.z, 1024)) != NULL; last = p, n++) *(void **)p = last;
         CHECK(n >= (RANGE - 2) * (ZS__CHUNK_BYTES / 1024));
         zslab_stats_global(v.z, &g);
         CHECK(g.thread_held_bytes <= 2 * ZS__CHUNK_BYTES);
@@ -249,8 +236,7 @@ static void what_goes_while_draining(void)
     MUST((live[2] = zslab_malloc(z, 96)) != NULL && (live[3] = zslab_malloc(z, 112)) != NULL);
     zslab_stats_global(z, &g);
     CHECK(g.live_objects == 4);
-    for (i = 0; i < 4; i++)
-        CHECK_IS(zslab_free(z, live[i]), ZSLAB_OK);
+    for (i = 0; i < 4; i++) CHECK_IS(zslab_free(z, live[i]), ZSLAB_OK);
     CHECK(test_live(z) == 0);
     test_destroy(z);
 }
@@ -271,16 +257,12 @@ static void what_drained_serves(zslab_reclaim reclaim, uint32_t flags)
     c.reclaim = reclaim, c.flags = flags;
     z = test_create(&c);
     e = zslab_epoch_open(z, NULL);
-    while (n < CHUNKS * SLOTS && (p[n] = zslab_malloc_epoch(z, 4096, e)) != NULL)
-        n++;
+    while (n < CHUNKS * SLOTS && (p[n] = zslab_malloc_epoch(z, 4096, e)) != NULL) n++;
     CHECK(n == CHUNKS * SLOTS);
-    for (i = 1; i < n / 2; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 1; i < n / 2; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
-    for (i = n / 2; i < n; i++)
-        CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
-    for (i = 0; (q = zslab_malloc(z, 64)) != NULL;)
-        i++;
+    for (i = n / 2; i < n; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
+    for (i = 0; (q = zslab_malloc(z, 64)) != NULL;) i++;
     CHECK(i >= (CHUNKS - 1) * (ZS__CHUNK_BYTES / 64));
     CHECK_IS(zslab_free(z, p[0]), ZSLAB_OK);
     CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);

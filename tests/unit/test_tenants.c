@@ -80,8 +80,9 @@ static double p999(int turn)
     for (round = 0; round < ROUNDS; round++) {
         uint64_t all = 0, seen = 0;
         for (i = 0; i < BUCKETS; i++) all += workers[0].took[turn][round][i] + workers[1].took[turn][round][i];
-        for (i = 0; i < BUCKETS && (seen += workers[0].took[turn][round][i] + workers[1].took[turn][round][i]) * 1000 <
-                                       all * 999; i++)
+        for (i = 0; i < BUCKETS &&
+                    (seen += workers[0].took[turn][round][i] + workers[1].took[turn][round][i]) * 1000 < all * 999;
+             i++)
             ;
         least = 10.0 * i < least ? 10.0 * i : least;
     }
@@ -124,10 +125,10 @@ static void one_greedy_group_among_many(size_t count)
 
 enum { KEYS = 1 << 16, VALUE = 256, PER_GENERATION = 1024, GENERATIONS = 1 << 14 };
 static zslab_group *cache;
-static uint64_t handles[KEYS];                   /* atomic */
-static zslab_epoch generations[GENERATIONS];     /* under the lock, as the next three */
+static uint64_t handles[KEYS];               /* atomic */
+static zslab_epoch generations[GENERATIONS]; /* under the lock, as the next three */
 static size_t generation_count, oldest, gone;
-static uint64_t taken_in;                        /* atomic: values put into the newest one */
+static uint64_t taken_in; /* atomic: values put into the newest one */
 static pthread_mutex_t turning = PTHREAD_MUTEX_INITIALIZER;
 static size_t requests;
 enum { LIMIT_CHUNKS = KEYS * VALUE / 2 / C };
@@ -136,8 +137,7 @@ enum { LIMIT_CHUNKS = KEYS * VALUE / 2 / C };
 static void look(void)
 {
     size_t i, stayed = 0, gone_last = 0;
-    while (oldest < generation_count && zslab_epoch_state_of(z, generations[oldest]) == ZSLAB_EPOCH_CLOSED)
-        oldest++;
+    while (oldest < generation_count && zslab_epoch_state_of(z, generations[oldest]) == ZSLAB_EPOCH_CLOSED) oldest++;
     for (i = gone = oldest; i < generation_count; i++)
         if (zslab_epoch_state_of(z, generations[i]) == ZSLAB_EPOCH_CLOSED) gone++, gone_last = i;
     for (i = oldest; i < gone_last; i++) stayed += zslab_epoch_state_of(z, generations[i]) == ZSLAB_EPOCH_ACTIVE;
@@ -285,9 +285,9 @@ int main(int argc, char **argv)
 {
     size_t factor = argc > 1 ? (size_t)atol(argv[1]) : 1;
     int how;
-    TEST_EACH_MODE (m)
-        for (how = 0; how <= ZSLAB_END_DESTROY; how++)
-            if (how != ZSLAB_END_PARENT) a_deep_chain_ends((zslab_end)how, m); /* that is what those below hear */
+    TEST_EACH_MODE(m)
+    for (how = 0; how <= ZSLAB_END_DESTROY; how++)
+        if (how != ZSLAB_END_PARENT) a_deep_chain_ends((zslab_end)how, m); /* that is what those below hear */
     one_greedy_group_among_many(sizeof(void *) < 8 || TEST_SLOWED ? 40 : GROUPS / 20 * (factor < 20 ? factor : 20));
     a_cache_twice_its_limit((TEST_SLOWED ? 50000 : 500000) * factor);
     return test_summary("test_tenants");

@@ -76,10 +76,8 @@ static void only_frees(const test_mode *m)
     test_worker_start(&w);
     for (round = 0; round < turns(500); round++) {
         fill(&h, 1 + round % 50 * 39, round % 2 == 0);
-        if (h.z->committed_bytes > peak)
-            peak = h.z->committed_bytes;
-        if (round == 60)
-            at_first = peak;
+        if (h.z->committed_bytes > peak) peak = h.z->committed_bytes;
+        if (round == 60) at_first = peak;
         test_worker_do(&w, drain_job, &h);
     }
     CHECK(at_first && peak <= at_first + at_first / 4); /* it wavers, it does not grow */
@@ -144,13 +142,11 @@ static void many_short_threads(const test_mode *m, uint64_t threads)
             life[i].i = (int)(n + i);
             MUST(pthread_create(&thread[i], NULL, live_shortly, &life[i]) == 0);
         }
-        for (i = 0; i < 4; i++)
-            pthread_join(thread[i], NULL);
+        for (i = 0; i < 4; i++) pthread_join(thread[i], NULL);
     }
     CHECK(z->heap_count <= (test_owned(m) ? 4u : 1u));
     CHECK(test_live(z) == 4);
-    for (i = 0; i < 4; i++)
-        CHECK_IS(zslab_free(z, life[i].kept), ZSLAB_OK);
+    for (i = 0; i < 4; i++) CHECK_IS(zslab_free(z, life[i].kept), ZSLAB_OK);
     CHECK(test_live(z) == 0);
     test_destroy(z);
 }
@@ -199,8 +195,7 @@ static void at_thread_end(void *value)
     (void)zslab_malloc(gone.z, 0); /* so that the reason below is this call's */
     gone.late = zslab_malloc(gone.z, 64);
     gone.late_reason = zslab_last_error();
-    if (gone.late)
-        CHECK_IS(zslab_free(gone.z, gone.late), ZSLAB_OK);
+    if (gone.late) CHECK_IS(zslab_free(gone.z, gone.late), ZSLAB_OK);
     gone.calls++;
 }
 
@@ -209,8 +204,7 @@ static void *use_and_end(void *arg)
 {
     int i;
     (void)arg;
-    for (i = 0; i < 50; i++)
-        MUST(gone.own[i] = zslab_malloc(gone.z, 100));
+    for (i = 0; i < 50; i++) MUST(gone.own[i] = zslab_malloc(gone.z, 100));
     pthread_setspecific(gone_keys[0], &gone);
     pthread_setspecific(gone_keys[1], &gone);
     return NULL;
@@ -226,8 +220,7 @@ static void frees_after_the_teardown(const test_mode *m)
     MUST(pthread_key_create(&gone_keys[1], at_thread_end) == 0);
     for (round = 0; round < turns(20); round++) {
         gone.calls = 0;
-        for (i = 0; i < 50; i++)
-            MUST(gone.main_thread[i] = zslab_malloc(gone.z, 200));
+        for (i = 0; i < 50; i++) MUST(gone.main_thread[i] = zslab_malloc(gone.z, 200));
         test_in_thread(use_and_end, NULL);
         CHECK(gone.calls == 2);
         CHECK(gone.late || (gone.late_reason != ZSLAB_OK && gone.late_reason != ZSLAB_E_INVALID));
@@ -296,17 +289,14 @@ static void several_allocators(const test_mode *m)
     uint64_t seed = 5;
     size_t i, k, n, from;
     small.reserve_bytes = (size_t)64 << 20;
-    for (k = 0; k < 5; k++)
-        z[k] = !m->in_buffer ? test_open(m, &small) : k ? test_create(&small) : test_open(m, NULL);
+    for (k = 0; k < 5; k++) z[k] = !m->in_buffer ? test_open(m, &small) : k ? test_create(&small) : test_open(m, NULL);
     for (n = 0; n < 40; n++)
-        for (k = 0; k < 5; k++)
-            MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
+        for (k = 0; k < 5; k++) MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
     for (i = 0; i < 2000; i++) {
         k = (size_t)(test_random(&seed) % 5), n = (size_t)(test_random(&seed) % 40);
         from = (size_t)(test_random(&seed) % 5);
         CHECK_IS(zslab_free(z[from], p[k][n]), from == k ? ZSLAB_OK : ZSLAB_E_FOREIGN);
-        if (from == k)
-            MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
+        if (from == k) MUST(p[k][n] = zslab_malloc(z[k], 8 + (size_t)(test_random(&seed) % 1000)));
     }
     for (k = 0; k < 5; k++) { /* the first ones go while the others are used */
         CHECK(test_live(z[k]) == 40 && z[k]->heap_count == 1);
@@ -359,8 +349,7 @@ static void explicit_heaps_wander(const test_mode *m)
     test_worker_end(&b);
     zslab_heap_destroy(state.heap);
     CHECK(test_live(state.z) == 200);
-    for (i = 0; i < 200; i++)
-        CHECK_IS(zslab_free(state.z, state.p[i]), ZSLAB_OK);
+    for (i = 0; i < 200; i++) CHECK_IS(zslab_free(state.z, state.p[i]), ZSLAB_OK);
     CHECK(test_live(state.z) == 0);
     test_destroy(state.z);
 }
@@ -430,8 +419,7 @@ static void in_a_thread_that_vanishes(void *(*work)(void *), void *arg)
     MUST(pthread_attr_setstack(&attributes, stack, OWN_STACK) == 0);
     MUST(pthread_create(&thread, &attributes, works_and_vanishes, &v) == 0);
     pthread_join(thread, NULL);
-    while (zs__os_thread_lives(v.os_thread))
-        sched_yield();
+    while (zs__os_thread_lives(v.os_thread)) sched_yield();
     pthread_attr_destroy(&attributes);
     munmap(stack, OWN_STACK);
 }
@@ -439,8 +427,7 @@ static void in_a_thread_that_vanishes(void *(*work)(void *), void *arg)
 static unsigned numbers_in_use(void)
 {
     unsigned w, n = 0;
-    for (w = 0; w < ZS__THREADS_MAX / 64; w++)
-        n += zs__popcount(zs__global.threads[w]);
+    for (w = 0; w < ZS__THREADS_MAX / 64; w++) n += zs__popcount(zs__global.threads[w]);
     return n;
 }
 
@@ -457,8 +444,7 @@ static void *detaches_and_goes_on(void *arg)
     for (round = 0; round < 3; round++) { /* each time the first and last allocator of the process */
         over.z = test_open(over.m, NULL);
         CHECK_IS(zslab_free(over.z, zslab_malloc(over.z, 64)), ZSLAB_OK);
-        if (round == 2)
-            break;
+        if (round == 2) break;
         zslab_thread_detach(over.z);
         CHECK(!test_owned(over.m) || zs__tls()->thread == 0);
         zslab_destroy(over.z);
@@ -492,10 +478,8 @@ static struct {
 static void last_rounds(void *value)
 {
     void *p;
-    if (++last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
-        pthread_setspecific(last.key, value);
-    if (!last.early && last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
-        return;
+    if (++last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS) pthread_setspecific(last.key, value);
+    if (!last.early && last.rounds < PTHREAD_DESTRUCTOR_ITERATIONS) return;
     CHECK((p = zslab_malloc(last.z, 100)) != NULL);
     CHECK((p = zslab_realloc(last.z, p, 1000)) != NULL);
     CHECK_IS(zslab_free(last.z, p), ZSLAB_OK);
@@ -508,8 +492,7 @@ static void last_rounds(void *value)
 
 static void *ends_in_rounds(void *arg)
 {
-    if (last.early)
-        CHECK_IS(zslab_free(last.z, zslab_malloc(last.z, 64)), ZSLAB_OK);
+    if (last.early) CHECK_IS(zslab_free(last.z, zslab_malloc(last.z, 64)), ZSLAB_OK);
     last.rounds = 0;
     pthread_setspecific(last.key, arg);
     return NULL;
@@ -520,13 +503,11 @@ static void allocates_in_the_last_destructors(const test_mode *m, int early, int
     unsigned numbers = numbers_in_use(), round;
     if (!test_owned(m)) /* domains are not the thread's there */
         return;
-    if (first)
-        MUST(pthread_key_create(&last.key, last_rounds) == 0);
+    if (first) MUST(pthread_key_create(&last.key, last_rounds) == 0);
     last.early = early;
     last.z = test_open(m, NULL);
     last.beside = test_create(NULL);
-    if (!first)
-        MUST(pthread_key_create(&last.key, last_rounds) == 0);
+    if (!first) MUST(pthread_key_create(&last.key, last_rounds) == 0);
     MUST(last.domain = zslab_domain_wrap(last.z, zslab_epoch_open(last.z, NULL), ZSLAB_ON_EXIT_RESET));
     for (round = 0; round < 100; round++) {
         in_a_thread_that_vanishes(ends_in_rounds, &last);
@@ -566,16 +547,13 @@ static void stays_inside(const test_mode *m, int how, int in)
     const int first = how & 1, taken_over = how & 2;
     last.early = how >> 2 & 1;
     last.enters_in = in;
-    if (first)
-        MUST(pthread_key_create(&last.key, enters_for_good) == 0);
+    if (first) MUST(pthread_key_create(&last.key, enters_for_good) == 0);
     last.z = test_open(m, NULL);
-    if (!first)
-        MUST(pthread_key_create(&last.key, enters_for_good) == 0);
+    if (!first) MUST(pthread_key_create(&last.key, enters_for_good) == 0);
     MUST(last.domain = zslab_domain_wrap(last.z, zslab_epoch_open(last.z, NULL), ZSLAB_ON_EXIT_RESET));
     in_a_thread_that_vanishes(ends_in_rounds, &last);
     CHECK(last.rounds == in);
-    if (in < PTHREAD_DESTRUCTOR_ITERATIONS)
-        CHECK(last.domain->inside == 0 && test_live(last.z) == 0);
+    if (in < PTHREAD_DESTRUCTOR_ITERATIONS) CHECK(last.domain->inside == 0 && test_live(last.z) == 0);
     if (taken_over) {
         in_a_thread_that_vanishes(allocates_once, NULL);
         CHECK(last.domain->inside == 0);
@@ -593,8 +571,7 @@ static void enters_in_a_destructor(const test_mode *m)
 {
     int how, in;
     for (how = 0; test_owned(m) && how < 8; how++) /* domains are not the thread's in shared mode */
-        for (in = 1; in <= PTHREAD_DESTRUCTOR_ITERATIONS; in++)
-            stays_inside(m, how, in);
+        for (in = 1; in <= PTHREAD_DESTRUCTOR_ITERATIONS; in++) stays_inside(m, how, in);
 }
 #endif
 
@@ -608,8 +585,8 @@ static struct {
     pthread_mutex_t lock; /* guards what follows; p[i] belongs to one thread at a time */
     pthread_cond_t turn;
     int arrived;
-    int phase;                     /* 1: all have their first objects, 2: all their second ones */
-    unsigned char go[STORM_MOST];  /* may end */
+    int phase;                    /* 1: all have their first objects, 2: all their second ones */
+    unsigned char go[STORM_MOST]; /* may end */
     pthread_t thread[STORM_MOST];
     void *p[STORM_MOST][STORM_EACH];
 } storm;
@@ -642,8 +619,7 @@ static void storm_wait(int phase) /* for all to arrive there */
         storm.phase = phase;
         pthread_cond_broadcast(&storm.turn);
     }
-    while (storm.phase < phase)
-        pthread_cond_wait(&storm.turn, &storm.lock);
+    while (storm.phase < phase) pthread_cond_wait(&storm.turn, &storm.lock);
     pthread_mutex_unlock(&storm.lock);
 }
 
@@ -656,8 +632,7 @@ static void *storm_thread(void *arg)
     storm_take(other, 2);
     storm_wait(2);
     pthread_mutex_lock(&storm.lock);
-    while (!storm.go[me])
-        pthread_cond_wait(&storm.turn, &storm.lock);
+    while (!storm.go[me]) pthread_cond_wait(&storm.turn, &storm.lock);
     pthread_mutex_unlock(&storm.lock);
     storm_give(me, 0, 2, 2); /* made by a thread that may be gone */
     return NULL;
@@ -680,21 +655,16 @@ static void storm_blows(uint64_t *seed)
     pthread_attr_destroy(&attr);
     for (i = 0; i < storm.threads; i++) {
         pthread_mutex_lock(&storm.lock);
-        while (storm.phase < 2)
-            pthread_cond_wait(&storm.turn, &storm.lock);
+        while (storm.phase < 2) pthread_cond_wait(&storm.turn, &storm.lock);
         storm.go[order[i]] = 1;
-        if (i % 16 == 15 || i == storm.threads - 1)
-            pthread_cond_broadcast(&storm.turn);
+        if (i % 16 == 15 || i == storm.threads - 1) pthread_cond_broadcast(&storm.turn);
         pthread_mutex_unlock(&storm.lock);
-        if (i == storm.threads / 2)
-            CHECK_IS(zslab_epoch_close(storm.z, storm.epoch), ZSLAB_OK);
+        if (i == storm.threads / 2) CHECK_IS(zslab_epoch_close(storm.z, storm.epoch), ZSLAB_OK);
     }
-    for (i = 0; i < storm.threads; i++)
-        pthread_join(storm.thread[i], NULL);
+    for (i = 0; i < storm.threads; i++) pthread_join(storm.thread[i], NULL);
     CHECK(test_live(storm.z) == (size_t)(storm.threads * STORM_EACH / 2));
     CHECK(zslab_epoch_state_of(storm.z, storm.epoch) == ZSLAB_EPOCH_CLOSED); /* its objects were at even places */
-    for (i = 0; i < storm.threads; i++)
-        storm_give(i, 1, 2, 2);
+    for (i = 0; i < storm.threads; i++) storm_give(i, 1, 2, 2);
     CHECK(test_live(storm.z) == 0);
 }
 
@@ -722,7 +692,8 @@ static void storms(const test_mode *m)
 int main(int argc, char **argv)
 {
     uint64_t threads = test_amount(argc, argv, 10000);
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         freed_elsewhere(m);
         only_frees(m);
         heap_outlives_its_thread(m);
@@ -742,8 +713,7 @@ int main(int argc, char **argv)
         allocates_in_the_last_destructors(m, 0, 1);
         enters_in_a_destructor(m);
 #endif
-        if (!m->in_buffer)
-            storms(m);
+        if (!m->in_buffer) storms(m);
     }
     return test_summary("test_threads");
 }

@@ -9,10 +9,10 @@
 
 enum { SEEN = 20000 };
 typedef struct seen {
-    size_t count, most;    /* stop at so many; 0: never */
+    size_t count, most; /* stop at so many; 0: never */
     zslab_leak when[SEEN];
     zslab_visit object[SEEN];
-    zslab *free_in;        /* give back what is shown */
+    zslab *free_in; /* give back what is shown */
 } seen;
 static seen now;
 
@@ -30,8 +30,7 @@ static int see_leak(void *user, zslab_leak when, const zslab_visit *object)
     int stop;
     s->when[s->count] = when;
     stop = see(user, object);
-    if (s->free_in)
-        CHECK_IS(zslab_free(s->free_in, (void *)(uintptr_t)object->p), ZSLAB_OK);
+    if (s->free_in) CHECK_IS(zslab_free(s->free_in, (void *)(uintptr_t)object->p), ZSLAB_OK);
     return stop;
 }
 
@@ -183,8 +182,7 @@ static void at_close(const test_mode *m)
     void *p[300];
     zslab_handle h;
     size_t i;
-    for (i = 0; i < 299; i++)
-        MUST(p[i] = zslab_malloc_epoch(z, 1 + i * 3, i % 3 ? e : other));
+    for (i = 0; i < 299; i++) MUST(p[i] = zslab_malloc_epoch(z, 1 + i * 3, i % 3 ? e : other));
     MUST(h = zslab_handle_alloc(z, 1000, e, &p[299]));
     for (i = 0; i < 300; i++) {
         zslab_set_tag(z, p[i], (uint16_t)i);
@@ -219,8 +217,7 @@ static void whoever_closes(const test_mode *m)
     void *p = zslab_malloc(z, 64), *q = zslab_malloc_epoch(z, 64, e);
     int i;
     MUST(p && q && d);
-    for (i = 0; i < 500; i++)
-        MUST(zslab_malloc_epoch(z, 200, many));
+    for (i = 0; i < 500; i++) MUST(zslab_malloc_epoch(z, 200, many));
     MUST(zslab_epoch_advance(z));
     CHECK(now.count == 1 && now.object[0].p == p && now.object[0].epoch == first);
     look_again();
@@ -238,8 +235,7 @@ static void whoever_closes(const test_mode *m)
     CHECK(now.count == 502);
     z = open_telling(m);
     e = zslab_epoch_open(z, NULL);
-    for (i = 0; i < 500; i++)
-        MUST(zslab_malloc_epoch(z, 300, e));
+    for (i = 0; i < 500; i++) MUST(zslab_malloc_epoch(z, 300, e));
     now.free_in = z;
     CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
     CHECK(now.count == 500 && zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
@@ -280,14 +276,12 @@ static void others_go_on(const test_mode *m, uint64_t rounds)
         busy.z = open_telling(m);
         busy.epoch = zslab_epoch_open(busy.z, NULL);
         MUST(pthread_create(&thread, NULL, hold_some, (void *)(uintptr_t)(rounds + 1)) == 0);
-        while (__atomic_load_n(&busy.allocs, __ATOMIC_RELAXED) < 500)
-            sched_yield();
+        while (__atomic_load_n(&busy.allocs, __ATOMIC_RELAXED) < 500) sched_yield();
         CHECK_IS(zslab_epoch_close(busy.z, busy.epoch), ZSLAB_OK);
         pthread_join(thread, NULL);
         for (i = 0; i < busy.held && busy.z->fence_ready; i++) /* else a store may show late */
             CHECK(seen_of(busy.p[i]) != NULL);
-        for (i = 0; i < now.count; i++)
-            CHECK(now.when[i] == ZSLAB_LEAK_AT_CLOSE && now.object[i].epoch == busy.epoch);
+        for (i = 0; i < now.count; i++) CHECK(now.when[i] == ZSLAB_LEAK_AT_CLOSE && now.object[i].epoch == busy.epoch);
         look_again();
         zslab_destroy(busy.z);
         CHECK(now.count == busy.held);
@@ -296,7 +290,8 @@ static void others_go_on(const test_mode *m, uint64_t rounds)
 
 int main(int argc, char **argv)
 {
-    TEST_EACH_MODE(m) {
+    TEST_EACH_MODE(m)
+    {
         fields(m);
         no_object(m);
         tags(m, test_amount(argc, argv, 40000));

@@ -103,8 +103,7 @@ static zslab_epoch many[MANY_ROWS];
 static void *allocates_and_exits(void *unused)
 {
     int i;
-    for (i = 0; i < MANY_ROWS; i++)
-        CHECK(zslab_malloc_epoch(z, 64, many[i]) != NULL);
+    for (i = 0; i < MANY_ROWS; i++) CHECK(zslab_malloc_epoch(z, 64, many[i]) != NULL);
     return unused;
 }
 
@@ -114,8 +113,7 @@ static void trim_passes_claimed_rows(const test_mode *m)
     int i, at;
     for (at = 0; at < MANY_ROWS / 2; at += 5) {
         open_two(m, 128);
-        for (i = 0; i < MANY_ROWS; i++)
-            MUST(many[i] = zslab_epoch_open(z, NULL));
+        for (i = 0; i < MANY_ROWS; i++) MUST(many[i] = zslab_epoch_open(z, NULL));
         test_in_thread(allocates_and_exits, NULL);
         for (i = 0; i < 2; i++) {
             e = many[at + i * MANY_ROWS / 2];
@@ -194,8 +192,7 @@ static void allocation_waits_for_the_pool(const test_mode *m)
     static void *p[MOST];
     zslab_config c;
     int n = 0, i;
-    if (m->in_buffer)
-        return;
+    if (m->in_buffer) return;
     memset(&c, 0, sizeof c);
     c.reserve_bytes = (size_t)16 << ZSLAB_CHUNK_SHIFT;
     c.cache_bytes = ZSLAB_CACHE_NONE;
@@ -212,15 +209,15 @@ static void allocation_waits_for_the_pool(const test_mode *m)
     for (i = 0; i < n; i++) CHECK_IS(zslab_free(z, p[i]), ZSLAB_OK);
     holds_once = 1;
     zslab_trim(z);
-    if (CHECK(!holds_once))
-        pthread_join(needy, NULL);
+    if (CHECK(!holds_once)) pthread_join(needy, NULL);
     CHECK(ended == 1 && !z->pool_out);
     test_destroy(z);
 }
 
 int main(void)
 {
-    TEST_EACH_MODE (m) {
+    TEST_EACH_MODE(m)
+    {
         advance_waits_for_a_claim(m);
         allocation_waits_for_claims(m);
         trim_passes_claimed_rows(m);

@@ -9,8 +9,8 @@ typedef struct seen {
 
 enum { KEPT = 3000, CHURN = 2, SLOTS = 400 };
 static const test_mode *mode;
-static seen kept[KEPT];            /* sorted by address */
-static size_t shown, strange;      /* in this walk: all of them; of another class or epoch than asked for */
+static seen kept[KEPT];       /* sorted by address */
+static size_t shown, strange; /* in this walk: all of them; of another class or epoch than asked for */
 static size_t want_class;
 static zslab_epoch want_epoch;
 
@@ -50,8 +50,7 @@ static void keep_some(zslab *z, zslab_epoch e, size_t large)
         void *p;
         bytes = i % 5 == 1 ? 17 + bytes % 16 : bytes; /* some more in the class of typed iteration */
         kept[i].h = i % 3 ? 0 : zslab_handle_alloc(z, bytes, e, &p);
-        if (i % 3)
-            p = zslab_malloc_epoch(z, bytes, e);
+        if (i % 3) p = zslab_malloc_epoch(z, bytes, e);
         MUST(p != NULL);
         kept[i].p = p;
         kept[i].bytes = zslab_usable_size(z, p);
@@ -65,14 +64,12 @@ static void keep_some(zslab *z, zslab_epoch e, size_t large)
 static void walk_once(zslab *z, zslab_epoch e, size_t cls)
 {
     size_t i, wrong = 0;
-    for (i = 0; i < KEPT; i++)
-        kept[i].times = 0;
+    for (i = 0; i < KEPT; i++) kept[i].times = 0;
     shown = strange = 0;
     want_class = cls;
     want_epoch = e;
     CHECK_IS(zslab_epoch_visit(z, e, cls, look, NULL), ZSLAB_OK);
-    for (i = 0; i < KEPT; i++)
-        wrong += kept[i].times != (cls == ZSLAB_CLASS_ANY || cls == kept[i].cls);
+    for (i = 0; i < KEPT; i++) wrong += kept[i].times != (cls == ZSLAB_CLASS_ANY || cls == kept[i].cls);
     CHECK(wrong == 0 && strange == 0);
 }
 
@@ -96,12 +93,10 @@ static int look_typed(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
 static void walk_typed(zslab *z, zslab_epoch e)
 {
     size_t i, wrong = 0, cls = zslab_size_class_of(z, sizeof(monster));
-    for (i = 0; i < KEPT; i++)
-        kept[i].times = 0;
+    for (i = 0; i < KEPT; i++) kept[i].times = 0;
     strange = 0;
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, look_typed, &cls), ZSLAB_OK);
-    for (i = 0; i < KEPT; i++)
-        wrong += kept[i].times != (kept[i].h && kept[i].cls == cls);
+    for (i = 0; i < KEPT; i++) wrong += kept[i].times != (kept[i].h && kept[i].cls == cls);
     CHECK(wrong == 0 && strange == 0);
 }
 
@@ -151,7 +146,7 @@ typedef struct churner {
     long steps;
 } churner;
 static void *passed_on[SLOTS]; /* objects on their way between the threads; exchanged */
-static int churning;               /* atomic: threads at it */
+static int churning;           /* atomic: threads at it */
 
 static void *churn(void *arg)
 {
@@ -160,11 +155,9 @@ static void *churn(void *arg)
         uint64_t r = test_random(&c->seed);
         size_t bytes = r % 64 ? 1 + (size_t)(r >> 8) % 2000 : 70000;
         void *p = r & 1 << 7 ? zslab_malloc_epoch(c->z, bytes, c->e) : NULL, *was;
-        if (!p)
-            zslab_handle_alloc(c->z, bytes, c->e, &p);
+        if (!p) zslab_handle_alloc(c->z, bytes, c->e, &p);
         was = __atomic_exchange_n(&passed_on[(r >> 40) % SLOTS], p, __ATOMIC_ACQ_REL);
-        if (was)
-            CHECK_IS(zslab_free(c->z, was), ZSLAB_OK);
+        if (was) CHECK_IS(zslab_free(c->z, was), ZSLAB_OK);
     }
     __atomic_fetch_sub(&churning, 1, __ATOMIC_RELEASE);
     return NULL;
@@ -186,8 +179,7 @@ static void shown_once_while_others_churn(zslab *z, zslab_epoch e, long steps)
         walk_typed(z, e);
         walks++;
     } while (__atomic_load_n(&churning, __ATOMIC_ACQUIRE) || walks < 8);
-    for (i = 0; i < CHURN; i++)
-        pthread_join(thread[i], NULL);
+    for (i = 0; i < CHURN; i++) pthread_join(thread[i], NULL);
     for (i = 0; i < SLOTS; i++) {
         CHECK_IS(zslab_free(z, passed_on[i]), ZSLAB_OK);
         passed_on[i] = NULL;
@@ -206,10 +198,8 @@ static int free_and_close(void *user, const zslab_visit *v)
         CHECK_IS(v->handle ? zslab_handle_free(z, v->handle) : zslab_free(z, (void *)(uintptr_t)v->p), ZSLAB_OK);
         freed++;
     }
-    if (shown == 100)
-        CHECK_IS(zslab_epoch_close(z, visited), ZSLAB_OK);
-    if (shown % 500 == 0)
-        CHECK_IS(zslab_free(z, zslab_malloc(z, 300)), ZSLAB_OK);
+    if (shown == 100) CHECK_IS(zslab_epoch_close(z, visited), ZSLAB_OK);
+    if (shown % 500 == 0) CHECK_IS(zslab_free(z, zslab_malloc(z, 300)), ZSLAB_OK);
     return 0;
 }
 static int free_all(void *user, const zslab_visit *v)
@@ -255,8 +245,7 @@ static void a_callback_ends_all(zslab *z)
     size_t i, turn;
     for (turn = 0; turn < 2; turn++) {
         MUST(visited = turn ? zslab_epoch_current(z) : zslab_epoch_open(z, NULL));
-        for (i = 0; i < 200; i++)
-            MUST(zslab_malloc_epoch(z, 24, visited));
+        for (i = 0; i < 200; i++) MUST(zslab_malloc_epoch(z, 24, visited));
         freed = 0;
         CHECK_IS(zslab_epoch_visit(z, visited, ZSLAB_CLASS_ANY, end_all, z), ZSLAB_OK);
         CHECK(freed == 3);
@@ -275,7 +264,7 @@ static int meet(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
 /* Kills one that it may not have been shown yet: who is dead is shown no more. */
 typedef struct feud {
     zslab *z;
-    ZSLAB_HANDLE_OF(monster) *h;
+    ZSLAB_HANDLE_OF(monster) * h;
     uint32_t count, met;
 } feud;
 static int kill_another(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
@@ -301,8 +290,7 @@ static int end_all_typed(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h) /* 
 {
     feud *f = (feud *)user;
     (void)m, (void)h;
-    if (++f->met == 3)
-        CHECK_IS(zslab_epoch_reset(f->z, visited), ZSLAB_OK);
+    if (++f->met == 3) CHECK_IS(zslab_epoch_reset(f->z, visited), ZSLAB_OK);
     return 0;
 }
 
@@ -312,14 +300,11 @@ static int leave_to_others(void *user, monster *m, ZSLAB_HANDLE_OF(monster) h)
     feud *f = (feud *)user;
     uint32_t i;
     CHECK(ZSLAB_HANDLE_GET(monster, f->z, h) == m);
-    for (i = 0; f->met == 0 && i < f->count; i++)
-        CHECK_IS(ZSLAB_HANDLE_FREE(monster, f->z, f->h[i]), ZSLAB_OK);
+    for (i = 0; f->met == 0 && i < f->count; i++) CHECK_IS(ZSLAB_HANDLE_FREE(monster, f->z, f->h[i]), ZSLAB_OK);
     if (f->met++ == 0) {
         zslab_trim(f->z);
-        for (i = 0; i < f->count; i++)
-            MUST(zslab_handle_alloc(f->z, 160, visited, NULL));
-        for (i = 0; i < f->count; i++)
-            MUST(ZSLAB_HANDLE_NEW(monster, f->z, visited, NULL).value);
+        for (i = 0; i < f->count; i++) MUST(zslab_handle_alloc(f->z, 160, visited, NULL));
+        for (i = 0; i < f->count; i++) MUST(ZSLAB_HANDLE_NEW(monster, f->z, visited, NULL).value);
     }
     return 0;
 }
@@ -369,8 +354,7 @@ static void typed_iteration(zslab *z)
     CHECK_IS(ZSLAB_HANDLE_EACH(monster, z, e, meet, &t), ZSLAB_OK);
     CHECK(t.count == MONSTERS / 2 && t.ids == ids && t.wrong == 0);
     for (i = 0; i < MONSTERS; i++) {
-        if (i % 2 == 0)
-            h[i] = ZSLAB_HANDLE_NEW(monster, z, e, &m);
+        if (i % 2 == 0) h[i] = ZSLAB_HANDLE_NEW(monster, z, e, &m);
         m = ZSLAB_HANDLE_GET(monster, z, h[i]);
         MUST(m);
         m->id = i;
@@ -393,7 +377,8 @@ static void typed_iteration(zslab *z)
 int main(int argc, char **argv)
 {
     long steps = argc > 1 ? atol(argv[1]) : TEST_SLOWED ? 3000 : 20000;
-    TEST_EACH_MODE (each) {
+    TEST_EACH_MODE(each)
+    {
         zslab *z;
         zslab_epoch e;
         mode = each;

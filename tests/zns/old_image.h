@@ -1,9 +1,8 @@
 /* Written by old_image.c with the format of version 1. */
 static const uint64_t old_epoch[3] = {0x200000u, 0x300001u, 0x400002u};
-static const uint64_t old_handle[3][3] = {
-    {0x16u, 0x4000016u, 0xc000016u},
-    {0x800000001au, 0x800400001au, 0x800c00001au},
-    {0x1000000001au, 0x1000400001au, 0x1000c00001au}};
+static const uint64_t old_handle[3][3] = {{0x16u, 0x4000016u, 0xc000016u},
+                                          {0x800000001au, 0x800400001au, 0x800c00001au},
+                                          {0x1000000001au, 0x1000400001au, 0x1000c00001au}};
 enum { OLD_BYTES = 110080 };
 static const struct {
     long at;

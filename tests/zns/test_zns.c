@@ -398,8 +398,7 @@ static void foreign_zones_stay_untouched(void)
     EXPECT_IS(zslab_zns_epoch_release(s, e), ZSLAB_OK);
     zslab_zns_stats(s, &t);
     EXPECT(t.zones_empty == 22);
-    EXPECT(dev.ops.read(dev.user, 23 * little.zone_bytes, look, sizeof look) == 0 &&
-           !memcmp(look, block, sizeof look));
+    EXPECT(dev.ops.read(dev.user, 23 * little.zone_bytes, look, sizeof look) == 0 && !memcmp(look, block, sizeof look));
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
     remove(path);
 }
@@ -548,8 +547,7 @@ static void a_killed_process_keeps_what_left_the_buffers(void)
     if (pid == 0) {
         s = zslab_zns_open_file(path, NULL, NULL);
         for (i = 0; i < 30; i++)
-            if (object_put(s, i ? zslab_zns_epoch_next(s, 0, &t) : begin(s, 0, 0), (uint64_t)i, 28672, &h[i]))
-                _exit(1);
+            if (object_put(s, i ? zslab_zns_epoch_next(s, 0, &t) : begin(s, 0, 0), (uint64_t)i, 28672, &h[i])) _exit(1);
         if (zslab_zns_epoch_seal(s, zslab_zns_epoch_next(s, 0, &t))) _exit(2); /* buffers only */
         _exit(write(fds[1], h, sizeof h) != (ssize_t)sizeof h);                /* no sync, no close */
     }
@@ -619,8 +617,7 @@ static void damage_is_told_and_never_returned(void)
     for (i = 0; i < 3; i++) EXPECT_IS(object_put(s, e, (uint64_t)i, 3000, &h[i]), ZSLAB_OK);
     EXPECT_IS(zslab_zns_sync(s, e), ZSLAB_OK);
     frame = zs__zns_frame_at(s, (uint32_t)(h[1] >> 38));
-    at = zs__zns_file_place((zs__zns_file *)s->dev.user, frame->zone, frame->block + frame->payload_at / 4096) +
-         3500;
+    at = zs__zns_file_place((zs__zns_file *)s->dev.user, frame->zone, frame->block + frame->payload_at / 4096) + 3500;
     f = fopen(path, "r+b");
     fseek(f, (long)at, SEEK_SET);
     fputc(0x77, f); /* in the middle of the second object */

@@ -25,10 +25,7 @@ typedef struct story {
 
 static const zslab_zns_geometry small_drive = {32768, 28672, 14, 512, 4, 4, 4096, 0xff};
 
-static uint32_t roll(story *t, uint32_t below)
-{
-    return (uint32_t)(zs__zns_mix(&t->random) % below);
-}
+static uint32_t roll(story *t, uint32_t below) { return (uint32_t)(zs__zns_mix(&t->random) % below); }
 
 static zslab_zns *drive_open(const char *path, const zslab_zns_fault *fault)
 {
@@ -145,10 +142,7 @@ static void story_check(story *t)
     for (e = 0; e < t->epochs; e++) halves += seen[e] && gone[e]; /* a release is all or nothing */
 }
 
-static uint64_t number_later(int again, int i)
-{
-    return 1000 + (uint64_t)again * 10 + (uint64_t)i;
-}
+static uint64_t number_later(int again, int i) { return 1000 + (uint64_t)again * 10 + (uint64_t)i; }
 
 /* One run: power cut at operation `at`, recovery, a few appends, recovery again. */
 static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out_ops)
@@ -176,8 +170,7 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
     for (again = 0; again < 3; again++) {
         t.store = drive_open(path, NULL);
         if (!t.store) {
-            printf("op %d seed %d: does not open: %s\n", (int)at, (int)seed,
-                   zslab_result_name(zslab_last_error()));
+            printf("op %d seed %d: does not open: %s\n", (int)at, (int)seed, zslab_result_name(zslab_last_error()));
             failed++;
             return;
         }
@@ -193,10 +186,8 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
         for (i = 0; i < 6; i++) { /* appended behind whatever the crash left torn */
             EXPECT_IS(object_get(t.store, later[again][i], number_later(again, i), 900), ZSLAB_OK);
             if (again > 0)
-                EXPECT_IS(object_get(t.store, later[again - 1][i], number_later(again - 1, i), 900),
-                          ZSLAB_OK);
-            if (again > 1)
-                EXPECT_IS(object_get(t.store, later[0][i], number_later(0, i), 900), ZSLAB_E_STALE);
+                EXPECT_IS(object_get(t.store, later[again - 1][i], number_later(again - 1, i), 900), ZSLAB_OK);
+            if (again > 1) EXPECT_IS(object_get(t.store, later[0][i], number_later(0, i), 900), ZSLAB_E_STALE);
         }
         if (again > 0) EXPECT_IS(zslab_zns_epoch_release(t.store, e[again - 1]), ZSLAB_OK);
         EXPECT_IS(zslab_zns_close(t.store), ZSLAB_OK);
@@ -207,8 +198,8 @@ static void crash_at(const char *path, uint64_t at, uint64_t seed, uint64_t *out
     EXPECT(halves == 0);
     EXPECT(strange == 0);
     if (failed != before)
-        printf("op %d seed %d: lost %d, wrong %d, from released epochs %d, half released %d, strange %d\n",
-               (int)at, (int)seed, lost, wrong, ghosts, halves, strange);
+        printf("op %d seed %d: lost %d, wrong %d, from released epochs %d, half released %d, strange %d\n", (int)at,
+               (int)seed, lost, wrong, ghosts, halves, strange);
 }
 
 int main(int argc, char **argv)
@@ -229,8 +220,8 @@ int main(int argc, char **argv)
         if (limit > 0 && now_seconds() - began > limit) break;
     }
     remove(keep);
-    printf("%d operations, every one with %d seeds, %d runs; %d objects found again\n", (int)ops, (int)whole,
-           (int)runs, recovered);
+    printf("%d operations, every one with %d seeds, %d runs; %d objects found again\n", (int)ops, (int)whole, (int)runs,
+           recovered);
     EXPECT(whole >= 1 && ops > 100);
     return test_summary("test_zns_crash");
 }

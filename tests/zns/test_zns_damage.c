@@ -27,10 +27,7 @@ static const zslab_zns_geometry drive[2] = {{ZONE, ZONE, ZONES, 4096, 0, 0, 1638
 static uint64_t coin;
 static char path[256];
 
-static size_t below(size_t n)
-{
-    return (size_t)(zs__zns_mix(&coin) % n);
-}
+static size_t below(size_t n) { return (size_t)(zs__zns_mix(&coin) % n); }
 
 static void load(story *t)
 {
@@ -125,8 +122,9 @@ static int harm(unsigned char *work, size_t *bytes)
     size_t kind = below(10), n = 1 + below(3), i, at;
     if (kind < 6) {
         for (i = 0; i < n; i++) /* one in three where the little is that all depends on */
-            work[below(3) ? below(*bytes) : below(3) ? below(*bytes / 4096) * 4096 + below(160) : below(12288)] ^=
-                (unsigned char)(1u << below(8));
+            work[below(3)   ? below(*bytes)
+                 : below(3) ? below(*bytes / 4096) * 4096 + below(160)
+                            : below(12288)] ^= (unsigned char)(1u << below(8));
         return (int)n;
     }
     if (kind < 8) {

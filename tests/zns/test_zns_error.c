@@ -120,8 +120,10 @@ static void an_operation_that_fails_is_named(void)
     static const struct {
         uint32_t op;
         const char *words;
-    } row[] = {{ZSLAB_ZNS_OP_APPEND, "append to zone "}, {ZSLAB_ZNS_OP_FLUSH, "flush: I/O error"},
-               {ZSLAB_ZNS_OP_READ, "read of zone "}, {ZSLAB_ZNS_OP_RESET, "reset of zone "}};
+    } row[] = {{ZSLAB_ZNS_OP_APPEND, "append to zone "},
+               {ZSLAB_ZNS_OP_FLUSH, "flush: I/O error"},
+               {ZSLAB_ZNS_OP_READ, "read of zone "},
+               {ZSLAB_ZNS_OP_RESET, "reset of zone "}};
     size_t i;
     for (i = 0; i < sizeof row / sizeof row[0]; i++) {
         const char *path = test_path("error");

@@ -24,10 +24,7 @@ static void note(tale *t, zslab_result r)
     if (!t->errors++) t->first = r;
 }
 
-static size_t size_of(int i)
-{
-    return i % 11 == 10 ? 60000 : 100 + (size_t)(i * 331 % 9000);
-}
+static size_t size_of(int i) { return i % 11 == 10 ? 60000 : 100 + (size_t)(i * 331 % 9000); }
 
 static void put(tale *t, int e)
 {
@@ -88,8 +85,7 @@ static int missing(tale *t, int *offline)
     return n;
 }
 
-static const char *const kinds[] = {"",      "error",   "hole", "read-only", "offline",
-                                    "limit", "reorder", "gone", "crash"};
+static const char *const kinds[] = {"", "error", "hole", "read-only", "offline", "limit", "reorder", "gone", "crash"};
 
 /* One tale with one fault. Returns how many operations it took. */
 static uint64_t tell_with(const char *path, uint32_t kind, uint32_t ops, uint64_t at, uint32_t flags)
@@ -132,19 +128,18 @@ static uint64_t tell_with(const char *path, uint32_t kind, uint32_t ops, uint64_
     t.s = zslab_zns_open_file(path, NULL, NULL);
     EXPECT(t.s != NULL);
     if (t.s) {
-        int later= missing(&t, &dead);
+        int later = missing(&t, &dead);
         EXPECT(later == lost || may_lose);
         for (int i = 0; i < t.objects; i++)
-            if (!t.live[t.owner[i]])
-                EXPECT_IS(object_get(t.s, t.handle[i], (uint64_t)i, size_of(i)), ZSLAB_E_STALE);
+            if (!t.live[t.owner[i]]) EXPECT_IS(object_get(t.s, t.handle[i], (uint64_t)i, size_of(i)), ZSLAB_E_STALE);
         for (int i = 0; i < t.epochs; i++)
             if (t.live[i]) EXPECT_IS(zslab_zns_epoch_release(t.s, t.epoch[i]), ZSLAB_OK);
         EXPECT_IS(zslab_zns_close(t.s), ZSLAB_OK);
     }
     if (failed != before)
         printf("%s at operation %d (mask %u%s): %d errors, first %s, %d objects missing, %d in dead zones\n",
-               kinds[kind], (int)at, ops, flags ? ", generic status" : "", t.errors,
-               zslab_result_name(t.first), lost, dead);
+               kinds[kind], (int)at, ops, flags ? ", generic status" : "", t.errors, zslab_result_name(t.first), lost,
+               dead);
     return taken;
 }
 
@@ -402,7 +397,7 @@ static void what_failed_once_works_again(const char *path, double limit, double 
     size_t i, k;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (k = 0; k < sizeof counts / sizeof counts[0]; k++)
-            for (at = 1; at < (k == 3 ? 3u : 60u); at += limit > 0 ? 7 : 1) {
+            for (at = 1; at<(k == 3 ? 3u : 60u); at += limit> 0 ? 7 : 1) {
                 if (limit > 0 && runs > 40 && now_seconds() - began > limit) return;
                 got = filled_after(path, cases[i][0], cases[i][1], at, counts[k], &holes);
                 runs++;
@@ -442,8 +437,7 @@ int main(int argc, char **argv)
     uint32_t generic;
     uint64_t step = limit > 0 ? 3 : 1; /* within a time limit every third operation */
     a_device_that_fails_every_append_is_told(path);
-    for (i = 0; i < 10; i++)
-        a_full_store_keeps_all_that_it_took(path, i % 2 ? 4 : 0, large[i / 2], 700);
+    for (i = 0; i < 10; i++) a_full_store_keeps_all_that_it_took(path, i % 2 ? 4 : 0, large[i / 2], 700);
     for (i = 0; i < 12; i++)
         a_refused_object_leaves_nothing(path, i % 2 ? 4096 : 512, i % 4 / 2 ? 4 : 0, i / 4 == 2 ? 2u : i / 4 ? 5u : 0u);
     a_seal_takes_no_room_from_others(path);
@@ -456,8 +450,8 @@ int main(int argc, char **argv)
             if (limit > 0 && now_seconds() - began > limit && done > 2) break;
             taken = 1;
             for (at = 1 + done % step; at <= taken || at < 8; at += step, runs++) {
-                uint64_t n = tell_with(path, cases[i].kind, cases[i].ops, at,
-                                       generic ? ZSLAB_ZNS_FLAG_GENERIC_STATUS : 0);
+                uint64_t n =
+                    tell_with(path, cases[i].kind, cases[i].ops, at, generic ? ZSLAB_ZNS_FLAG_GENERIC_STATUS : 0);
                 if (n > taken) taken = n;
                 if (cases[i].kind == ZSLAB_ZNS_FAULT_REORDER && at > 6) break;
             }

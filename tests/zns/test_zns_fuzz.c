@@ -17,10 +17,7 @@ static size_t image_bytes, data_at;
 static uint64_t coin;
 static int returned, refused, wrong;
 
-static size_t below(size_t n)
-{
-    return (size_t)(zs__zns_mix(&coin) % n);
-}
+static size_t below(size_t n) { return (size_t)(zs__zns_mix(&coin) % n); }
 
 /* Object i: one in five is a piece of the image itself, with live frame headers in it. */
 static void make(zslab_zns *s, int i, int e)
@@ -121,8 +118,7 @@ static void flip_bits(void)
     while (n--) work[data_at + below(image_bytes - data_at)] ^= (unsigned char)(1u << below(8));
 }
 
-static void
-flip_header_bits(void) /* where it hurts: the first bytes of blocks that are frames or zone headers */
+static void flip_header_bits(void) /* where it hurts: the first bytes of blocks that are frames or zone headers */
 {
     size_t n = 1 + below(60), blocks = (image_bytes - data_at) / 4096;
     while (n--) work[data_at + below(blocks) * 4096 + below(256)] ^= (unsigned char)(1u << below(8));
@@ -193,8 +189,7 @@ static void contents_that_imitate_frames_are_contents(const char *path)
     at = zs__zns_file_place((zs__zns_file *)s->dev.user, zs__zns_frame_at(s, (uint32_t)(h[0] >> 38))->zone,
                             zs__zns_frame_at(s, (uint32_t)(h[0] >> 38))->block);
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
-    for (pass = 0; pass < 2;
-         pass++) { /* as written; then with a frame header broken, so that the walk looks inside */
+    for (pass = 0; pass < 2; pass++) { /* as written; then with a frame header broken, so that the walk looks inside */
         s = zslab_zns_open_file(path, NULL, NULL);
         EXPECT(s != NULL);
         zslab_zns_recovery(s, &r);

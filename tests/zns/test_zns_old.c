@@ -3,10 +3,7 @@
 #include "tests/lib/test_zns.h"
 #include "old_image.h"
 
-static unsigned nibble(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
+static unsigned nibble(char c) { return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 static unsigned char image[OLD_BYTES];
 static void write_image(const char *path)

@@ -15,11 +15,11 @@ ssize_t power_pwritev(int fd, const struct iovec *piece, int count, off_t at);
 int power_fdatasync(int fd);
 int power_msync(void *from, size_t bytes, int flags);
 void *power_mmap(void *at, size_t bytes, int may, int flags, int fd, off_t from);
-#define pwrite    power_pwrite
-#define pwritev   power_pwritev
+#define pwrite power_pwrite
+#define pwritev power_pwritev
 #define fdatasync power_fdatasync
-#define msync     power_msync
-#define mmap      power_mmap
+#define msync power_msync
+#define mmap power_mmap
 #include "tests/lib/test_zns.h"
 #undef pwrite
 #undef pwritev
@@ -105,10 +105,7 @@ static int made_count, released, released_done; /* epochs whose release has begu
 static char after[256];
 static uint64_t cuts, missing, revived, wrong, called_lost, refused;
 
-static size_t size_of(int i)
-{
-    return i % 23 == 22 ? 20000 + (size_t)(i * 37 % 9000) : 40 + (size_t)(i * 331 % 6000);
-}
+static size_t size_of(int i) { return i % 23 == 22 ? 20000 + (size_t)(i * 37 % 9000) : 40 + (size_t)(i * 331 % 6000); }
 
 static void verify(zslab_zns *s)
 {

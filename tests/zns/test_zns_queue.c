@@ -150,8 +150,7 @@ static void idle_epochs_do_not_keep_active_zones(void)
     }
     EXPECT_IS(zslab_zns_sync(s, 0), ZSLAB_OK);
     for (i = 0; i < EPOCHS; i++)
-        for (k = 0; k < EACH; k++)
-            EXPECT_IS(object_get(s, h[i][k], i * EACH + k, k % 5 == 4 ? 90000 : 9000), ZSLAB_OK);
+        for (k = 0; k < EACH; k++) EXPECT_IS(object_get(s, h[i][k], i * EACH + k, k % 5 == 4 ? 90000 : 9000), ZSLAB_OK);
     printf("six epochs on one active zone: %.2f s\n", now_seconds() - began);
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
     remove(path);
@@ -260,7 +259,6 @@ int main(void)
     idle_epochs_do_not_keep_active_zones();
     a_killed_process_loses_nothing_synced();
     a_large_object_flies_in_pieces();
-    if (ring_refused)
-        printf("no ring on this machine (errno %u): the store was tried without\n", ring_refused);
+    if (ring_refused) printf("no ring on this machine (errno %u): the store was tried without\n", ring_refused);
     return test_summary("test_zns_queue");
 }

@@ -45,8 +45,7 @@ static void release_one(shared *w, int i, const zslab_handle *mine, const uint64
         return;
     }
     zs__add_u64(&w->released_count, 1);
-    zs__store_rel_u64(&w->released[i],
-                      old); /* release: the release came before. Pairs with the check in read */
+    zs__store_rel_u64(&w->released[i], old); /* release: the release came before. Pairs with the check in read */
     for (k = 0; k < count; k++)
         if (mine[k] && epoch_of[k] == old && zslab_zns_read(w->s, mine[k], NULL, 0, NULL) != ZSLAB_E_STALE)
             zs__add_u64(&w->ghosts, 1);
@@ -73,8 +72,7 @@ static void *work(void *arg)
     while (!zs__load_acq_u32(&w->stop)) { /* acquire: pairs with main */
         int i = (int)(zs__zns_mix(&me->random) % SHARED), k = (int)(zs__zns_mix(&me->random) % KEEP);
         uint64_t dice = zs__zns_mix(&me->random) % 1000, n = zs__add_u64(&w->number, 1);
-        zslab_zns_epoch e =
-            zs__load_acq_u64(&w->epoch[i]); /* acquire: pairs with the exchange in release_one */
+        zslab_zns_epoch e = zs__load_acq_u64(&w->epoch[i]); /* acquire: pairs with the exchange in release_one */
         size_t size = (size_t)(dice % 37 == 0 ? 50000 + dice * 10 : 8 + n % 5000);
         zslab_result r = object_put(w->s, e, n, size, &mine[at]);
         if (r == ZSLAB_OK) {
@@ -137,8 +135,7 @@ static void headers_come_first(shared *w)
         EXPECT_IS(zslab_zns_zone_at(w->s, i, &z), ZSLAB_OK);
         if (z.device.condition == ZSLAB_ZNS_EMPTY) continue;
         EXPECT(w->s->dev.ops.read(w->s->dev.user, z.device.start, p, sizeof p) == 0);
-        if (memcmp(p, "ZSLBZONE", 8) || zs__zns_get64(p + 40) != z.sequence || zs__zns_get32(p + 32) != i)
-            w->late++;
+        if (memcmp(p, "ZSLBZONE", 8) || zs__zns_get64(p + 40) != z.sequence || zs__zns_get32(p + 32) != i) w->late++;
     }
 }
 
@@ -263,8 +260,8 @@ int main(int argc, char **argv)
     if (w.s) {
         zslab_zns_recovery(w.s, &report);
         printf("recovery: %llu objects, %llu lost, %llu torn, %llu possibly unacknowledged\n",
-               (unsigned long long)report.objects, (unsigned long long)report.lost,
-               (unsigned long long)report.torn, (unsigned long long)report.unacknowledged_possible);
+               (unsigned long long)report.objects, (unsigned long long)report.lost, (unsigned long long)report.torn,
+               (unsigned long long)report.unacknowledged_possible);
         EXPECT(report.lost == 0 && report.torn == 0);
         EXPECT_IS(zslab_zns_iterate(w.s, 0, count_visit, &w), ZSLAB_OK);
         EXPECT(w.wrong == 0);

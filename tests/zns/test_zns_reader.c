@@ -15,10 +15,7 @@ typedef struct shared {           /* in memory that both processes have */
 } shared;
 static shared *told;
 
-static size_t size_of(uint64_t i)
-{
-    return i % 97 == 96 ? 70000 : 20 + (size_t)(i * 331 % 3000);
-}
+static size_t size_of(uint64_t i) { return i % 97 == 96 ? 70000 : 20 + (size_t)(i * 331 % 3000); }
 
 /* Object i goes to its generation's epoch; after each EACH of them a sync. It waits for the reader, so that there are
    as many openings as syncs ask for, however busy the machine is. */

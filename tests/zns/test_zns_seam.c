@@ -82,8 +82,7 @@ static void rec_close(void *user)
 static zslab_zns *record(recorder *r, const char *path)
 {
     zslab_zns_config c;
-    zslab_zns_ops ops = {rec_report, rec_append, rec_read,  rec_reset,
-                         rec_finish, rec_flush,  rec_close, drive};
+    zslab_zns_ops ops = {rec_report, rec_append, rec_read, rec_reset, rec_finish, rec_flush, rec_close, drive};
     memset(&c, 0, sizeof c);
     memset(r, 0, sizeof *r);
     remove(path);
@@ -172,11 +171,10 @@ static void write_amplification_is_small(void)
         uint32_t append;
         size_t object;
         double most;
-    } rows[] = {
-        {128u << 10, 128u << 10, 1.04}, {128u << 10, 124u << 10, 1.04}, {128u << 10, 64u << 10, 1.04},
-        {128u << 10, 1u << 20, 1.04},   {128u << 10, 20000, 1.04},      {128u << 10, 4096, 1.04},
-        {512u << 10, 512u << 10, 1.01}, {512u << 10, 508u << 10, 1.01}, {512u << 10, 1000u << 10, 1.01},
-        {512u << 10, 1u << 20, 1.01},   {512u << 10, 124u << 10, 1.01}, {512u << 10, 20000, 1.01}};
+    } rows[] = {{128u << 10, 128u << 10, 1.04}, {128u << 10, 124u << 10, 1.04}, {128u << 10, 64u << 10, 1.04},
+                {128u << 10, 1u << 20, 1.04},   {128u << 10, 20000, 1.04},      {128u << 10, 4096, 1.04},
+                {512u << 10, 512u << 10, 1.01}, {512u << 10, 508u << 10, 1.01}, {512u << 10, 1000u << 10, 1.01},
+                {512u << 10, 1u << 20, 1.01},   {512u << 10, 124u << 10, 1.01}, {512u << 10, 20000, 1.01}};
     size_t i;
     for (i = 0; i < sizeof rows / sizeof rows[0]; i += TEST_EMULATED ? 3 : 1) {
         double a = amplification(rows[i].append, rows[i].object, 96u << 20);

@@ -15,11 +15,11 @@ ssize_t sys_pread(int fd, void *p, size_t bytes, off_t at);
 int sys_fdatasync(int fd);
 int sys_msync(void *from, size_t bytes, int flags);
 int sys_fallocate(int fd, off_t at, off_t bytes);
-#define pwrite          sys_pwrite
-#define pwritev         sys_pwritev
-#define pread           sys_pread
-#define fdatasync       sys_fdatasync
-#define msync           sys_msync
+#define pwrite sys_pwrite
+#define pwritev sys_pwritev
+#define pread sys_pread
+#define fdatasync sys_fdatasync
+#define msync sys_msync
 #define posix_fallocate sys_fallocate
 #include "tests/lib/test_zns.h"
 #undef pwrite
@@ -61,14 +61,8 @@ ssize_t sys_pread(int fd, void *p, size_t bytes, off_t at)
     if (!strikes(PREAD)) return pread(fd, p, bytes, at);
     return fault.half && bytes > 1 ? pread(fd, p, bytes / 2, at) : -1;
 }
-int sys_fdatasync(int fd)
-{
-    return strikes(FDATASYNC) ? -1 : fdatasync(fd);
-}
-int sys_msync(void *from, size_t bytes, int flags)
-{
-    return strikes(MSYNC) ? -1 : msync(from, bytes, flags);
-}
+int sys_fdatasync(int fd) { return strikes(FDATASYNC) ? -1 : fdatasync(fd); }
+int sys_msync(void *from, size_t bytes, int flags) { return strikes(MSYNC) ? -1 : msync(from, bytes, flags); }
 int sys_fallocate(int fd, off_t at, off_t bytes)
 {
     return strikes(FALLOCATE) ? fault.error : posix_fallocate(fd, at, bytes);

@@ -28,10 +28,7 @@ static zslab_zns *open_counted(const char *path, uint64_t directory_bytes)
     return s;
 }
 
-static size_t size_of(uint64_t i)
-{
-    return i % 500 == 499 ? 200000 : 8 + i * 37 % 1500;
-}
+static size_t size_of(uint64_t i) { return i % 500 == 499 ? 200000 : 8 + i * 37 % 1500; }
 
 static zslab_zns_epoch fill(zslab_zns *s, uint64_t from, uint64_t to)
 {

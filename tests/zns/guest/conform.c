@@ -43,8 +43,7 @@ static int f_write(face *f, uint32_t zone, uint64_t at, size_t bytes)
 static int f_pwrite(face *f, uint32_t zone, uint64_t at, size_t bytes)
 {
     if (f->seam) return NOT_OFFERED;
-    return pwrite(f->direct, payload, bytes, (off_t)(zone * f->zone_bytes + at)) == (ssize_t)bytes ? 0
-                                                                                                   : -errno;
+    return pwrite(f->direct, payload, bytes, (off_t)(zone * f->zone_bytes + at)) == (ssize_t)bytes ? 0 : -errno;
 }
 
 static int f_manage(face *f, uint32_t zone, int action)
@@ -138,10 +137,7 @@ static answer row_append_place(face *f)
     return after(f, 1, rc ? rc : (off == f->zone_bytes + BLOCK ? 0 : -ERANGE));
 }
 
-static answer row_append_too_large(face *f)
-{
-    return after(f, 1, f_append(f, 1, APPEND + BLOCK, NULL));
-}
+static answer row_append_too_large(face *f) { return after(f, 1, f_append(f, 1, APPEND + BLOCK, NULL)); }
 
 static answer row_append_no_room(face *f)
 {
@@ -149,10 +145,7 @@ static answer row_append_no_room(face *f)
     return after(f, 1, rc ? rc : f_append(f, 1, 2 * BLOCK, NULL));
 }
 
-static answer row_append_last(face *f)
-{
-    return after(f, 1, fill(f, 1, f->capacity));
-}
+static answer row_append_last(face *f) { return after(f, 1, fill(f, 1, f->capacity)); }
 
 static answer row_append_full(face *f)
 {
@@ -264,14 +257,8 @@ static answer row_open_full(face *f)
     return after(f, 1, rc ? rc : f_manage(f, 1, RAW_OPEN));
 }
 
-static answer row_close_empty(face *f)
-{
-    return after(f, 1, f_manage(f, 1, RAW_CLOSE));
-}
-static answer row_finish_empty(face *f)
-{
-    return after(f, 1, f_manage(f, 1, RAW_FINISH));
-}
+static answer row_close_empty(face *f) { return after(f, 1, f_manage(f, 1, RAW_CLOSE)); }
+static answer row_finish_empty(face *f) { return after(f, 1, f_manage(f, 1, RAW_FINISH)); }
 
 static answer row_finish_part(face *f)
 {
@@ -279,10 +266,7 @@ static answer row_finish_part(face *f)
     return after(f, 1, rc ? rc : f_manage(f, 1, RAW_FINISH));
 }
 
-static answer row_reset_empty(face *f)
-{
-    return after(f, 1, f_manage(f, 1, RAW_RESET));
-}
+static answer row_reset_empty(face *f) { return after(f, 1, f_manage(f, 1, RAW_RESET)); }
 
 static answer row_reset_full(face *f)
 {
@@ -306,10 +290,7 @@ static answer row_read_beyond_wp(face *f)
 }
 
 /* A write that fails on the medium, on a zone of its own for each face. */
-static uint32_t bad_place(const face *f)
-{
-    return f->seam ? 10 : 9;
-}
+static uint32_t bad_place(const face *f) { return f->seam ? 10 : 9; }
 
 static answer row_media_error(face *f)
 {
@@ -325,42 +306,15 @@ static answer row_behind_media_error(face *f) /* after the row above */
 }
 
 /* Zones 40 and 42 hold 128 KiB, 41 and 43 nothing; 40 and 41 are read-only, 42 and 43 offline. */
-static answer row_ro_append(face *f)
-{
-    return after(f, 40, f_append(f, 40, BLOCK, NULL));
-}
-static answer row_ro_append_empty(face *f)
-{
-    return after(f, 41, f_append(f, 41, BLOCK, NULL));
-}
-static answer row_ro_read(face *f)
-{
-    return after(f, 40, f_read(f, 40 * f->zone_bytes, BLOCK));
-}
-static answer row_ro_reset(face *f)
-{
-    return after(f, 40, f_manage(f, 40, RAW_RESET));
-}
-static answer row_ro_finish(face *f)
-{
-    return after(f, 40, f_manage(f, 40, RAW_FINISH));
-}
-static answer row_off_append(face *f)
-{
-    return after(f, 42, f_append(f, 42, BLOCK, NULL));
-}
-static answer row_off_append_empty(face *f)
-{
-    return after(f, 43, f_append(f, 43, BLOCK, NULL));
-}
-static answer row_off_read(face *f)
-{
-    return after(f, 42, f_read(f, 42 * f->zone_bytes, BLOCK));
-}
-static answer row_off_reset(face *f)
-{
-    return after(f, 42, f_manage(f, 42, RAW_RESET));
-}
+static answer row_ro_append(face *f) { return after(f, 40, f_append(f, 40, BLOCK, NULL)); }
+static answer row_ro_append_empty(face *f) { return after(f, 41, f_append(f, 41, BLOCK, NULL)); }
+static answer row_ro_read(face *f) { return after(f, 40, f_read(f, 40 * f->zone_bytes, BLOCK)); }
+static answer row_ro_reset(face *f) { return after(f, 40, f_manage(f, 40, RAW_RESET)); }
+static answer row_ro_finish(face *f) { return after(f, 40, f_manage(f, 40, RAW_FINISH)); }
+static answer row_off_append(face *f) { return after(f, 42, f_append(f, 42, BLOCK, NULL)); }
+static answer row_off_append_empty(face *f) { return after(f, 43, f_append(f, 43, BLOCK, NULL)); }
+static answer row_off_read(face *f) { return after(f, 42, f_read(f, 42 * f->zone_bytes, BLOCK)); }
+static answer row_off_reset(face *f) { return after(f, 42, f_manage(f, 42, RAW_RESET)); }
 
 enum { E = RAW_EMPTY, O = RAW_IMPLICIT, U = RAW_FULL };
 #define CAP (~0ull) /* the write pointer of a full zone */
@@ -380,11 +334,7 @@ static const row rows[] = {
      {0, O, BLOCK + APPEND},
      {0, O, BLOCK + APPEND},
      {0, O, BLOCK + APPEND}},
-    {"append beyond the largest",
-     row_append_too_large,
-     {0x002, E, 0},
-     {S(INVALID), E, 0},
-     {S(INVALID), E, 0}},
+    {"append beyond the largest", row_append_too_large, {0x002, E, 0}, {S(INVALID), E, 0}, {S(INVALID), E, 0}},
     {"append larger than what is left",
      row_append_no_room,
      {0x1b8, O, CAP - BLOCK},
@@ -409,11 +359,7 @@ static const row rows[] = {
      {0, O, 3 * BLOCK},
      {NOT_OFFERED, O, 2 * BLOCK},
      {NOT_OFFERED, O, 2 * BLOCK}},
-    {"append beyond max_open: one is closed",
-     row_implicit_beyond_open,
-     {0, O, BLOCK},
-     {0, O, BLOCK},
-     {0, O, BLOCK}},
+    {"append beyond max_open: one is closed", row_implicit_beyond_open, {0, O, BLOCK}, {0, O, BLOCK}, {0, O, BLOCK}},
     {"append beyond max_active",
      row_beyond_active,
      {0x1bd, E, 0},
@@ -426,21 +372,13 @@ static const row rows[] = {
      {NOT_OFFERED, E, 0}},
     {"finish frees an active slot", row_finish_frees, {0, O, BLOCK}, {0, O, BLOCK}, {0, O, BLOCK}},
     {"reset frees an active slot", row_reset_frees, {0, O, BLOCK}, {0, O, BLOCK}, {0, O, BLOCK}},
-    {"append beyond explicit opens",
-     row_beyond_open,
-     {0x1be, E, 0},
-     {NOT_OFFERED, E, 0},
-     {NOT_OFFERED, E, 0}},
+    {"append beyond explicit opens", row_beyond_open, {0x1be, E, 0}, {NOT_OFFERED, E, 0}, {NOT_OFFERED, E, 0}},
     {"pwrite beyond explicit opens",
      row_pwrite_beyond_open,
      {-ETOOMANYREFS, E, 0},
      {NOT_OFFERED, E, 0},
      {NOT_OFFERED, E, 0}},
-    {"closed zones stay active",
-     row_close_stays_active,
-     {0x1bd, E, 0},
-     {NOT_OFFERED, E, 0},
-     {NOT_OFFERED, E, 0}},
+    {"closed zones stay active", row_close_stays_active, {0x1bd, E, 0}, {NOT_OFFERED, E, 0}, {NOT_OFFERED, E, 0}},
     {"open a full zone", row_open_full, {0x1bf, U, CAP}, {NOT_OFFERED, U, CAP}, {NOT_OFFERED, U, CAP}},
     {"close an empty zone", row_close_empty, {0x1bf, E, 0}, {NOT_OFFERED, E, 0}, {NOT_OFFERED, E, 0}},
     {"finish an empty zone", row_finish_empty, {0, U, CAP}, {0, U, CAP}, {0, U, CAP}},
@@ -464,20 +402,12 @@ static const row media_rows[] = {
 enum { R = RAW_READ_ONLY, X = RAW_OFFLINE };
 static const row spoilt_rows[] = {
     {"append to a read-only zone", row_ro_append, {0x006, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
-    {"append to an empty read-only zone",
-     row_ro_append_empty,
-     {0x006, R, 0},
-     {S(IO), R, 0},
-     {S(READ_ONLY), R, 0}},
+    {"append to an empty read-only zone", row_ro_append_empty, {0x006, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
     {"read a read-only zone", row_ro_read, {0, R, 0}, {0, R, 0}, {0, R, 0}},
     {"reset a read-only zone", row_ro_reset, {0x1bf, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
     {"finish a read-only zone", row_ro_finish, {0x1bf, R, 0}, {S(IO), R, 0}, {S(READ_ONLY), R, 0}},
     {"append to an offline zone", row_off_append, {0x006, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
-    {"append to an empty offline zone",
-     row_off_append_empty,
-     {0x006, X, 0},
-     {S(IO), X, 0},
-     {S(OFFLINE), X, 0}},
+    {"append to an empty offline zone", row_off_append_empty, {0x006, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
     {"read an offline zone", row_off_read, {-EIO, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
     {"reset an offline zone", row_off_reset, {0x1bf, X, 0}, {S(IO), X, 0}, {S(OFFLINE), X, 0}},
 };
@@ -512,8 +442,7 @@ static void show(const face *f, answer a)
 static int matches(const face *f, answer got, answer want)
 {
     if (want.wp > CAP / 2) want.wp = f->capacity - (CAP - want.wp);
-    return got.code == want.code &&
-           (got.code == NOT_OFFERED || (got.condition == want.condition && got.wp == want.wp));
+    return got.code == want.code && (got.code == NOT_OFFERED || (got.condition == want.condition && got.wp == want.wp));
 }
 
 static int open_raw(face *f, const char *path)
@@ -567,8 +496,7 @@ static int spoil(face *drive, face *file, const char *knobs)
         char path[512];
         snprintf(path, sizeof path, "%s/%s", knobs, zone < 42 ? "zone_readonly" : "zone_offline");
         FILE *knob = fopen(path, "w");
-        if (!knob || fprintf(knob, "%llu\n", (unsigned long long)(zone * drive->zone_bytes / 512)) < 0)
-            rc = -EIO;
+        if (!knob || fprintf(knob, "%llu\n", (unsigned long long)(zone * drive->zone_bytes / 512)) < 0) rc = -EIO;
         if (knob && fclose(knob)) rc = -EIO;
         zs__lock_take(&d->lock);
         zs__zns_file_turn(d, zone, zone < 42 ? ZSLAB_ZNS_READ_ONLY : ZSLAB_ZNS_OFFLINE);
@@ -581,8 +509,7 @@ static int spoil(face *drive, face *file, const char *knobs)
 static void play(const row *table, unsigned count, face *f[3], int keep, unsigned *out_wrong)
 {
     unsigned same = 0, absent = 0, differ = 0;
-    printf("%-40s %-28s %-28s %-28s\n", "row (answer, condition at block)", f[0]->name, f[1]->name,
-           f[2]->name);
+    printf("%-40s %-28s %-28s %-28s\n", "row (answer, condition at block)", f[0]->name, f[1]->name, f[2]->name);
     for (unsigned i = 0; i < count; i++) {
         answer got[3];
         for (int k = 0; k < 3; k++) {
@@ -600,16 +527,15 @@ static void play(const row *table, unsigned count, face *f[3], int keep, unsigne
         same += equal && !none;
         differ += !equal;
     }
-    printf("conform: %u rows, %u not as documented; file device: %u the same, %u differ, %u not offered\n",
-           count, *out_wrong, same, differ, absent);
+    printf("conform: %u rows, %u not as documented; file device: %u the same, %u differ, %u not offered\n", count,
+           *out_wrong, same, differ, absent);
 }
 
 int main(int argc, char **argv)
 {
     face raw, drive, file, *all[3] = {&raw, &drive, &file};
     unsigned wrong = 0;
-    if (argc < 3)
-        return fprintf(stderr, "usage: conform <zoned NVMe node> <file> [media | spoilt <dir>]\n"), 2;
+    if (argc < 3) return fprintf(stderr, "usage: conform <zoned NVMe node> <file> [media | spoilt <dir>]\n"), 2;
     const char *which = argc > 3 ? argv[3] : "";
     payload = (unsigned char *)raw_buffer(2 * APPEND, 0x5a);
     int rc = open_raw(&raw, argv[1]);

@@ -186,8 +186,7 @@ static void check_all(account *a, zslab_zns *store)
     for (size_t i = 0; i < a->count; i++) {
         const ack *k = &a->acks[i];
         if (k->kind != ACK_SYNCED || among(a->releasing, a->releasing_count, k->epoch)) continue;
-        if (a->seen[i] != 1)
-            t_fail(__FILE__, __LINE__, "the iteration to meet each acknowledged object once");
+        if (a->seen[i] != 1) t_fail(__FILE__, __LINE__, "the iteration to meet each acknowledged object once");
     }
 }
 
@@ -225,8 +224,7 @@ static int run_verify(const char *path, const char *log_path, size_t least)
     double t = seconds();
     zslab_zns *store = store_open(path, 0);
     t = seconds() - t;
-    if (!store)
-        return printf("verify: FAILED to open %s: %s\n", path, zslab_result_name(zslab_last_error())), 1;
+    if (!store) return printf("verify: FAILED to open %s: %s\n", path, zslab_result_name(zslab_last_error())), 1;
     zslab_zns_recovery(store, &r);
     check_all(&a, store);
     witness_agrees(store, path);
@@ -238,10 +236,9 @@ static int run_verify(const char *path, const char *log_path, size_t least)
         EXPECT_IS(zslab_zns_close(store), ZSLAB_OK);
     }
     int bad = t_failed || a.missing || a.corrupt || a.released_back || a.synced < least;
-    printf("    recovery: %.0f ms, %u zones, %" PRIu64 " objects, %" PRIu64 " torn, %" PRIu64
-           " lost, %" PRIu64 " releases finished, %" PRIu64 " possibly unacknowledged\n",
-           t * 1e3, r.zones_scanned, r.objects, r.torn, r.lost, r.releases_finished,
-           r.unacknowledged_possible);
+    printf("    recovery: %.0f ms, %u zones, %" PRIu64 " objects, %" PRIu64 " torn, %" PRIu64 " lost, %" PRIu64
+           " releases finished, %" PRIu64 " possibly unacknowledged\n",
+           t * 1e3, r.zones_scanned, r.objects, r.torn, r.lost, r.releases_finished, r.unacknowledged_possible);
     printf("verify: %zu acknowledged, %zu missing, %zu corrupt, %zu from %zu released epochs; "
            "%zu written without a sync, %zu of them gone%s\n",
            a.synced, a.missing, a.corrupt, a.released_back, a.released_count, a.unsynced, a.unsynced_lost,

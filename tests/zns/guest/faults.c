@@ -82,8 +82,8 @@ static int media(void)
     zslab_zns_stats(s, &t);
     EXPECT(t.retries > 0 && t.uses_append == !flags);
     size_t unreadable = read_all(s, ZSLAB_E_IO, 1);
-    printf("    %zu objects through %" PRIu64 " retried appends; %zu under read errors\n", item_count,
-           t.retries, unreadable);
+    printf("    %zu objects through %" PRIu64 " retried appends; %zu under read errors\n", item_count, t.retries,
+           unreadable);
     EXPECT(unreadable > 0 && unreadable < 40);
     witness_agrees(s, device);
     s = reopen(s);
@@ -124,8 +124,7 @@ static int find_zone(zslab_zns *s, uint32_t kind, uint32_t condition)
     for (uint32_t i = 0; i < 64; i++) {
         zslab_zns_zone_stats z;
         memset(&z, 0, sizeof z);
-        if (zslab_zns_zone_at(s, i, &z) == ZSLAB_OK && z.kind == kind && z.device.condition == condition)
-            return (int)i;
+        if (zslab_zns_zone_at(s, i, &z) == ZSLAB_OK && z.kind == kind && z.device.condition == condition) return (int)i;
     }
     t_fail(__FILE__, __LINE__, "a zone of that kind and condition");
     return -1;

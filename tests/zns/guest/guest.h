@@ -39,18 +39,17 @@ static inline void t_fail(const char *file, int line, const char *what)
 {
     pthread_mutex_lock(&t_lock);
     if (t_failed++ < 20)
-        printf("    %s:%d: expected %s (last error %s)\n", file, line, what,
-               zslab_result_name(zslab_last_error()));
+        printf("    %s:%d: expected %s (last error %s)\n", file, line, what, zslab_result_name(zslab_last_error()));
     pthread_mutex_unlock(&t_lock);
 }
 
 #define EXPECT(x) ((x) ? (void)0 : t_fail(__FILE__, __LINE__, #x))
-#define EXPECT_IS(call, want)                                                                                \
-    do {                                                                                                     \
-        zslab_result t_got = (call);                                                                         \
-        char t_text[256];                                                                                    \
-        snprintf(t_text, sizeof t_text, "%s == %s, got %s", #call, #want, zslab_result_name(t_got));         \
-        if (t_got != (want)) t_fail(__FILE__, __LINE__, t_text);                                             \
+#define EXPECT_IS(call, want)                                                                                          \
+    do {                                                                                                               \
+        zslab_result t_got = (call);                                                                                   \
+        char t_text[256];                                                                                              \
+        snprintf(t_text, sizeof t_text, "%s == %s, got %s", #call, #want, zslab_result_name(t_got));                   \
+        if (t_got != (want)) t_fail(__FILE__, __LINE__, t_text);                                                       \
     } while (0)
 
 static inline double seconds(void)
@@ -151,8 +150,7 @@ static inline int object_good(const void *data, size_t bytes)
     object_head h;
     if (bytes < sizeof h) return 0;
     memcpy(&h, p, sizeof h);
-    if (h.magic != OBJECT_MAGIC || h.bytes != bytes || h.key != mix(h.number ^ mix(h.epoch) ^ bytes))
-        return 0;
+    if (h.magic != OBJECT_MAGIC || h.bytes != bytes || h.key != mix(h.number ^ mix(h.epoch) ^ bytes)) return 0;
     uint64_t x = h.key | 1;
     for (size_t i = sizeof h; i < bytes; i++) {
         if (i % 8 == 0) x = x * 6364136223846793005u + 1442695040888963407u;
@@ -263,9 +261,7 @@ static inline ack *ack_load(ack_log *l, size_t *out_count)
     size_t count = 0;
     for (l->seq = 0; pread(l->fd, l->block, ACK_BLOCK, (off_t)(l->seq * ACK_BLOCK)) == ACK_BLOCK; l->seq++) {
         const ack_block *b = l->block;
-        if (b->magic != ACK_MAGIC || b->seq != l->seq || b->count > ACKS_PER_BLOCK ||
-            b->check != ack_check(b))
-            break;
+        if (b->magic != ACK_MAGIC || b->seq != l->seq || b->count > ACKS_PER_BLOCK || b->check != ack_check(b)) break;
         all = (ack *)realloc(all, (count + b->count + 1) * sizeof *all);
         if (!all) abort();
         memcpy(all + count, b->acks, b->count * sizeof *all);
@@ -294,10 +290,9 @@ static inline int witness_look(const char *path, witness_view *v)
         unsigned long long ofst, len, cap, wp = 0;
         unsigned number;
         char cond[8] = "";
-        if (sscanf(line, "Zone %u: swr, ofst %llu, len %llu, cap %llu, wp %llu, %2s", &number, &ofst, &len,
-                   &cap, &wp, cond) != 6 &&
-            sscanf(line, "Zone %u: swr, ofst %llu, len %llu, cap %llu, %2s", &number, &ofst, &len, &cap,
-                   cond) != 5)
+        if (sscanf(line, "Zone %u: swr, ofst %llu, len %llu, cap %llu, wp %llu, %2s", &number, &ofst, &len, &cap, &wp,
+                   cond) != 6 &&
+            sscanf(line, "Zone %u: swr, ofst %llu, len %llu, cap %llu, %2s", &number, &ofst, &len, &cap, cond) != 5)
             continue;
         v->zones++;
         if (!strcmp(cond, "em"))
@@ -325,14 +320,13 @@ static inline void witness_agrees(zslab_zns *s, const char *path)
         t_fail(__FILE__, __LINE__, "zbd report runs");
         return;
     }
-    int same = t.zones == v.zones && t.zones_empty == v.empty && t.zones_active == v.active &&
-               t.zones_full == v.full && t.zones_read_only == v.read_only && t.zones_offline == v.offline;
-    printf("    witness: zbd %u zones: %u empty %u active %u full %u read-only %u offline; %s\n", v.zones,
-           v.empty, v.active, v.full, v.read_only, v.offline,
-           same ? "the store says the same" : "the store differs:");
+    int same = t.zones == v.zones && t.zones_empty == v.empty && t.zones_active == v.active && t.zones_full == v.full &&
+               t.zones_read_only == v.read_only && t.zones_offline == v.offline;
+    printf("    witness: zbd %u zones: %u empty %u active %u full %u read-only %u offline; %s\n", v.zones, v.empty,
+           v.active, v.full, v.read_only, v.offline, same ? "the store says the same" : "the store differs:");
     if (same) return;
-    printf("    store:       %u zones: %u empty %u active %u full %u read-only %u offline\n", t.zones,
-           t.zones_empty, t.zones_active, t.zones_full, t.zones_read_only, t.zones_offline);
+    printf("    store:       %u zones: %u empty %u active %u full %u read-only %u offline\n", t.zones, t.zones_empty,
+           t.zones_active, t.zones_full, t.zones_read_only, t.zones_offline);
     t_fail(__FILE__, __LINE__, "the store's view to be zbd's");
 }
 

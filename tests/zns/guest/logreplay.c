@@ -56,8 +56,7 @@ static void load(const char *path)
     int fd = open(path, O_RDONLY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) || st.st_size < 512) die("cannot read the log", 0);
-    const unsigned char *m =
-        (const unsigned char *)mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    const unsigned char *m = (const unsigned char *)mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (m == MAP_FAILED) die("cannot map the log", 0);
     uint64_t super[3];
     uint32_t sector;
@@ -75,8 +74,7 @@ static void load(const char *path)
         uint64_t stored = (e.flags & FLAG_DISCARD) ? 0 : e.bytes;
         if (e.flags > 15 || stored > (64u << 20)) die("damaged log at byte", at);
         if (at + sector + stored > end) break;
-        if (entry_count == cap)
-            entries = (entry *)realloc(entries, (cap = cap ? cap * 2 : 4096) * sizeof *entries);
+        if (entry_count == cap) entries = (entry *)realloc(entries, (cap = cap ? cap * 2 : 4096) * sizeof *entries);
         if (!entries) die("out of memory", cap);
         entries[entry_count++] = e;
         at += sector + stored;
@@ -117,8 +115,7 @@ static void tear(int img, const entry *e, uint64_t *seed)
 {
     uint64_t blocks = e->bytes / BLOCK, prefix = next_random(seed) % 2 ? next_random(seed) % blocks : blocks;
     for (uint64_t b = 0; b < prefix; b++)
-        if (prefix < blocks || next_random(seed) % 2)
-            put(img, e->data + b * BLOCK, BLOCK, e->offset + b * BLOCK);
+        if (prefix < blocks || next_random(seed) % 2) put(img, e->data + b * BLOCK, BLOCK, e->offset + b * BLOCK);
 }
 
 static void cut(const char *dir, unsigned number, size_t at, uint64_t seed)
@@ -155,8 +152,8 @@ static void cut(const char *dir, unsigned number, size_t at, uint64_t seed)
         else
             apply(img, e), kept++;
     }
-    printf("cut %u: at write %zu of %zu, durable %zu, then kept %zu dropped %zu torn %zu resets lost %zu\n",
-           number, at, entry_count, durable, kept, dropped, torn, resets_lost);
+    printf("cut %u: at write %zu of %zu, durable %zu, then kept %zu dropped %zu torn %zu resets lost %zu\n", number, at,
+           entry_count, durable, kept, dropped, torn, resets_lost);
     free(lost_zone);
     close(img);
     close(acks);
@@ -186,8 +183,7 @@ static size_t bad_moment(size_t from, size_t stretch, int at_reset, uint64_t *se
 int main(int argc, char **argv)
 {
     if (argc != 7)
-        return fprintf(stderr, "usage: logreplay <log> <out dir> <cuts> <seed> <drive bytes> <zone bytes>\n"),
-               2;
+        return fprintf(stderr, "usage: logreplay <log> <out dir> <cuts> <seed> <drive bytes> <zone bytes>\n"), 2;
     unsigned cuts = (unsigned)strtoul(argv[3], NULL, 0);
     uint64_t seed = strtoull(argv[4], NULL, 0) * 0x9e3779b97f4a7c15u + 1;
     drive_bytes = strtoull(argv[5], NULL, 0);

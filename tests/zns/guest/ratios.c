@@ -36,8 +36,7 @@ static double raw_speed(size_t append_bytes, int with_crc)
     raw_dev d;
     raw_zone z;
     static unsigned char copy[512 << 10];
-    must(!raw_open(&d, device, O_RDWR) && !raw_reset_all(&d) && !raw_report(&d, 0, 1, &z),
-         "opening the drive");
+    must(!raw_open(&d, device, O_RDWR) && !raw_reset_all(&d) && !raw_report(&d, 0, 1, &z), "opening the drive");
     double t = seconds();
     uint64_t in_zone = 0, done = 0;
     for (uint32_t zone = 0; done < TOTAL; done += append_bytes, in_zone += append_bytes) {
@@ -88,8 +87,7 @@ static double store_speed(size_t object, uint32_t flags)
          "the first append");
     double t = seconds();
     uint64_t done = 0;
-    for (; done < TOTAL; done += object)
-        must(zslab_zns_append(s, e, payload, object, &h) == ZSLAB_OK, "append");
+    for (; done < TOTAL; done += object) must(zslab_zns_append(s, e, payload, object, &h) == ZSLAB_OK, "append");
     t = seconds() - t;
     must(zslab_zns_sync(s, e) == ZSLAB_OK, "sync");
     must(zslab_zns_close(s) == ZSLAB_OK, "close");
@@ -123,8 +121,7 @@ static double amplification(size_t object, uint64_t total)
     zslab_zns *s = store_open(device, ZSLAB_ZNS_FLAG_FORCE);
     must(s && !witness_look(device, &before), "zbd report");
     zslab_zns_epoch e = epoch_begin(s, 0, total);
-    for (; done < total; done += object)
-        must(zslab_zns_append(s, e, payload, object, &h) == ZSLAB_OK, "append");
+    for (; done < total; done += object) must(zslab_zns_append(s, e, payload, object, &h) == ZSLAB_OK, "append");
     must(zslab_zns_sync(s, e) == ZSLAB_OK && !witness_look(device, &after), "zbd report");
     zslab_zns_stats(s, &t);
     must(zslab_zns_close(s) == ZSLAB_OK, "close");
@@ -229,8 +226,7 @@ static int queues(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4)
-        return fprintf(stderr, "usage: ratios <node> <KiB of an append> <most write amplification>\n"), 2;
+    if (argc < 4) return fprintf(stderr, "usage: ratios <node> <KiB of an append> <most write amplification>\n"), 2;
     device = argv[1];
     size_t append_bytes = (size_t)atoi(argv[2]) << 10;
     double most = atof(argv[3]), worst = 0;
@@ -246,7 +242,7 @@ int main(int argc, char **argv)
         if (a > worst) worst = a;
     }
     reached += queues();
-    printf("ratios: appends of %zu KiB: write amplification %.4f, %d of 12 aims reached\n",
-           append_bytes >> 10, worst, reached);
+    printf("ratios: appends of %zu KiB: write amplification %.4f, %d of 12 aims reached\n", append_bytes >> 10, worst,
+           reached);
     return worst > most; /* the emulator's speeds inform; amplification binds */
 }

@@ -86,8 +86,7 @@ static inline int raw_command(const raw_dev *d, struct nvme_passthru_cmd64 *c)
 }
 
 /* Zone append; *out_offset is where the device put it, in bytes, set only on success. */
-static inline int raw_append(const raw_dev *d, uint32_t zone, const void *data, size_t bytes,
-                             uint64_t *out_offset)
+static inline int raw_append(const raw_dev *d, uint32_t zone, const void *data, size_t bytes, uint64_t *out_offset)
 {
     struct nvme_passthru_cmd64 c;
     memset(&c, 0, sizeof c);
@@ -162,14 +161,22 @@ static inline void *raw_buffer(size_t bytes, int fill)
 static inline const char *raw_condition_name(int condition)
 {
     switch (condition) {
-    case RAW_EMPTY: return "empty";
-    case RAW_IMPLICIT: return "open";
-    case RAW_EXPLICIT: return "explicit";
-    case RAW_CLOSED: return "closed";
-    case RAW_READ_ONLY: return "read-only";
-    case RAW_FULL: return "full";
-    case RAW_OFFLINE: return "offline";
-    default: return "?";
+    case RAW_EMPTY:
+        return "empty";
+    case RAW_IMPLICIT:
+        return "open";
+    case RAW_EXPLICIT:
+        return "explicit";
+    case RAW_CLOSED:
+        return "closed";
+    case RAW_READ_ONLY:
+        return "read-only";
+    case RAW_FULL:
+        return "full";
+    case RAW_OFFLINE:
+        return "offline";
+    default:
+        return "?";
     }
 }
 

@@ -91,9 +91,8 @@ static void writes_the_expected_way(void)
 
 static void every_size_survives_a_reopening(void)
 {
-    static const size_t sizes[] = {40,     41,     511,    512,    513,    4055,   4056,
-                                   4057,   4095,   4096,   4097,   8192,   65535,  65536,
-                                   122880, 126976, 131071, 131072, 131073, 262144, 1000003};
+    static const size_t sizes[] = {40,   41,    511,   512,    513,    4055,   4056,   4057,   4095,   4096,   4097,
+                                   8192, 65535, 65536, 122880, 126976, 131071, 131072, 131073, 262144, 1000003};
     enum { N = sizeof sizes / sizeof sizes[0] };
     zslab_handle h[N];
     zslab_zns *s = empty_store();
@@ -272,14 +271,8 @@ static void more_epochs_than_active_zones(uint64_t expected)
     EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
 }
 
-static void many_small_epochs_share(void)
-{
-    more_epochs_than_active_zones(0);
-}
-static void many_large_epochs_take_turns(void)
-{
-    more_epochs_than_active_zones(2u << 20);
-}
+static void many_small_epochs_share(void) { more_epochs_than_active_zones(0); }
+static void many_large_epochs_take_turns(void) { more_epochs_than_active_zones(2u << 20); }
 
 static void a_full_device_says_so_and_recovers(void)
 {
@@ -453,9 +446,9 @@ static void an_empty_device_is_not_formatted_unasked(void)
     if (s) EXPECT_IS(zslab_zns_close(s), ZSLAB_OK);
 }
 
-#define T(f)                                                                                                 \
-    {                                                                                                        \
-#f, f                                                                                                \
+#define T(f)                                                                                                           \
+    {                                                                                                                  \
+#f, f                                                                                                          \
     }
 static const struct test {
     const char *name;

@@ -4,15 +4,11 @@
    usage: wprestore <device>...            prints one line per device */
 #include "raw.h"
 
-static int nonzero(const unsigned char *p, size_t n)
-{
-    return p[0] || memcmp(p, p + 1, n - 1);
-}
+static int nonzero(const unsigned char *p, size_t n) { return p[0] || memcmp(p, p + 1, n - 1); }
 
 /* Rewrites [start, start+used) at the write pointer; when the active slots are used up, the fullest is
    finished. */
-static int rewrite_zone(raw_dev *d, const raw_zone *z, const unsigned char *data, size_t used,
-                        unsigned *finished)
+static int rewrite_zone(raw_dev *d, const raw_zone *z, const unsigned char *data, size_t used, unsigned *finished)
 {
     for (size_t at = 0; at < used;) {
         size_t n = used - at < d->append_bytes ? used - at : d->append_bytes;
@@ -50,8 +46,7 @@ static int restore(const char *path)
     for (uint32_t i = 0; i < d.zone_count; i++) {
         if (zones[i].condition != RAW_EMPTY) continue;
         size_t cap = zones[i].capacity, used = 0;
-        if (pread(direct, data, cap, (off_t)zones[i].start) != (ssize_t)cap)
-            return perror("wprestore: read"), 1;
+        if (pread(direct, data, cap, (off_t)zones[i].start) != (ssize_t)cap) return perror("wprestore: read"), 1;
         for (size_t at = cap; at && !used; at -= d.block_bytes)
             if (nonzero(data + at - d.block_bytes, d.block_bytes)) used = at;
         if (!used) continue;
@@ -60,8 +55,7 @@ static int restore(const char *path)
         restored++;
         total += used;
     }
-    printf("wprestore: %s: %u zones, %llu bytes, %u finished\n", path, restored, (unsigned long long)total,
-           finished);
+    printf("wprestore: %s: %u zones, %llu bytes, %u finished\n", path, restored, (unsigned long long)total, finished);
     free(zones);
     free(data);
     close(direct);
