@@ -2902,6 +2902,7 @@ typedef uint64_t zs__u64 __attribute__((__aligned__(8)));
 typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
 #endif
 
+#define ZS__ATOMIC static inline ZS__MAYBE_UNUSED /* no build uses all of them */
 #if defined(ZS__ATOMICS_INCLUDE)
 #include ZS__ATOMICS_INCLUDE
 #elif defined(__GNUC__) || defined(__clang__)
@@ -2910,18 +2911,18 @@ typedef uint64_t zs__u64; /* aligned so on all of MSVC's machines */
 #define ZS__AT(N, p) ((zs__at_##N *)(void *)(p)) /* a whole word: clang for i386 would call a library for 8 bytes */
 #define ZS__ATOMIC_FUNCTIONS(T, N)                                                                                     \
     typedef T zs__at_##N __attribute__((aligned(sizeof(T))));                                                          \
-    static inline T zs__load_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_RELAXED); }               \
-    static inline T zs__load_acq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_ACQUIRE); }           \
-    static inline T zs__load_seq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_SEQ_CST); }           \
-    static inline void zs__store_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELAXED); }               \
-    static inline void zs__store_rel_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELEASE); }           \
-    static inline T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }     \
-    static inline T zs__add_##N(T *p, T v) { return __atomic_fetch_add(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
-    static inline T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
-    static inline T zs__or_##N(T *p, T v) { return __atomic_fetch_or(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }             \
-    static inline T zs__and_##N(T *p, T v) { return __atomic_fetch_and(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }           \
+    ZS__ATOMIC T zs__load_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_RELAXED); }                  \
+    ZS__ATOMIC T zs__load_acq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_ACQUIRE); }              \
+    ZS__ATOMIC T zs__load_seq_##N(const T *p) { return __atomic_load_n(ZS__AT(N, p), __ATOMIC_SEQ_CST); }              \
+    ZS__ATOMIC void zs__store_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELAXED); }                  \
+    ZS__ATOMIC void zs__store_rel_##N(T *p, T v) { __atomic_store_n(ZS__AT(N, p), v, __ATOMIC_RELEASE); }              \
+    ZS__ATOMIC T zs__exchange_##N(T *p, T v) { return __atomic_exchange_n(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }        \
+    ZS__ATOMIC T zs__add_##N(T *p, T v) { return __atomic_fetch_add(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }              \
+    ZS__ATOMIC T zs__sub_##N(T *p, T v) { return __atomic_fetch_sub(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }              \
+    ZS__ATOMIC T zs__or_##N(T *p, T v) { return __atomic_fetch_or(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }                \
+    ZS__ATOMIC T zs__and_##N(T *p, T v) { return __atomic_fetch_and(ZS__AT(N, p), v, __ATOMIC_ACQ_REL); }              \
     /* on failure *expected holds what was found */                                                                    \
-    static inline int zs__cas_##N(T *p, T *expected, T v)                                                              \
+    ZS__ATOMIC int zs__cas_##N(T *p, T *expected, T v)                                                                 \
     {                                                                                                                  \
         return __atomic_compare_exchange_n(ZS__AT(N, p), expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);          \
     }
@@ -2948,47 +2949,47 @@ static inline void zs__compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_S
 #define ZS__MSVC_ORDER() __dmb(0xb)
 #endif
 #define ZS__ATOMIC_FUNCTIONS_MSVC(T, N, S, SUFFIX)                                                                     \
-    static inline T zs__load_##N(const T *p) { return *(const volatile T *)p; }                                        \
-    static inline T zs__load_acq_##N(const T *p)                                                                       \
+    ZS__ATOMIC T zs__load_##N(const T *p) { return *(const volatile T *)p; }                                           \
+    ZS__ATOMIC T zs__load_acq_##N(const T *p)                                                                          \
     {                                                                                                                  \
         T v = *(const volatile T *)p;                                                                                  \
         ZS__MSVC_ORDER();                                                                                              \
         return v;                                                                                                      \
     }                                                                                                                  \
-    static inline void zs__store_##N(T *p, T v) { *(volatile T *)p = v; }                                              \
-    static inline void zs__store_rel_##N(T *p, T v)                                                                    \
+    ZS__ATOMIC void zs__store_##N(T *p, T v) { *(volatile T *)p = v; }                                                 \
+    ZS__ATOMIC void zs__store_rel_##N(T *p, T v)                                                                       \
     {                                                                                                                  \
         ZS__MSVC_ORDER();                                                                                              \
         *(volatile T *)p = v;                                                                                          \
     }                                                                                                                  \
-    static inline T zs__exchange_##N(T *p, T v) { return (T)_InterlockedExchange##SUFFIX((volatile S *)p, (S)v); }     \
-    static inline int zs__cas_##N(T *p, T *expected, T v)                                                              \
+    ZS__ATOMIC T zs__exchange_##N(T *p, T v) { return (T)_InterlockedExchange##SUFFIX((volatile S *)p, (S)v); }        \
+    ZS__ATOMIC int zs__cas_##N(T *p, T *expected, T v)                                                                 \
     {                                                                                                                  \
         T was = (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, (S)v, (S)*expected);                           \
         int done = was == *expected;                                                                                   \
         *expected = was;                                                                                               \
         return done;                                                                                                   \
     }                                                                                                                  \
-    static inline T zs__load_seq_##N(const T *p)                                                                       \
+    ZS__ATOMIC T zs__load_seq_##N(const T *p)                                                                          \
     {                                                                                                                  \
         return (T)_InterlockedCompareExchange##SUFFIX((volatile S *)p, 0, 0);                                          \
     }                                                                                                                  \
-    static inline T zs__add_##N(T *p, T v)                                                                             \
+    ZS__ATOMIC T zs__add_##N(T *p, T v)                                                                                \
     {                                                                                                                  \
         T was = zs__load_##N(p);                                                                                       \
         while (!zs__cas_##N(p, &was, (T)(was + v)))                                                                    \
             ;                                                                                                          \
         return was;                                                                                                    \
     }                                                                                                                  \
-    static inline T zs__sub_##N(T *p, T v) { return zs__add_##N(p, (T)((T)0 - v)); }                                   \
-    static inline T zs__or_##N(T *p, T v)                                                                              \
+    ZS__ATOMIC T zs__sub_##N(T *p, T v) { return zs__add_##N(p, (T)((T)0 - v)); }                                      \
+    ZS__ATOMIC T zs__or_##N(T *p, T v)                                                                                 \
     {                                                                                                                  \
         T was = zs__load_##N(p);                                                                                       \
         while (!zs__cas_##N(p, &was, (T)(was | v)))                                                                    \
             ;                                                                                                          \
         return was;                                                                                                    \
     }                                                                                                                  \
-    static inline T zs__and_##N(T *p, T v)                                                                             \
+    ZS__ATOMIC T zs__and_##N(T *p, T v)                                                                                \
     {                                                                                                                  \
         T was = zs__load_##N(p);                                                                                       \
         while (!zs__cas_##N(p, &was, (T)(was & v)))                                                                    \
@@ -13323,14 +13324,14 @@ ZS__STATIC_ASSERT(pool_fast_line, offsetof(zslab_pool, busy) - offsetof(zslab_po
 
 /* Debug: two threads at once in the owner's calls, or a fallback hook calling back into its pool. A plain
    load and store: nothing is guarded by it. */
-static inline int zs__pool_enter(zslab_pool *p)
+static inline ZS__MAYBE_UNUSED int zs__pool_enter(zslab_pool *p)
 {
     uint32_t was = zs__load_u32(&p->busy);
     zs__store_u32(&p->busy, 1); /* relaxed, like the load: a missed overlap is met at a later call */
     return !was;
 }
 
-static inline int zs__pool_leave(zslab_pool *p)
+static inline ZS__MAYBE_UNUSED int zs__pool_leave(zslab_pool *p)
 {
     zs__store_u32(&p->busy, 0); /* relaxed: see zs__pool_enter */
     return 1;

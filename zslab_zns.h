@@ -162,6 +162,9 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>base stands all that a user reads.               */
+#ifndef ZSLAB_H
+#error "zslab_zns.h needs zslab.h: put #include \"zslab.h\" above #include \"zslab_zns.h\""
+#endif
 #ifndef ZS__TOO_OLD             /* zslab.h has said that the language is; to the end of the file */
 #ifdef ZSLAB_ZNS_IMPLEMENTATION /* looked at whenever the file is included */
 #if ZS__EMPTY(ZSLAB_ZNS_IMPLEMENTATION)
@@ -176,10 +179,6 @@
 
 #ifndef ZSLAB_ZNS_H
 #define ZSLAB_ZNS_H
-
-#ifndef ZSLAB_H
-#error "zslab_zns.h needs zslab.h: put #include \"zslab.h\" above #include \"zslab_zns.h\""
-#endif
 
 /* ---- >>config --------------------------------------------------------------
    Every switch with its default and its allowed values. Defined empty, a switch means 1, a number its default. */
