@@ -272,9 +272,11 @@
    THE MAP (grep -n -e '-- >>' zslab.h)
      >>front >>config >>types >>api-allocator >>api-alloc >>api-epoch >>api-group >>api-domain
      >>api-handle >>api-heap >>api-pool >>api-stats >>api-debug >>api-short >>api-typed
-     >>atomics >>bits >>layout >>memcheck >>hooks >>fast >>platform >>guard >>count >>class >>budget >>arena
-     >>span >>slab >>handle >>epoch >>row >>purge >>remote >>take >>heap >>large >>alloc >>shared >>visit >>ending
-     >>profile >>group >>domain >>pool >>stats >>advice >>text >>public >>create >>fork >>check >>licence    */
+     >>atomics >>bits >>layout >>memcheck >>hooks >>fast >>platform >>lock >>guard >>count >>class >>budget
+     >>arena >>span >>slab >>bind >>handle >>epoch >>place >>row >>purge >>sweep >>remote >>take >>heap >>large
+     >>large-take >>alloc >>shared >>visit >>ending >>profile >>group >>domain >>pool >>pool-create >>tally
+     >>stats >>advice >>text >>json >>prometheus >>pprof >>free >>public >>public-handle >>reserve >>public-epoch
+     >>public-heap >>config-check >>plan >>create >>fork >>check >>licence    */
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>atomics stands all that a user reads.            */
@@ -1681,7 +1683,7 @@ ZSLAB_API zslab_result zslab_perf_counters(const zslab *z, size_t class_idx, zsl
             snapshot may be longer
    threads  any thread, not a signal handler
    cost     as zslab_stats_global three times, and the text; with samples, zslab_suggest_classes
-   source   >>text                                                                  */
+   source   >>json                                                                  */
 ZSLAB_API size_t zslab_stats_json(const zslab *z, char *buf, size_t cap);
 
 /* zslab_stats_prometheus -- the same figures in Prometheus's text exposition format, version 0.0.4: zslab_* for the
@@ -4782,6 +4784,9 @@ static inline void zs__pause(void)
 #define ZS__PURGE_ZEROS 0
 #endif
 
+/* ---- >>lock ----------------------------------------------------------------
+   Locks of one word, their order, and how a thread waits. */
+
 #ifndef ZS__LOCK_SPINS
 #define ZS__LOCK_SPINS 4000000 /* 50 to 200 ms: a preempted holder is back by then */
 #endif
@@ -6679,6 +6684,9 @@ static void zs__chunk_clear(zs__allocator *z, uint32_t chunk)
     x->home = 0;
 }
 
+/* ---- >>bind ----------------------------------------------------------------
+   A chunk gets its row and class, and leaves those it had: the row's dead ones first, then the pool's, then fresh. */
+
 /* [SHARED-4] Take every free bit of a dead chunk, so that no late claim can begin; 0 when a slot is in transit. The
    slots taken are ours and yet not live: the chunk may stay as it is, and their pointers have been freed. */
 static int zs__dead_settled(zs__allocator *z, uint32_t chunk)
@@ -7705,6 +7713,10 @@ static int zs__place_empty(zs__allocator *z, zs__place *place)
     return !live;
 }
 
+/* ---- >>place ---------------------------------------------------------------
+   An epoch's way through its ring place: opened, closing, found empty, CLOSED, the place free again; the lists of those
+   that live, close, or are children. All under the epoch lock. */
+
 /* How many owners have not passed by since the gates shut, `most` at most. Who asks sees its own states. [EPOCH-6]
    Epoch lock held. */
 static uint32_t zs__place_late(zs__allocator *z, const zs__place *place, uint32_t most)
@@ -8600,6 +8612,9 @@ static int zs__chunk_drained(zs__allocator *z, zs__place *place, zs__chunk_cold 
     if (z->shared) return 1; /* chunks keep their bins there; the thread that empties one looks at the whole place */
     return zs__sub_u32(&place->draining, 1) == 1; /* acq_rel: all scans before the last. Pairs with zs__place_try_end */
 }
+
+/* ---- >>sweep ---------------------------------------------------------------
+   What a purge gives back of an epoch or of the pool: runs of object pages, and the metadata that served them alone. */
 
 typedef struct zs__sweep {
     zs__runs pages;
@@ -10475,6 +10490,9 @@ static void zs__large_dirt(const zs__allocator *z, uint32_t *first, uint32_t *en
     *first = from;
     *end = to > from ? to : from;
 }
+
+/* ---- >>large-take ----------------------------------------------------------
+   Large objects made, freed, kept for the next one as long, resized in place; what a trim or a search takes of them. */
 
 /* A span of so many chunks, out of the free space: what was used before goes before what was never. 1 + its first; 0:
    there is none. Arena lock held. */
@@ -13753,6 +13771,9 @@ void zslab_remote_drop(zslab_remote *r)
     zs__errno_back(saved);
 }
 
+/* ---- >>pool-create ---------------------------------------------------------
+   Pools made and destroyed, on a caller's block or on one of the system's. */
+
 /* The list of pools; there may be no allocator. */
 static void zs__pools_take(void)
 {
@@ -13980,7 +14001,7 @@ void zslab_stats_pool(const zslab_pool *p, zslab_pool_stats *out)
     zs__copy(out->label, p->label, sizeof out->label);
 }
 
-/* ---- >>stats ---------------------------------------------------------------
+/* ---- >>tally ---------------------------------------------------------------
    Snapshots. Live figures come from the slot states and chunk records, read while their owners go on; counters are
    each heap's own, added up. No lock is held while states are read; the epoch lock is, briefly, for ring places.
 
@@ -14315,6 +14336,9 @@ static uint64_t zs__stats_held(const zs__allocator *z)
     }
     return bytes;
 }
+
+/* ---- >>stats ---------------------------------------------------------------
+   The structs of >>api-stats, filled: each heap's counters added up, and tallies of chunks beside them. */
 
 /* Every heap's counters of a class, added up; with totals of its rows. */
 static void zs__stats_counters(const zs__allocator *z, uint32_t cls, zs__counters *sum)
@@ -15141,6 +15165,9 @@ static const zs__tally *zs__page_at(zs__page *page, uint32_t key)
     return &none;
 }
 
+/* ---- >>json ----------------------------------------------------------------
+   The snapshot as one JSON object. */
+
 static int zs__class_seen(zs__page *page, uint32_t cls, zslab_class_stats *out) /* 0: the class was never used */
 {
     zs__stats_class_fill(page->z, cls, zs__page_at(page, cls), out);
@@ -15360,7 +15387,8 @@ ZSLAB_API size_t zslab_stats_json(const zslab *self, char *buf, size_t cap)
     return zs__text_end(&t);
 }
 
-/* ---- Prometheus ---- */
+/* ---- >>prometheus ----------------------------------------------------------
+   The same snapshot in Prometheus' text format. */
 
 /* The prefix and the field's name; by convention only histograms end in _count, so heap_count becomes heaps. */
 static void zs__prom_name(zs__text *t, const char *prefix, const char *name, int counter)
@@ -15531,7 +15559,8 @@ ZSLAB_API size_t zslab_stats_prometheus(const zslab *self, char *buf, size_t cap
     return zs__text_end(&t);
 }
 
-/* ---- profiles ---- */
+/* ---- >>pprof ---------------------------------------------------------------
+   The samples of >>profile in gperftools' heap format, which pprof reads. */
 
 static void zs__put_counts(zs__text *t, uint64_t objects, uint64_t bytes)
 {
@@ -15629,8 +15658,8 @@ ZSLAB_API zslab_result zslab_profile(zslab *self, zslab_write_fn *write, void *u
     return stop ? ZSLAB_E_FULL : ZSLAB_OK;
 }
 
-/* ---- >>public --------------------------------------------------------------
-   Entry points: check arguments, find the heap, call one function of a room above.  */
+/* ---- >>free ----------------------------------------------------------------
+   From any pointer to the object it names, or to what is wrong with it; then the free that every path above ends in. */
 
 /* Where a pointer points. OK: a live object; else the code that names what is wrong. */
 typedef struct zs__spot {
@@ -15878,6 +15907,10 @@ static void zs__free_unseen(zs__allocator *z, void *p)
     zs__spot at;
     if (zs__locate(z, p, &at) == ZSLAB_OK && zs__spot_claim(z, &at, p)) zs__free_slot(z, NULL, &at, p);
 }
+
+/* ---- >>public --------------------------------------------------------------
+   Entry points of >>api-alloc: check arguments, find the heap, call one function of a room above. Those of handles,
+   epochs and heaps follow in rooms of their own. */
 
 #if ZSLAB_NO_TLS
 static void *zs__malloc_unseen(zs__allocator *z, size_t size)
@@ -16174,6 +16207,9 @@ ZSLAB_API size_t zslab_free_batch(zslab *z, void *const *p, size_t count)
     return zs__free_batch(zs__own(z), NULL, p, count);
 }
 
+/* ---- >>public-handle -------------------------------------------------------
+   Queries about pointers, and handles: made, resolved, freed, packed. */
+
 /* For queries, which ZSLAB_ON_FREE may make: what a free has claimed is there until its hook returns. */
 static zslab_result zs__locate_told(const zs__allocator *z, const void *p, zs__spot *at)
 {
@@ -16217,8 +16253,6 @@ ZSLAB_API zslab_epoch zslab_epoch_of(const zslab *self, const void *p)
     }
     return zs__epoch_of_chunk(z, at.c);
 }
-
-/* ---- handles ---- */
 
 /* A slot for a handle: marked HANDLE before the gate is read, its word still says free. NULL with the reason. */
 static void *zs__handle_slot(zslab_heap *heap, size_t cls, zslab_epoch e, zslab_result *why)
@@ -16471,6 +16505,9 @@ ZSLAB_API size_t zslab_size_class_bytes(const zslab *self, size_t index)
     return index < z->class_count ? z->classes[index].size : 0;
 }
 
+/* ---- >>reserve -------------------------------------------------------------
+   Memory made ready ahead for a heap, an epoch and a size, registry included; and a trim, which undoes it. */
+
 /* One chunk more in the bin with every page touched and every slab home. */
 static zslab_result zs__bin_stock(zs__allocator *z, zs__bin *bin)
 {
@@ -16700,7 +16737,8 @@ ZSLAB_API size_t zslab_trim(zslab *self)
     return z->config.memory ? 0 : bytes;
 }
 
-/* ---- epochs ---- */
+/* ---- >>public-epoch --------------------------------------------------------
+   Entry points of >>api-epoch. */
 
 ZSLAB_API zslab_epoch zslab_epoch_current(const zslab *z)
 {
@@ -16822,7 +16860,8 @@ ZSLAB_API zslab_result zslab_epoch_set_label(zslab *self, zslab_epoch e, const c
     return place ? ZSLAB_OK : ZSLAB_E_CLOSED;
 }
 
-/* ---- heaps ---- */
+/* ---- >>public-heap ---------------------------------------------------------
+   Entry points of >>api-heap, and of threads that come and go. */
 
 ZSLAB_API zslab_heap *zslab_heap_create(zslab *self)
 {
@@ -16940,8 +16979,8 @@ ZSLAB_API void zslab_thread_detach(zslab *self)
 #endif
 }
 
-/* ---- >>create --------------------------------------------------------------
-   Configurations checked and completed, the plan of the metadata, creation and destruction. */
+/* ---- >>config-check --------------------------------------------------------
+   Configurations: defaults filled in, and the first thing wrong with one named. */
 
 static zslab_config zs__config_defaults(const zslab_config *given)
 {
@@ -16996,6 +17035,9 @@ static zs__refusal zs__config_refusal(const zslab_config *c)
         return ZS__REFUSED_FLAG_LOCK;
     return ZS__REFUSED_NONE;
 }
+
+/* ---- >>plan ----------------------------------------------------------------
+   Where each part of the metadata lies, in a range of the system's or a caller's buffer, and what it takes. */
 
 /* What the plan of the metadata needs to know of a valid configuration: its class table added up. */
 typedef struct zs__shape {
@@ -17222,6 +17264,9 @@ ZSLAB_API size_t zslab_buffer_bytes_min(const zslab_config *given)
     s = zs__shape_of(&config);
     return 64 + zs__plan_for(&s, 1, 64, zs__meta_minimum(&s)).bytes + 2 * ZS__CHUNK_BYTES; /* wherever it begins */
 }
+
+/* ---- >>create --------------------------------------------------------------
+   Allocators created and destroyed. */
 
 static zs__allocator *zs__create_buffer(const zs__shape *s)
 {

@@ -35,7 +35,8 @@ CC = os.environ.get("MUTATE_CC", "clang")  # at -O0 it compiles in a third of gc
 FLAGS = ["-std=c11", "-w", "-O0", "-g0", "-pthread", "-DTEST_BRIEF=1"]
 RACE = ["-std=c11", "-w", "-O1", "-g0", "-pthread", "-fsanitize=thread", "-fno-sanitize-link-runtime"]
 
-# Programs of a room, besides those of ALL; a number behind @ is what one is told to do, instead of its usual amount.
+# Programs of one room or several, besides those of ALL; a number behind @ is what one is told to do, instead of its
+# usual amount.
 ALL = "test_alloc test_epoch test_handle test_remote test_domain test_exact test_model@60000 stress_oracle@-n_25"
 RACES = "race_close race_release race_remote race_handle race_domain race_shared"
 ROOMS = {
@@ -43,40 +44,47 @@ ROOMS = {
     "memcheck": "test_visit",
     "hooks": "test_hooks test_visit",
     "fast": "test_hardened " + RACES,
-    "platform": "test_config fault_os@2 fault_system test_reclaim test_threads test_steady test_quiet test_limits",
+    "platform lock": "test_config fault_os@2 fault_system test_reclaim test_threads test_steady test_quiet "
+              "test_limits",
     "guard": "test_hardened misuse_damaged_state misuse_damaged_word misuse_double_free test_config",
     "count": "test_stats@1 test_stats_totals@1",
     "class": "test_class test_class_shift12 test_class_shift20 test_config test_advice",
     "budget": "test_budget test_group test_limits test_sealed race_budget",
     "arena": "fault_os@2 test_buffer test_limits test_reclaim test_config test_stats@1 race_release race_shared",
-    "slab": "test_small_epochs test_reclaim test_stats@1 test_hardened test_buffer race_release race_close race_remote",
+    "slab bind": "test_small_epochs test_reclaim test_stats@1 test_hardened test_buffer race_release race_close "
+              "race_remote",
     "handle": "fault_os@2 test_buffer test_stats@1 race_handle",
-    "epoch": "test_small_epochs test_hooks test_reclaim test_stats@1 race_close race_release race_domain",
+    "epoch place": "test_small_epochs test_hooks test_reclaim test_stats@1 race_close race_release race_domain",
     "row": "test_small_epochs test_buffer test_threads race_release race_close",
-    "purge": "test_reclaim test_stats@1 test_small_epochs race_close race_release race_remote race_shared",
+    "purge sweep": "test_reclaim test_stats@1 test_small_epochs race_close race_release race_remote race_shared",
     "remote": "test_lend test_hooks test_stats@1 test_threads race_remote race_lend race_release",
     "take": "test_take test_lend test_budget race_take race_lend",
     "heap": "test_threads test_stats@1 test_small_epochs test_buffer race_remote race_release",
     "alloc": "test_hooks test_realloc test_threads test_buffer test_stats@1 test_hardened race_release race_close",
     "shared": "test_shared test_signal test_hardened test_stats@1 race_shared",
     "span": "test_large test_buffer test_limits fault_os@2 test_shared",
-    "large": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer race_large",
+    "large large-take": "test_large test_hooks test_shared test_stats@1 test_limits fault_os@2 test_buffer "
+              "race_large",
     "visit": "test_visit test_visit_untagged test_walk",
     "ending": "test_lifetime test_discard race_ending",
     "profile": "test_profile",
     "group": "test_group test_discard test_lifetime test_budget",
     "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit race_domain "
               "race_close race_release",
-    "pool": "test_pool test_pool_damage test_pool_threads test_pool_bare misuse_pool_two_owners race_pool "
+    "pool pool-create": "test_pool test_pool_damage test_pool_threads test_pool_bare misuse_pool_two_owners "
+              "race_pool"
             "race_pool_close",
-    "stats": "test_stats@1 test_stats_totals@1 test_stats_crossed test_stats_none@1",
+    "tally stats": "test_stats@1 test_stats_totals@1 test_stats_crossed test_stats_none@1",
     "advice": "test_advice fault_os@2",
-    "text": "test_stats@1 test_stats_totals@1 test_stats_none@1",
-    "public": "test_realloc test_config test_buffer fault_os@2 test_threads test_hardened test_visit test_hooks "
+    "text json prometheus pprof": "test_stats@1 test_stats_totals@1 test_stats_none@1",
+    "free public public-handle reserve public-epoch public-heap": "test_realloc test_config test_buffer fault_os@2 "
+              "test_threads test_hardened test_visit test_hooks"
               "test_stats@1 race_handle",
-    "create": "test_config test_buffer test_limits fault_os@2 fault_system test_hardened test_threads",
+    "config-check plan create": "test_config test_buffer test_limits fault_os@2 fault_system test_hardened "
+              "test_threads",
     "fork": "test_fork test_fork_step",
 }
+ROOMS = {room: programs for rooms, programs in ROOMS.items() for room in rooms.split()}
 # without the programs of ALL
 ONLY_OWN = {"memcheck", "profile", "count", "pool", "stats", "advice", "text", "class", "fork"}
 RACE_AMOUNT = "--operations_750000"
