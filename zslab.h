@@ -956,7 +956,8 @@ typedef struct zslab_epoch_stats {
     uint64_t live_bytes;          /* bytes of live objects, each as large as its class */
     uint64_t age_ns;              /* nanoseconds since it was opened */
     uint64_t last_used_ns;        /* nanoseconds of the clock of opened_ns: a thread took memory for it (its first,
-                                     a chunk, a large object) last, or entered or left a domain */
+                                     a chunk, a large object) last, or left a domain that did not release it; now,
+                                     while one is inside */
     /* Why it is not CLOSED yet, beside live_objects (zslab_epoch_visit shows them, class and tag): */
     uint64_t children;    /* epochs right below it that live */
     uint64_t visits;      /* entries into domains over it that were not left */
@@ -13102,7 +13103,6 @@ static zslab_result zs__domain_enter(zslab_domain *d, zslab_heap *heap)
     else if (!z->shared && (!top || top->domain != d) && heap->scope_count == ZS__SCOPES_MAX)
         r = ZSLAB_E_LIMIT;
     if (r == ZSLAB_OK) {
-        zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
         if (z->shared) {
             zs__store_rel_ptr(&z->shared_domain, (uintptr_t)d); /* release: pairs with zslab_domain_current */
             zs__round_of(z, d->epoch)->visits++;
@@ -13147,6 +13147,7 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
     zs__allocator *z = heap->z;
     zs__scope *top = heap->scope_count ? &heap->scopes[heap->scope_count - 1] : NULL;
     const int nested = !z->shared;
+    zs__place *place;
     uint32_t others;
     if (nested && (!top || top->domain != d)) return ZSLAB_E_INVALID;
     zs__ends_due(z);
@@ -13156,8 +13157,8 @@ static zslab_result zs__domain_exit(zslab_domain *d, zslab_heap *heap)
         return ZSLAB_E_INVALID;
     }
     others = --d->inside;
-    if (zs__place_find(z, d->epoch)) {
-        zs__place_used(&z->places[d->epoch & ZS__PLACE_MASK]);
+    if ((place = zs__place_find(z, d->epoch)) != NULL) {
+        if (!others && d->policy != ZSLAB_ON_EXIT_RELEASE) zs__place_used(place);
         zs__round_of(z, d->epoch)->visits -= !nested;
     }
     if (nested && --top->entered == 0) heap->scope_count--;
@@ -14686,6 +14687,7 @@ static void zs__stats_waits(zs__allocator *z, const zs__place *place, zslab_epoc
 /* What a ring place says of the epoch that has it, or had it last. Epoch lock held. */
 static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stats *out)
 {
+    uint64_t now;
     size_t i;
     zs__zero(out, sizeof *out);
     if (place->state != ZSLAB_EPOCH_CLOSED) zs__stats_waits(z, place, out); /* as things were; the look may end it */
@@ -14696,8 +14698,9 @@ static void zs__stats_place(zs__allocator *z, zs__place *place, zslab_epoch_stat
     for (i = 0; i + 1 < sizeof out->label && place->label[i]; i++) out->label[i] = place->label[i];
     out->era = place->id >> 16;
     out->opened_ns = place->opened_ns;
-    out->age_ns = zs__os_now_ns() - place->opened_ns;
-    out->last_used_ns = zs__load_u64(&place->last_used_ns); /* relaxed: a figure */
+    now = zs__os_now_ns();
+    out->age_ns = now - place->opened_ns;
+    out->last_used_ns = out->visits ? now : zs__load_u64(&place->last_used_ns); /* relaxed: a figure */
     out->domain_count = out->state == ZSLAB_EPOCH_CLOSED ? 0 : place->domains;
     out->rss_before_close = zs__load_u64(&place->rss_before_close); /* relaxed: figures of who closed it */
     out->rss_after_close = zs__load_u64(&place->rss_after_close);
