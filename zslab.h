@@ -4832,7 +4832,12 @@ static inline void zs__rank_take(zs__rank rank, int waits)
     (void)waits;
     *held |= (uint32_t)1 << rank;
 }
-static inline void zs__rank_drop(zs__rank rank) { *zs__held() &= ~((uint32_t)1 << rank); }
+static inline void zs__rank_drop(zs__rank rank) /* of bins any number share a bit */
+{
+    uint32_t *held = zs__held();
+    ZSLAB_ASSERT((rank == ZS__LOCK_BIN || *held >> rank & 1) && "who drops a lock holds it");
+    *held &= ~((uint32_t)1 << rank);
+}
 static inline void zs__rank_none(void) { ZSLAB_ASSERT(*zs__held() == 0 && "a callback or a wait under no lock"); }
 static inline void zs__rank_forget(void) { *zs__held() = 0; } /* in a forked child no lock is held */
 #else
@@ -10662,7 +10667,7 @@ static zslab_result zs__large_free(zs__allocator *z, uint32_t head)
     uint64_t stamp = z->chunks[head].stamp;
     zs__place *place = &z->places[zs__stamp_place(stamp)];
     int last;
-    if (z->shared || !zs__lock_try(zs__as_lock(&z->arena_lock))) {
+    if (z->shared || !zs__ranked_try(zs__as_lock(&z->arena_lock), ZS__LOCK_ARENA)) {
         zs__large_push(z, head);
         return ZSLAB_OK;
     }
