@@ -3226,7 +3226,7 @@ typedef struct zs__bin {
 #define ZS__LENT_ANY 0x80000000u /* in lent: the bin has run dry since; it asks for a chunk, or for another one */
 #define ZS__LENT_MOST 32u        /* slots of a lent chunk in a magazine, which are the lowest there [LEND-3] */
 
-/* A heap's bins for one epoch. Header, then bins[class_count + 1] (the last one stays empty and stands for sizes
+/* A heap's bins for one epoch. Header, then bins[1 + class_count] (the first one stays empty and stands for sizes
    without a class), then zs__bin_cold[class_count], then the magazines. */
 typedef struct zs__row {
     zs__u64 gate;  /* atomic: the epoch's id while the owner may allocate, else 0. [EPOCH-2] */
@@ -3440,14 +3440,11 @@ struct zslab {
     uintptr_t id_mask, ids; /* atomic: (ids there is memory for - 1) * 32; zs__id *, at first &no_id */
     uintptr_t generations;  /* atomic: uint32_t *, 64 words of each id */
     uintptr_t id_start;     /* id 0 as handles have it, times 32 [ID-6]; constant */
-    uint16_t bin_of[ZS__CLASS_BYTES_MAX / 8]; /* of (size - 1) / 8: offset of its bin in a row; the empty one's */
 
     zs__chunk_cold *cold;
     zs__hint *hints;
     uint32_t chunk_count, class_count, epoch_count, region_count;
-    uint32_t mask_words; /* of a row that has a bit per class, those in use */
-    zs__class classes[ZS__CLASS_MAX + 1];
-    zs__region regions[ZS__REGIONS_MAX];
+    uint32_t mask_words;                 /* of a row that has a bit per class, those in use */
     uint32_t head_slabs;                 /* indices below are of the first ZS__HEAD_CHUNKS chunks */
     const void *home;                    /* ZS__HOME of the file that made it */
     size_t row_bytes, heap_bytes;        /* of a row, a heap */
@@ -3516,7 +3513,8 @@ struct zslab {
     uint32_t due_by;    /* zs__here() of who calls what is due; 0: nobody */
     uint32_t ends_left; /* in a forked child: places that a thread that is gone was ending */
     struct zs__place *places;
-    uint32_t place_head, place_tail;     /* free places, first in first out; 1 + place */
+    uint32_t place_count;                /* atomic: those that ever had an epoch; no page of others was written */
+    uint32_t place_head, place_tail;     /* free ones of them, first in first out; 1 + place */
     uint32_t closing_head, closing_tail; /* places that drain, longest not looked at first; 1 + place */
 #if ZS__HOOKS
     zs__news news;
@@ -3528,7 +3526,7 @@ struct zslab {
     zslab_heap *heaps;                /* every heap ever made, push-only; atomic head */
     zslab_heap *parked;
     zslab_heap *looked_at; /* the last heap whose owner was looked for, see zs__heap_forsaken */
-    zslab_heap **heap_of;  /* by thread number below heap_of_count; atomic entries */
+    zslab_heap **heap_of;  /* by thread number below heap_of_count, downwards from here; atomic entries */
     uint32_t heap_of_count;
     zslab_heap *shared_heap;                          /* shared mode: the heap of everybody */
     uintptr_t shared_domain;                          /* atomic: zslab_domain *, the one entered last; epoch lock */
@@ -3540,7 +3538,11 @@ struct zslab {
     zs__u64 created_ns;
     zs__u64 lock_waits;            /* atomic: takes of the arena, epoch and shared bins' locks that found them held */
     zs__allocator *next_allocator; /* every allocator of this implementation; under the global lock */
-    zs__u64 pad[8];
+
+    /* last, since few pages of it are ever touched */
+    zs__region regions[ZS__REGIONS_MAX];
+    zs__class classes[ZS__CLASS_MAX + 1];
+    uint16_t bin_of[ZS__CLASS_BYTES_MAX / 8]; /* of (size - 1) / 8: its bin, in bytes behind the empty one; 0: it */
 };
 
 /* What zslab_epoch_on_end was told. Epoch lock. */
@@ -3717,6 +3719,16 @@ static ZS__ALWAYS_INLINE zs__round *zs__round_at(const zs__allocator *z, uint64_
 
 static inline uint32_t zs__stamp_place(uint64_t stamp) { return (uint32_t)(stamp >> ZS__ROUND_SHIFT & ZS__PLACE_MASK); }
 
+static inline uint32_t zs__places_known(const zs__allocator *z)
+{
+    return zs__load_acq_u32(&z->place_count); /* acquire: their records. Pairs with zs__place_first */
+}
+
+static inline uintptr_t *zs__heap_entry(const zs__allocator *z, uint32_t thread) /* downwards, see zs__plan_for */
+{
+    return (uintptr_t *)(void *)(z->heap_of - thread);
+}
+
 static inline zs__round *zs__round_of(const zs__allocator *z, uint64_t epoch) /* of an epoch's place, or a place */
 {
     return zs__round_at(z, (epoch & ZS__PLACE_MASK) << ZS__ROUND_SHIFT);
@@ -3742,12 +3754,12 @@ static ZS__ALWAYS_INLINE const zs__allocator *zs__own_const(const zslab *z)
 
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_at(zs__row *row, size_t cls)
 {
-    return (zs__bin *)((char *)row + sizeof(zs__row)) + cls;
+    return (zs__bin *)((char *)row + sizeof(zs__row)) + 1 + cls;
 }
 
 static ZS__ALWAYS_INLINE zs__bin *zs__bin_for(const zs__allocator *z, zs__row *row, size_t size) /* 1 to the largest */
 {
-    return (zs__bin *)((char *)row + z->bin_of[(size - 1) >> 3]);
+    return (zs__bin *)((char *)row + sizeof(zs__row) + z->bin_of[(size - 1) >> 3]);
 }
 
 static inline uint8_t *zs__slot_state(const zs__allocator *z, const void *p) /* of the object at p */
@@ -4496,19 +4508,20 @@ static void zs__os_fence(void) {}
 /* Address space only: no access, so nothing counts against overcommit until it is committed. */
 static void *zs__os_reserve(void *user, size_t bytes, size_t alignment)
 {
-    size_t slack = alignment > zs__os_page_bytes() ? alignment : 0, head;
-    char *p;
+    char *p = (char *)mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | ZS__MAP_ANON | ZS__MAP_NORESERVE, -1, 0);
+    size_t head;
     (void)user;
-    if (bytes + slack < bytes) return NULL;
-    p = (char *)mmap(NULL, bytes + slack, PROT_NONE, MAP_PRIVATE | ZS__MAP_ANON | ZS__MAP_NORESERVE, -1, 0);
     if ((void *)p == MAP_FAILED) return NULL;
-    if (slack) {
-        head = zs__round_up((size_t)p, alignment) - (size_t)p;
-        if (head) munmap(p, head);
-        if (slack - head) munmap(p + head + bytes, slack - head);
-        p += head;
-    }
-    return p;
+    if (((size_t)p & (alignment - 1)) == 0) /* mostly: Linux aligns what is large by itself */
+        return p;
+    munmap(p, bytes);
+    if (bytes + alignment < bytes) return NULL;
+    p = (char *)mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | ZS__MAP_ANON | ZS__MAP_NORESERVE, -1, 0);
+    if ((void *)p == MAP_FAILED) return NULL;
+    head = zs__round_up((size_t)p, alignment) - (size_t)p;
+    if (head) munmap(p, head);
+    if (alignment - head) munmap(p + head + bytes, alignment - head);
+    return p + head;
 }
 
 static int zs__os_commit(void *user, void *p, size_t bytes)
@@ -5290,8 +5303,8 @@ static zs__refusal zs__class_table_refusal(const uint32_t *bytes, size_t count)
 /* Class of a size from 1 on, class_count when there is none. */
 static inline size_t zs__class_of(const zs__allocator *z, size_t size)
 {
-    return size - 1 < ZS__CLASS_BYTES_MAX ? (z->bin_of[(size - 1) >> 3] - sizeof(zs__row)) / sizeof(zs__bin)
-                                          : z->class_count;
+    size_t at = size - 1 < ZS__CLASS_BYTES_MAX ? z->bin_of[(size - 1) >> 3] / sizeof(zs__bin) : 0;
+    return at ? at - 1 : z->class_count;
 }
 
 /* Largest power of two dividing the class, at least what its size promises. */
@@ -5306,10 +5319,8 @@ static void zs__class_setup(zs__allocator *z)
     size_t i, unit, cls = 0;
     uint32_t r;
     for (i = 0; i < z->class_count; i++) zs__class_fill(&z->classes[i], zs__class_bytes(&z->config, i));
-    for (unit = 0; unit < sizeof z->bin_of / sizeof *z->bin_of; unit++) { /* sizes 8 * unit + 1 to 8 * unit + 8 */
-        while (cls < z->class_count && z->classes[cls].size < 8 * (unit + 1)) cls++;
-        z->bin_of[unit] = (uint16_t)(sizeof(zs__row) + cls * sizeof(zs__bin));
-    }
+    for (unit = 0; cls < z->class_count; cls++) /* sizes 8 * unit + 1 to 8 * unit + 8 */
+        for (; unit < z->classes[cls].size / 8; unit++) z->bin_of[unit] = (uint16_t)((1 + cls) * sizeof(zs__bin));
     zs__class_fill(&z->classes[ZSLAB_CLASS_LARGE], (uint32_t)ZS__CHUNK_BYTES); /* one slot */
     z->classes[ZSLAB_CLASS_LARGE].recip--; /* no class has this one; all but the chunk's first byte is misaligned too */
     z->region_count = 0;
@@ -5645,6 +5656,7 @@ static size_t zs__chunk_metadata_more(const zs__allocator *z, uint32_t chunk, ui
    [ARENA-3] A chunk is used once its records and its metadata for all classes are committed, so that each class is
              served from the chunks there are when the system grants no more.                        */
 #define ZS__COMMIT_STEP ((size_t)1 << 21)
+#define ZS__RECORDS_STEP ((size_t)1024) /* chunks */
 
 static void zs__arena_take(zs__allocator *z) { zs__count_lock(z, &z->arena_lock, ZS__LOCK_ARENA); }
 static void zs__arena_drop(zs__allocator *z) { zs__ranked_drop(zs__as_lock(&z->arena_lock), ZS__LOCK_ARENA); }
@@ -5757,6 +5769,8 @@ static void zs__meta_move(zs__allocator *z, char *from, size_t bytes)
     z->meta_top = from;
 }
 
+#define ZS__META_PAGE ((size_t)4096)
+
 /* Bump space from the top on, committed; NULL: there is none. Arena lock held. */
 static char *zs__meta_room_for(zs__allocator *z, size_t bytes, size_t alignment)
 {
@@ -5866,7 +5880,7 @@ static int zs__records_commit(zs__allocator *z, uint32_t chunk)
 {
     size_t upto = (size_t)chunk + 1;
     if (z->config.memory || upto <= z->record_committed) return 0;
-    upto = zs__round_up(upto, 1024);
+    upto = zs__round_up(upto, ZS__RECORDS_STEP);
     if (upto > z->chunk_count) upto = z->chunk_count;
     if (zs__commit(z, z->cold, zs__round_up(upto * sizeof *z->cold, z->page_bytes))) return -1;
     z->record_committed = upto;
@@ -5895,6 +5909,7 @@ static uint32_t zs__chunk_fresh(zs__allocator *z, const zs__class *k) /* 1 + chu
     if (zs__chunk_metadata(z, r->group_next) || zs__records_commit(z, r->group_next) ||
         zs__range_commit(z, r->group_next))
         return 0;
+    zs__store_u64(&z->chunks[r->group_next].stamp, 0); /* it is: a page that is read first is faulted in twice */
     return ++r->group_next;
 }
 
@@ -6138,7 +6153,7 @@ static int zs__spans_unreserve(zs__allocator *z)
 {
     uint32_t q;
     int any = 0;
-    for (q = 0; q < z->epoch_count; q++) {
+    for (q = 0; q < zs__places_known(z); q++) {
         any |= zs__round_of(z, q)->reserved != 0;
         zs__span_unreserve(z, &zs__round_of(z, q)->reserved);
     }
@@ -6348,17 +6363,20 @@ static size_t zs__span_purge(zs__allocator *z, uint32_t first, uint32_t count)
    [SLAB-1] word != 0 iff the slab's bit is set in its chunk's mask; mask != 0 iff the chunk is listed.
    [SLAB-2] home counts carved slabs whose word is full; home == carved: the chunk is empty.
    [SLAB-3] The current slab's slots are split between bin->avail and its word.                       */
+static inline zs__row *zs__row_of_bin(zs__bin *bin)
+{
+    return (zs__row *)((char *)(bin - bin->cls - 1) - sizeof(zs__row));
+}
+
 static inline zs__bin_cold *zs__cold_of(const zs__allocator *z, zs__bin *bin)
 {
-    return (zs__bin_cold *)((char *)(bin - bin->cls) - sizeof(zs__row) + z->cold_offset) + bin->cls;
+    return (zs__bin_cold *)((char *)zs__row_of_bin(bin) + z->cold_offset) + bin->cls;
 }
 
 static inline void zs__place_used(zs__place *place)
 {
     zs__store_u64(&place->last_used_ns, zs__os_now_ns()); /* relaxed: a figure */
 }
-
-static inline zs__row *zs__row_of_bin(zs__bin *bin) { return (zs__row *)((char *)(bin - bin->cls) - sizeof(zs__row)); }
 
 static inline zslab_heap *zs__bin_heap(zs__bin *bin) { return zs__row_of_bin(bin)->heap; }
 
@@ -6903,7 +6921,7 @@ static zslab_result zs__take_chunk(zs__allocator *z, zs__bin *bin)
 static int zs__chunks_wait(zs__allocator *z, int *turn)
 {
     uint32_t *word = &z->pool_out, value = zs__load_u32(word), q;
-    for (q = 0; !value && q < z->epoch_count; q++) {
+    for (q = 0; !value && q < zs__places_known(z); q++) {
         word = &z->places[q].purging;
         value = zs__load_u32(word); /* relaxed, as above: who tries again acquires */
     }
@@ -7482,10 +7500,10 @@ static inline int zs__tls_is(const zs__tls_block *tls, const zs__allocator *z) /
 static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
     zslab_heap *heap;
-    if (z->home != ZS__HOME) /* such a number is another thread's there */
+    if (z->home != ZS__HOME || !thread) /* such a number is another thread's there */
         return NULL;
     if (thread < z->heap_of_count)
-        return (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(void *)&z->heap_of[thread]); /* with zs__heap_attach */
+        return (zslab_heap *)zs__load_acq_ptr(zs__heap_entry(z, thread)); /* with zs__heap_attach_try */
     heap = (zslab_heap *)zs__load_acq_ptr((uintptr_t *)(uintptr_t)&z->heaps);
     while (heap && zs__load_u32(&heap->thread) != thread) heap = heap->next;
     return heap;
@@ -7663,7 +7681,7 @@ static int zs__interrupts(const zs__allocator *z, zs__row *row)
 static int zs__interrupts_any(const zs__allocator *z)
 {
     uint32_t at;
-    for (at = 0; at < z->epoch_count; at++)
+    for (at = 0; at < zs__places_known(z); at++)
         if (zs__lock_mine(&z->places[at].rows_lock) || zs__interrupts(z, zs__row_at(z->shared_heap, at))) return 1;
     return 0;
 }
@@ -7943,10 +7961,22 @@ static void zs__label_copy(char to[32], const char *label) /* cut within a UTF-8
 
 static void zs__label_set(zs__place *place, const char *label) { zs__label_copy(place->label, label); }
 
-/* A place for a new epoch: the one free for longest, skipping those still being purged. Epoch lock held. */
+/* The next place that never had an epoch. Epoch lock held. */
+static zs__place *zs__place_first(zs__allocator *z)
+{
+    uint32_t q = z->place_count;
+    zs__store_u64(&zs__round_of(z, q)->word, ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT);
+    z->places[q].state = ZSLAB_EPOCH_CLOSED;
+    zs__store_rel_u32(&z->place_count, q + 1); /* release: the state. Pairs with zs__places_known */
+    return &z->places[q];
+}
+
+/* A place for a new epoch: one that had none, else the one free for longest, skipping those still being purged. Epoch
+   lock held. */
 static zs__place *zs__place_pop(zs__allocator *z)
 {
     uint32_t tries;
+    if (z->place_count < z->epoch_count) return zs__place_first(z);
     for (tries = 0; z->place_head && tries < z->epoch_count; tries++) {
         zs__place *place = &z->places[z->place_head - 1];
         z->place_head = place->next;
@@ -8332,7 +8362,8 @@ static void zs__rows_end(zs__allocator *z, zs__place *place)
     }
 }
 
-/* Metadata, charged to a round (0: to none) as far as it is written at once. NULL with the reason. */
+/* Metadata, charged to a round (0: to none) as far as it is written at once; a heap and a row begin a page, since their
+   first few KiB are all that a first object needs. NULL with the reason. */
 static void *zs__meta_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_t charged, zslab_result *why)
 {
     void *p;
@@ -8341,7 +8372,7 @@ static void *zs__meta_take(zs__allocator *z, uint64_t stamp, size_t bytes, size_
         return NULL;
     }
     zs__arena_take(z);
-    p = zs__meta_alloc(z, bytes, 64);
+    p = zs__meta_alloc(z, bytes, bytes < ZS__META_PAGE || z->config.memory ? 64 : ZS__META_PAGE);
     zs__arena_drop(z);
     if (!p) {
         zs__aside_give(z, stamp, charged);
@@ -8362,11 +8393,11 @@ static zs__row *zs__row_new(zslab_heap *heap, uint64_t stamp, zslab_result *why)
     row->z = z;
     row->heap = heap;
     entries = (zs__entry *)(void *)((char *)row + z->magazine_offset);
-    for (cls = 0; cls <= z->class_count; cls++) {
+    (zs__bin_at(row, 0) - 1)->cls = z->class_count;
+    for (cls = 0; cls < z->class_count; cls++) {
         zs__bin *bin = zs__bin_at(row, cls);
         bin->top = bin->bottom = bin->limit = entries;
         bin->cls = cls;
-        if (cls == z->class_count) break;
         bin->size = z->classes[cls].size;
         zs__cold_of(z, bin)->partial = 0; /* no page of it is touched later for the first time, when it was reserved */
         if (!z->shared) bin->limit = entries += zs__magazine_entries(&z->config, z->classes[cls].size);
@@ -9878,22 +9909,20 @@ static int zs__limit_search(zs__allocator *z, zslab_result why)
 static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zslab_result *why)
 {
     zslab_heap *heap;
-    uint32_t cls;
     char *p;
     heap = (zslab_heap *)zs__meta_get(z, e, z->heap_bytes, search, why);
     if (!heap) return NULL;
     p = (char *)(heap + 1);
     heap->z = z;
-    heap->counters = (zs__counters *)(void *)p;
-    p += (z->class_count + 1) * sizeof(zs__counters);
     heap->row_blocks = (uintptr_t *)(void *)p;
     p += zs__block_count(z->epoch_count) * sizeof(uintptr_t);
     if (zs__block_count(z->epoch_count) == 1) {
         heap->row_blocks[0] = (uintptr_t)p;
         p += zs__block_bytes(z->epoch_count);
     }
+    heap->counters = (zs__counters *)(void *)p;
+    p += (z->class_count + 1) * sizeof(zs__counters);
     heap->gather = (zs__gather *)(void *)p;
-    for (cls = 0; cls <= z->class_count; cls++) heap->counters[cls].slow = 0; /* as in zs__row_new */
     heap->random = z->key ^ (uint64_t)(uintptr_t)heap;
     heap->thread = ZS__NOBODY;
     heap->next = z->heaps;
@@ -9956,7 +9985,7 @@ static zslab_heap *zs__heap_forsaken(zs__allocator *z)
         z->looked_at = heap;
         if (!heap->tls || zs__os_thread_lives(heap->os_thread)) continue;
         if (heap->thread < z->heap_of_count)
-            zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
+            zs__store_rel_ptr(zs__heap_entry(z, heap->thread), 0); /* pairs with zs__heap_of_thread */
         zs__thread_number_end(z, heap->thread);
         heap->row = NULL;
         zs__scopes_end(heap);
@@ -9996,7 +10025,7 @@ static zslab_heap *zs__heap_attach_try(zs__allocator *z, zslab_epoch e, int sear
         zs__store_u32(&heap->is_parked, 0);
         zs__heap_owner(heap, thread);
         if (thread < z->heap_of_count) /* release: pairs with zs__heap_of_thread */
-            zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[thread], (uintptr_t)heap);
+            zs__store_rel_ptr(zs__heap_entry(z, thread), (uintptr_t)heap);
     }
     zs__epochs_drop(z);
     if (heap)
@@ -10039,7 +10068,7 @@ static void zs__heap_park(zslab_heap *heap)
     zs__heap_settle(heap);
     zs__epochs_take(z);
     if (heap->thread < z->heap_of_count)
-        zs__store_rel_ptr((uintptr_t *)(void *)&z->heap_of[heap->thread], 0); /* pairs with zs__heap_of_thread */
+        zs__store_rel_ptr(zs__heap_entry(z, heap->thread), 0); /* pairs with zs__heap_of_thread */
     zs__heap_over(heap);
     zs__heap_shelve(heap);
     zs__epochs_drop(z);
@@ -12481,7 +12510,7 @@ static void zs__late_purge(zs__allocator *z)
     }
     if (ZS__LIKELY(!zs__load_u32(&z->late))) return;
     zs__epochs_take(z);
-    q = z->late == ~(uint32_t)0 ? z->epoch_count : z->late;
+    q = z->late == ~(uint32_t)0 ? z->place_count : z->late;
     last = z->late == ~(uint32_t)0 ? 0 : q - (q != 0);
     zs__store_u32(&z->late, 0);
     for (; q > last; q--) {
@@ -12511,7 +12540,7 @@ static void zs__ends_due(zs__allocator *z)
         return;
     zs__epochs_take(z);
     zs__closing_try_end(z, ZS__DRAIN_MAX);
-    q = z->ends_left ? z->epoch_count : 0;
+    q = z->ends_left ? z->place_count : 0;
     z->endings -= z->ends_left;
     for (z->ends_left = 0; q; q--)
         if (z->places[q - 1].later && !z->places[q - 1].child) {
@@ -14535,7 +14564,7 @@ static void zs__stats_places(zs__allocator *z, zslab_global_stats *out)
 {
     uint32_t q;
     zs__places_try_end(z);
-    for (q = 0; q < z->epoch_count; q++) {
+    for (q = 0; q < zs__places_known(z); q++) {
         out->active_epoch_count += z->places[q].state == ZSLAB_EPOCH_ACTIVE;
         out->closing_epoch_count += z->places[q].state == ZSLAB_EPOCH_CLOSING;
     }
@@ -15302,7 +15331,7 @@ static ZS__NOINLINE void zs__json_epochs(zs__text *t, zs__page *page)
     uint32_t q;
     const char *comma = "";
     zs__put(t, "\"epochs\": [");
-    for (q = 0; q < page->z->epoch_count; q++) {
+    for (q = 0; q < zs__places_known(page->z); q++) {
         if (!zs__epoch_seen(page, q, &e)) continue;
         zs__put(t, comma);
         zs__put(t, "\n  {");
@@ -15472,7 +15501,7 @@ static void zs__prom_epochs(zs__text *t, zs__page *page, const zs__field *f) /* 
     uint32_t q;
     const char *name = f ? f->name : "info";
     zs__prom_head(t, "zslab_epoch_", name, 0, f ? f->help : "State of an epoch; always 1.");
-    for (q = 0; q < page->z->epoch_count; q++) {
+    for (q = 0; q < zs__places_known(page->z); q++) {
         if (!zs__epoch_seen(page, q, &e) || e.state == ZSLAB_EPOCH_CLOSED) continue;
         zs__prom_name(t, "zslab_epoch_", name, 0);
         zs__put(t, "{epoch=\"");
@@ -16694,6 +16723,7 @@ static zslab_result zs__reserve_by(zs__allocator *z, zslab_heap *own, zslab_epoc
     heap = own ? own : zs__heap_mine(z, e);
     if (!heap) return zslab_last_error();
     depth = zs__heap_hold(heap);
+    zs__touch(z, heap, z->heap_bytes);
     if (cls == z->class_count)
         r = zs__large_reserve(heap, e, size, count);
     else
@@ -16968,6 +16998,7 @@ ZSLAB_API zslab_result zslab_thread_attach(zslab *self)
     zs__allocator *z = zs__own(self);
     zslab_heap *heap = zs__heap_mine(z, ZSLAB_EPOCH_NONE);
     zslab_result r = heap ? zs__row_blocks(heap) : zslab_last_error();
+    if (r == ZSLAB_OK) zs__touch(z, heap, z->heap_bytes);
     zs__heap_done(heap);
     if (r != ZSLAB_OK)
         zs__fail(r);
@@ -17138,9 +17169,10 @@ static zs__plan zs__plan_for(const zs__shape *s, uint32_t chunk_count, size_t al
     p.chunk_count = chunk_count;
     p.heap_of_count = s->config->memory ? 64 : 4096;
     p.rounds = at;
-    p.places = at += s->config->epoch_count * sizeof(zs__round);
-    p.heap_of = at += s->config->epoch_count * sizeof(zs__place);
-    p.chunks = at = zs__round_up(at + p.heap_of_count * sizeof(zslab_heap *), align);
+    at += s->config->epoch_count * sizeof(zs__round) + p.heap_of_count * sizeof(zslab_heap *);
+    p.heap_of = at - sizeof(zslab_heap *); /* of thread 0, on one page with the first place; the others below */
+    p.places = at;
+    p.chunks = at = zs__round_up(at + s->config->epoch_count * sizeof(zs__place), align);
     p.spans = at = zs__round_up(at + chunk_count * sizeof(zs__chunk), 64);
     p.cold = at = zs__round_up(at + 5 * zs__map_bytes(chunk_count), align);
     p.words = at = zs__round_up(at + chunk_count * sizeof(zs__chunk_cold), align);
@@ -17321,17 +17353,17 @@ static size_t zs__meta_room(const zs__shape *s, size_t range, int refused)
     const int plenty = UINTPTR_MAX > 0xffffffffu && s->config->os.reserve == zs__os_reserve && !zs__addresses_limited();
     const size_t least = refused ? 4 : plenty ? 512 : 64;
     const size_t most = range >> 31 > 1 ? ZS__THREADS_MAX : 64; /* a row and a heap each */
-    const size_t heap = s->heap_bytes + s->blocks_bytes;
-    size_t rows = most + s->config->epoch_count, each = s->row_bytes + (most > 64 ? heap : 0) + 128;
+    const size_t heap = s->heap_bytes + s->blocks_bytes + 2 * ZS__META_PAGE, row = s->row_bytes + ZS__META_PAGE;
+    size_t rows = most + s->config->epoch_count, each = row + (most > 64 ? heap : 0);
     size_t fit = range / 4 / each;
     rows = rows < fit ? rows : fit;
     rows = rows > least ? rows : least;
     return range / 32 + heap * 16 + each * rows + zs__samples_bytes(s->config);
 }
 
-/* Metadata and range reserved, the fixed part of the metadata committed; or nothing. Where the whole default range is
-   not to be had it is half of what is; its fixed metadata a sixteenth of a limit on data at most. A range that the
-   program asked for is had with the least metadata that serves, or not at all. */
+/* Metadata and range reserved, the fixed part of the metadata and the first cold records committed; or nothing. Where
+   the whole default range is not to be had it is half of what is; its fixed metadata a sixteenth of a limit on data at
+   most. A range that the program asked for is had with the least metadata that serves, or not at all. */
 static zs__allocator *zs__create_reserved(zs__shape *s)
 {
     const zslab_config *c = s->config;
@@ -17340,7 +17372,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     int refused = 0;
     size_t range = asked ? c->reserve_bytes : ZS__RESERVE_BYTES, less;
     size_t page = zs__os_page_bytes(), align = page > ZS__CHUNK_BYTES ? page : ZS__CHUNK_BYTES;
-    size_t meta_bytes, align_range;
+    size_t meta_bytes, align_range, records = 0;
     char *meta = NULL, *base = NULL;
     zs__plan p;
     zs__allocator *z;
@@ -17359,7 +17391,9 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
         if (base) c->os.release(c->os.user, base, 2 * range);
         meta = base || !refused || asked ? (char *)c->os.reserve(c->os.user, p.bytes, page) : NULL;
         base = meta ? (char *)c->os.reserve(c->os.user, range, align_range) : NULL;
-        if (base && !c->os.commit(c->os.user, meta, p.cold)) break;
+        records = p.chunk_count < ZS__RECORDS_STEP ? p.chunk_count : ZS__RECORDS_STEP;
+        if (base && !c->os.commit(c->os.user, meta, p.cold + zs__round_up(records * sizeof(zs__chunk_cold), page)))
+            break;
         if (base) c->os.release(c->os.user, base, range);
         base = NULL;
         if (meta) c->os.release(c->os.user, meta, p.bytes);
@@ -17375,6 +17409,7 @@ static zs__allocator *zs__create_reserved(zs__shape *s)
     zs__os_small(meta, p.bytes);
     z->reserved_meta = meta;
     z->reserved_meta_bytes = p.bytes;
+    z->record_committed = records;
     if (c->flags & ZSLAB_FLAG_HUGE_PAGES) z->flags_in_effect |= zs__os_huge(base, range) ? 0 : ZSLAB_FLAG_HUGE_PAGES;
     if (c->flags & ZSLAB_FLAG_NUMA_LOCAL)
         z->flags_in_effect |= zs__os_numa_local(base, range) ? 0 : ZSLAB_FLAG_NUMA_LOCAL;
@@ -17435,7 +17470,6 @@ static zs__allocator *zs__create(const zslab_config *given)
     zslab_epoch_config first = zs__epoch_plain;
     zslab_result r;
     uint64_t number;
-    uint32_t q;
     zs__refusal why = given ? zs__config_refusal(given) : ZSLAB_NO_OS ? ZS__REFUSED_NO_OS : ZS__REFUSED_NONE;
     if (why) return (zs__allocator *)zs__refuse(ZSLAB_E_INVALID, why);
     zs__fork_check_process();
@@ -17445,11 +17479,6 @@ static zs__allocator *zs__create(const zslab_config *given)
     z->flags_in_effect |= config.flags & ~(ZSLAB_FLAG_HUGE_PAGES | ZSLAB_FLAG_NUMA_LOCAL);
     zslab_set_limits(z, 0, 0); /* until its own metadata is counted */
     z->drain_row.owner = ZS__NOBODY;
-    for (q = 0; q < z->epoch_count; q++) {
-        zs__round_of(z, q)->word = ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT;
-        z->places[q].state = ZSLAB_EPOCH_CLOSED;
-        zs__place_free(z, &z->places[q]);
-    }
     z->metadata_fixed =
         sizeof *z + z->epoch_count * (sizeof(zs__round) + sizeof(zs__place)) + zs__samples_bytes(&z->config);
     zs__budget_take(z, NULL, 0, 0, z->metadata_fixed);
@@ -17722,8 +17751,8 @@ static void zs__fork_ends(zs__allocator *z)
     uint32_t q, turn;
     zs__ending *r;
     z->due_by = z->due_by == zs__here() ? z->due_by : 0;
-    for (q = 0; q < z->epoch_count; q++) z->places[q].child = 0;
-    for (q = 0, z->endings = 0; q < z->epoch_count; q++) {
+    for (q = 0; q < z->place_count; q++) z->places[q].child = 0;
+    for (q = 0, z->endings = 0; q < z->place_count; q++) {
         zs__place *place = &z->places[q];
         if (place->calling == place->ends) place->ends = NULL;
         if (place->state == ZSLAB_EPOCH_CLOSED) {
@@ -17757,7 +17786,7 @@ static void zs__fork_places(zs__allocator *z)
         next = z->places[q - 1].younger;
         if (z->places[q - 1].state != ZSLAB_EPOCH_CLOSED) zs__living_append(z, &z->places[q - 1]);
     }
-    for (q = 0; q < z->epoch_count; q++) {
+    for (q = 0; q < z->place_count; q++) {
         zs__place *place = &z->places[q];
         place->purging = place->draining = place->rows_lock = place->wanted = place->left = 0;
         place->rows = 0;
@@ -17802,7 +17831,7 @@ static void zs__fork_charges(zs__allocator *z) /* [BUDGET-3], [BUDGET-4] and [BU
 {
     uint32_t chunk, q;
     zslab_group *g;
-    for (q = 0; q < z->epoch_count; q++) { /* of a round that was ending, none is left */
+    for (q = 0; q < z->place_count; q++) { /* of a round that was ending, none is left */
         zs__place *place = &z->places[q];
         uint64_t stamp = zs__round_of(z, q)->word, *aside = &zs__round_of(z, q)->aside;
         place->charge = place->charge && place->state != ZSLAB_EPOCH_CLOSED ? zs__charge_mark(stamp) : 0;
@@ -17876,7 +17905,7 @@ static void zs__fork_large(zs__allocator *z)
     zs__zero(z->span_list, sizeof z->span_list);
     zs__zero(z->span_filled, sizeof z->span_filled);
     z->span_idle = z->span_hands = z->large_dead = z->large_freed = 0;
-    for (q = 0; q < z->epoch_count; q++) z->places[q].large = zs__round_of(z, q)->reserved = 0;
+    for (q = 0; q < z->place_count; q++) z->places[q].large = zs__round_of(z, q)->reserved = 0;
     for (chunk = 0; chunk < known; chunk++) {
         uint64_t stamp = z->chunks[chunk].stamp;
         zs__place *place = &z->places[zs__stamp_place(stamp)];
@@ -17929,7 +17958,7 @@ static void zs__fork_allocator(zs__allocator *z, uint32_t mine)
             heap->os_thread = zs__os_thread();
             continue;
         }
-        if (heap->thread < z->heap_of_count) z->heap_of[heap->thread] = NULL;
+        if (heap->thread < z->heap_of_count) *zs__heap_entry(z, heap->thread) = 0;
         zs__heap_shelve(heap);
     }
     for (q = z->closing_head; q; q = z->places[q - 1].next_closing) {
@@ -18100,7 +18129,7 @@ static zslab_result zs__check_spans(zs__allocator *z)
     for (at = 0; at < z->chunk_count / 64 + 1; at++)
         chunks += (z->span_bare[at] & ~z->span_short[at]) != 0; /* [SPAN-5] */
     left = chunks != bits || idle != z->span_idle;
-    for (q = 0; q < z->epoch_count && !left; q++)
+    for (q = 0; q < zs__places_known(z) && !left; q++)
         for (objects = 0, at = z->places[q].large; at && (!objects || at != z->places[q].large); objects++) {
             left |= z->chunks[at - 1].stamp != zs__round_of(z, q)->word || !zs__bit(z->span_head, at - 1) ||
                     z->cold[z->cold[at - 1].next - 1].prev != at || objects > z->chunk_count;

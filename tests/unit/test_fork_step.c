@@ -356,7 +356,7 @@ static size_t lost_hints(void)
 
 static size_t free_places(void)
 {
-    size_t n = 0;
+    size_t n = z->epoch_count - z->place_count;
     uint32_t q;
     for (q = z->place_head; q; q = z->places[q - 1].next) n++;
     return n;

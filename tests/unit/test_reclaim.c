@@ -363,6 +363,37 @@ static void ended_by_trim(const test_mode *m)
     test_destroy(z);
 }
 
+/* ---- what a first object touches ---- */
+static size_t metadata_pages(const zs__allocator *z)
+{
+    size_t n = z->reserved_meta_bytes / page_bytes, in_core = 0;
+    unsigned char *in = (unsigned char *)malloc(n);
+    MUST(in && mincore(z->reserved_meta, z->reserved_meta_bytes, in) == 0);
+    for (size_t i = 0; i < n; i++) in_core += in[i] & 1;
+    free(in);
+    return in_core;
+}
+
+static void makes_one(void *z) { CHECK(zslab_malloc((zslab *)z, 64) != NULL); }
+
+/* A thread's first: the heap's page, the row's and its states', 16 KiB with its own. The process's first also the two
+   records of its chunk and the one of the thread's number. */
+static void a_first_object_touches_few_pages(const test_mode *m)
+{
+    zs__allocator *z = zs__own(test_open(m, NULL));
+    size_t row = (z->magazine_offset + page_bytes - 1) / page_bytes, created = metadata_pages(z), one;
+    test_worker w;
+    CHECK(created <= (sizeof *z > 16384 ? 3 : 2) + 2);
+    makes_one(z);
+    one = metadata_pages(z);
+    CHECK(one <= created + 4 + row + ZSLAB_TAGS);
+    test_worker_start(&w);
+    test_worker_do(&w, makes_one, z);
+    CHECK(metadata_pages(z) <= one + 2 + row + ZSLAB_TAGS);
+    test_worker_end(&w);
+    test_destroy(z);
+}
+
 int main(int argc, char **argv)
 {
     size_t bytes = (argc > 1 ? (size_t)atol(argv[1]) : TEST_SANITIZED ? 4 : 64) << 20;
@@ -372,6 +403,7 @@ int main(int argc, char **argv)
     TEST_EACH_MODE(each)
     {
         ended_by_trim(each);
+        if (page_bytes == 4096 && test_owned(each)) a_first_object_touches_few_pages(each);
         if (each->reclaim != ZSLAB_RECLAIM_RSS) continue;
         mode = each;
         for (size_t s = 0; s < 2 * sizeof stories / sizeof *stories; s++) tell(&stories[s / 2], bytes, 0, 33, s % 2, 0);

@@ -384,7 +384,7 @@ static void leaves_while_the_last_one_goes(const test_mode *m, uint64_t rounds)
         CHECK((p = zslab_malloc(l.z, 100)) != NULL);
         pthread_join(thread, NULL);
 #if !ZSLAB_NO_TLS
-        CHECK(!test_owned(m) || l.z->heap_of[zs__tls()->thread] == l.z->heaps);
+        CHECK(!test_owned(m) || *zs__heap_entry(l.z, zs__tls()->thread) == (uintptr_t)l.z->heaps);
 #endif
         CHECK_IS(zslab_free(l.z, p), ZSLAB_OK);
         zslab_destroy(l.z);

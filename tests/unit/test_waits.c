@@ -35,6 +35,8 @@ static void advance_waits_for_a_claim(const test_mode *m)
     pthread_t t;
     zs__place *place;
     open_two(m, 2);
+    e = zslab_epoch_current(z);
+    MUST(zslab_epoch_advance(z) != ZSLAB_EPOCH_NONE && zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
     place = &z->places[z->place_head - 1];
     zs__purge_begin(place);
     MUST(pthread_create(&t, NULL, advances, NULL) == 0);
