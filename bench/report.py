@@ -7,6 +7,7 @@ A ratio is ours / the best peer's, round by round; its interval holds 90 % of 1,
 'faster' (or 'less') is said only when the whole interval is below 1, 'behind' when it is above; else 'level' when it
 is all within 2 % of 1, else 'unresolved'.
 """
+import csv
 import html
 import math
 import os
@@ -77,21 +78,23 @@ class Results:
 
     def write(self, path, only=None):
         """All figures, or those whose keys are in `only`."""
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(f"# {self.provenance}\nquestion,row,allocator,metric,median,each_round\n")
+        with open(path, "w", encoding="utf-8", newline="") as f:
+            f.write(f"# {self.provenance}\n")
+            rows = csv.writer(f, lineterminator="\n")  # names of rows have commas
+            rows.writerow(["question", "row", "allocator", "metric", "median", "each_round"])
             for key, values in self.figures.items():
                 if only is None or key in only:
-                    f.write(f"{','.join(key)},{statistics.median(values):.5g},{' '.join(f'{v:.5g}' for v in values)}\n")
+                    rows.writerow([*key, f"{statistics.median(values):.5g}", " ".join(f"{v:.5g}" for v in values)])
 
     @staticmethod
     def read(path):
         r = Results()
-        with open(path, encoding="utf-8") as f:
+        with open(path, encoding="utf-8", newline="") as f:
             r.provenance = f.readline().lstrip("# ").strip()
-            next(f)
-            for line in f:
-                *key, _, values = line.rstrip("\n").split(",")
-                r.figures[tuple(key)] = [float(v) for v in values.split()]
+            rows = csv.reader(f)
+            next(rows)
+            for question, row, allocator, metric, _, values in rows:
+                r.figures[question, row, allocator, metric] = [float(v) for v in values.split()]
         return r
 
     def has(self, *key):

@@ -97,31 +97,33 @@ static size_t shim_address_left(void)
 /* The range is what memory and limits allow. What is known of each chunk has its address space from the start: for the
    smallest classes that is a fifth of the range, which an address limit has no room for; they share the class of 64
    bytes then. Under a data limit the records of a much larger range would use it up; twice the limit is room for what
-   counts for nothing, the unused ends of large objects. */
+   counts for nothing, the unused ends of large objects; what would fill a chunk alone is one of them there. */
 static void shim_make(void)
 {
     static uint32_t coarse[CLASSES];
     zslab_config c;
     struct rlimit data;
-    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES, left = shim_address_left(), i;
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE_BYTES, left = shim_address_left(), i, classes = CLASSES;
     memset(&c, 0, sizeof c);
     c.class_bytes = class_bytes;
-    c.class_count = CLASSES;
     c.epoch_count = 2;
     c.cache_bytes = ZSLAB_CACHE_NONE; /* an empty chunk is any class's */
     c.large_bytes_max = SIZE_MAX / 2; /* all of the range */
     c.on_misuse = shim_misuse;
     c.reserve_bytes = memory > (size_t)1 << 35 ? (size_t)1 << 38 : (size_t)1 << 36; /* 2^24 chunks at most */
-    if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes / 2 > data.rlim_cur)
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && c.reserve_bytes / 2 > data.rlim_cur) {
         c.reserve_bytes = 2 * data.rlim_cur & ~(((size_t)1 << 20) - 1);
+        classes--;
+    }
+    c.class_count = classes;
     if (c.reserve_bytes > left / 4) {
         c.reserve_bytes = left / 100 * 92 & ~(((size_t)1 << 20) - 1); /* 6 go to records; the rest is for stacks */
         c.class_bytes = coarse;
-        for (c.class_count = i = 0; i < CLASSES; i++)
+        for (c.class_count = i = 0; i < classes; i++)
             if (class_bytes[i] == 64 || class_bytes[i] >= 128) coarse[c.class_count++] = class_bytes[i];
     }
     while (!(shim = zslab_create(&c)) && c.reserve_bytes > (size_t)1 << 24) c.reserve_bytes -= c.reserve_bytes / 32;
-    if (shim) shim_small = SMALL_BYTES;
+    if (shim) shim_small = class_bytes[classes - 1];
 }
 
 /* The first call makes the allocator, before any constructor has run. 0: there is none, or this thread is making

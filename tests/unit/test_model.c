@@ -23,8 +23,14 @@
 #define DEPTH 6  /* of domains inside domains */
 #define SLOTS 24 /* of the pool */
 #define QUEUE 8
-#define BIG 32                                   /* objects of the fallback at once */
-#define LARGE_MOST (3 * ZS__CHUNK_BYTES + 80000) /* large_bytes_max */
+#define BIG 32 /* objects of the fallback at once */
+#ifndef MODEL_LARGE
+#define MODEL_LARGE (3 * ZS__CHUNK_BYTES + 10000) /* the largest one of an epoch is so much larger than its classes */
+#endif
+#ifndef MODEL_LARGE_ONE_IN
+#define MODEL_LARGE_ONE_IN 64
+#endif
+#define LARGE_MOST (MODEL_LARGE + 70000) /* large_bytes_max */
 
 typedef struct object {
     unsigned char *p;
@@ -300,7 +306,8 @@ static size_t any_size(void) /* now and then one larger than every class */
 {
     size_t size = some_size();
     if (model.variant == TIGHT) return size;
-    return draw(64) ? size : model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(LARGE_MOST - 70000);
+    if (draw(MODEL_LARGE_ONE_IN)) return size;
+    return model.z->classes[model.z->class_count - 1].size + 1 + (size_t)draw(MODEL_LARGE);
 }
 
 /* Larger than large_bytes_max: from the fallback, outside of domains, unless the epoch is closed. */

@@ -428,14 +428,22 @@ static int with_little_address_space(void) /* the work of a child that may map 3
     return wrong;
 }
 
-static void little_address_space(char *program)
+static int with_little_data(void) /* one of 100 MB: a little over half a chunk costs three pages of its four */
+{
+    size_t bytes = 0;
+    void **p;
+    for (; (p = malloc(opaque(9000))) != NULL; bytes += 9000) *p = p;
+    return errno != ENOMEM || bytes < 50000000;
+}
+
+static void under_a_limit(char *program, int what, size_t bytes, const char *work)
 {
     char *again[] = {program, NULL};
     pid_t child = fork();
     if (child == 0) {
-        struct rlimit most = {300000000, 300000000};
-        setrlimit(RLIMIT_AS, &most);
-        setenv("TEST_SHIM_LITTLE", "1", 1);
+        struct rlimit most = {bytes, bytes};
+        setrlimit((enum __rlimit_resource)what, &most);
+        setenv(work, "1", 1);
         execv(program, again);
         _exit(9);
     }
@@ -641,6 +649,7 @@ int main(int argc, char **argv)
     }
     MUST(dlsym(RTLD_DEFAULT, "_ZnwmSt11align_val_t")); /* the library is there */
     if (getenv("TEST_SHIM_LITTLE")) return with_little_address_space();
+    if (getenv("TEST_SHIM_DATA")) return with_little_data();
     limit_set_later();
     sizes_and_alignment();
     zeroed();
@@ -659,7 +668,8 @@ int main(int argc, char **argv)
     threads_that_end();
     forks_beside_threads();
     frees_in_a_handler();
-    little_address_space(argv[0]);
+    under_a_limit(argv[0], RLIMIT_AS, 300000000, "TEST_SHIM_LITTLE");
+    under_a_limit(argv[0], RLIMIT_DATA, 100000000, "TEST_SHIM_DATA");
     plugins();
     misuse_named();
     snprintf(command, sizeof command, "%s", argv[0]); /* the C++ half is a program of its own beside this one */
