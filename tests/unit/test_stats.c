@@ -1036,6 +1036,29 @@ static void prometheus(void)
     test_destroy(z);
 }
 
+/* Prometheus lists an epoch while it takes objects or drains, and not when it is over. */
+static void epochs_that_are_listed(void)
+{
+    static char text[TEXT_BYTES], active[120], closing[120];
+    zslab *z = test_create(NULL);
+    zslab_epoch e = zslab_epoch_open(z, "listed");
+    void *p = zslab_malloc_epoch(z, 64, e);
+    snprintf(active, sizeof active, "\nzslab_epoch_info{epoch=\"%llu\",label=\"listed\",state=\"active\"} 1\n",
+             (unsigned long long)e);
+    snprintf(closing, sizeof closing, "\nzslab_epoch_info{epoch=\"%llu\",label=\"listed\",state=\"closing\"} 1\n",
+             (unsigned long long)e);
+    MUST(p && zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
+    CHECK(strstr(text, active) && !strstr(text, closing));
+    CHECK_IS(zslab_epoch_close(z, e), ZSLAB_OK);
+    MUST(zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
+    CHECK(!strstr(text, active) && strstr(text, closing));
+    CHECK_IS(zslab_free(z, p), ZSLAB_OK);
+    CHECK(zslab_epoch_state_of(z, e) == ZSLAB_EPOCH_CLOSED);
+    MUST(zslab_stats_prometheus(z, text, sizeof text) < sizeof text);
+    CHECK(!strstr(text, "\"listed\""));
+    test_destroy(z);
+}
+
 /* ---- while others allocate ---- */
 
 static struct {
@@ -1204,6 +1227,7 @@ int main(int argc, char **argv)
     cut(zslab_stats_json);
     cut(zslab_stats_prometheus);
     prometheus();
+    epochs_that_are_listed();
     while_others_allocate((int)test_amount(argc, argv, 60));
     return test_summary("test_stats");
 }
