@@ -209,6 +209,7 @@ static const il_plant plants[] = {
     /* [EPOCH-2] */
     {"state_not_read", "close_vs_new_row", "zs__row_serve", IL_LOAD, "place->state", 1, IL_LIE, 0},
     /* [EPOCH-1] */
+    {"free_without_fence", "refused_close_vs_frees", "zs__free_to_owner", IL_FENCE, "", 0, IL_DROP, 0},
     {"no_own_fence", "refused_close_vs_new_row", "zs__row_alloc", IL_FENCE, "", 0, IL_DROP, 0},
 };
 
