@@ -7469,6 +7469,13 @@ static inline size_t zs__block_bytes(uint32_t epoch_count)
     return (epoch_count < ZS__ROW_BLOCK ? epoch_count : ZS__ROW_BLOCK) * sizeof(uintptr_t);
 }
 
+/* What a heap is made with of them: the names of blocks, and the only block where there is one. Counters follow. */
+static inline size_t zs__names_bytes(uint32_t epoch_count)
+{
+    size_t blocks = zs__block_count(epoch_count);
+    return zs__round_up(blocks * sizeof(uintptr_t) + (blocks > 1 ? 0 : zs__block_bytes(epoch_count)), sizeof(uint64_t));
+}
+
 /* Where the heap names its row of a place: in a block of neighbours, which is made for the first of them, the only one
    with the heap. NULL: not made yet. acquire: an empty block. Pairs with zs__row_block */
 static inline uintptr_t *zs__row_name(const zslab_heap *heap, uint32_t place)
@@ -9915,11 +9922,9 @@ static zslab_heap *zs__heap_new(zs__allocator *z, zslab_epoch e, int search, zsl
     p = (char *)(heap + 1);
     heap->z = z;
     heap->row_blocks = (uintptr_t *)(void *)p;
-    p += zs__block_count(z->epoch_count) * sizeof(uintptr_t);
-    if (zs__block_count(z->epoch_count) == 1) {
-        heap->row_blocks[0] = (uintptr_t)p;
-        p += zs__block_bytes(z->epoch_count);
-    }
+    if (zs__block_count(z->epoch_count) == 1) heap->row_blocks[0] = (uintptr_t)(heap->row_blocks + 1);
+    p += zs__names_bytes(z->epoch_count);
+    ZSLAB_ASSERT(((uintptr_t)p & 7) == 0 && "counters are words of 8 bytes");
     heap->counters = (zs__counters *)(void *)p;
     p += (z->class_count + 1) * sizeof(zs__counters);
     heap->gather = (zs__gather *)(void *)p;
@@ -17093,7 +17098,6 @@ static zs__shape zs__shape_of(const zslab_config *config)
 {
     zs__shape s;
     uint32_t cls, count = zs__class_count(config), last = config->memory ? 0 : 1;
-    const uint32_t blocks = zs__block_count(config->epoch_count);
     s.config = config;
     s.scarce = config->memory || UINTPTR_MAX <= 0xffffffffu;
     s.lines = last; /* ZSLAB_CLASS_LARGE has one */
@@ -17102,9 +17106,11 @@ static zs__shape zs__shape_of(const zslab_config *config)
     s.cold_offset = sizeof(zs__row) + (count + 1) * sizeof(zs__bin);
     s.magazine_offset = zs__round_up(s.cold_offset + count * sizeof(zs__bin_cold), 64);
     s.row_bytes = s.magazine_offset;
-    s.heap_bytes = sizeof(zslab_heap) + (count + 1) * sizeof(zs__counters) + blocks * sizeof(uintptr_t) +
-                   (blocks > 1 ? 0 : zs__block_bytes(config->epoch_count)) + count * sizeof(zs__gather);
-    s.blocks_bytes = blocks > 1 ? blocks * zs__block_bytes(config->epoch_count) : 0;
+    s.heap_bytes = sizeof(zslab_heap) + zs__names_bytes(config->epoch_count) + (count + 1) * sizeof(zs__counters) +
+                   count * sizeof(zs__gather);
+    s.blocks_bytes = zs__block_count(config->epoch_count) > 1
+                         ? zs__block_count(config->epoch_count) * zs__block_bytes(config->epoch_count)
+                         : 0;
     for (cls = count; cls-- > 0;) { /* as zs__class_setup makes regions: a new one where lines differ from the last */
         zs__class k;
         uint32_t lines;
