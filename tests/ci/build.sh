@@ -75,7 +75,7 @@ copies()
     for flags in "" -DNDEBUG; do
         for number in 0 1 2; do
             # shellcheck disable=SC2086
-            say_and gcc -std=c11 $warn $flags -DBUILD_COPY=$number -c tests/build/build_copies.c -o "$out/$number.o" || return 1
+            say_and gcc -std=c11 $warn -O0 $flags -DBUILD_COPY=$number -c tests/build/build_copies.c -o "$out/$number.o" || return 1
         done
         say_and gcc "$out/0.o" "$out/1.o" "$out/2.o" -pthread -o "$out/a" && say_and "$out/a" || return 1
     done
@@ -114,7 +114,7 @@ probes()
 {
     echo '#include <sys/sdt.h>' | gcc -fsyntax-only -x c - 2>/dev/null || { echo "no sys/sdt.h here"; exit 77; }
     for how in "" -DZSLAB_INLINE=1 -DZSLAB_NO_TLS=1; do
-        one "g++ -std=c++11" "-DZSLAB_PROBES=1 $how" build_main.c && two "gcc -std=c11" "-DZSLAB_PROBES=1 $how" || return 1
+        one "g++ -std=c++11" "-DZSLAB_PROBES=1 -O0 $how" build_main.c && two "gcc -std=c11" "-DZSLAB_PROBES=1 -O0 $how" || return 1
         readelf -n "$out/a" | grep -A 3 'Provider: zslab' >"$out/notes" || { echo "no notes of zslab"; return 1; }
         for name in alloc free epoch; do
             grep "Name: $name\$" "$out/notes" | sort | uniq -c | grep . || { echo "no probe $name"; return 1; }
@@ -144,7 +144,7 @@ cpp()
 {
     for cc in g++ clang++ "clang++ -stdlib=libc++"; do
         echo '#include <map>' | $cc -fsyntax-only -x c++ - 2>/dev/null || continue
-        for more in "" "-fno-exceptions -fno-rtti"; do
+        for more in "" "-fno-exceptions -fno-rtti -O0"; do
             # shellcheck disable=SC2086
             say_and $cc "-std=$1" $warn $more tests/build/build_cpp.cc -o "$out/a" && say_and "$out/a" || return 1
         done
