@@ -7507,7 +7507,7 @@ static inline int zs__tls_is(const zs__tls_block *tls, const zs__allocator *z) /
 static zslab_heap *zs__heap_of_thread(const zs__allocator *z, uint32_t thread) /* NULL: it has none here */
 {
     zslab_heap *heap;
-    if (z->home != ZS__HOME || !thread) /* such a number is another thread's there */
+    if (!thread || z->home != ZS__HOME) /* none yet; or such a number is another thread's there */
         return NULL;
     if (thread < z->heap_of_count)
         return (zslab_heap *)zs__load_acq_ptr(zs__heap_entry(z, thread)); /* with zs__heap_attach_try */
@@ -7974,7 +7974,7 @@ static zs__place *zs__place_first(zs__allocator *z)
     uint32_t q = z->place_count;
     zs__store_u64(&zs__round_of(z, q)->word, ZS__ROUND_STEP | (uint64_t)q << ZS__ROUND_SHIFT);
     z->places[q].state = ZSLAB_EPOCH_CLOSED;
-    zs__store_rel_u32(&z->place_count, q + 1); /* release: the state. Pairs with zs__places_known */
+    zs__store_rel_u32(&z->place_count, q + 1); /* release: word and state. Pairs with zs__places_known */
     return &z->places[q];
 }
 
@@ -15996,7 +15996,9 @@ ZSLAB_API void *(zslab_malloc_epoch)(zslab *z, size_t size, zslab_epoch epoch)
     return zs__malloc_epoch_public(zs__own(z), size, epoch);
 }
 
-ZSLAB_API zslab_result(zslab_free)(zslab *z, void *p) { return zs__free_fast(zs__own(z), NULL, p); }
+/* clang-format off */
+ZSLAB_API zslab_result (zslab_free)(zslab *z, void *p) { return zs__free_fast(zs__own(z), NULL, p); }
+/* clang-format on */
 #endif
 
 /* Allocation by a given heap, in a given epoch (0: the heap's own): as zs__malloc_fast, from the row of that epoch. */
@@ -17098,6 +17100,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
 {
     zs__shape s;
     uint32_t cls, count = zs__class_count(config), last = config->memory ? 0 : 1;
+    const uint32_t blocks = zs__block_count(config->epoch_count);
     s.config = config;
     s.scarce = config->memory || UINTPTR_MAX <= 0xffffffffu;
     s.lines = last; /* ZSLAB_CLASS_LARGE has one */
@@ -17108,9 +17111,7 @@ static zs__shape zs__shape_of(const zslab_config *config)
     s.row_bytes = s.magazine_offset;
     s.heap_bytes = sizeof(zslab_heap) + zs__names_bytes(config->epoch_count) + (count + 1) * sizeof(zs__counters) +
                    count * sizeof(zs__gather);
-    s.blocks_bytes = zs__block_count(config->epoch_count) > 1
-                         ? zs__block_count(config->epoch_count) * zs__block_bytes(config->epoch_count)
-                         : 0;
+    s.blocks_bytes = blocks > 1 ? blocks * zs__block_bytes(config->epoch_count) : 0;
     for (cls = count; cls-- > 0;) { /* as zs__class_setup makes regions: a new one where lines differ from the last */
         zs__class k;
         uint32_t lines;

@@ -162,7 +162,7 @@
 
 /* ---- >>front ---------------------------------------------------------------
    The text above. From here to >>base stands all that a user reads.               */
-#ifndef ZSLAB_H
+#if !defined(ZSLAB_H) && !defined(ZS__TOO_OLD)
 #error "zslab_zns.h needs zslab.h: put #include \"zslab.h\" above #include \"zslab_zns.h\""
 #endif
 #ifndef ZS__TOO_OLD             /* zslab.h has said that the language is; to the end of the file */

@@ -69,17 +69,15 @@ ROOMS = {
     "ending": "test_lifetime test_discard race_ending",
     "profile": "test_profile",
     "group": "test_group test_discard test_lifetime test_budget",
-    "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit race_domain "
-              "race_close race_release",
+    "domain": "test_threads test_hooks test_small_epochs test_reclaim fault_os@2 test_buffer test_visit "
+              "race_domain race_close race_release",
     "pool pool-create": "test_pool test_pool_damage test_pool_threads test_pool_bare misuse_pool_two_owners "
-              "race_pool"
-            "race_pool_close",
+              "race_pool race_pool_close",
     "tally stats": "test_stats@1 test_stats_totals@1 test_stats_crossed test_stats_none@1 test_group test_lifetime",
     "advice": "test_advice fault_os@2",
     "text json prometheus pprof": "test_stats@1 test_stats_totals@1 test_stats_none@1 test_profile test_group",
     "free public public-handle reserve public-epoch public-heap": "test_realloc test_config test_buffer fault_os@2 "
-              "test_threads test_hardened test_visit test_hooks"
-              "test_stats@1 race_handle",
+              "test_threads test_hardened test_visit test_hooks test_stats@1 race_handle",
     "config-check plan create": "test_config test_buffer test_limits fault_os@2 fault_system test_hardened "
               "test_threads",
     "fork": "test_fork test_fork_step",
